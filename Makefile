@@ -1,0 +1,59 @@
+# `make` lists the targets. `make demo` and `make test` set up all they need by themselves.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check lint types soak bench lock clean
+
+PYTHON ?= $(shell scripts/find-python)
+BIN := .venv/bin
+IMAGES ?=
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+setup: .venv/.ready .venv-sam/.ready ## install the command, the local AWS and the SAM CLI (no root needed)
+
+.venv/.ready: requirements/app.txt pyproject.toml
+	@scripts/make-environment .venv requirements/app.txt "$(PYTHON)" "the vehiclevision command and the local AWS"
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv-sam/.ready: requirements/sam.txt
+	@scripts/make-environment .venv-sam requirements/sam.txt "$(PYTHON)" "the AWS SAM CLI"
+	@touch $@
+
+.venv/.test-ready: .venv/.ready requirements/test.txt
+	@scripts/make-environment .venv requirements/test.txt "$(PYTHON)" "the test tools"
+	@touch $@
+
+.venv-checkov/.ready: requirements/checkov.txt
+	@scripts/make-environment .venv-checkov requirements/checkov.txt "$(PYTHON)" "the template scanner"
+	@touch $@
+
+demo: setup ## classify sample pictures end to end on this machine; your own: make demo IMAGES=~/photos
+	@$(BIN)/vehiclevision demo $(IMAGES)
+
+test: setup .venv/.test-ready .venv-checkov/.ready ## run the tests: unit, contract, workflow, infra, docs
+	@$(BIN)/python -m pytest
+
+lint: .venv/.test-ready ## ruff: style and security rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: .venv/.test-ready ## mypy --strict
+	@$(BIN)/mypy
+
+check: lint types test ## lint, types and tests: what must pass before a commit
+
+soak: setup .venv/.test-ready ## the slow proof: bursts, kills, hostile files, long outages
+	@$(BIN)/python -m pytest -m soak --timeout 1800
+
+bench: setup .venv/.test-ready ## measure ours beside the alternative, in one run
+	@$(BIN)/python -m bench.workflow
+	@$(BIN)/python -m bench.cold_start
+
+lock: ## compile the lock files anew (needs uv)
+	@scripts/compile-locks
+
+clean: ## stop the local AWS and delete what was built
+	@if [ -x $(BIN)/vehiclevision ]; then $(BIN)/vehiclevision down; fi
+	@rm -rf .venv .venv-sam .venv-checkov .venv-train .aws-sam .local .cache

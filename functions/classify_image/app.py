@@ -1,0 +1,42 @@
+"""Classify image: the model's input in, two confidences out."""
+
+import os
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from vehiclevision import telemetry
+from vehiclevision.errors import VehicleVisionError
+from vehiclevision.prediction import predict
+from vehiclevision.requests import image_data
+from vehiclevision.settings import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, ClassifySettings
+
+logger = telemetry.Logger()
+metrics = telemetry.Metrics(namespace=telemetry.NAMESPACE)
+settings = ClassifySettings.from_environment(os.environ)
+runtime = boto3.client(
+    "sagemaker-runtime",
+    config=Config(
+        connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        read_timeout=READ_TIMEOUT_SECONDS,
+        retries={"total_max_attempts": 1},
+    ),
+)
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Ask the endpoint about the picture and add its answer to the event."""
+    telemetry.follow(logger, event)
+    png = image_data(event)
+    try:
+        prediction = predict(runtime, settings.endpoint_name, png)
+    except VehicleVisionError as error:
+        telemetry.count(metrics, telemetry.PREDICTION_FAILED)
+        logger.warning("prediction_failed", error_name=type(error).__name__, detail=str(error))
+        raise
+    telemetry.count(metrics, telemetry.PREDICTION_MADE)
+    logger.info("prediction_made", inferences=prediction.inferences, model_version=prediction.model_version)
+    return {**event, "inferences": list(prediction.inferences), "model_version": prediction.model_version}

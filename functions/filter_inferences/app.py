@@ -1,0 +1,34 @@
+"""Filter inferences: a sure answer goes on with its route, an unsure one raises."""
+
+import os
+from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+
+from vehiclevision import telemetry
+from vehiclevision.decision import check, decide
+from vehiclevision.errors import THRESHOLD_CONFIDENCE_NOT_MET
+from vehiclevision.requests import inferences
+from vehiclevision.settings import FilterSettings
+
+logger = telemetry.Logger()
+metrics = telemetry.Metrics(namespace=telemetry.NAMESPACE)
+settings = FilterSettings.from_environment(os.environ)
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Hold the higher confidence against the threshold."""
+    telemetry.follow(logger, event)
+    confidences = check(inferences(event))
+    metrics.add_metric(name=telemetry.CONFIDENCE, unit=MetricUnit.NoUnit, value=max(confidences))
+    try:
+        decision = decide(confidences, settings.confidence_threshold)
+    except THRESHOLD_CONFIDENCE_NOT_MET:
+        telemetry.count(metrics, telemetry.NEEDS_REVIEW)
+        logger.info("needs_review", inferences=confidences, threshold=settings.confidence_threshold)
+        raise
+    telemetry.count(metrics, telemetry.CONFIDENT)
+    logger.info("confident", label=decision.label, confidence=decision.confidence)
+    return {**event, "label": decision.label, "confidence": decision.confidence, "route": decision.route}

@@ -1,0 +1,57 @@
+"""Reading one version of an uploaded object, never more of it than the image gate would take."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+
+from vehiclevision.errors import InvalidImageError, Reason, StorageRefusedError, StorageUnavailableError
+from vehiclevision.requests import ObjectVersion
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_MISSING = frozenset({"NoSuchKey", "NoSuchVersion", "NoSuchBucket", "404", "MethodNotAllowed"})
+_REFUSED = frozenset({"AccessDenied", "403", "InvalidObjectState", "InvalidArgument", "InvalidBucketName", "400"})
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """The bytes, and which version of the object they are."""
+
+    data: bytes
+    version_id: str
+    uploaded_at: str
+
+
+def read_version(s3: "S3Client", wanted: ObjectVersion, max_bytes: int) -> StoredObject:
+    """Read the wanted version; of a larger object only one byte more than the limit, so that the gate refuses it."""
+    arguments: dict[str, Any] = {"Bucket": wanted.s3_bucket, "Key": wanted.s3_key}
+    if wanted.version_id:
+        arguments["VersionId"] = wanted.version_id
+    try:
+        answer = s3.get_object(**arguments)
+        with answer["Body"] as body:
+            data = body.read(max_bytes + 1)
+    except ClientError as exc:
+        raise _translate(exc) from exc
+    except ParamValidationError as exc:
+        raise StorageRefusedError("no S3 bucket or key can have such a name; check the input") from exc
+    except BotoCoreError as exc:
+        raise StorageUnavailableError("S3 did not answer; the step is retried") from exc
+    return StoredObject(
+        data=data,
+        version_id=answer.get("VersionId") or wanted.version_id or "null",
+        uploaded_at=answer["LastModified"].strftime("%Y-%m-%dT%H:%M:%SZ"),
+    )
+
+
+def _translate(error: ClientError) -> Exception:
+    code = error.response.get("Error", {}).get("Code", "")
+    if code in _MISSING:
+        return InvalidImageError(
+            Reason.OBJECT_NOT_FOUND, "the object or this version of it was deleted; upload it again"
+        )
+    if code in _REFUSED:
+        return StorageRefusedError(f"S3 refused to give the object ({code}); check the function's role and the bucket")
+    return StorageUnavailableError(f"S3 could not give the object ({code}); the step is retried")
