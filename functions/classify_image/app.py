@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 import boto3
+from aws_lambda_powertools import Logger, Metrics
 from botocore.config import Config
 
 from vehiclevision import telemetry
@@ -12,8 +13,8 @@ from vehiclevision.prediction import predict
 from vehiclevision.requests import image_data
 from vehiclevision.settings import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, ClassifySettings
 
-logger = telemetry.Logger()
-metrics = telemetry.Metrics(namespace=telemetry.NAMESPACE)
+logger = Logger()
+metrics = Metrics(namespace=telemetry.NAMESPACE)
 settings = ClassifySettings.from_environment(os.environ)
 runtime = boto3.client(
     "sagemaker-runtime",

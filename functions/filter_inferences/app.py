@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from vehiclevision import telemetry
@@ -11,8 +12,8 @@ from vehiclevision.errors import THRESHOLD_CONFIDENCE_NOT_MET
 from vehiclevision.requests import inferences
 from vehiclevision.settings import FilterSettings
 
-logger = telemetry.Logger()
-metrics = telemetry.Metrics(namespace=telemetry.NAMESPACE)
+logger = Logger()
+metrics = Metrics(namespace=telemetry.NAMESPACE)
 settings = FilterSettings.from_environment(os.environ)
 
 

@@ -4,6 +4,7 @@ import base64
 from typing import Any
 
 import boto3
+from aws_lambda_powertools import Logger, Metrics
 from botocore.config import Config
 
 from vehiclevision import telemetry
@@ -13,8 +14,8 @@ from vehiclevision.requests import ObjectVersion
 from vehiclevision.settings import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS
 from vehiclevision.storage import read_version
 
-logger = telemetry.Logger()
-metrics = telemetry.Metrics(namespace=telemetry.NAMESPACE)
+logger = Logger()
+metrics = Metrics(namespace=telemetry.NAMESPACE)
 limits = Limits()
 s3 = boto3.client(
     "s3",

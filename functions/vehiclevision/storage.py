@@ -49,9 +49,7 @@ def read_version(s3: "S3Client", wanted: ObjectVersion, max_bytes: int) -> Store
 def _translate(error: ClientError) -> Exception:
     code = error.response.get("Error", {}).get("Code", "")
     if code in _MISSING:
-        return InvalidImageError(
-            Reason.OBJECT_NOT_FOUND, "the object or this version of it was deleted; upload it again"
-        )
+        return InvalidImageError(Reason.OBJECT_NOT_FOUND, "the object, or this version of it, was deleted")
     if code in _REFUSED:
         return StorageRefusedError(f"S3 refused to give the object ({code}); check the function's role and the bucket")
     return StorageUnavailableError(f"S3 could not give the object ({code}); the step is retried")

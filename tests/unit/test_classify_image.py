@@ -1,0 +1,201 @@
+"""Classify image: sends the picture, believes only what can be true, and names errors by what can be done."""
+
+import base64
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
+from botocore.response import StreamingBody
+from botocore.stub import ANY, Stubber
+from lambda_context import Context
+from pictures import encoded, quarters
+
+from classify_image import app
+from vehiclevision.errors import (
+    EndpointMissingError,
+    EndpointModelError,
+    EndpointRefusedError,
+    EndpointThrottledError,
+    EndpointUnavailableError,
+    InvalidPredictionError,
+    InvalidRequestError,
+)
+
+PNG = encoded(quarters(32), "PNG")
+EVENT = {
+    "s3_bucket": "photos",
+    "s3_key": "uploads/a.jpg",
+    "version_id": "v1",
+    "image_data": base64.b64encode(PNG).decode(),
+}
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Stubber]:
+    with Stubber(app.runtime) as stub:
+        yield stub
+
+
+def answer(stub: Stubber, body: bytes, **more: Any) -> None:
+    wanted = {"EndpointName": "vehiclevision", "ContentType": "image/png", "Accept": "application/json", "Body": PNG}
+    response = {"Body": StreamingBody(io.BytesIO(body), len(body)), "InvokedProductionVariant": "AllTraffic", **more}
+    stub.add_response("invoke_endpoint", response, wanted)
+
+
+def test_it_adds_the_answer_and_keeps_the_event(endpoint: Stubber) -> None:
+    """The PNG goes to the configured endpoint as image/png; both confidences and the variant come back."""
+    answer(endpoint, b"[0.93, 0.06]")
+
+    output = app.lambda_handler(dict(EVENT), Context())
+
+    assert output == {**EVENT, "inferences": [0.93, 0.06], "model_version": "AllTraffic"}
+    endpoint.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize(
+    ("attributes", "version"),
+    [("model_version=3f2a91c07d11", "3f2a91c07d11"), ("a=b, model_version=7", "7"), ("nothing", "AllTraffic")],
+)
+def test_the_model_version_comes_from_the_container_if_it_says_one(
+    endpoint: Stubber, attributes: str, version: str
+) -> None:
+    """Our own container names the model's version; the built-in one does not, then the variant counts."""
+    answer(endpoint, b"[0.1, 0.2]", CustomAttributes=attributes)
+
+    assert app.lambda_handler(dict(EVENT), Context())["model_version"] == version
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"nonsense", b"{}", b"0.5", b"[]", b"[0.5]", b"[0.3, 0.3, 0.3]", b'["0.9", "0.1"]', b"[true, false]"]
+    + [
+        b"[NaN, 0.5]",
+        b"[Infinity, 0]",
+        b"[-0.1, 0.5]",
+        b"[1.2, 0]",
+        b"[0.9, 0.9]",
+        b"[null, 1]",
+        b"[0.5, 0.5" + b" " * 9999,
+    ]
+    + [b"[[0.9, 0.1]]", b"\xff\xfe"],
+)
+def test_an_answer_that_cannot_be_true_is_not_believed(endpoint: Stubber, body: bytes) -> None:
+    """Not JSON, not two numbers, not probabilities, or more than 1 together: InvalidPredictionError."""
+    answer(endpoint, body)
+
+    with pytest.raises(InvalidPredictionError):
+        app.lambda_handler(dict(EVENT), Context())
+
+
+@pytest.mark.parametrize("body", [b"[0, 0]", b"[1, 0]", b"[0.70000005, 0.3]", b"[1e-9, 0.2]"])
+def test_the_edges_of_what_can_be_true_are_believed(endpoint: Stubber, body: bytes) -> None:
+    """Whole numbers, zeros and the rounding of a float32 softmax are fine."""
+    answer(endpoint, body)
+
+    assert app.lambda_handler(dict(EVENT), Context())["inferences"] == json.loads(body)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "message", "error"),
+    [
+        ("ThrottlingException", 400, "Rate exceeded", EndpointThrottledError),
+        ("ModelNotReadyException", 429, "", EndpointUnavailableError),
+        ("ServiceUnavailable", 503, "", EndpointUnavailableError),
+        ("InternalFailure", 500, "", EndpointUnavailableError),
+        ("InternalDependencyException", 530, "", EndpointUnavailableError),
+        ("SomethingNew", 502, "", EndpointUnavailableError),
+        ("ModelError", 424, "Received server error (500) from primary", EndpointModelError),
+        ("ValidationError", 400, "Endpoint vehiclevision of account 111122223333 not found.", EndpointMissingError),
+        ("ValidationError", 400, "1 validation error detected", EndpointRefusedError),
+        ("AccessDeniedException", 403, "not authorized", EndpointRefusedError),
+        ("ExpiredTokenException", 400, "", EndpointRefusedError),
+    ],
+)
+def test_what_sagemaker_says_becomes_what_can_be_done(
+    endpoint: Stubber, code: str, status: int, message: str, error: type[Exception]
+) -> None:
+    """Each of the service's errors gets the name that the state machine's retries go by."""
+    endpoint.add_client_error("invoke_endpoint", code, message, http_status_code=status)
+
+    with pytest.raises(error):
+        app.lambda_handler(dict(EVENT), Context())
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        EndpointConnectionError(endpoint_url="http://127.0.0.1:1"),
+        ConnectTimeoutError(endpoint_url="http://127.0.0.1:1"),
+        ReadTimeoutError(endpoint_url="http://127.0.0.1:1"),
+    ],
+    ids=lambda failure: type(failure).__name__,
+)
+def test_an_endpoint_that_cannot_be_reached_is_unavailable(failure: Exception) -> None:
+    """No connection, or no answer in time, is worth a long retry."""
+
+    class Unreachable:
+        def invoke_endpoint(self, **_: Any) -> None:
+            raise failure
+
+    from vehiclevision.prediction import predict
+
+    with pytest.raises(EndpointUnavailableError):
+        predict(Unreachable(), "vehiclevision", PNG)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("image_data", [None, "", 7, "not base64!", "A" * 70_000, "ÄÖÜ="])
+def test_a_picture_that_is_none_is_an_invalid_request(endpoint: Stubber, image_data: Any) -> None:
+    """Nothing is sent to the endpoint unless the event holds base64 of a plausible size."""
+    with pytest.raises(InvalidRequestError):
+        app.lambda_handler({**EVENT, "image_data": image_data}, Context())
+
+
+def test_a_failure_is_counted_and_logged_without_the_picture(
+    endpoint: Stubber, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The alarm's metric and the error's name are in the log; the picture is not."""
+    endpoint.add_client_error("invoke_endpoint", "ModelError", "boom", http_status_code=424)
+
+    with pytest.raises(EndpointModelError):
+        app.lambda_handler(dict(EVENT), Context())
+
+    out = capsys.readouterr().out
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert any(line.get("PredictionFailed") == [1.0] for line in lines)
+    assert any(line.get("error_name") == "EndpointModelError" for line in lines)
+    assert EVENT["image_data"][:40] not in out
+
+
+def test_a_missing_setting_fails_at_cold_start_by_name(root: Path) -> None:
+    """Without ENDPOINT_NAME the function does not start, and says so."""
+    environment = {"PYTHONPATH": str(root / "functions"), "AWS_DEFAULT_REGION": "us-east-1"}
+
+    result = subprocess.run(
+        [sys.executable, "-c", "import classify_image.app"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert result.returncode != 0
+    assert "ENDPOINT_NAME is not set" in result.stderr
+
+
+def test_the_sample_event_is_accepted(endpoint: Stubber, root: Path) -> None:
+    """events/classify_image.json is what the function takes."""
+    event = json.loads((root / "events/classify_image.json").read_text())
+    body = b"[0.9, 0.1]"
+    endpoint.add_response(
+        "invoke_endpoint",
+        {"Body": StreamingBody(io.BytesIO(body), len(body)), "InvokedProductionVariant": "AllTraffic"},
+        {"EndpointName": ANY, "ContentType": "image/png", "Accept": ANY, "Body": ANY},
+    )
+
+    assert app.lambda_handler(event, Context())["inferences"] == [0.9, 0.1]

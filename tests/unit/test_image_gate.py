@@ -1,0 +1,261 @@
+"""The image gate: valid photos of every kind come out right, everything else is refused with a reason."""
+
+import io
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pictures import BOTTOM_LEFT, BOTTOM_RIGHT, TOP_LEFT, TOP_RIGHT, corners, encoded, png_header, quarters, webp_canvas
+from PIL import Image
+
+from vehiclevision.errors import InvalidImageError, Reason
+from vehiclevision.image_gate import Limits, normalise
+from vehiclevision.labels import MODEL_INPUT_SIDE
+
+UPRIGHT = [TOP_LEFT, TOP_RIGHT, BOTTOM_LEFT, BOTTOM_RIGHT]
+
+
+def close(colours: list[tuple[int, int, int]], wanted: list[tuple[int, int, int]], tolerance: int = 24) -> bool:
+    return all(abs(a - b) <= tolerance for c, w in zip(colours, wanted, strict=True) for a, b in zip(c, w, strict=True))
+
+
+def refusal(data: bytes, limits: Limits = Limits()) -> Reason:
+    with pytest.raises(InvalidImageError) as caught:
+        normalise(data, limits)
+    return caught.value.reason
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
+def test_each_accepted_format_comes_out_as_the_model_input(file_format: str) -> None:
+    """JPEG, PNG and WebP leave as an RGB PNG of the model's size, with their colours in place."""
+    image = normalise(encoded(quarters(200), file_format))
+
+    result = Image.open(io.BytesIO(image.png))
+    assert (result.format, result.mode, result.size) == ("PNG", "RGB", (MODEL_INPUT_SIDE, MODEL_INPUT_SIDE))
+    assert close(corners(image.png), UPRIGHT)
+    assert image.measurements.format == file_format
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_exif_orientation_comes_out_upright(orientation: int, file_format: str) -> None:
+    """A photo stored in any of the eight EXIF orientations ends upright, and its sides are reported upright."""
+    undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}
+    upright = quarters(128).resize((160, 128))
+    stored = upright.transpose(Image.Transpose(undo[orientation])) if orientation > 1 else upright
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+
+    image = normalise(encoded(stored, file_format, exif=exif))
+
+    assert close(corners(image.png), UPRIGHT)
+    assert (image.measurements.width, image.measurements.height) == (160, 128)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA-like", "RGB", "RGBA", "I;16", "CMYK"])
+def test_every_colour_mode_keeps_light_and_dark(mode: str) -> None:
+    """Bilevel, grey, 16-bit, palette, transparent and CMYK files keep what was light light and what was dark dark."""
+    grey = Image.new("L", (64, 64), 10)
+    grey.paste(245, (0, 0, 64, 32))
+    if mode == "I;16":
+        wide = Image.new("I;16", (64, 64), 10 * 257)
+        wide.paste(245 * 257, (0, 0, 64, 32))
+        data = encoded(wide, "PNG")
+    elif mode == "CMYK":
+        data = encoded(grey.convert("RGB").convert("CMYK"), "JPEG", quality=95)
+    elif mode == "PA-like":
+        data = encoded(grey.convert("RGB").convert("P"), "PNG", transparency=3)
+    else:
+        data = encoded(grey.convert(mode), "PNG")
+
+    top_left, _, bottom_left, _ = corners(normalise(data).png)
+
+    assert close([top_left, bottom_left], [(245, 245, 245), (10, 10, 10)], tolerance=12)
+
+
+def test_what_is_transparent_becomes_white() -> None:
+    """A transparent background ends as a white page, not as black or as hidden colours."""
+    image = Image.new("RGBA", (64, 64), (200, 0, 0, 0))
+
+    assert close(corners(normalise(encoded(image, "PNG")).png), [(255, 255, 255)] * 4, tolerance=0)
+
+
+def test_the_model_input_passes_unchanged() -> None:
+    """A picture that already has the model's size keeps every pixel, so training data goes through the same gate."""
+    rng = random.Random(7)  # noqa: S311 - pixels, not secrets
+    pixels = bytes(rng.randrange(256) for _ in range(3 * MODEL_INPUT_SIDE**2))
+    image = Image.frombytes("RGB", (MODEL_INPUT_SIDE, MODEL_INPUT_SIDE), pixels)
+
+    assert Image.open(io.BytesIO(normalise(encoded(image, "PNG")).png)).tobytes() == pixels
+
+
+def test_nothing_but_pixels_leaves_the_gate() -> None:
+    """EXIF, comments, colour profiles and appended data stay behind."""
+    exif = Image.Exif()
+    exif[0x010E] = "SECRET-DESCRIPTION"
+    data = encoded(quarters(), "JPEG", exif=exif, comment=b"SECRET-COMMENT", icc_profile=b"SECRET-PROFILE" * 20)
+
+    png = normalise(data + b"<?php SECRET ?>").png
+
+    assert b"SECRET" not in png
+    assert [png[at + 4 : at + 8] for at in _chunk_offsets(png)] == [b"IHDR", b"IDAT", b"IEND"]
+
+
+def _chunk_offsets(png: bytes) -> list[int]:
+    offsets, at = [], 8
+    while at < len(png):
+        offsets.append(at)
+        at += 12 + int.from_bytes(png[at : at + 4], "big")
+    return offsets
+
+
+def test_measurements_follow_light_contrast_and_blur() -> None:
+    """Brightness, contrast and sharpness move the way their names say, and lie between 0 and 1."""
+    checks = Image.effect_noise((256, 256), 60).convert("RGB")
+    dark = checks.point(lambda level: level // 3)
+    soft = checks.resize((32, 32)).resize((256, 256))
+
+    plain, darker, softer = (normalise(encoded(i, "PNG")).measurements for i in (checks, dark, soft))
+
+    assert darker.brightness < plain.brightness / 2
+    assert darker.contrast < plain.contrast
+    assert softer.sharpness < plain.sharpness / 2
+    assert all(0 <= v <= 1 for m in (plain, darker, softer) for v in (m.brightness, m.contrast, m.sharpness))
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", Reason.EMPTY),
+        (b"hello", Reason.NOT_AN_IMAGE),
+        (b"GIF89a" + b"\0" * 40, Reason.NOT_AN_IMAGE),
+        (b"RIFF\0\0\0\0WAVEfmt ", Reason.NOT_AN_IMAGE),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", Reason.NOT_AN_IMAGE),
+        (b"\xff\xd8\xff", Reason.CANNOT_DECODE),
+        (b"\x89PNG\r\n\x1a\n", Reason.CANNOT_DECODE),
+        (b"RIFF\x04\0\0\0WEBP", Reason.CANNOT_DECODE),
+        (b"RIFF\x0c\0\0\0WEBPVP8L\0", Reason.CANNOT_DECODE),
+        (encoded(quarters(), "JPEG")[:-40], Reason.CANNOT_DECODE),
+        (encoded(quarters(), "PNG")[:-60], Reason.CANNOT_DECODE),
+        (png_header(20_000, 900), Reason.SIDE_TOO_LONG),
+        (png_header(9_000, 9_000), Reason.TOO_MANY_PIXELS),
+        (png_header(8_000, 300), Reason.TOO_ELONGATED),
+        (png_header(200, 8), Reason.SIDE_TOO_SHORT),
+        (png_header(300, 300), Reason.CANNOT_DECODE),
+        (png_header(0, 0), Reason.CANNOT_DECODE),
+        (webp_canvas(16_384, 16_384), Reason.SIDE_TOO_LONG),
+        (webp_canvas(9_000, 9_000), Reason.TOO_MANY_PIXELS),
+        (b"\xff\xd8\xff" + b"\xff\xda" * 65, Reason.TOO_MANY_SCANS),
+    ],
+    ids=lambda value: value.value if isinstance(value, Reason) else f"{len(value)}-bytes",
+)
+def test_unusable_files_are_refused_with_their_reason(data: bytes, reason: Reason) -> None:
+    """Every kind of unusable file has its own reason code."""
+    assert refusal(data) is reason
+
+
+def test_a_file_over_the_byte_limit_is_refused_unread() -> None:
+    """More bytes than the limit are refused before any decoder sees them."""
+    assert refusal(b"\xff\xd8\xff" + b"\0" * 100, Limits(max_bytes=50)) is Reason.TOO_MANY_BYTES
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "WEBP"])
+def test_animations_are_refused(file_format: str) -> None:
+    """Of several frames nobody can say which one is meant."""
+    frames = [quarters(), quarters().rotate(90)]
+
+    assert refusal(encoded(frames[0], file_format, save_all=True, append_images=frames[1:])) is Reason.ANIMATED
+
+
+def test_a_phone_photo_with_a_second_picture_inside_is_accepted() -> None:
+    """A JPEG that carries a gain map or depth map (MPO) counts as the photo that it shows."""
+    data = encoded(quarters(), "MPO", save_all=True, append_images=[quarters().convert("L").convert("RGB")])
+
+    assert close(corners(normalise(data).png), UPRIGHT)
+
+
+def test_a_damaged_exif_block_does_not_cost_the_photo() -> None:
+    """Whatever stands in the EXIF block, the picture itself still counts."""
+    rng = random.Random(3)  # noqa: S311 - noise, not secrets
+    for _ in range(200):
+        junk = b"Exif\0\0" + rng.choice([b"II*\0", b"MM\0*", b""]) + bytes(rng.randrange(256) for _ in range(60))
+        image = normalise(encoded(quarters(), "JPEG", exif=junk))
+        assert image.measurements.format == "JPEG"
+
+
+def test_random_damage_never_escapes_as_another_error() -> None:
+    """Of 3,000 files with flipped, cut or doubled bytes each is either normalised or refused with a reason."""
+    rng = random.Random(11)  # noqa: S311 - damage, not secrets
+    originals = [encoded(quarters(48), f, **o) for f, o in (("JPEG", {"progressive": True}), ("PNG", {}), ("WEBP", {}))]
+    refused = 0
+    for number in range(3000):
+        data = bytearray(originals[number % 3])
+        for _ in range(rng.randint(1, 6)):
+            at = rng.randrange(len(data))
+            data[at : at + rng.randint(0, 3)] = bytes(rng.randrange(256) for _ in range(rng.randint(0, 3)))
+        try:
+            normalise(bytes(data))
+        except InvalidImageError:
+            refused += 1
+    assert 0 < refused < 3000
+
+
+_PEAK = """
+import resource, sys
+sys.path.insert(0, sys.argv[1])
+from vehiclevision.errors import InvalidImageError
+from vehiclevision.image_gate import normalise
+from pathlib import Path
+worst = 0.0
+for name in sys.argv[2:]:
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    try:
+        normalise(Path(name).read_bytes())
+    except InvalidImageError:
+        pass
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    worst = max(worst, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+unit = 1 if sys.platform == "darwin" else 1024
+print(after.ru_maxrss * unit / 2**20, worst)
+"""
+
+
+def peak(root: Path, files: list[Path]) -> tuple[float, float]:
+    """Peak memory in MiB of a fresh interpreter that gates these files, and the most CPU seconds that one took."""
+    command = [sys.executable, "-c", _PEAK, str(root / "functions"), *map(str, files)]
+    memory, seconds = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    return float(memory), float(seconds)
+
+
+def test_the_largest_allowed_pictures_stay_within_memory(root: Path, tmp_path: Path) -> None:
+    """16-megapixel files of every costly mode need at most 300 MiB and a second of CPU each."""
+    side = 4000
+    slope = Image.linear_gradient("L").resize((side, side))
+    files = {
+        "rgba.png": encoded(slope.convert("RGBA"), "PNG", compress_level=1),
+        "grey16.png": encoded(Image.new("I;16", (side, side), 300), "PNG", compress_level=1),
+        "greyalpha.png": encoded(Image.new("LA", (side, side)), "PNG", compress_level=1),
+        "palette.png": encoded(Image.new("P", (side, side)), "PNG", compress_level=1, transparency=0),
+        "cmyk.jpg": encoded(slope.convert("CMYK"), "JPEG", progressive=True),
+        "lossy.webp": encoded(slope.convert("RGBA"), "WEBP", method=0, quality=30),
+    }
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+
+    for name in files:
+        memory, seconds = peak(root, [tmp_path / name])
+        assert memory <= 300, name
+        assert seconds <= 1, name
+
+
+def test_hostile_files_stay_within_memory_and_time(root: Path, data: Path) -> None:
+    """Every hostile file we have is normalised or refused within 300 MiB and a second of CPU."""
+    files = sorted(p for p in (data / "hostile").iterdir() if p.name != "MANIFEST.csv")
+
+    memory, seconds = peak(root, files)
+
+    assert len(files) > 100
+    assert memory <= 300
+    assert seconds <= 1
