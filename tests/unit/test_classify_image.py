@@ -160,6 +160,7 @@ def test_a_failure_is_counted_and_logged_without_the_picture(
     endpoint: Stubber, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The alarm's metric and the error's name are in the log; the picture is not."""
+    app.logger.registered_handler.setStream(sys.stdout)  # pytest has put another one in place since the import
     endpoint.add_client_error("invoke_endpoint", "ModelError", "boom", http_status_code=424)
 
     with pytest.raises(EndpointModelError):

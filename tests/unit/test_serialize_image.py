@@ -2,6 +2,7 @@
 
 import base64
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,7 @@ def test_a_name_that_no_bucket_can_have_is_refused_for_good() -> None:
 
 def test_logs_tell_the_story_without_the_picture(s3: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """Each line names image, run and correlation; none holds pixels; the metric is in the log (EMF)."""
+    app.logger.registered_handler.setStream(sys.stdout)  # pytest has put another one in place since the import
     put(s3, "uploads/a.jpg", encoded(quarters(), "JPEG"))
 
     output = serialize("uploads/a.jpg", correlation_id="c-1", execution_id="e-1")
