@@ -157,10 +157,10 @@ def test_a_picture_that_is_none_is_an_invalid_request(endpoint: Stubber, image_d
 
 
 def test_a_failure_is_counted_and_logged_without_the_picture(
-    endpoint: Stubber, capsys: pytest.CaptureFixture[str]
+    endpoint: Stubber, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The alarm's metric and the error's name are in the log; the picture is not."""
-    app.logger.registered_handler.setStream(sys.stdout)  # pytest has put another one in place since the import
+    monkeypatch.setattr(app.logger.registered_handler, "stream", sys.stdout)  # pytest exchanges it for each test
     endpoint.add_client_error("invoke_endpoint", "ModelError", "boom", http_status_code=424)
 
     with pytest.raises(EndpointModelError):

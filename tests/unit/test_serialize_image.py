@@ -158,9 +158,11 @@ def test_a_name_that_no_bucket_can_have_is_refused_for_good() -> None:
         app.lambda_handler({"s3_bucket": "../../etc", "s3_key": "passwd"}, Context())
 
 
-def test_logs_tell_the_story_without_the_picture(s3: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_logs_tell_the_story_without_the_picture(
+    s3: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each line names image, run and correlation; none holds pixels; the metric is in the log (EMF)."""
-    app.logger.registered_handler.setStream(sys.stdout)  # pytest has put another one in place since the import
+    monkeypatch.setattr(app.logger.registered_handler, "stream", sys.stdout)  # pytest exchanges it for each test
     put(s3, "uploads/a.jpg", encoded(quarters(), "JPEG"))
 
     output = serialize("uploads/a.jpg", correlation_id="c-1", execution_id="e-1")
