@@ -29,6 +29,10 @@ setup: .venv/.ready .venv-sam/.ready ## install the command, the local AWS and t
 	@scripts/make-environment .venv-checkov requirements/checkov.txt "$(PYTHON)" "the template scanner"
 	@touch $@
 
+.venv-sagemaker/.ready: requirements/sagemaker.txt
+	@scripts/make-environment .venv-sagemaker requirements/sagemaker.txt "$(PYTHON)" "the sagemaker SDK (1 GB, for comparison)"
+	@touch $@
+
 demo: setup ## classify sample pictures end to end on this machine; your own: make demo IMAGES=~/photos
 	@$(BIN)/vehiclevision demo $(IMAGES)
 
@@ -47,7 +51,7 @@ check: lint types test ## lint, types and tests: what must pass before a commit
 soak: setup .venv/.test-ready ## the slow proof: bursts, kills, hostile files, long outages
 	@$(BIN)/python -m pytest -m soak --timeout 1800
 
-bench: setup .venv/.test-ready ## measure ours beside the alternative, in one run
+bench: setup .venv/.test-ready .venv-sagemaker/.ready ## measure ours beside the alternative, in one run
 	@$(BIN)/python -m bench.workflow
 	@$(BIN)/python -m bench.cold_start
 
@@ -56,4 +60,4 @@ lock: ## compile the lock files anew (needs uv)
 
 clean: ## stop the local AWS and delete what was built
 	@if [ -x $(BIN)/vehiclevision ]; then $(BIN)/vehiclevision down; fi
-	@rm -rf .venv .venv-sam .venv-checkov .venv-train .aws-sam .local .cache
+	@rm -rf .venv .venv-sam .venv-checkov .venv-sagemaker .venv-training .aws-sam .local .cache

@@ -1,0 +1,1 @@
+"""Measurements: ours beside the alternative, in one run, as a ratio."""

@@ -1,0 +1,154 @@
+"""Photos through the whole workflow, beside an empty workflow of three functions: `python -m bench.workflow [N ...]`.
+
+Both run on the same local engine in the same run, take turns, are fed the same files in the same bucket, and are timed the
+same way: from the first upload to the end of the last execution. The empty one starts by the same kind of rule, its three
+functions return their input, and it records nothing; what it reaches is the engine's own speed.
+"""
+
+import io
+import json
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import boto3
+from PIL import Image
+from rich.console import Console
+from rich.table import Table
+
+from local import stack
+from local.deploy import BOOTSTRAP, CUSTOM_RUNTIME
+
+UPLOADS_AT_A_TIME = 16
+ROUNDS = 2
+PATIENCE_SECONDS = 900
+EMPTY_HANDLER = "import json\n\ndef lambda_handler(event, context):\n    print('{}')\n    return event\n"
+console = Console(stderr=True)
+
+
+def client(aws: stack.LocalAws, service: str) -> Any:
+    """A boto3 client of the local AWS."""
+    values = aws.environment()
+    session = boto3.session.Session(
+        values["AWS_ACCESS_KEY_ID"], values["AWS_SECRET_ACCESS_KEY"], region_name=values["AWS_REGION"]
+    )
+    return session.client(service, endpoint_url=values["AWS_ENDPOINT_URL"])
+
+
+def deploy_empty_workflow(aws: stack.LocalAws, outputs: Mapping[str, str]) -> str:
+    """Three functions that return their input, in a row, started by uploads under empty/."""
+    package = io.BytesIO()
+    with zipfile.ZipFile(package, "w") as archive:
+        bootstrap = zipfile.ZipInfo("bootstrap")
+        bootstrap.external_attr = 0o755 << 16
+        archive.writestr(bootstrap, BOOTSTRAP.read_bytes())
+        archive.writestr("empty.py", EMPTY_HANDLER)
+    account = outputs["StateMachineArn"].split(":")[4]
+    role = f"arn:aws:iam::{account}:role/bench"
+    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Principal": {"Service": f"{service}.amazonaws.com"}, "Action": "sts:AssumeRole"}
+            for service in ("lambda", "states", "events")
+        ],
+    }
+    iam = client(aws, "iam")
+    iam.create_role(RoleName="bench", AssumeRolePolicyDocument=json.dumps(trust))
+    iam.put_role_policy(RoleName="bench", PolicyName="all", PolicyDocument=json.dumps(policy))
+    states: dict[str, Any] = {}
+    for number in (1, 2, 3):
+        function = client(aws, "lambda").create_function(
+            FunctionName=f"empty-{number}",
+            Runtime=CUSTOM_RUNTIME,
+            Role=role,
+            Handler="empty.lambda_handler",
+            Code={"ZipFile": package.getvalue()},
+            Timeout=30,
+        )
+        step = {"Type": "Task", "Resource": function["FunctionArn"]}
+        states[f"Step {number}"] = {**step, "Next": f"Step {number + 1}"} if number < 3 else {**step, "End": True}
+    machine: str = client(aws, "stepfunctions").create_state_machine(
+        name="empty", roleArn=role, definition=json.dumps({"StartAt": "Step 1", "States": states})
+    )["stateMachineArn"]
+    pattern = {
+        "source": ["aws.s3"],
+        "detail-type": ["Object Created"],
+        "detail": {"bucket": {"name": [outputs["BucketName"]]}, "object": {"key": [{"prefix": "empty/"}]}},
+    }
+    events = client(aws, "events")
+    events.put_rule(Name="empty", EventPattern=json.dumps(pattern))
+    events.put_targets(Rule="empty", Targets=[{"Id": "empty", "Arn": machine, "RoleArn": role}])
+    return machine
+
+
+def photo() -> bytes:
+    """A file as a phone's messenger sends it: JPEG, 640 x 480."""
+    noise = Image.effect_noise((640, 480), 40).convert("RGB")
+    buffer = io.BytesIO()
+    Image.blend(noise, Image.linear_gradient("L").resize((640, 480)).convert("RGB"), 0.8).save(
+        buffer, "JPEG", quality=85
+    )
+    return buffer.getvalue()
+
+
+def finished(states: Any, machine: str) -> int:
+    """How many executions of the state machine have ended."""
+    total = 0
+    for status in ("SUCCEEDED", "FAILED"):
+        pages = states.get_paginator("list_executions").paginate(stateMachineArn=machine, statusFilter=status)
+        total += sum(len(page["executions"]) for page in pages)
+    return total
+
+
+def rate(aws: stack.LocalAws, bucket: str, prefix: str, machine: str, count: int, data: bytes) -> float:
+    """Images per second, from the first upload to the end of the last execution."""
+    s3, states = client(aws, "s3"), client(aws, "stepfunctions")
+    before, batch = finished(states, machine), time.time_ns()
+    started = time.perf_counter()
+    with ThreadPoolExecutor(UPLOADS_AT_A_TIME) as pool:
+        for done in pool.map(
+            lambda number: s3.put_object(Bucket=bucket, Key=f"{prefix}/{batch}/{number}.jpg", Body=data), range(count)
+        ):
+            done["VersionId"]
+    while (seconds := time.perf_counter() - started) < PATIENCE_SECONDS:
+        if finished(states, machine) - before >= count:
+            return count / seconds
+        time.sleep(max(0.2, count / 5000))
+    raise SystemExit(f"{prefix}: not all of {count} executions ended within {PATIENCE_SECONDS} s")
+
+
+def main(counts: list[int]) -> None:
+    """Measure both in turns and print the ratio."""
+    data = photo()
+    table = Table(title=f"Photos per second through the workflow ({len(data) // 1024} KB each), mean of {ROUNDS} turns")
+    for column in ("photos", "empty workflow", "VehicleVision", "ratio"):
+        table.add_column(column, justify="right")
+    with tempfile.TemporaryDirectory() as folder:
+        aws = stack.start(Path(folder), console.print)
+        try:
+            outputs = aws.outputs()
+            empty = deploy_empty_workflow(aws, outputs)
+            ours, bucket = outputs["StateMachineArn"], outputs["BucketName"]
+            rate(aws, bucket, "empty", empty, 20, data)
+            rate(aws, bucket, "uploads", ours, 20, data)
+            for count in counts:
+                pairs = []
+                for number in range(ROUNDS):
+                    console.print(f"{count} photos, turn {number + 1} of {ROUNDS}")
+                    plain = rate(aws, bucket, "empty", empty, count, data)
+                    pairs.append((plain, rate(aws, bucket, "uploads", ours, count, data)))
+                plain, full = (sum(values) / len(values) for values in zip(*pairs, strict=True))
+                table.add_row(str(count), f"{plain:.1f}", f"{full:.1f}", f"{full / plain:.2f}")
+        finally:
+            stack.stop(Path(folder))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main([int(argument) for argument in sys.argv[1:]] or [100, 1000])

@@ -1,0 +1,291 @@
+"""What the state machine promises: every step is bounded and retried, and nothing leaves without a record."""
+
+import re
+from collections.abc import Iterator
+
+import jsonata  # type: ignore[import-untyped]
+
+from tests.infra.checks.errors import left_by, raised_errors
+from tests.infra.project import Json, Project, as_list
+
+_GUIDE = "Step Functions developer guide"
+# Error names that are not ours, and where AWS names them.
+AWS_ERRORS = {
+    "States.ALL": f"{_GUIDE}, Error names",
+    "States.Timeout": f"{_GUIDE}, Error names",
+    "Lambda.Unknown": f"{_GUIDE}, Handling Lambda errors: time-out, out of memory, broken start",
+    "Lambda.TooManyRequestsException": f"{_GUIDE}, Handle transient Lambda service exceptions",
+    "Lambda.ServiceException": f"{_GUIDE}, Handle transient Lambda service exceptions",
+    "Lambda.AWSLambdaException": f"{_GUIDE}, Handle transient Lambda service exceptions",
+    "Lambda.SdkClientException": f"{_GUIDE}, Handle transient Lambda service exceptions",
+    "Lambda.ClientExecutionTimeoutException": f"{_GUIDE}, Handle transient Lambda service exceptions",
+    "Sandbox.Timedout": "the errorType that Lambda itself reports for a function that ran out of time",
+    "DynamoDB.ConditionalCheckFailedException": "DynamoDB API, PutItem, with the prefix of the optimised integration",
+}
+TRANSIENT = frozenset(name for name in AWS_ERRORS if name.startswith("Lambda.") and name != "Lambda.Unknown")
+RAN_OUT = frozenset({"Lambda.Unknown", "Sandbox.Timedout", "States.Timeout"})
+
+RECORD = "Record outcome"
+ANNOUNCE = "Announce vehicle"
+# Where a run may end without passing the record: it names no image, or the table itself fails or knew already.
+ENDS_WITHOUT_RECORD = frozenset({"Request refused"})
+ENDS_AFTER_RECORD_FAILED = frozenset({"Not recorded", "Already recorded"})
+
+
+def every_task_has_a_time_limit(project: Project) -> list[str]:
+    """No step can hang: each Task has TimeoutSeconds."""
+    return [f"{name} can hang" for name, state in project.tasks().items() if not state.get("TimeoutSeconds")]
+
+
+def every_task_retries(project: Project) -> list[str]:
+    """Each Task retries; a function's also what Lambda itself may answer and what a time-out is called."""
+    complaints = []
+    for name, state in project.tasks().items():
+        retried = _names(state.get("Retry", []))
+        wanted = TRANSIENT | RAN_OUT if _function(state) else {"States.ALL"}
+        complaints += [f"{name} does not retry {error}" for error in sorted(wanted - retried)]
+    return complaints
+
+
+def every_retry_backs_off(project: Project) -> list[str]:
+    """Each retrier waits longer each time, up to a bound, with full jitter, a bounded number of times."""
+    complaints = []
+    for name, state in project.tasks().items():
+        for retrier in state.get("Retry", []):
+            if retrier.get("MaxAttempts") == 0:
+                continue
+            sound = (
+                retrier.get("IntervalSeconds", 0) >= 1
+                and retrier.get("BackoffRate", 0) > 1
+                and retrier.get("MaxDelaySeconds", 0) > retrier.get("IntervalSeconds", 0)
+                and retrier.get("JitterStrategy") == "FULL"
+                and 1 <= retrier.get("MaxAttempts", 0) <= 10
+            )
+            if not sound:
+                complaints.append(f"{name} retries {retrier['ErrorEquals']} without backoff, bound, jitter or count")
+    return complaints
+
+
+def patience_fits_the_error(project: Project) -> list[str]:
+    """A busy or starting endpoint gets minutes, a missing one about one, a failing model less."""
+    retriers = project.tasks()["Classify image"].get("Retry", [])
+    patience = {error: _patience_seconds(retrier) for retrier in retriers for error in retrier["ErrorEquals"]}
+    busy = min(patience.get("EndpointThrottledError", 0), patience.get("EndpointUnavailableError", 0))
+    missing, failing = patience.get("EndpointMissingError", 0), patience.get("EndpointModelError", 0)
+    if busy >= 300 and busy > missing > failing > 0:
+        return []
+    return [f"waits: busy {busy:.0f} s, missing {missing:.0f} s, failing model {failing:.0f} s"]
+
+
+def every_task_catches_all_last(project: Project) -> list[str]:
+    """Each Task ends its Catch with States.ALL alone, so that no error fails the run unrecorded."""
+    complaints = []
+    for name, state in project.tasks().items():
+        catchers = state.get("Catch", [])
+        if not catchers or catchers[-1]["ErrorEquals"] != ["States.ALL"]:
+            complaints.append(f"{name} does not catch States.ALL last")
+        if any("States.ALL" in catcher["ErrorEquals"] for catcher in catchers[:-1]):
+            complaints.append(f"{name} catches States.ALL before the end")
+    return complaints
+
+
+def every_caught_error_is_recorded(project: Project) -> list[str]:
+    """From each Catch every way leads to the record, or to an end that is declared to have none."""
+    complaints = []
+    for name, state in project.tasks().items():
+        allowed = ENDS_WITHOUT_RECORD | (ENDS_AFTER_RECORD_FAILED if name in (RECORD, "Take back record") else set())
+        for catcher in state.get("Catch", []):
+            for end in _ends(project.machine, catcher["Next"], stop=RECORD):
+                if end not in allowed and not (name in (ANNOUNCE, "Take back record") and _fails_by_name(project, end)):
+                    complaints.append(f"{name}: {catcher['ErrorEquals']} ends in {end} without a record")
+    return complaints
+
+
+def caught_faults_say_what_happened(project: Project) -> list[str]:
+    """A catcher that leads to the record sets outcome and reason, and never CLASSIFIED."""
+    complaints = []
+    for name, state in project.tasks().items():
+        for catcher in state.get("Catch", []):
+            if catcher["Next"] != RECORD:
+                continue
+            assigned = catcher.get("Assign", {})
+            if assigned.get("outcome") not in {"REJECTED", "NEEDS_REVIEW", "FAILED"} or not assigned.get("reason"):
+                complaints.append(f"{name}: {catcher['ErrorEquals']} is recorded without an outcome and a reason")
+    return complaints
+
+
+def nothing_ends_classified_unannounced(project: Project) -> list[str]:
+    """Without the announcement no run ends as Classified, and without the record none is announced."""
+    complaints = []
+    if "Classified" in _reachable(project.machine, without=ANNOUNCE):
+        complaints.append("Classified can be reached past the announcement")
+    if ANNOUNCE in _reachable(project.machine, without=RECORD):
+        complaints.append("the announcement can be reached past the record")
+    choice = project.machine["States"]["Which outcome"]
+    if not any("CLASSIFIED" in rule["Condition"] and rule["Next"] == ANNOUNCE for rule in choice["Choices"]):
+        complaints.append("a CLASSIFIED outcome is not announced")
+    if not _fails_by_name(project, choice.get("Default", "")):
+        complaints.append("an unknown outcome does not fail")
+    return complaints
+
+
+def record_is_written_once(project: Project) -> list[str]:
+    """The record never writes over another run's answer, and its own repeated write is no duplicate."""
+    condition = project.machine["States"][RECORD]["Arguments"].get("ConditionExpression", "")
+    wanted = ("attribute_not_exists(#object)", "#outcome = :failed", "#execution = :execution")
+    return [f"the record's condition lacks {part}" for part in wanted if part not in condition]
+
+
+def every_state_is_reachable(project: Project) -> list[str]:
+    """Every named state exists, every state can be reached, and every way comes to an end."""
+    states = project.machine["States"]
+    named = {project.machine["StartAt"], *(target for state in states.values() for target in _targets(state))}
+    complaints = [f"there is no state {name}" for name in sorted(named - set(states))]
+    complaints += [f"{name} is never reached" for name in sorted(set(states) - _reachable(project.machine))]
+    endless = [n for n, s in states.items() if not _targets(s) and s["Type"] not in ("Succeed", "Fail")]
+    return complaints + [f"{name} leads nowhere" for name in endless]
+
+
+def every_failure_has_a_name(project: Project) -> list[str]:
+    """Each Fail state has an Error and a Cause, and a low confidence fails as THRESHOLD_CONFIDENCE_NOT_MET."""
+    fails = {name: state for name, state in project.machine["States"].items() if state["Type"] == "Fail"}
+    complaints = [f"{name} fails without Error or Cause" for name in fails if not _fails_by_name(project, name)]
+    if fails.get("Needs review", {}).get("Error") != "THRESHOLD_CONFIDENCE_NOT_MET":
+        complaints.append("a low confidence does not fail as THRESHOLD_CONFIDENCE_NOT_MET")
+    return complaints
+
+
+def every_matched_error_exists(project: Project) -> list[str]:
+    """Each name in ErrorEquals is a class in errors.py or a name that AWS documents."""
+    known = set(AWS_ERRORS) | raised_errors(project).all
+    matched = {
+        (name, error)
+        for name, state in project.tasks().items()
+        for error in _names(state.get("Retry", [])) | _names(state.get("Catch", []))
+    }
+    return [f"{name} matches {error}, which nothing raises" for name, error in sorted(matched) if error not in known]
+
+
+def every_error_is_handled_where_it_arises(project: Project) -> list[str]:
+    """What may help is retried by name where it can arise, what cannot is not, and no handler waits in vain."""
+    errors, complaints = raised_errors(project), []
+    for name, state in project.tasks().items():
+        function = _function(state)
+        if not function:
+            continue
+        leaving = left_by(project, function)
+        retried, caught = _names(state.get("Retry", [])), _names(state.get("Catch", []))
+        complaints += [f"{name} does not retry {error}" for error in sorted((leaving & errors.retriable) - retried)]
+        complaints += [f"{name} retries {error} in vain" for error in sorted(retried & errors.final)]
+        ours = (retried | caught) & errors.all
+        complaints += [f"{name} handles {error}, which cannot arise" for error in sorted(ours - leaving)]
+    for error, state_name, outcome in (
+        ("InvalidImageError", "Serialize image", "REJECTED"),
+        ("THRESHOLD_CONFIDENCE_NOT_MET", "Filter inferences", "NEEDS_REVIEW"),
+    ):
+        catchers = project.tasks().get(state_name, {}).get("Catch", [])
+        if not any(error in c["ErrorEquals"] and c.get("Assign", {}).get("outcome") == outcome for c in catchers):
+            complaints.append(f"{state_name} does not turn {error} into {outcome}")
+    return complaints
+
+
+def substitutions_fit(project: Project) -> list[str]:
+    """Each ${Name} of the state machine is substituted, and each substitution is used."""
+    text = project.files["statemachine/classify_vehicle.asl.json"]
+    used = set(re.findall(r"\$\{(\w+)\}", text)) | set(re.findall(r"\$\{(\w+)\}", str(project.machine)))
+    given = set(project.properties("ClassifyVehicleStateMachine").get("DefinitionSubstitutions", {}))
+    return [f"substitution {name} is {'not given' if name in used else 'not used'}" for name in sorted(used ^ given)]
+
+
+def machine_names_no_account(project: Project) -> list[str]:
+    """The state machine holds no ARN and no account id: it runs in any account, and on this machine."""
+    text = "\n".join(_strings(project.machine))
+    return [f"the state machine holds {found}" for found in re.findall(r"arn:[\w-]+:\S*|\b\d{12}\b", text)]
+
+
+def expressions_are_jsonata(project: Project) -> list[str]:
+    """Each {% expression %} parses and uses only variables that an Assign sets."""
+    assigned = {name for fields in _assigns(project.machine) for name in fields} | {"states"}
+    complaints = []
+    for text in _strings(project.machine):
+        if not text.startswith("{%"):
+            continue
+        expression = re.sub(r"\$\{\w+\}", "1", text[2:-2])
+        try:
+            jsonata.Jsonata(expression)
+        except jsonata.JException as error:
+            complaints.append(f"{text}: {error}")
+        unknown = set(re.findall(r"\$([a-z_]\w*)\b(?!\()", expression)) - assigned
+        complaints += [f"{text} uses ${name}, which nothing assigns" for name in sorted(unknown)]
+    return complaints
+
+
+def _names(handlers: list[Json]) -> set[str]:
+    return {error for handler in handlers for error in as_list(handler["ErrorEquals"])}
+
+
+def _function(state: Json) -> str:
+    """The folder of the function that a Task calls; empty for a service integration."""
+    found = re.fullmatch(r"\$\{(\w+)FunctionArn\}", state["Resource"])
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", found.group(1)).lower() if found else ""
+
+
+def _patience_seconds(retrier: Json) -> float:
+    """The longest that a retrier may wait in total, full jitter drawing its maximum each time."""
+    first, rate, longest = retrier["IntervalSeconds"], retrier["BackoffRate"], retrier["MaxDelaySeconds"]
+    return float(sum(min(first * rate**attempt, longest) for attempt in range(retrier["MaxAttempts"])))
+
+
+def _targets(state: Json) -> set[str]:
+    rules = [*state.get("Choices", []), *state.get("Catch", [])]
+    return {target for target in (state.get("Next"), state.get("Default"), *(rule["Next"] for rule in rules)) if target}
+
+
+def _reachable(machine: Json, without: str = "") -> set[str]:
+    seen: set[str] = set()
+    waiting = [machine["StartAt"]]
+    while waiting:
+        name = waiting.pop()
+        if name in seen or name == without or name not in machine["States"]:
+            continue
+        seen.add(name)
+        waiting += _targets(machine["States"][name])
+    return seen
+
+
+def _ends(machine: Json, start: str, stop: str) -> set[str]:
+    """The last states on every way from `start` that does not pass `stop`."""
+    reached = {start} if start != stop else set()
+    waiting = list(reached)
+    while waiting:
+        for target in _targets(machine["States"].get(waiting.pop(), {})) - reached - {stop}:
+            reached.add(target)
+            waiting.append(target)
+    return {name for name in reached if not _targets(machine["States"].get(name, {}))}
+
+
+def _fails_by_name(project: Project, name: str) -> bool:
+    state = project.machine["States"].get(name, {})
+    return bool(state.get("Type") == "Fail" and state.get("Error") and state.get("Cause"))
+
+
+def _assigns(node: object) -> Iterator[Json]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key == "Assign":
+                yield value
+            yield from _assigns(value)
+    elif isinstance(node, list):
+        for item in node:
+            yield from _assigns(item)
+
+
+def _strings(node: object) -> Iterator[str]:
+    if isinstance(node, str):
+        yield node
+    elif isinstance(node, dict):
+        for value in node.values():
+            yield from _strings(value)
+    elif isinstance(node, list):
+        for item in node:
+            yield from _strings(item)

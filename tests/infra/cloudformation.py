@@ -1,0 +1,37 @@
+"""From the SAM template to the CloudFormation that AWS would deploy, without a network."""
+
+import copy
+import json
+
+from samtranslator.translator.managed_policy_translator import ManagedPolicyLoader  # type: ignore[import-untyped]
+from samtranslator.translator.transform import transform  # type: ignore[import-untyped]
+
+from tests.infra.project import Json, Project, parse_yaml
+
+_ARTEFACT = "s3://artefacts/artefact"
+
+
+class NoManagedPolicies(ManagedPolicyLoader):  # type: ignore[misc]
+    """IAM's list of managed policies, empty: the template names none, and a name would fail here."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+
+    def load(self) -> dict[str, str]:
+        """No policy at all."""
+        return {}
+
+
+def to_cloudformation(project: Project) -> Json:
+    """Do what sam deploy and CloudFormation do: package, include the dashboard, translate, put the definition in."""
+    template = copy.deepcopy(project.template)
+    template["Globals"]["Function"]["CodeUri"] = _ARTEFACT
+    machine = template["Resources"]["ClassifyVehicleStateMachine"]["Properties"]
+    machine["DefinitionUri"] = _ARTEFACT
+    template["Resources"]["Dashboard"]["Properties"]["DashboardBody"] = parse_yaml(project.files["dashboard.yaml"])
+    translated: Json = transform(template, {}, NoManagedPolicies())
+    # As text, so that cfn-lint holds it against the schema of the States Language.
+    definition = translated["Resources"]["ClassifyVehicleStateMachine"]["Properties"]
+    del definition["DefinitionS3Location"]
+    definition["DefinitionString"] = json.dumps(project.machine)
+    return translated

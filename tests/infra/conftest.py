@@ -1,0 +1,20 @@
+"""What the infra tests share: the project, and its template as CloudFormation sees it."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.infra.cloudformation import to_cloudformation
+from tests.infra.project import Json, Project, read_project
+
+
+@pytest.fixture(scope="session")
+def project(root: Path) -> Project:
+    """The checkout as plain data."""
+    return read_project(root)
+
+
+@pytest.fixture(scope="session")
+def transformed(project: Project) -> Json:
+    """template.yaml as plain CloudFormation."""
+    return to_cloudformation(project)

@@ -1,0 +1,85 @@
+"""The project as plain data, so that a check can be shown a weakened copy of it."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
+
+Json = dict[str, Any]
+
+_KINDS = frozenset({".py", ".txt", ".in", ".json", ".yaml", ".yml", ".toml", ".md", ".html", ".js"})
+_ROOMS = ("functions", "statemachine", "events", "training", "monitoring", "console", "local", "cli", "requirements")
+_FOLDERS = (*_ROOMS, "tests/unit", "docs/runbooks", ".github/workflows")
+_PAGES = ("template.yaml", "dashboard.yaml", "samconfig.toml", "pyproject.toml")
+_MAX_BYTES = 1_000_000
+
+
+@dataclass(frozen=True)
+class Project:
+    """template.yaml, the state machine, and the text of every file that a check reads, by its path."""
+
+    template: Json
+    machine: Json
+    files: Mapping[str, str]
+
+    def resources(self, kind: str) -> Json:
+        """The template's resources of a type, by logical id."""
+        return {name: body for name, body in self.template["Resources"].items() if body["Type"] == kind}
+
+    def properties(self, resource: str) -> Json:
+        """The properties of one resource; empty if there is none of that name."""
+        found: Json = self.template["Resources"].get(resource, {}).get("Properties", {})
+        return found
+
+    def tasks(self) -> Json:
+        """The state machine's Task states, by name."""
+        return {name: state for name, state in self.machine["States"].items() if state["Type"] == "Task"}
+
+    def under(self, folder: str, suffix: str) -> Iterator[tuple[str, str]]:
+        """Path and text of the files in a folder."""
+        return ((path, text) for path, text in self.files.items() if path.startswith(folder) and path.endswith(suffix))
+
+
+def read_project(root: Path) -> Project:
+    """Read the checkout; caches and binaries are left out."""
+    files = {path.relative_to(root).as_posix(): path.read_text("utf-8") for path in _paths(root)}
+    return Project(
+        template=parse_yaml(files["template.yaml"]),
+        machine=json.loads(files["statemachine/classify_vehicle.asl.json"]),
+        files=files,
+    )
+
+
+def _paths(root: Path) -> Iterator[Path]:
+    yield from (root / page for page in _PAGES)
+    for folder in _FOLDERS:
+        for path in sorted((root / folder).rglob("*")):
+            if path.suffix in _KINDS and "__pycache__" not in path.parts and path.stat().st_size <= _MAX_BYTES:
+                yield path
+
+
+def parse_yaml(text: str) -> Json:
+    """YAML with CloudFormation's short forms (!Ref, !Sub) written out."""
+    parsed: Json = yaml_parse(text)
+    return parsed
+
+
+def rendered(value: Any) -> str:
+    """A reference as one short text: `Table.Arn`, `Bucket.Arn/*`, `Topic`."""
+    match value:
+        case {"Ref": name}:
+            return str(name)
+        case {"Fn::GetAtt": [name, attribute]}:
+            return f"{name}.{attribute}"
+        case {"Fn::GetAtt": text} | {"Fn::Sub": text}:
+            return str(text).replace("${", "").replace("}", "")
+        case _:
+            return str(value)
+
+
+def as_list(value: Any) -> list[Any]:
+    """What may stand alone or in a list, as a list."""
+    return value if isinstance(value, list) else [value]

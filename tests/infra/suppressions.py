@@ -1,0 +1,42 @@
+"""Every finding of a scanner that we do not follow, with the reason; a finding that is gone must leave this list."""
+
+from dataclasses import dataclass
+from typing import Final
+
+_FUNCTIONS = ("SerializeImageFunction", "ClassifyImageFunction", "FilterInferencesFunction")
+_LOG_GROUPS = ("ClassifyVehicleLogGroup", "SerializeImageLogGroup", "ClassifyImageLogGroup", "FilterInferencesLogGroup")
+
+
+@dataclass(frozen=True)
+class Suppression:
+    """A rule that these resources break on purpose."""
+
+    rule: str
+    resources: tuple[str, ...]
+    reason: str
+
+
+CFN_LINT: Final = (
+    Suppression("ES6000", ("DeadLetterQueue",), "It is the dead-letter queue; nothing reads it by machine."),
+    Suppression("ES4000", ("WorkflowFaultRule",), "Its target is the dead-letter queue; another would fail with it."),
+    Suppression("ES7000", ("AlarmSubscription",), "A mail that was not sent must not count as a fault, and alarm."),
+    Suppression("WS1000", _FUNCTIONS, "PassThrough follows the workflow's sampling; the roles need no X-Ray right."),
+    Suppression("WS1004", _FUNCTIONS, "The rule does not know LoggingConfig; `every_log_ends` checks it."),
+)
+
+CHECKOV: Final = (
+    Suppression("CKV_AWS_18", ("UploadBucket",), "Who reads a photo stands in CloudTrail, where it is switched on."),
+    Suppression("CKV_AWS_27", ("DeadLetterQueue",), "SSE-SQS encrypts it; EventBridge cannot use AWS's own KMS key."),
+    Suppression("CKV_AWS_26", ("AlarmTopic",), "CloudWatch cannot use AWS's own KMS key; only names of alarms pass."),
+    Suppression("CKV_AWS_119", ("ResultsTable",), "AWS's own KMS key encrypts it; one's own costs money every month."),
+    Suppression("CKV_AWS_158", _LOG_GROUPS, "CloudWatch encrypts logs anyway, and ours hold no picture and no secret."),
+    Suppression("CKV_AWS_115", _FUNCTIONS, "Of a new account's ten none can be reserved; the workflow retries."),
+    Suppression("CKV_AWS_116", _FUNCTIONS, "Only the workflow calls them, synchronously; its faults reach the queue."),
+    Suppression("CKV_AWS_117", _FUNCTIONS, "They call AWS only; a VPC adds a way out to pay for, not a lock."),
+    Suppression("CKV_AWS_173", _FUNCTIONS, "Lambda encrypts them anyway, and there is no secret among them."),
+)
+
+
+def listed(suppressions: tuple[Suppression, ...]) -> set[tuple[str, str]]:
+    """Each rule with each resource that may break it."""
+    return {(entry.rule, resource) for entry in suppressions for resource in entry.resources}

@@ -1,0 +1,72 @@
+"""cfn-lint with the serverless rules, and SAM's own validation."""
+
+import copy
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.infra import suppressions
+from tests.infra.cloudformation import to_cloudformation
+from tests.infra.project import Json, Project
+
+Findings = Mapping[str, set[tuple[str, str]]]
+
+
+@pytest.fixture(scope="session")
+def findings(root: Path, project: Project, transformed: Json, tmp_path_factory: pytest.TempPathFactory) -> Findings:
+    """What cfn-lint finds in the source, in the transformed template, and in one whose workflow is broken."""
+    folder = tmp_path_factory.mktemp("lint")
+    broken = copy.deepcopy(project)
+    del broken.machine["States"]["Serialize image"]["Resource"]
+    paths = {"source": root / "template.yaml", "transformed": folder / "plain.json", "broken": folder / "broken.json"}
+    paths["transformed"].write_text(json.dumps(transformed), "utf-8")
+    paths["broken"].write_text(json.dumps(to_cloudformation(broken)), "utf-8")
+    found = _cfn_lint(folder, list(paths.values()))
+    return {name: found.get(str(path), set()) for name, path in paths.items()}
+
+
+@pytest.mark.parametrize("template", ["source", "transformed"])
+def test_nothing_is_found_that_is_not_listed(findings: Findings, template: str) -> None:
+    """cfn-lint finds exactly what suppressions.py gives a reason for: nothing more, and nothing less."""
+    expected = suppressions.listed(suppressions.CFN_LINT)
+
+    assert findings[template] == expected
+
+
+def test_the_workflow_is_linted_too(findings: Findings) -> None:
+    """cfn-lint holds the state machine against the schema of the States Language."""
+    planted = findings["broken"] - findings["transformed"]
+
+    assert {resource for _, resource in planted} == {"ClassifyVehicleStateMachine"}
+
+
+def test_sam_accepts_the_template(root: Path) -> None:
+    """`sam validate --lint` passes."""
+    sam = root / ".venv-sam" / "bin" / "sam"
+    if not sam.exists():
+        pytest.skip("the SAM CLI is not installed here: make setup")
+    environment = {**os.environ, "SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": "us-east-1"}
+
+    run = subprocess.run(
+        [sam, "validate", "--lint"], cwd=root, env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
+
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def _cfn_lint(folder: Path, templates: list[Path]) -> dict[str, set[tuple[str, str]]]:
+    linter = Path(sys.executable).with_name("cfn-lint")
+    command = [str(linter), "--format", "json", "-a", "cfn_lint_serverless.rules", "-t"]
+    run = subprocess.run(
+        [*command, *map(str, templates)], cwd=folder, capture_output=True, text=True, check=False, timeout=120
+    )
+    found: dict[str, set[tuple[str, str]]] = {}
+    for finding in json.loads(run.stdout):
+        path = finding["Location"]["Path"] or ["?", "?"]
+        found.setdefault(finding["Filename"], set()).add((finding["Rule"]["Id"], path[1]))
+    return found

@@ -1,0 +1,159 @@
+"""Drives the deployed application from outside, through AWS's own interfaces only."""
+
+import json
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from local import stack
+
+PATIENCE_SECONDS = 90.0
+
+
+@dataclass
+class Application:
+    """The stack on a local AWS, as an uploader, a subscriber and an operator see it."""
+
+    aws: stack.LocalAws
+    outputs: dict[str, str]
+    queue_url: str = ""
+    heard: list[dict[str, Any]] = field(default_factory=list)
+    clients: dict[str, Any] = field(default_factory=dict)
+
+    def client(self, service: str) -> Any:
+        """The boto3 client of a service, made once."""
+        if service not in self.clients:
+            self.clients[service] = self._client(service)
+        return self.clients[service]
+
+    def _client(self, service: str) -> Any:
+        values = self.aws.environment()
+        session = boto3.session.Session(
+            values["AWS_ACCESS_KEY_ID"], values["AWS_SECRET_ACCESS_KEY"], region_name=values["AWS_REGION"]
+        )
+        url = values.get(f"AWS_ENDPOINT_URL_{service.upper().replace('-', '_')}", values["AWS_ENDPOINT_URL"])
+        return session.client(service, endpoint_url=url)
+
+    @property
+    def bucket(self) -> str:
+        """Where uploads go."""
+        return self.outputs["BucketName"]
+
+    def upload(self, key: str, data: bytes) -> str:
+        """Put the file into the bucket; returns its version id."""
+        return str(self.client("s3").put_object(Bucket=self.bucket, Key=key, Body=data)["VersionId"])
+
+    def record(self, key: str, version_id: str, wait: bool = True) -> dict[str, Any] | None:
+        """The plain record of one object version, once it is there."""
+        table = self.client("dynamodb")
+        wanted = {"object": {"S": f"{self.bucket}/{key}"}, "version_id": {"S": version_id}}
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            item = table.get_item(TableName=self.outputs["ResultsTableName"], Key=wanted).get("Item")
+            if item or not wait:
+                return plain(item) if item else None
+            assert time.monotonic() < deadline, f"no record of {key!r} within {PATIENCE_SECONDS} s"
+            time.sleep(0.05)
+
+    def outcome(self, key: str, data: bytes) -> dict[str, Any]:
+        """Upload a file and wait for its record."""
+        found = self.record(key, self.upload(key, data))
+        assert found is not None
+        return found
+
+    def start(self, request: Any) -> str:
+        """Start the workflow by hand; returns the execution."""
+        machine = self.outputs["StateMachineArn"]
+        states = self.client("stepfunctions")
+        return str(states.start_execution(stateMachineArn=machine, input=json.dumps(request))["executionArn"])
+
+    def finished(self, execution: str) -> dict[str, Any]:
+        """The execution once it has ended."""
+        states = self.client("stepfunctions")
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            found: dict[str, Any] = states.describe_execution(executionArn=execution)
+            if found["status"] != "RUNNING":
+                return found
+            assert time.monotonic() < deadline, f"{execution} did not end within {PATIENCE_SECONDS} s"
+            time.sleep(0.05)
+
+    def history(self, execution: str) -> list[dict[str, Any]]:
+        """All events of an execution."""
+        pages = self.client("stepfunctions").get_paginator("get_execution_history")
+        return [event for page in pages.paginate(executionArn=execution) for event in page["events"]]
+
+    def subscribe(self) -> None:
+        """Listen on the event bus from now on, with a queue as a consumer would."""
+        sqs, events = self.client("sqs"), self.client("events")
+        self.queue_url = sqs.create_queue(QueueName="listener")["QueueUrl"]
+        attributes = sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=["QueueArn"])["Attributes"]
+        bus, pattern = self.outputs["EventBusName"], {"source": ["vehiclevision"]}
+        events.put_rule(Name="listener", EventBusName=bus, EventPattern=json.dumps(pattern))
+        targets = [{"Id": "listener", "Arn": attributes["QueueArn"]}]
+        events.put_targets(Rule="listener", EventBusName=bus, Targets=targets)
+
+    def announced(self, key: str, at_least: int = 1, settle_seconds: float = 1.0) -> list[dict[str, Any]]:
+        """What was announced about a key: waits for so many, then a moment for one too many."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            found = [event for event in self.heard if event["detail"]["s3_key"] == key]
+            if len(found) >= at_least:
+                break
+            assert time.monotonic() < deadline, f"{key!r} was announced {len(found)} times, not {at_least}"
+            self._listen(1)
+        until = time.monotonic() + settle_seconds
+        while time.monotonic() < until:
+            self._listen(0)
+            time.sleep(0.1)
+        return [event for event in self.heard if event["detail"]["s3_key"] == key]
+
+    def _listen(self, seconds: int) -> None:
+        sqs = self.client("sqs")
+        arguments = {"QueueUrl": self.queue_url, "MaxNumberOfMessages": 10, "WaitTimeSeconds": seconds}
+        while messages := sqs.receive_message(**arguments).get("Messages", []):
+            for message in messages:
+                self.heard.append(json.loads(message["Body"]))
+                sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
+
+    def dead_letters(self) -> list[dict[str, Any]]:
+        """What waits in the dead-letter queue; reading takes it out."""
+        sqs, found = self.client("sqs"), []
+        arguments = {"QueueUrl": self.outputs["DeadLetterQueueUrl"], "MaxNumberOfMessages": 10}
+        while messages := sqs.receive_message(**arguments).get("Messages", []):
+            for message in messages:
+                found.append(json.loads(message["Body"]))
+                sqs.delete_message(QueueUrl=self.outputs["DeadLetterQueueUrl"], ReceiptHandle=message["ReceiptHandle"])
+        return found
+
+    def logs(self, group: str) -> list[str]:
+        """Every line in a log group."""
+        pages = self.client("logs").get_paginator("filter_log_events")
+        return [event["message"] for page in pages.paginate(logGroupName=group) for event in page["events"]]
+
+
+def plain(item: dict[str, Any]) -> dict[str, Any]:
+    """A DynamoDB item as plain Python."""
+    return {name: _value(value) for name, value in item.items()}
+
+
+def _value(value: dict[str, Any]) -> Any:
+    ((kind, inner),) = value.items()
+    if kind == "NULL":
+        return None
+    if kind == "N":
+        return float(inner)
+    if kind == "L":
+        return [_value(each) for each in inner]
+    if kind == "M":
+        return plain(inner)
+    return inner
+
+
+def all_files(folder: Path) -> Iterable[Path]:
+    """The files of a folder, without its manifest."""
+    return sorted(path for path in folder.iterdir() if path.is_file() and path.name != "MANIFEST.csv")

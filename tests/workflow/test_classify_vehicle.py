@@ -1,0 +1,368 @@
+"""The way of one image, on the real template: every way in, every way out, and nothing lost in between."""
+
+import http.server
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from driver import Application, all_files
+from pictures import encoded, quarters
+
+from cli import samples
+from local import sagemaker_runtime
+from vehiclevision.errors import Reason
+from vehiclevision.labels import ROUTES
+
+DRAWN = samples.draw()
+
+
+def sure(label: str, number: int = 0) -> bytes:
+    """A drawn vehicle that the shipped model is sure of."""
+    return [sample.content for sample in DRAWN if sample.label == label][number]
+
+
+UNSURE = encoded(quarters(64), "PNG")
+JUNK = b"this is no image"
+
+
+@pytest.mark.parametrize("label", ["bicycle", "motorcycle"])
+def test_a_sure_photo_is_recorded_and_announced_once(application: Application, label: str) -> None:
+    """CLASSIFIED: label, confidence, route and model version in the record and, once, on the bus."""
+    key = f"uploads/{label}.jpg"
+
+    record = application.outcome(key, sure(label))
+    announced = application.announced(key)
+
+    assert (record["outcome"], record["label"], record["route"]) == ("CLASSIFIED", label, ROUTES[label])
+    assert record["confidence"] == max(record["inferences"]) >= 0.7
+    assert len(announced) == 1
+    event = announced[0]
+    assert (event["source"], event["detail-type"]) == ("vehiclevision", "VehicleClassified")
+    for name in ("label", "route", "model_version", "s3_bucket", "s3_key", "version_id", "uploaded_at", "sequencer"):
+        assert event["detail"][name] == record[name], name
+    assert event["detail"]["confidence"] == pytest.approx(record["confidence"])
+    finished = application.finished(record["execution"])
+    assert finished["status"] == "SUCCEEDED"
+    assert json.loads(finished["output"])["label"] == label
+
+
+def test_an_unsure_photo_is_recorded_then_fails_by_its_name(application: Application) -> None:
+    """NEEDS_REVIEW: recorded with both confidences, not announced, a failed run that is no dead letter."""
+    application.dead_letters()
+
+    record = application.outcome("uploads/unsure.png", UNSURE)
+    finished = application.finished(record["execution"])
+
+    assert (record["outcome"], record["reason"]) == ("NEEDS_REVIEW", "THRESHOLD_CONFIDENCE_NOT_MET")
+    assert record["label"] is None
+    assert record["route"] is None
+    assert record["confidence"] == max(record["inferences"]) < 0.7
+    assert (finished["status"], finished["error"]) == ("FAILED", "THRESHOLD_CONFIDENCE_NOT_MET")
+    assert application.announced("uploads/unsure.png", at_least=0) == []
+    assert application.dead_letters() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "reason"),
+    [
+        ("text.png", JUNK, Reason.NOT_AN_IMAGE),
+        ("zero.jpg", b"", Reason.EMPTY),
+        ("cut.jpg", sure("bicycle")[:300], None),
+    ],
+)
+def test_junk_is_refused_with_its_reason(application: Application, name: str, data: bytes, reason: str | None) -> None:
+    """REJECTED: a reason code, no retries, no announcement, a run that succeeded in refusing."""
+    record = application.outcome(f"uploads/junk/{name}", data)
+
+    assert (record["outcome"], record["reason"]) == ("REJECTED", reason or Reason.CANNOT_DECODE)
+    assert record["inferences"] is None
+    assert application.finished(record["execution"])["status"] == "SUCCEEDED"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "uploads/two words and  more.jpg",
+        "uploads/a+b.jpg",
+        "uploads/100%25.jpg",
+        "uploads/100%.jpg",
+        "uploads/\"double\" and 'single'.jpg",
+        "uploads/🚲🏍️.jpg",
+        "uploads/../above.jpg",
+        "uploads/./here.jpg",
+        "uploads//double//slash.jpg",
+        "uploads/back\\slash.jpg",
+        "uploads/{{json}} $.detail <key>.jpg",
+        "uploads/line\nbreak.jpg",
+        "uploads/" + "ü" * 508,
+    ],
+    ids=lambda key: ascii(key[:24]),
+)
+def test_any_key_has_one_right_outcome(application: Application, key: str) -> None:
+    """Whatever S3 takes as a key comes through raw: recorded and announced under exactly this key."""
+    record = application.outcome(key, sure("bicycle"))
+
+    assert (record["s3_key"], record["outcome"]) == (key, "CLASSIFIED")
+    assert len(application.announced(key, settle_seconds=0.3)) == 1
+
+
+def test_a_hundred_deliveries_of_one_upload_count_once(application: Application) -> None:
+    """S3 delivers at least once: one run wins the record and announces, the others end quietly."""
+    key = "uploads/again.jpg"
+    version = application.upload(key, sure("motorcycle"))
+    record = application.record(key, version)
+    assert record is not None
+    delivery = {
+        "id": record["correlation_id"],
+        "detail-type": "Object Created",
+        "detail": {"bucket": {"name": application.bucket}, "object": {"key": key, "version-id": version}},
+    }
+
+    with ThreadPoolExecutor(8) as pool:
+        runs = list(pool.map(application.start, [delivery] * 99))
+    ends = {application.finished(run)["status"] for run in runs}
+
+    assert ends == {"SUCCEEDED"}
+    assert application.record(key, version) == record
+    assert len(application.announced(key)) == 1
+
+
+def test_an_overwrite_leaves_each_version_its_own_outcome(application: Application) -> None:
+    """Both versions are classified from their own bytes, whichever ends first."""
+    key = "uploads/overwritten.jpg"
+
+    first = application.upload(key, sure("bicycle"))
+    second = application.upload(key, sure("motorcycle"))
+    third = application.upload(key, JUNK)
+    records = [application.record(key, version) for version in (first, second, third)]
+
+    assert [record and record["outcome"] for record in records] == ["CLASSIFIED", "CLASSIFIED", "REJECTED"]
+    assert [record and record["label"] for record in records] == ["bicycle", "motorcycle", None]
+    events = application.announced(key, at_least=2)
+    assert {(e["detail"]["version_id"], e["detail"]["label"]) for e in events} == {
+        (first, "bicycle"),
+        (second, "motorcycle"),
+    }
+    in_order = sorted(events, key=lambda event: event["detail"]["sequencer"])
+    assert [event["detail"]["version_id"] for event in in_order] == [first, second]
+
+
+def test_a_deleted_version_is_refused(application: Application) -> None:
+    """What was removed for good before it could be read is REJECTED, not retried and not lost."""
+    key = "uploads/deleted.jpg"
+    version = application.upload("elsewhere/deleted.jpg", sure("bicycle"))
+    application.client("s3").delete_object(Bucket=application.bucket, Key="elsewhere/deleted.jpg", VersionId=version)
+
+    run = application.start({"s3_bucket": application.bucket, "s3_key": key, "version_id": version})
+
+    assert application.finished(run)["status"] == "SUCCEEDED"
+    record = application.record(key, version)
+    assert record is not None
+    assert (record["outcome"], record["reason"]) == ("REJECTED", Reason.OBJECT_NOT_FOUND)
+
+
+def test_a_deletion_while_it_waits_does_not_change_the_answer(application: Application) -> None:
+    """A delete marker hides the key, not the version that was uploaded."""
+    key = "uploads/hidden.jpg"
+    version = application.upload(key, sure("bicycle"))
+    application.client("s3").delete_object(Bucket=application.bucket, Key=key)
+
+    record = application.record(key, version)
+
+    assert record is not None
+    assert record["outcome"] == "CLASSIFIED"
+
+
+def test_it_starts_by_hand_with_the_plain_input(application: Application) -> None:
+    """{s3_bucket, s3_key} is enough; the steps' outputs keep the names that such workflows have always had."""
+    key = "by-hand/no-trigger.jpg"
+    version = application.upload(key, sure("motorcycle"))
+
+    finished = application.finished(application.start({"s3_bucket": application.bucket, "s3_key": key}))
+
+    assert finished["status"] == "SUCCEEDED"
+    record = application.record(key, version)
+    assert record is not None
+    assert (record["label"], record["version_id"]) == ("motorcycle", version)
+    outputs = {
+        event["stateExitedEventDetails"]["name"]: json.loads(event["stateExitedEventDetails"]["output"])
+        for event in application.history(finished["executionArn"])
+        if "stateExitedEventDetails" in event
+    }
+    assert {"image_data", "s3_bucket", "s3_key"} <= outputs["Serialize image"].keys()
+    assert {"image_data", "s3_bucket", "s3_key", "inferences"} <= outputs["Classify image"].keys()
+    assert {"image_data", "s3_bucket", "s3_key", "inferences"} <= outputs["Filter inferences"].keys()
+    assert all(len(json.dumps(output)) < 16_384 for output in outputs.values())
+
+
+@pytest.mark.parametrize(
+    "request_", [{}, [], "text", {"s3_bucket": 1, "s3_key": 2}, {"detail": {"bucket": []}}], ids=str
+)
+def test_an_input_that_names_no_image_fails_by_name(application: Application, request_: Any) -> None:
+    """Nonsense in the console ends as InvalidRequestError at once, and someone hears of it."""
+    application.dead_letters()
+
+    finished = application.finished(application.start(request_))
+
+    assert (finished["status"], finished["error"]) == ("FAILED", "InvalidRequestError")
+    assert [letter["detail"]["executionArn"] for letter in wait_for_letters(application)] == [finished["executionArn"]]
+
+
+def wait_for_letters(application: Application) -> list[dict[str, Any]]:
+    deadline = time.monotonic() + 20
+    while not (letters := application.dead_letters()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return letters
+
+
+def test_one_id_leads_from_upload_to_record_and_no_log_holds_a_picture(application: Application) -> None:
+    """The three functions log the record's correlation id, execution and key; pixels and EXIF stay out of every log."""
+    key = "uploads/story of one image.jpg"
+    record = application.outcome(key, sure("bicycle", 1))
+    picture = next(
+        json.loads(event["stateExitedEventDetails"]["output"])["image_data"]
+        for event in application.history(record["execution"])
+        if event.get("stateExitedEventDetails", {}).get("name") == "Serialize image"
+    )
+    groups = [
+        application.outputs[f"{name}LogGroup"] for name in ("SerializeImage", "ClassifyImage", "FilterInferences")
+    ]
+
+    for group, message in zip(groups, ("image_accepted", "prediction_made", "confident"), strict=True):
+        lines = application.logs(group)
+        story = [json.loads(line) for line in lines if line.startswith("{") and message in line and "story of" in line]
+        assert [(s["correlation_id"], s["execution_id"], s["s3_key"]) for s in story] == [
+            (record["correlation_id"], record["execution"], key)
+        ]
+        assert not any(picture[:60] in line for line in lines)
+
+
+class Nonsense(http.server.BaseHTTPRequestHandler):
+    """An endpoint that answers with something that is no prediction."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(200)
+        self.send_header("Content-Length", "8")
+        self.end_headers()
+        self.wfile.write(b"[7, -1]\n")
+
+    def log_message(self, *_: Any) -> None:
+        """Stay quiet."""
+
+
+@pytest.fixture
+def nonsense_endpoint(application: Application) -> Iterator[None]:
+    """In the place of the endpoint, one that talks nonsense."""
+    port = int(application.aws.sagemaker_url.rsplit(":", 1)[1])
+    sagemaker_runtime.stop(application.aws.state_dir)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Nonsense)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield
+    server.shutdown()
+    server.server_close()
+    assert sagemaker_runtime.start(application.aws.state_dir) == application.aws.sagemaker_url
+
+
+def test_a_failed_image_is_kept_with_its_input(application: Application, request: Any) -> None:
+    """FAILED: recorded with the error's name, not announced, and a dead letter that holds the input."""
+    application.dead_letters()
+    key = "uploads/second try.jpg"
+    request.getfixturevalue("nonsense_endpoint")
+    version = application.upload(key, sure("bicycle"))
+
+    failed = application.record(key, version)
+    assert failed is not None
+    assert (failed["outcome"], failed["reason"]) == ("FAILED", "InvalidPredictionError")
+    assert application.finished(failed["execution"])["error"] == "InvalidPredictionError"
+    (letter,) = wait_for_letters(application)
+    assert json.loads(letter["detail"]["input"])["detail"]["object"]["key"] == key
+    assert application.announced(key, at_least=0, settle_seconds=0.3) == []
+
+
+def test_a_failed_image_started_again_is_classified(application: Application) -> None:
+    """The endpoint is back: the dead letter's own input starts the image again, and the record is put right."""
+    key = "uploads/second try.jpg"
+    versions = application.client("s3").list_object_versions(Bucket=application.bucket, Prefix=key)["Versions"]
+    request = {"s3_bucket": application.bucket, "s3_key": key, "version_id": versions[0]["VersionId"]}
+
+    finished = application.finished(application.start(request))
+
+    assert finished["status"] == "SUCCEEDED"
+    record = application.record(key, versions[0]["VersionId"])
+    assert record is not None
+    assert (record["outcome"], record["label"]) == ("CLASSIFIED", "bicycle")
+    assert len(application.announced(key)) == 1
+
+
+def endpoint_outage(application: Application, uploads: int, seconds: float, prefix: str) -> list[dict[str, Any]]:
+    """Upload with the endpoint going down in the middle; the records of all."""
+    versions: dict[str, str] = {}
+    for number in range(uploads):
+        if number == uploads // 3:
+            sagemaker_runtime.stop(application.aws.state_dir)
+        key = f"{prefix}/{number}.jpg"
+        versions[key] = application.upload(key, sure("bicycle", number % 2))
+    time.sleep(seconds)
+    assert sagemaker_runtime.start(application.aws.state_dir) == application.aws.sagemaker_url
+    found = [application.record(key, version) for key, version in versions.items()]
+    return [record for record in found if record is not None]
+
+
+def test_an_endpoint_outage_loses_nothing(application: Application) -> None:
+    """Down for some seconds in the middle of 12 uploads: all 12 are classified afterwards."""
+    records = endpoint_outage(application, uploads=12, seconds=4, prefix="uploads/outage")
+
+    assert [record["outcome"] for record in records] == ["CLASSIFIED"] * 12
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+def test_a_long_endpoint_outage_loses_nothing(application: Application) -> None:
+    """Down for 30 s in the middle of 50 uploads: all 50 are classified afterwards."""
+    records = endpoint_outage(application, uploads=50, seconds=30, prefix="uploads/long-outage")
+
+    assert [record["outcome"] for record in records] == ["CLASSIFIED"] * 50
+
+
+def test_hostile_files_each_have_an_outcome(application: Application, data: Path) -> None:
+    """Each of the hostile files ends as CLASSIFIED, NEEDS_REVIEW or REJECTED with a reason; none fails."""
+    files = all_files(data / "hostile")
+    with ThreadPoolExecutor(8) as pool:
+        keys = [f"uploads/hostile/{path.name}" for path in files]
+        versions = list(pool.map(application.upload, keys, [path.read_bytes() for path in files]))
+
+    for key, version in zip(keys, versions, strict=True):
+        record = application.record(key, version)
+        assert record is not None
+        assert record["outcome"] in ("CLASSIFIED", "NEEDS_REVIEW", "REJECTED"), (key, record)
+        assert record["reason"] if record["outcome"] != "CLASSIFIED" else record["label"]
+
+
+@pytest.mark.parametrize("name", ["serialize_image", "classify_image", "filter_inferences"])
+def test_the_built_artefact_starts_in_a_clean_interpreter(application: Application, name: str) -> None:
+    """What SAM built holds all that the handler imports: nothing comes from this checkout or its environment."""
+    if sys.platform != "linux":
+        pytest.skip("sam build fetches Linux wheels, which this system cannot import")
+    logical = "".join(part.title() for part in name.split("_")) + "Function"
+    artefact = application.aws.state_dir / "deploy" / "build" / logical
+    environment = {
+        "PYTHONPATH": str(artefact),
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "ENDPOINT_NAME": "vehiclevision",
+        "CONFIDENCE_THRESHOLD": "0.7",
+    }
+    program = f"import {name}.app as a, sys; assert a.__file__.startswith({str(artefact)!r}); print(a.lambda_handler)"
+
+    run = subprocess.run(
+        [sys.executable, "-S", "-c", program], env=environment, capture_output=True, text=True, check=False
+    )
+
+    assert run.returncode == 0, run.stderr
