@@ -1,0 +1,248 @@
+"""The application into the engine: the real `sam build`, then the real `sam deploy`.
+
+Only a copy of the built template is changed: MiniStack runs managed Python runtimes in its own
+interpreter and loses error names, so the copy names Lambda's custom runtime, and the artefact's copy
+gets the `bootstrap` that runs AWS's own Python runtime client.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import botocore.exceptions
+import botocore.session
+import yaml
+
+from local import processes
+from local.engine import MINISTACK_VERSION
+from local.errors import LocalAwsError
+
+STACK = "vehiclevision"
+ARTEFACT_BUCKET = "vehiclevision-local-artefacts"
+CUSTOM_RUNTIME = "provided.al2023"
+BOOTSTRAP = Path(__file__).parent / "lambda_worker" / "bootstrap"
+SAM_SECONDS = 600.0
+POLL_SECONDS = "0.3"
+# The person's own AWS profile and files have no say here.
+NO_FILES = {
+    "profile": (None, None, None, None),
+    "config_file": (None, None, os.devnull, None),
+    "credentials_file": (None, None, os.devnull, None),
+}
+SOUND = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"})
+NEVER_CREATED = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"})
+# What decides whether a deployment is up to date.
+INPUTS = ("template.yaml", "samconfig.toml", "dashboard.yaml", "statemachine", "functions")
+LEFT_OUT = frozenset({"__pycache__", ".mypy_cache", ".ruff_cache"})
+# Properties that hold a path relative to the template.
+PATH_KEYS = frozenset({"CodeUri", "DefinitionUri", "ContentUri", "Location", "TemplateURL"})
+
+
+def deploy(
+    application: Path, directory: Path, environment: Mapping[str, str], progress: Callable[[str], None]
+) -> dict[str, str]:
+    """Bring the engine's stack up to date with the application; returns the stack's outputs."""
+    room = directory / "deploy"
+    wanted = fingerprint(application)
+    done = processes.read_json(room / "deployed.json")
+    if done.get("inputs") == wanted and (outputs := stack_outputs(environment)):
+        return outputs
+    build(application, room, environment, progress)
+    template = prepare(application, room)
+    progress("Deploying the stack with SAM")
+    remove_failed_stack(environment)
+    deploy_stack(application, room, template, environment)
+    outputs = stack_outputs(environment)
+    processes.write_atomically(room / "deployed.json", json.dumps({"inputs": wanted, "outputs": outputs}, indent=1))
+    return outputs
+
+
+def fingerprint(application: Path) -> str:
+    """A digest of all that goes into the deployment."""
+    digest = hashlib.sha256(f"{sys.version_info[:2]} {MINISTACK_VERSION} {platform.machine()}".encode())
+    files = [path for name in INPUTS for path in _files(application / name)]
+    for path in (*files, BOOTSTRAP):
+        digest.update(f"\0{path.name}\0{path.parent}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if path.is_file():
+        yield path
+    elif path.is_dir() and path.name not in LEFT_OUT:
+        for child in sorted(path.iterdir()):
+            yield from _files(child)
+
+
+def stack_outputs(environment: Mapping[str, str]) -> dict[str, str]:
+    """The outputs of the deployed stack, or nothing when there is no sound one."""
+    stack = _stack(environment)
+    if stack.get("StackStatus") not in SOUND:
+        return {}
+    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+
+def remove_failed_stack(environment: Mapping[str, str]) -> None:
+    """A stack that was never created completely cannot be updated and holds nothing: away with it."""
+    if _stack(environment).get("StackStatus") not in NEVER_CREATED:
+        return
+    client = _client("cloudformation", environment)
+    client.delete_stack(StackName=STACK)
+    client.get_waiter("stack_delete_complete").wait(StackName=STACK, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+
+
+def _stack(environment: Mapping[str, str]) -> dict[str, Any]:
+    try:
+        return dict(_client("cloudformation", environment).describe_stacks(StackName=STACK)["Stacks"][0])
+    except botocore.exceptions.ClientError:
+        return {}
+
+
+def _client(service: str, environment: Mapping[str, str]) -> Any:
+    session = botocore.session.Session(NO_FILES)
+    session.set_credentials(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"])
+    return session.create_client(service, environment["AWS_REGION"], endpoint_url=environment["AWS_ENDPOINT_URL"])
+
+
+def build(application: Path, room: Path, environment: Mapping[str, str], progress: Callable[[str], None]) -> None:
+    """Build the functions for this machine's Python and processor, in a folder apart from a build for AWS."""
+    progress("Building the functions with SAM")
+    runtime = f"PythonRuntime=python{sys.version_info.major}.{sys.version_info.minor}"
+    architecture = f"Architecture={'arm64' if platform.machine() in ('arm64', 'aarch64') else 'x86_64'}"
+    arguments = ["--build-dir", str(room / "build"), "--cached", "--cache-dir", str(room / "cache")]
+    overrides = ["--parameter-overrides", runtime, architecture]
+    _sam(["build", *arguments, *overrides], application, room, environment)
+
+
+def prepare(application: Path, room: Path) -> Path:
+    """Copy what was built and fit the copy to the engine; returns the copied template."""
+    template = yaml.safe_load((room / "build" / "template.yaml").read_text())
+    prepared: dict[str, Path] = {}
+    for resource in template["Resources"].values():
+        if resource["Type"] != "AWS::Serverless::Function":
+            continue
+        properties = resource["Properties"]
+        artefact = room / "build" / properties["CodeUri"]
+        content = _digest(artefact)
+        prepared[content] = room / "functions" / content
+        properties |= {"CodeUri": str(prepared[content].resolve()), "Runtime": CUSTOM_RUNTIME}
+        if not prepared[content].exists():
+            _copy_artefact(artefact, prepared[content])
+    for old in (room / "functions").iterdir():
+        if old not in prepared.values():
+            shutil.rmtree(old)
+    template.get("Globals", {}).get("Function", {}).pop("CodeUri", None)
+    _make_absolute(template, room / "build")
+    copy = room / "template.json"
+    processes.write_atomically(copy, json.dumps(template, indent=1))
+    return copy
+
+
+def _digest(folder: Path) -> str:
+    digest = hashlib.sha256(BOOTSTRAP.read_bytes())
+    for path in _files(folder):
+        digest.update(f"\0{path.relative_to(folder)}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _copy_artefact(artefact: Path, copy: Path) -> None:
+    unfinished = copy.with_name(copy.name + ".unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    shutil.copytree(artefact, unfinished, copy_function=_link_or_copy)
+    shutil.copy(BOOTSTRAP, unfinished / "bootstrap")
+    (unfinished / "bootstrap").chmod(0o755)
+    _compile(unfinished)
+    unfinished.rename(copy)
+
+
+def _compile(folder: Path) -> None:
+    """Ship the bytecode: the engine unpacks anew at each start, and every first call would compile again."""
+    command = [sys.executable, "-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash"]
+    # What cannot be compiled is not imported either, or says so itself; the exit code has no news.
+    subprocess.run([*command, str(folder)], check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def _make_absolute(node: Any, base: Path) -> None:
+    """Paths in the template are relative to the folder it was built into."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key in PATH_KEYS and isinstance(value, str) and (base / value).exists():
+                node[key] = str((base / value).resolve())
+            else:
+                _make_absolute(value, base)
+    elif isinstance(node, list):
+        for value in node:
+            _make_absolute(value, base)
+
+
+def deploy_stack(application: Path, room: Path, template: Path, environment: Mapping[str, str]) -> None:
+    """Run `sam deploy` of the copied template."""
+    # A bucket of our own: SAM's managed one is a stack more, whose waiter looks every 15 s.
+    _client("s3", environment).create_bucket(Bucket=ARTEFACT_BUCKET)
+    arguments = ["--template-file", str(template), "--s3-bucket", ARTEFACT_BUCKET, "--no-resolve-s3"]
+    _sam(["deploy", *arguments], application, room, environment)
+
+
+def sam_executable() -> Path:
+    """The SAM CLI, which lives in an environment of its own: its pins and the engine's do not agree."""
+    found = Path(os.environ.get("VEHICLEVISION_SAM") or Path(__file__).parents[1] / ".venv-sam" / "bin" / "sam")
+    if not found.exists():
+        raise LocalAwsError("The SAM CLI is not installed.", "Install everything with: make setup")
+    return found
+
+
+def _sam(arguments: list[str], application: Path, room: Path, environment: Mapping[str, str]) -> None:
+    """Run one SAM command of samconfig.toml's local environment; its whole output goes to a log."""
+    verb = arguments[0]
+    log = room / f"sam-{verb}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    config = ["--config-file", str((application / "samconfig.toml").resolve()), "--config-env", "local"]
+    python = Path(sys.executable).parent
+    own = {
+        "PATH": f"{python}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "SAM_CLI_TELEMETRY": "0",
+        "SAM_CLI_POLL_DELAY": POLL_SECONDS,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [str(sam_executable()), *arguments, *config],
+            cwd=application,
+            env={**kept, **environment, **own},
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            code = process.wait(SAM_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise LocalAwsError(f"`sam {verb}` did not end within {SAM_SECONDS:.0f} s.", f"Its log is {log}") from None
+        finally:
+            processes.end_child_group(process)
+    if code != 0:
+        raise LocalAwsError(f"`sam {verb}` failed: {_error_line(log)}", f"Its log is {log}")
+
+
+def _error_line(log: Path) -> str:
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("Error:")]
+    return (errors or lines or ["it said nothing"])[-1]

@@ -1,0 +1,177 @@
+"""The model artefact: refuse whatever is not exactly one, then predict.
+
+Nothing is ever unpacked to disk and no pickle is read: both members are read in memory within limits.
+"""
+
+import hashlib
+import io
+import json
+import re
+import tarfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from local.errors import ModelRefusedError
+from vehiclevision.labels import LABELS, MODEL_INPUT_SIDE
+
+MAX_ARTEFACT_BYTES = 64 * 1024 * 1024
+MAX_UNPACKED_BYTES = 128 * 1024 * 1024
+MAX_MANIFEST_BYTES = 1024 * 1024
+MEMBERS = frozenset({"model.onnx", "manifest.json"})
+FORMAT = 1
+INPUT_SHAPE = (MODEL_INPUT_SIDE, MODEL_INPUT_SIDE, 3)
+# The version travels in an HTTP header.
+VERSION_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+# How an ONNX tensor says that its data lies in another file (StringStringEntryProto with key "location").
+EXTERNAL_DATA_MARK = b"\x0a\x08location"
+SUM_TOLERANCE = 1e-4
+
+# numpy's names for what the artefact's contract says.
+Images = NDArray[np.uint8]
+Probabilities = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a model says about itself; `fields` is the whole of it."""
+
+    version: str
+    threshold: float
+    sha256: str
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that passed every check."""
+
+    manifest: Manifest
+    session: onnxruntime.InferenceSession
+
+    def predict(self, images: Images) -> Probabilities:
+        """P(bicycle) and P(motorcycle) of each image of a batch, uint8 [n, 32, 32, 3]."""
+        (found,) = self.session.run(["probabilities"], {"image": images})
+        return np.asarray(found, dtype=np.float32)
+
+
+def load_model(path: Path) -> Model:
+    """Read, check and ready a model artefact; raises ModelRefusedError with the reason."""
+    members = read_members(path)
+    manifest = parse_manifest(members["manifest.json"])
+    onnx = members["model.onnx"]
+    if hashlib.sha256(onnx).hexdigest() != manifest.sha256:
+        raise _refused(path, "its model.onnx is not the one its manifest describes (sha256 differs)")
+    if EXTERNAL_DATA_MARK in onnx:
+        raise _refused(path, "its model.onnx keeps data in other files")
+    model = Model(manifest, open_session(onnx, path))
+    check_answers(model, path)
+    return model
+
+
+def read_members(path: Path) -> dict[str, bytes]:
+    """The artefact's two members, and nothing else, from a bounded reading of the file."""
+    try:
+        with path.open("rb") as file:
+            packed = file.read(MAX_ARTEFACT_BYTES + 1)
+    except OSError as error:
+        raise _refused(path, f"it cannot be read ({error.strerror})") from error
+    if len(packed) > MAX_ARTEFACT_BYTES:
+        raise _refused(path, f"it is larger than {MAX_ARTEFACT_BYTES} bytes")
+    try:
+        stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        unpacked = stream.decompress(packed, MAX_UNPACKED_BYTES)
+    except zlib.error as error:
+        raise _refused(path, "it is no gzip file") from error
+    if stream.unconsumed_tail:
+        raise _refused(path, f"it unpacks to more than {MAX_UNPACKED_BYTES} bytes")
+    if not stream.eof:
+        raise _refused(path, "it is cut short")
+    try:
+        with tarfile.open(fileobj=io.BytesIO(unpacked), mode="r:") as archive:
+            return _exactly_two(archive, path)
+    except (tarfile.TarError, ValueError, OSError, EOFError) as error:
+        raise _refused(path, "it is no tar archive") from error
+
+
+def _exactly_two(archive: tarfile.TarFile, path: Path) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for member in archive:
+        if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.name not in MEMBERS or member.name in found:
+            raise _refused(path, f"it holds an unexpected member: {member.name[:80]!r}")
+        if member.name == "manifest.json" and member.size > MAX_MANIFEST_BYTES:
+            raise _refused(path, "its manifest is too large")
+        file = archive.extractfile(member)
+        found[member.name] = file.read() if file is not None else b""
+    if missing := MEMBERS - found.keys():
+        raise _refused(path, f"it lacks {' and '.join(sorted(missing))}")
+    return found
+
+
+def parse_manifest(text: bytes) -> Manifest:
+    """The manifest, if it describes a model that this release can serve."""
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ModelRefusedError("The model's manifest is no JSON.") from error
+    if not isinstance(fields, dict):
+        raise ModelRefusedError("The model's manifest is no JSON object.")
+    expected: dict[str, Any] = {
+        "format": FORMAT,
+        "labels": list(LABELS),
+        "input_shape": list(INPUT_SHAPE),
+        "input_dtype": "uint8",
+    }
+    for name, value in expected.items():
+        if fields.get(name) != value or isinstance(fields.get(name), bool):
+            raise ModelRefusedError(f"The model's manifest says {name} = {fields.get(name)!r}, expected {value!r}.")
+    version, threshold, sha256 = fields.get("version"), fields.get("threshold"), fields.get("sha256")
+    if not isinstance(version, str) or not VERSION_PATTERN.fullmatch(version):
+        raise ModelRefusedError("The model's version is no short plain word.")
+    if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0 <= threshold <= 1:
+        raise ModelRefusedError("The model's threshold is no number from 0 to 1.")
+    if not isinstance(sha256, str):
+        raise ModelRefusedError("The model's manifest has no sha256.")
+    return Manifest(version, float(threshold), sha256, fields)
+
+
+def open_session(onnx: bytes, path: Path) -> onnxruntime.InferenceSession:
+    """The network, with the input and output that the contract names."""
+    options = onnxruntime.SessionOptions()
+    # One thread a prediction: several predictions then share the cores without fighting over them.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
+    # onnxruntime's errors share no base of their own.
+    except Exception as error:
+        raise _refused(path, "its model.onnx cannot be loaded") from error
+    ports = [(port.name, port.type, list(port.shape)[1:]) for port in (*session.get_inputs(), *session.get_outputs())]
+    if ports != [("image", "tensor(uint8)", list(INPUT_SHAPE)), ("probabilities", "tensor(float)", [len(LABELS)])]:
+        raise _refused(path, f"its input and output are {ports}")
+    return session
+
+
+def check_answers(model: Model, path: Path) -> None:
+    """A dark, a bright and a mixed image must each give probabilities, in a batch as well as alone."""
+    ramp = np.arange(np.prod(INPUT_SHAPE), dtype=np.uint32).reshape(INPUT_SHAPE).astype(np.uint8)
+    batch = np.stack([np.zeros(INPUT_SHAPE, np.uint8), np.full(INPUT_SHAPE, 255, np.uint8), ramp])
+    try:
+        answers = np.concatenate([model.predict(batch), model.predict(batch[:1])])
+    # onnxruntime's errors share no base of their own.
+    except Exception as error:
+        raise _refused(path, "it fails on a plain image") from error
+    sound = answers.shape == (4, len(LABELS)) and np.isfinite(answers).all()
+    if not sound or answers.min() < 0 or answers.sum(axis=1).max() > 1 + SUM_TOLERANCE:
+        raise _refused(path, "its answers are no probabilities")
+
+
+def _refused(path: Path, reason: str) -> ModelRefusedError:
+    return ModelRefusedError(f"The model {path} is refused: {reason}.", "Train one with: vehiclevision train")

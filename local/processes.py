@@ -1,0 +1,245 @@
+"""Server processes of our own: started once, found again, and never left behind.
+
+A server holds a lock on a file in its folder for as long as it lives, so "is it running" needs no pid,
+and survives `kill -9`. It leads a process group of its own, and it watches a pipe whose other end its
+starter holds: when the starter goes, in any way, the server ends too, unless it was released.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from local.errors import LocalAwsError
+
+HOST = "127.0.0.1"
+POLL_SECONDS = 0.05
+RELEASED = b"r"
+
+# Write ends of the pipes to servers that shall end with this process.
+_lifelines: dict[Path, int] = {}
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server's folder: its lock, log, and the record of the running process."""
+
+    name: str
+    directory: Path
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process for as long as it lives."""
+        return self.directory / "lock"
+
+    @property
+    def log(self) -> Path:
+        """What the process says."""
+        return self.directory / "log"
+
+    @property
+    def record(self) -> Path:
+        """Where the process is found: its pid, port and more."""
+        return self.directory / "process.json"
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a file so that a reader, or a crash, sees the old text or the new."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(text)
+    temporary.replace(path)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file, or an empty one when the file is absent or damaged."""
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def is_alive(server: Server) -> bool:
+    """Whether a process holds the server's lock."""
+    if not server.lock.exists():
+        return False
+    with server.lock.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def running(server: Server) -> dict[str, Any] | None:
+    """The running process's record, or None."""
+    record = read_json(server.record)
+    return record if record and is_alive(server) else None
+
+
+def remembered_port(server: Server) -> int:
+    """The port of the last run when it is free, so that what was written down still holds; else a free one."""
+    last = read_json(server.record).get("port", 0)
+    for port in (last, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except (OSError, OverflowError):
+                continue
+            return int(probe.getsockname()[1])
+    raise LocalAwsError("No free port was found on 127.0.0.1.", "Close some programs that listen for connections.")
+
+
+def start(
+    server: Server, module: str, arguments: Sequence[str], environment: Mapping[str, str], working_directory: Path
+) -> subprocess.Popen[bytes]:
+    """Start `python -m module` as a group of its own, tied to this process until released."""
+    server.directory.mkdir(parents=True, exist_ok=True)
+    watched, held = os.pipe()
+    command = [sys.executable, "-m", module, *arguments, "--lifeline", str(watched)]
+    try:
+        with server.log.open("ab") as log:
+            process = subprocess.Popen(
+                command,
+                cwd=working_directory,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=(watched,),
+                start_new_session=True,
+            )
+    except BaseException:
+        os.close(held)
+        raise
+    finally:
+        os.close(watched)
+    _lifelines[server.directory] = held
+    return process
+
+
+def await_answer(server: Server, process: "subprocess.Popen[bytes] | None", url: str, patience_seconds: float) -> None:
+    """Return once the server answers HTTP, in whatever words; LocalAwsError when it ends or stays silent."""
+    deadline = time.monotonic() + patience_seconds
+    while time.monotonic() < deadline:
+        ended = process.poll() is not None if process is not None else not is_alive(server)
+        if ended:
+            said = tail(server.log, 1) or "it said nothing"
+            raise LocalAwsError(f"The {server.name} ended while starting: {said}", f"Its log is {server.log}")
+        try:
+            with urllib.request.urlopen(url, timeout=20):  # noqa: S310 - our own http address
+                return
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            time.sleep(POLL_SECONDS)
+    stop(server, 1.0)
+    raise LocalAwsError(
+        f"The {server.name} did not answer within {patience_seconds:.0f} s.", f"Its log is {server.log}"
+    )
+
+
+def release(server: Server) -> None:
+    """Let the server outlive this process."""
+    held = _lifelines.pop(server.directory, None)
+    if held is not None:
+        os.write(held, RELEASED)
+        os.close(held)
+
+
+def stop(server: Server, grace_seconds: float) -> None:
+    """End the server: politely, then its whole group; returns when nothing of it runs."""
+    held = _lifelines.pop(server.directory, None)
+    record = running(server)
+    if record is not None:
+        _end(server, int(record["pid"]), grace_seconds)
+    if held is not None:
+        os.close(held)
+
+
+def _end(server: Server, pid: int, grace_seconds: float) -> None:
+    for send, number, patience in (
+        (os.kill, signal.SIGTERM, grace_seconds),
+        (os.killpg, signal.SIGKILL, 5.0),
+    ):
+        with contextlib.suppress(ProcessLookupError):
+            send(pid, number)
+        deadline = time.monotonic() + patience
+        while is_alive(server) and time.monotonic() < deadline:
+            _collect(pid)
+            time.sleep(POLL_SECONDS)
+        if not is_alive(server):
+            _collect(pid)
+            return
+    raise LocalAwsError(f"The {server.name} (process {pid}) does not end.", f"End it with: kill -9 -{pid}")
+
+
+def _collect(pid: int) -> None:
+    with contextlib.suppress(ChildProcessError):  # started by another process, which collects it
+        os.waitpid(pid, os.WNOHANG)
+
+
+def end_child_group(process: "subprocess.Popen[bytes]") -> None:
+    """End a child that leads its own session, and whatever it started."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def tail(path: Path, lines: int = 5) -> str:
+    """The last lines of a log."""
+    try:
+        return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
+    except OSError:
+        return ""
+
+
+# ---- inside the server ---------------------------------------------------------------------------
+
+
+def serve_alone(server: Server, details: Mapping[str, Any]) -> int:
+    """Take the server's lock for this process's life and write down how to find it.
+
+    Returns the descriptor that holds the lock; it closes, and the lock goes, only with the process.
+    """
+    server.directory.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(server.lock, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise SystemExit(f"Another {server.name} runs from {server.directory}") from None
+    write_atomically(server.record, json.dumps({"pid": os.getpid(), **details}, indent=1))
+    return descriptor
+
+
+def follow(lifeline: int) -> None:
+    """Send this process SIGTERM when the process at the other end of the pipe is gone."""
+
+    def watch() -> None:
+        if os.read(lifeline, 1) != RELEASED:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True, name="lifeline").start()
+
+
+def end_group(code: int) -> NoReturn:
+    """Leave, and take along every process of this group."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.killpg(0, signal.SIGTERM)
+    os._exit(code)

@@ -1,0 +1,149 @@
+"""The whole local AWS: start it, stop it, ask for it.
+
+Safe to interrupt at any moment: what `start` started ends with its process until all is up, and the
+deployment is judged by what the engine holds, not by what a run meant to do.
+"""
+
+import contextlib
+import fcntl
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from local import deploy, engine, processes, sagemaker_runtime
+from local.engine import ACCESS_KEY_ID, CHECKOUT, REGION, SECRET_ACCESS_KEY
+from local.errors import LocalAwsError
+from local.processes import HOST
+
+DIRECTORY = CHECKOUT / ".local"
+
+
+@dataclass(frozen=True)
+class LocalAws:
+    """A running local AWS and how to reach it."""
+
+    engine_url: str
+    sagemaker_url: str
+    state_dir: Path
+    engine_pid: int
+    sagemaker_pid: int
+    region: str = REGION
+
+    def environment(self) -> dict[str, str]:
+        """What makes boto3, the AWS CLI and SAM talk to this AWS and to no other."""
+        return {
+            "AWS_ENDPOINT_URL": self.engine_url,
+            "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": self.sagemaker_url,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
+            "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def outputs(self) -> dict[str, str]:
+        """The deployed stack's outputs by name; empty while nothing is deployed."""
+        return deploy.stack_outputs(self.environment())
+
+
+@dataclass(frozen=True)
+class Status:
+    """What runs, and where its state lies."""
+
+    state_dir: Path
+    engine_url: str | None
+    sagemaker_url: str | None
+    engine_pid: int | None
+    sagemaker_pid: int | None
+    deployed: bool
+
+    @property
+    def up(self) -> bool:
+        """Whether everything runs and the application is deployed."""
+        return bool(self.engine_url and self.sagemaker_url and self.deployed)
+
+
+def _silent(_: str) -> None:
+    """Nobody wants to hear."""
+
+
+def start(
+    directory: Path = DIRECTORY,
+    progress: Callable[[str], None] = _silent,
+    *,
+    detach: bool = False,
+    application: Path = CHECKOUT,
+) -> LocalAws:
+    """Bring the local AWS up with the application deployed; quick when it is up already.
+
+    With `detach` it stays up when this process ends, else it ends with the process that started it.
+    """
+    directory = directory.resolve()
+    with _alone(directory, progress):
+        progress("Starting the local SageMaker")
+        sagemaker_url = sagemaker_runtime.start(directory)
+        progress("Starting the local AWS engine")
+        engine.start(directory, sagemaker_url)
+        found = running(directory)
+        if found is None:
+            raise LocalAwsError("The local AWS ended right after its start.", f"Its logs are in {directory}")
+        deploy.deploy(application, directory, found.environment(), progress)
+        if detach:
+            processes.release(sagemaker_runtime.server(directory))
+            processes.release(engine.server(directory))
+        return found
+
+
+def stop(directory: Path = DIRECTORY) -> None:
+    """Take the local AWS down; what it holds stays for the next start."""
+    directory = directory.resolve()
+    if not directory.exists():
+        return
+    with _alone(directory, _silent):
+        engine.stop(directory)
+        sagemaker_runtime.stop(directory)
+
+
+def running(directory: Path = DIRECTORY) -> LocalAws | None:
+    """The local AWS of this state folder if its servers run."""
+    directory = directory.resolve()
+    own = processes.running(engine.server(directory))
+    sagemaker = processes.running(sagemaker_runtime.server(directory))
+    if own is None or sagemaker is None:
+        return None
+    return LocalAws(
+        engine_url=f"http://{HOST}:{own['port']}",
+        sagemaker_url=f"http://{HOST}:{sagemaker['port']}",
+        state_dir=directory,
+        engine_pid=own["pid"],
+        sagemaker_pid=sagemaker["pid"],
+    )
+
+
+def status(directory: Path = DIRECTORY) -> Status:
+    """What of the local AWS runs."""
+    directory = directory.resolve()
+    own = processes.running(engine.server(directory))
+    sagemaker = processes.running(sagemaker_runtime.server(directory))
+    found = running(directory)
+    return Status(
+        state_dir=directory,
+        engine_url=f"http://{HOST}:{own['port']}" if own else None,
+        sagemaker_url=f"http://{HOST}:{sagemaker['port']}" if sagemaker else None,
+        engine_pid=own["pid"] if own else None,
+        sagemaker_pid=sagemaker["pid"] if sagemaker else None,
+        deployed=bool(found and found.outputs()),
+    )
+
+
+@contextlib.contextmanager
+def _alone(directory: Path, progress: Callable[[str], None]) -> Iterator[None]:
+    """One start or stop at a time in a state folder; the lock goes with its process."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / "up.lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress("Waiting for another start or stop to finish")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,146 @@
+"""The model loader: what is exactly one artefact loads, everything else is refused without being unpacked."""
+
+import gzip
+import io
+import tarfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from local import model
+from local.errors import ModelRefusedError
+from local.model import load_model
+from tests.unit.local.tiny_model import ONNX, manifest, packed, write_model
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(ModelRefusedError) as caught:
+        load_model(path)
+    return caught.value.message
+
+
+def test_a_sound_artefact_predicts_probabilities_for_a_batch(tmp_path: Path) -> None:
+    """A bright and a dark image get their own probabilities, in order."""
+    found = load_model(write_model(tmp_path / "model.tar.gz"))
+
+    answers = found.predict(np.stack([np.full((32, 32, 3), 255, np.uint8), np.zeros((32, 32, 3), np.uint8)]))
+
+    assert answers.dtype == np.float32
+    assert answers == pytest.approx(np.array([[0.95, 0.0], [0.0, 0.95]]))
+    assert found.manifest.version == found.manifest.sha256[:12]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("format", 2),
+        ("format", True),
+        ("labels", ["motorcycle", "bicycle"]),
+        ("labels", None),
+        ("input_shape", [3, 32, 32]),
+        ("input_dtype", "float32"),
+        ("threshold", 1.5),
+        ("threshold", "0.7"),
+        ("threshold", True),
+        ("version", "two words"),
+        ("version", "line\r\nbreak"),
+        ("version", ""),
+        ("sha256", 5),
+    ],
+)
+def test_a_manifest_that_does_not_fit_this_release_is_refused(tmp_path: Path, field: str, value: object) -> None:
+    """Each field of the contract is checked, and the refusal names it."""
+    path = write_model(tmp_path / "model.tar.gz", **{field: value})
+
+    message = refusal(path)
+
+    assert field in message
+
+
+def test_a_network_other_than_the_described_one_is_refused(tmp_path: Path) -> None:
+    """The manifest's digest must be the digest of the network."""
+    path = write_model(tmp_path / "model.tar.gz", sha256="0" * 64)
+
+    assert "sha256" in refusal(path)
+
+
+def test_a_network_that_reads_other_files_is_refused(tmp_path: Path) -> None:
+    """ONNX can keep weights in files by name; such a network never reaches onnxruntime."""
+    path = write_model(tmp_path / "model.tar.gz", onnx=ONNX + model.EXTERNAL_DATA_MARK)
+
+    assert "other files" in refusal(path)
+
+
+def test_a_damaged_network_is_refused(tmp_path: Path) -> None:
+    """What onnxruntime cannot load is a refusal, not a crash."""
+    path = write_model(tmp_path / "model.tar.gz", onnx=ONNX[:-40])
+
+    assert "cannot be loaded" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        [("manifest.json", manifest())],
+        [("model.onnx", ONNX)],
+        [("model.onnx", ONNX), ("manifest.json", manifest()), ("more.txt", b"")],
+        [("model.onnx", ONNX), ("manifest.json", manifest()), ("manifest.json", manifest())],
+        [("../model.onnx", ONNX), ("manifest.json", manifest())],
+        [("/model.onnx", ONNX), ("manifest.json", manifest())],
+        [("model.onnx", ONNX), ("manifest.json", b"[]")],
+        [("model.onnx", ONNX), ("manifest.json", b"[" * 100_000)],
+        [("model.onnx", ONNX), ("manifest.json", b"{}" + b" " * model.MAX_MANIFEST_BYTES)],
+        [],
+    ],
+    ids=["no network", "no manifest", "one more", "twice", "above", "absolute", "a list", "deep", "large", "empty"],
+)
+def test_any_other_set_of_members_is_refused(tmp_path: Path, members: list[tuple[str, bytes]]) -> None:
+    """Missing, extra, repeated, misnamed and oversized members are refused."""
+    path = tmp_path / "model.tar.gz"
+    path.write_bytes(packed(members))
+
+    assert refusal(path)
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
+def test_a_member_that_is_no_plain_file_is_refused(tmp_path: Path, kind: bytes) -> None:
+    """Links, folders, pipes and devices named like a member are refused."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as archive:
+        member = tarfile.TarInfo("model.onnx")
+        member.type, member.linkname = kind, "/etc/passwd"
+        archive.addfile(member)
+    path = tmp_path / "model.tar.gz"
+    path.write_bytes(stream.getvalue())
+
+    assert "unexpected member" in refusal(path)
+
+
+@pytest.mark.parametrize("data", [b"", b"no gzip", gzip.compress(b"no tar" * 200), gzip.compress(ONNX)[:-9]])
+def test_a_file_that_is_no_archive_is_refused(tmp_path: Path, data: bytes) -> None:
+    """Empty, foreign and truncated files are refused."""
+    path = tmp_path / "model.tar.gz"
+    path.write_bytes(data)
+
+    assert refusal(path)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    """The refusal says that the file cannot be read."""
+    assert "cannot be read" in refusal(tmp_path / "none.tar.gz")
+
+
+def test_a_decompression_bomb_is_refused_early(tmp_path: Path) -> None:
+    """A quarter of a gigabyte of zeros in a small file is refused within the limit's time and memory."""
+    path = tmp_path / "model.tar.gz"
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        for _ in range(32):
+            file.write(bytes(8 * 1024 * 1024))
+
+    started = time.monotonic()
+    message = refusal(path)
+
+    assert "unpacks to more" in message
+    assert time.monotonic() - started < 5

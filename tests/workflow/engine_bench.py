@@ -1,0 +1,265 @@
+"""A small application put into an engine by plain AWS calls: a function, a workflow, a bucket and a table."""
+
+import functools
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from local import engine, processes
+from local.deploy import BOOTSTRAP, CUSTOM_RUNTIME
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+NOWHERE = "http://127.0.0.1:9"
+FUNCTION = "bench"
+TRUST = {
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]
+}
+
+CODE = '''
+import os, sys, time
+import boto3
+
+class NotSureError(Exception):
+    """A class of our own."""
+
+def handler(event, context):
+    if event.get("say"):
+        print(event["say"])
+    if event.get("sleep"):
+        time.sleep(event["sleep"])
+    if event.get("raise"):
+        raise NotSureError("of course")
+    if event.get("exit"):
+        sys.stdout.flush(); os._exit(3)
+    if event.get("read"):
+        body = boto3.client("s3").get_object(Bucket=event["bucket"], Key=event["read"])["Body"].read()
+        return {"length": len(body)}
+    return {
+        "pid": os.getpid(),
+        "path": sys.path,
+        "modules": sorted({name.split(".")[0] for name in sys.modules}),
+        "task_root": os.environ["LAMBDA_TASK_ROOT"],
+        "endpoint": os.environ.get("AWS_ENDPOINT_URL"),
+        "sagemaker": os.environ.get("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME"),
+        "region": os.environ.get("AWS_REGION"),
+        "name": context.function_name,
+        "arn": context.invoked_function_arn,
+        "request": context.aws_request_id,
+        "memory": context.memory_limit_in_mb,
+        "left": context.get_remaining_time_in_millis(),
+        "environment": sorted(os.environ),
+    }
+'''
+
+WORKFLOW = {
+    "QueryLanguage": "JSONata",
+    "StartAt": "Work",
+    "States": {
+        "Work": {
+            "Type": "Task",
+            "Resource": "arn:aws:states:::lambda:invoke",
+            "Arguments": {"FunctionName": FUNCTION, "Payload": "{% $states.input.work ? $states.input.work : {} %}"},
+            "TimeoutSeconds": 4,
+            "Assign": {"outcome": "DONE", "error": None, "input": "{% $states.input %}"},
+            "Catch": [
+                {
+                    "ErrorEquals": ["NotSureError"],
+                    "Assign": {"outcome": "UNSURE", "error": "{% $states.errorOutput.Error %}", "input": {}},
+                    "Next": "Record",
+                },
+                {
+                    "ErrorEquals": ["States.ALL"],
+                    "Assign": {"outcome": "FAILED", "error": "{% $states.errorOutput.Error %}", "input": {}},
+                    "Next": "Record",
+                },
+            ],
+            "Next": "Record",
+        },
+        "Record": {
+            "Type": "Task",
+            "Resource": "arn:aws:states:::dynamodb:putItem",
+            "Arguments": {
+                "TableName": "bench",
+                "ConditionExpression": "attribute_not_exists(id)",
+                "Item": {
+                    "id": {"S": "{% [$input.detail.object.key, $states.context.Execution.Name][0] %}"},
+                    "outcome": {"S": "{% $outcome %}"},
+                    "error": "{% $error ? {'S': $error} : {'NULL': true} %}",
+                    "event": {"S": "{% $string($input) %}"},
+                },
+            },
+            "Catch": [
+                {
+                    "ErrorEquals": ["DynamoDB.ConditionalCheckFailedException"],
+                    "Assign": {"again": True},
+                    "Next": "Again",
+                }
+            ],
+            "End": True,
+        },
+        "Again": {"Type": "Pass", "Output": "again", "End": True},
+    },
+}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """An engine that runs, and clients for it."""
+
+    url: str
+    directory: Path
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of the engine."""
+        return client_of(self.url, service)
+
+    @property
+    def pid(self) -> int:
+        """The engine's process."""
+        return int(processes.read_json(engine.server(self.directory).record)["pid"])
+
+    @property
+    def machine(self) -> str:
+        """The workflow's ARN."""
+        return "arn:aws:states:us-east-1:000000000000:stateMachine:bench"
+
+    def invoke(self, **event: Any) -> dict[str, Any]:
+        """Call the function; its answer, or the error it reported."""
+        answer = self.client("lambda").invoke(FunctionName=FUNCTION, Payload=json.dumps(event))
+        found: dict[str, Any] = json.loads(answer["Payload"].read())
+        return found
+
+    def run(self, **work: Any) -> dict[str, Any]:
+        """Run the workflow to its end; the description of the execution."""
+        arn = self.client("stepfunctions").start_execution(
+            stateMachineArn=self.machine, input=json.dumps({"work": work})
+        )["executionArn"]
+        return self.ended(arn)
+
+    def ended(self, arn: str) -> dict[str, Any]:
+        """The execution's description once it has ended."""
+        describe = self.client("stepfunctions").describe_execution
+        return eventually(lambda: (found := describe(executionArn=arn))["status"] != "RUNNING" and found)
+
+    def rows(self) -> dict[str, dict[str, Any]]:
+        """The table's items by id."""
+        pages = self.client("dynamodb").get_paginator("scan").paginate(TableName="bench")
+        return {item["id"]["S"]: item for page in pages for item in page["Items"]}
+
+
+def eventually(look: Callable[[], Any], patience_seconds: float = 30.0) -> Any:
+    """What `look` returns once it is true."""
+    deadline = time.monotonic() + patience_seconds
+    while not (found := look()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+    return found
+
+
+@functools.cache
+def client_of(url: str, service: str) -> Any:
+    """A boto3 client, made once: that takes longer than most of what the tests do with it."""
+    return boto3.client(
+        service,
+        endpoint_url=url,
+        region_name=engine.REGION,
+        aws_access_key_id=engine.ACCESS_KEY_ID,
+        aws_secret_access_key=engine.SECRET_ACCESS_KEY,
+        config=Config(max_pool_connections=64, retries={"total_max_attempts": 1}),
+    )
+
+
+def set_up(bench: Bench) -> None:
+    """Create the function, the workflow, the bucket, the rule and the table."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("app.py", CODE)
+        archive.write(BOOTSTRAP, "bootstrap")
+    iam = bench.client("iam")
+    role = iam.create_role(RoleName="bench", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
+    allowed = {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": "arn:aws:s3:::bench/open/*"}
+    iam.put_role_policy(
+        RoleName="bench",
+        PolicyName="bench",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allowed]}),
+    )
+    bench.client("lambda").create_function(
+        FunctionName=FUNCTION,
+        Runtime=CUSTOM_RUNTIME,
+        Handler="app.handler",
+        Role=role,
+        Code={"ZipFile": stream.getvalue()},
+        Timeout=20,
+        MemorySize=256,
+    )
+    bench.client("stepfunctions").create_state_machine(
+        name="bench", definition=json.dumps(WORKFLOW), roleArn="arn:aws:iam::000000000000:role/bench"
+    )
+    bench.client("dynamodb").create_table(
+        TableName="bench",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+    )
+    s3, events = bench.client("s3"), bench.client("events")
+    s3.create_bucket(Bucket="bench")
+    s3.put_bucket_versioning(Bucket="bench", VersioningConfiguration={"Status": "Enabled"})
+    s3.put_bucket_notification_configuration(Bucket="bench", NotificationConfiguration={"EventBridgeConfiguration": {}})
+    pattern = {"source": ["aws.s3"], "detail": {"object": {"key": [{"prefix": "uploads/"}]}}}
+    events.put_rule(Name="bench", EventPattern=json.dumps(pattern))
+    events.put_targets(
+        Rule="bench",
+        Targets=[{"Id": "1", "Arn": bench.machine, "RoleArn": "arn:aws:iam::000000000000:role/bench"}],
+    )
+
+
+@contextmanager
+def ours(directory: Path) -> Iterator[Bench]:
+    """Our engine, stopped in the end."""
+    bench = Bench(engine.start(directory, NOWHERE), directory)
+    try:
+        yield bench
+    finally:
+        engine.stop(directory)
+
+
+@contextmanager
+def published(directory: Path) -> Iterator[tuple[Bench, "subprocess.Popen[bytes]"]]:
+    """MiniStack as it is published, with the same settings and without any patch."""
+    server = engine.server(directory)
+    port = processes.remembered_port(server)
+    settings: Mapping[str, str] = engine.environment(os.environ, server.directory, port, NOWHERE)
+    Path(settings["TMPDIR"]).mkdir(parents=True, exist_ok=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ministack"], env=settings, start_new_session=True, stderr=subprocess.DEVNULL
+    )
+    try:
+        processes.await_answer(server, process, f"http://127.0.0.1:{port}/_ministack/health", 60)
+        yield Bench(f"http://127.0.0.1:{port}", directory), process
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def group_of(leader: int) -> list[str]:
+    """The command lines of a process group, its leader left out."""
+    out = subprocess.run(["ps", "-wwAo", "pid=,pgid=,stat=,args="], capture_output=True, text=True, check=True).stdout
+    rows = [line.split(None, 3) for line in out.splitlines()]
+    return [row[3] for row in rows if int(row[1]) == leader != int(row[0]) and not row[2].startswith("Z")]
+
+
+def workers_of(leader: int) -> int:
+    """How many Lambda worker processes an engine has."""
+    return sum(str(engine.WORKER) in command for command in group_of(leader))

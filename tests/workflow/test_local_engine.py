@@ -1,0 +1,337 @@
+"""The engine runs functions as AWS runs them, bears a burst, and loses nothing when it is killed."""
+
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import botocore.exceptions
+import pytest
+
+from local import engine, processes
+from tests.workflow.engine_bench import (
+    CHECKOUT,
+    FUNCTION,
+    NOWHERE,
+    Bench,
+    eventually,
+    group_of,
+    ours,
+    set_up,
+    workers_of,
+)
+
+ODD_KEYS = [
+    "uploads/plus+percent%41 space",
+    "uploads/../above",
+    "uploads/./here//twice",
+    "uploads/emoji-😀-\"quotes\"-'single'-<tag>&amp;\\",
+    "uploads/" + "k" * 1016,
+]
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """One engine with the small application, for all tests that leave it standing."""
+    with ours(tmp_path_factory.mktemp("engine")) as found:
+        set_up(found)
+        yield found
+
+
+@pytest.fixture
+def own_bench(tmp_path: Path) -> Iterator[Bench]:
+    """An engine of the test's own, to be killed."""
+    with ours(tmp_path) as found:
+        set_up(found)
+        yield found
+
+
+def start_elsewhere(directory: Path, *, then: str) -> "subprocess.Popen[bytes]":
+    """Another process that starts the engine and then does something."""
+    code = (
+        "import sys, time, pathlib; from local import engine, processes; d = pathlib.Path(sys.argv[1])\n"
+        f"print(engine.start(d, {NOWHERE!r}), flush=True)\n{then}"
+    )
+    return subprocess.Popen([sys.executable, "-c", code, str(directory)], cwd=CHECKOUT, stdout=subprocess.PIPE)
+
+
+# ---- functions -----------------------------------------------------------------------------------
+
+
+def test_the_context_is_lambdas(bench: Bench) -> None:
+    """Name, ARN, memory, remaining time and a fresh request id reach the handler."""
+    one, two = bench.invoke(), bench.invoke()
+
+    assert one["name"] == FUNCTION
+    assert one["arn"] == "arn:aws:lambda:us-east-1:000000000000:function:bench"
+    assert one["memory"] == "256"
+    assert 15_000 < one["left"] <= 20_000
+    assert one["request"] != two["request"]
+    assert one["pid"] == two["pid"]
+
+
+def test_a_function_sees_its_artefact_and_the_runtime_only(bench: Bench) -> None:
+    """Its code comes from the engine's copy; neither this checkout nor the person's settings reach it."""
+    found = bench.invoke()
+
+    assert found["path"][1] == found["task_root"]
+    assert str(CHECKOUT) not in found["path"]
+    assert found["endpoint"] == bench.url
+    assert found["sagemaker"] == NOWHERE
+    assert found["region"] == "us-east-1"
+    assert not {"POWERTOOLS_SERVICE_NAME", "AWS_PROFILE", "CONFIDENCE_THRESHOLD"} & set(found["environment"])
+
+
+def test_a_warm_call_takes_milliseconds(bench: Bench) -> None:
+    """Nothing waits for a timer: the median of thirty warm calls stays far under the 100 ms of the original."""
+    bench.invoke()
+
+    seconds = []
+    for _ in range(30):
+        started = time.monotonic()
+        bench.invoke()
+        seconds.append(time.monotonic() - started)
+
+    assert statistics.median(seconds) < 0.04
+
+
+def test_an_error_is_caught_by_its_class_name(bench: Bench) -> None:
+    """What the handler raises is what Catch matches, and Catch may assign."""
+    arn = bench.run(**{"raise": True})["executionArn"]
+
+    row = bench.rows()[arn.rsplit(":", 1)[1]]
+    assert (row["outcome"], row["error"]) == ({"S": "UNSURE"}, {"S": "NotSureError"})
+
+
+def test_a_handler_that_ends_its_process_fails_alone(bench: Bench) -> None:
+    """The execution fails by AWS's name, what was said is logged, and the next call works."""
+    failed = bench.invoke(say="famous last words", exit=True)
+
+    assert failed["errorType"] == "Runtime.ExitError"
+    assert bench.invoke()["name"] == FUNCTION
+
+
+def test_a_state_times_out(bench: Bench) -> None:
+    """TimeoutSeconds holds while a function runs."""
+    arn = bench.run(sleep=6)["executionArn"]
+
+    assert bench.rows()[arn.rsplit(":", 1)[1]]["error"] == {"S": "States.Timeout"}
+
+
+def test_each_log_line_stands_with_its_own_invocation(bench: Bench) -> None:
+    """Forty invocations at once: forty streams, each with its own line between START and END."""
+    said = [f"line of {number}" for number in range(40)]
+
+    with ThreadPoolExecutor(20) as pool:
+        list(pool.map(lambda line: bench.invoke(say=line), said))
+
+    logs = bench.client("logs")
+    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{FUNCTION}")
+    streams: dict[str, list[str]] = {}
+    for page in pages:
+        for event in page["events"]:
+            streams.setdefault(event["logStreamName"], []).append(event["message"])
+    told = [lines[1] for lines in streams.values() if len(lines) == 4 and lines[1].startswith("line of ")]
+    assert sorted(told) == sorted(said)
+    assert not any("\x1e" in line for lines in streams.values() for line in lines)
+
+
+def test_a_role_holds(bench: Bench) -> None:
+    """The function reads where its role allows, and is denied elsewhere."""
+    s3 = bench.client("s3")
+    s3.put_object(Bucket="bench", Key="open/a", Body=b"12345")
+    s3.put_object(Bucket="bench", Key="closed/a", Body=b"12345")
+
+    allowed = bench.invoke(bucket="bench", read="open/a")
+    denied = bench.invoke(bucket="bench", read="closed/a")
+
+    assert allowed == {"length": 5}
+    assert "AccessDenied" in denied["errorMessage"]
+
+
+def test_a_burst_waits_its_turn(bench: Bench) -> None:
+    """A hundred executions at once end well with a handful of workers, each within its state's time-out."""
+    client = bench.client("stepfunctions")
+    work = json.dumps({"work": {"sleep": 0.3}})
+
+    with ThreadPoolExecutor(20) as pool:
+        arns = list(
+            pool.map(
+                lambda _: client.start_execution(stateMachineArn=bench.machine, input=work)["executionArn"], range(100)
+            )
+        )
+    most = 0
+    for arn in arns:
+        bench.ended(arn)
+        most = max(most, workers_of(bench.pid))
+
+    rows = bench.rows()
+    assert {rows[arn.rsplit(":", 1)[1]]["outcome"]["S"] for arn in arns} == {"DONE"}
+    assert 1 <= most <= engine.workers_per_function()
+
+
+# ---- events --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", ODD_KEYS, ids=["plus", "above", "slashes", "emoji", "longest"])
+def test_an_upload_names_its_key_and_version(bench: Bench, key: str) -> None:
+    """The event has the key as it is, not encoded, and the version that was stored."""
+    version = bench.client("s3").put_object(Bucket="bench", Key=key, Body=b"x")["VersionId"]
+
+    row = eventually(lambda: bench.rows().get(key))
+
+    event = json.loads(row["event"]["S"])
+    assert event["detail"]["object"]["key"] == key
+    assert event["detail"]["object"]["version-id"] == version
+
+
+def test_a_second_record_is_a_named_error(bench: Bench) -> None:
+    """The conditional write's failure has the name it has in AWS, and Catch sends it on."""
+    s3 = bench.client("s3")
+    s3.put_object(Bucket="bench", Key="uploads/twice", Body=b"1")
+    eventually(lambda: bench.rows().get("uploads/twice"))
+    s3.put_object(Bucket="bench", Key="uploads/twice", Body=b"2")
+
+    client = bench.client("stepfunctions")
+
+    def outputs() -> list[str]:
+        found = client.list_executions(stateMachineArn=bench.machine, statusFilter="SUCCEEDED")["executions"][:5]
+        return [client.describe_execution(executionArn=each["executionArn"])["output"] for each in found]
+
+    assert eventually(lambda: '"again"' in outputs())
+
+
+def test_a_history_can_be_read_after_the_end(bench: Bench) -> None:
+    """Finished histories leave the memory, not the engine, and are the same each time."""
+    arn = bench.run()["executionArn"]
+    for _ in range(60):
+        bench.invoke()
+    client = bench.client("stepfunctions")
+
+    first = client.get_execution_history(executionArn=arn)["events"]
+    last = client.get_execution_history(executionArn=arn, reverseOrder=True)["events"]
+
+    assert first[0]["type"] == "ExecutionStarted"
+    assert first[-1]["type"] == "ExecutionSucceeded"
+    assert [event["id"] for event in last] == [event["id"] for event in first][::-1]
+
+
+# ---- life and death ------------------------------------------------------------------------------
+
+
+def test_kill_9_loses_nothing(own_bench: Bench) -> None:
+    """Every acknowledged upload has its row in the end, though the engine dies in the middle of the work."""
+    own_bench.run(say="before")
+    s3 = own_bench.client("s3")
+    log = f"/aws/lambda/{FUNCTION}"
+    time.sleep(3)
+    keys = [f"uploads/{number}" for number in range(60)]
+    for key in keys:
+        s3.put_object(Bucket="bench", Key=key, Body=b"x" * 100)
+    recorded = own_bench.rows()
+
+    os.kill(own_bench.pid, signal.SIGKILL)
+    server = engine.server(own_bench.directory)
+    eventually(lambda: not processes.is_alive(server))
+    engine.start(own_bench.directory, NOWHERE)
+
+    assert recorded.keys() <= own_bench.rows().keys()
+    eventually(lambda: set(keys) <= own_bench.rows().keys())
+    assert own_bench.client("s3").get_object(Bucket="bench", Key=keys[-1])["Body"].read() == b"x" * 100
+    lines = own_bench.client("logs").filter_log_events(logGroupName=log, filterPattern="before")["events"]
+    assert [line["message"] for line in lines] == ["before"]
+
+
+def test_workers_die_with_the_engine(own_bench: Bench) -> None:
+    """After `kill -9` of the engine not one process of its group is left, busy or idle."""
+    own_bench.invoke()
+    leader = own_bench.pid
+    for _ in range(2):
+        own_bench.client("stepfunctions").start_execution(
+            stateMachineArn=own_bench.machine, input='{"work": {"sleep": 15}}'
+        )
+    eventually(lambda: workers_of(leader) == 2)
+
+    os.kill(leader, signal.SIGKILL)
+
+    eventually(lambda: group_of(leader) == [], patience_seconds=5)
+
+
+def test_a_stop_is_complete_and_a_start_finds_all_again(own_bench: Bench) -> None:
+    """After a stop nothing runs; after a start, address, rows and function are as they were."""
+    arn = own_bench.run()["executionArn"]
+    leader = own_bench.pid
+
+    engine.stop(own_bench.directory)
+    left = group_of(leader)
+    url = engine.start(own_bench.directory, NOWHERE)
+
+    assert left == []
+    assert url == own_bench.url
+    assert arn.rsplit(":", 1)[1] in own_bench.rows()
+    assert own_bench.ended(arn)["status"] == "SUCCEEDED"
+    assert own_bench.invoke()["name"] == FUNCTION
+
+
+def test_the_engine_ends_with_its_starter(tmp_path: Path) -> None:
+    """A starter that is killed takes the engine along."""
+    starter = start_elsewhere(tmp_path, then="time.sleep(60)")
+    assert starter.stdout is not None
+    starter.stdout.readline()
+    server = engine.server(tmp_path)
+    assert processes.is_alive(server)
+
+    starter.kill()
+    starter.wait()
+
+    eventually(lambda: not processes.is_alive(server), patience_seconds=10)
+
+
+def test_a_starter_killed_halfway_leaves_nothing(tmp_path: Path) -> None:
+    """At whatever moment of the start the starter dies, the engine goes too."""
+    server = engine.server(tmp_path)
+    for seconds in (0.2, 0.5, 0.8, 1.1):
+        starter = start_elsewhere(tmp_path, then="")
+        time.sleep(seconds)
+        starter.kill()
+        starter.wait()
+
+    eventually(lambda: not processes.is_alive(server), patience_seconds=10)
+
+
+def test_a_released_engine_outlives_its_starter(tmp_path: Path) -> None:
+    """Who asks for it gets an engine that stays, and can stop it from elsewhere."""
+    starter = start_elsewhere(tmp_path, then="processes.release(engine.server(d))")
+    starter.wait(60)
+    time.sleep(0.5)
+    server = engine.server(tmp_path)
+
+    alive = processes.is_alive(server)
+    engine.stop(tmp_path)
+
+    assert alive
+    assert not processes.is_alive(server)
+
+
+def test_nothing_is_served_beyond_this_machine(bench: Bench) -> None:
+    """Every listening socket of the engine and its workers is on loopback."""
+    out = subprocess.run(["ss", "-Hltnp"], capture_output=True, text=True, check=False).stdout
+    listening = [line.split()[3] for line in out.splitlines() if f"pid={bench.pid}," in line]
+
+    assert all(address.startswith("127.0.0.1:") for address in listening)
+
+
+def test_invoking_an_unknown_function_is_awss_error(bench: Bench) -> None:
+    """Client code can rely on the modelled exception."""
+    client = bench.client("lambda")
+
+    with pytest.raises(botocore.exceptions.ClientError) as caught:
+        client.invoke(FunctionName="nobody", Payload="{}")
+
+    assert caught.value.response["Error"]["Code"] == "ResourceNotFoundException"

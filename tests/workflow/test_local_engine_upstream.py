@@ -1,0 +1,116 @@
+"""Why each patch is there: MiniStack as it is published, with the same settings, still shows each defect.
+
+A test that fails here is good news: the patch named in its docstring can go.
+"""
+
+import json
+import os
+import signal
+import statistics
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.engine_bench import Bench, eventually, published, set_up, workers_of
+
+Upstream = tuple[Bench, "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture(scope="module")
+def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstream]:
+    """Published MiniStack with the small application."""
+    with published(tmp_path_factory.mktemp("upstream")) as (bench, process):
+        set_up(bench)
+        yield bench, process
+
+
+def test_uploads_do_not_name_their_version(upstream: Upstream) -> None:
+    """name_versions_in_object_events"""
+    bench, _ = upstream
+    assert bench.client("s3").put_object(Bucket="bench", Key="uploads/a", Body=b"x")["VersionId"]
+
+    row = eventually(lambda: bench.rows().get("uploads/a"))
+
+    assert "version-id" not in json.loads(row["event"]["S"])["detail"]["object"]
+
+
+def test_a_warm_call_waits_for_timers(upstream: Upstream) -> None:
+    """answer_runtime_api_at_once, end_logs_at_the_mark"""
+    bench, _ = upstream
+    bench.invoke()
+
+    seconds = []
+    for _ in range(10):
+        started = time.monotonic()
+        bench.invoke()
+        seconds.append(time.monotonic() - started)
+
+    assert statistics.median(seconds) > 0.04
+
+
+def test_every_concurrent_call_gets_a_process(upstream: Upstream) -> None:
+    """queue_invocations"""
+    bench, process = upstream
+
+    threads = [threading.Thread(target=bench.invoke, kwargs={"sleep": 8}) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+
+    eventually(lambda: workers_of(process.pid) >= 8)
+    for thread in threads:
+        thread.join()
+
+
+def test_an_alarm_over_several_metrics_is_refused(upstream: Upstream) -> None:
+    """accept_metric_math_alarms"""
+    bench, _ = upstream
+    metric = {"Metric": {"Namespace": "N", "MetricName": "M"}, "Period": 60, "Stat": "Sum"}
+    alarm = {
+        "Metrics": [{"Id": "a", "ReturnData": False, "MetricStat": metric}, {"Id": "b", "Expression": "a / 2"}],
+        "EvaluationPeriods": 1,
+        "Threshold": 1,
+        "ComparisonOperator": "GreaterThanThreshold",
+    }
+    client = bench.client("cloudformation")
+
+    client.create_stack(
+        StackName="alarm",
+        TemplateBody=json.dumps({"Resources": {"A": {"Type": "AWS::CloudWatch::Alarm", "Properties": alarm}}}),
+    )
+
+    def status() -> str:
+        return str(client.describe_stacks(StackName="alarm")["Stacks"][0]["StackStatus"])
+
+    assert eventually(lambda: "ROLLBACK" in status())
+
+
+def test_kill_9_loses_rows_and_executions(tmp_path: Path) -> None:
+    """write_items_through, write_executions_through, write_events_through, restore_from, Saver"""
+    with published(tmp_path) as (bench, process):
+        set_up(bench)
+        bench.run()
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+
+    with published(tmp_path) as (bench, _):
+        assert bench.client("dynamodb").list_tables()["TableNames"] == []
+        assert bench.client("stepfunctions").list_state_machines()["stateMachines"] == []
+
+
+def test_workers_outlive_a_stopped_engine(tmp_path: Path) -> None:
+    """Why the engine ends its whole process group (local/processes.py), and a worker watches its parent."""
+    with published(tmp_path) as (bench, process):
+        set_up(bench)
+        leader = process.pid
+        bench.client("stepfunctions").start_execution(stateMachineArn=bench.machine, input='{"work": {"sleep": 15}}')
+        eventually(lambda: workers_of(leader) == 1)
+        process.kill()
+        process.wait()
+        left = workers_of(leader)
+
+    assert left == 1
+    eventually(lambda: workers_of(leader) == 0)
