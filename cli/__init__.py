@@ -1,0 +1,1 @@
+"""The `vehiclevision` command: the local AWS, images in, outcomes out, on this machine or in a deployed stack."""

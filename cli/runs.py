@@ -1,0 +1,55 @@
+"""Runs of the workflow: start one by hand, wait for it, find its record."""
+
+import json
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from cli.drop import Ended, ended
+from cli.results import FAILED, Record, ResultsTable
+from cli.target import Target
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+LOOK_EVERY_SECONDS: Final = 0.25
+RUNNING: Final = "RUNNING"
+
+
+def start(target: Target, bucket: str, key: str, version_id: str | None, timeout_seconds: float) -> Ended:
+    """Run the workflow for one object, the newest version unless one is named, and wait for its end."""
+    step_functions: SFNClient = target.client("stepfunctions")
+    request = {"s3_bucket": bucket, "s3_key": key, **({"version_id": version_id} if version_id else {})}
+    began = time.monotonic()
+    started = step_functions.start_execution(
+        stateMachineArn=target.output("StateMachineArn"), input=json.dumps(request)
+    )
+    run = _await(step_functions, started["executionArn"], timeout_seconds)
+    seconds = time.monotonic() - began
+    if run is None:
+        detail = f"the run goes on after {timeout_seconds:g} s; see: vehiclevision logs"
+        return Ended(key, version_id, None, None, None, None, "NO_RECORD_YET", seconds, detail)
+    table = ResultsTable.of(target)
+    records = table.versions(bucket, key)
+    own = next((record for record in records if record.execution == started["executionArn"]), None)
+    if own is not None:
+        return ended(own, seconds)
+    if run["status"] == "SUCCEEDED" and (earlier := _earlier(target, records, bucket, key, version_id)):
+        return ended(earlier, seconds)
+    reason = str(run.get("error") or run["status"])
+    return Ended(key, version_id, FAILED, None, None, None, reason, seconds, "no record was written")
+
+
+def _await(step_functions: "SFNClient", arn: str, timeout_seconds: float) -> dict[str, Any] | None:
+    deadline = time.monotonic() + timeout_seconds
+    while time.monotonic() < deadline:
+        run = step_functions.describe_execution(executionArn=arn)
+        if run["status"] != RUNNING:
+            return dict(run)
+        time.sleep(LOOK_EVERY_SECONDS)
+    return None
+
+
+def _earlier(target: Target, records: list[Record], bucket: str, key: str, version_id: str | None) -> Record | None:
+    """The record of a run before this one, which then had nothing left to do."""
+    wanted = version_id or target.client("s3").head_object(Bucket=bucket, Key=key).get("VersionId")
+    return next((record for record in records if record.version_id == wanted), None)

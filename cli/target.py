@@ -1,0 +1,150 @@
+"""Where the commands work: the local AWS, or a deployed stack reached with ordinary AWS credentials."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from cli.errors import USAGE, CommandError
+from local import stack as local_stack
+from local.stack import LocalAws
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation.type_defs import StackTypeDef
+
+LOCAL_STACK = "vehiclevision"
+# Another folder for the local AWS's state, so that two can run side by side.
+DIRECTORY_VARIABLE = "VEHICLEVISION_DIRECTORY"
+UPLOAD_THREADS = 8
+_SOUND = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A deployed application: its outputs, and clients that reach it."""
+
+    stack: str
+    region: str
+    outputs: Mapping[str, str]
+    session: boto3.session.Session = field(repr=False)
+    endpoint_url: str | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is the local AWS."""
+        return self.endpoint_url is not None
+
+    @property
+    def options(self) -> str:
+        """What to add to a command so that it works on this application too."""
+        return "" if self.is_local else f" --stack {self.stack} --region {self.region}"
+
+    def output(self, name: str) -> str:
+        """One output of the stack; a stack without it is not ours."""
+        value = self.outputs.get(name)
+        if not value:
+            raise CommandError(
+                f"The stack {self.stack} has no output {name}, so it is not VehicleVision or an older release of it.",
+                "Deploy this release: sam build && sam deploy",
+            )
+        return value
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of the named service, safe to share between threads."""
+        return _client(self.session, service, self.endpoint_url)
+
+
+def state_directory() -> Path:
+    """The folder in which the local AWS keeps its state."""
+    own = os.environ.get(DIRECTORY_VARIABLE)
+    return Path(own).expanduser().resolve() if own else local_stack.DIRECTORY
+
+
+def find(stack: str | None, region: str | None, profile: str | None) -> Target:
+    """The named stack in AWS, or without a name the local AWS, which must be up."""
+    if stack is None:
+        if region or profile:
+            raise CommandError(
+                "--region and --profile belong to --stack.", "Add --stack NAME, or leave them out.", USAGE
+            )
+        return _local()
+    session = boto3.session.Session(region_name=region, profile_name=profile)
+    return _deployed(session, stack)
+
+
+def local_target(running: LocalAws) -> Target:
+    """The application in a running local AWS."""
+    environment = running.environment()
+    outputs = running.outputs()
+    if not outputs:
+        raise CommandError("The local AWS runs, but the application is not deployed in it.", "Run: vehiclevision up")
+    return Target(LOCAL_STACK, running.region, outputs, _sealed_session(environment), environment["AWS_ENDPOINT_URL"])
+
+
+def describe(session: boto3.session.Session, stack: str) -> "StackTypeDef":
+    """CloudFormation's own description of a stack."""
+    cloudformation = _client(session, "cloudformation", None)
+    try:
+        found: StackTypeDef = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+    except ClientError as error:
+        # CloudFormation has no error code of its own for a stack that is not there.
+        if error.response.get("Error", {}).get("Code") != "ValidationError":
+            raise
+        raise CommandError(
+            f"There is no stack {stack} in {session.region_name}.",
+            "Check --stack, --region and --profile, or deploy it: sam build && sam deploy",
+        ) from error
+    return found
+
+
+def _local() -> Target:
+    running = local_stack.running(state_directory())
+    if running is None:
+        raise CommandError(
+            "The local AWS is not running.",
+            "Start it with: vehiclevision up --detach. For a stack in AWS add --stack NAME.",
+        )
+    return local_target(running)
+
+
+def _deployed(session: boto3.session.Session, stack: str) -> Target:
+    found = describe(session, stack)
+    if found["StackStatus"] not in _SOUND:
+        raise CommandError(
+            f"The stack {stack} is in state {found['StackStatus']} and cannot be used.",
+            "Look at its events in the CloudFormation console, then deploy it again.",
+        )
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
+    return Target(stack, session.region_name, outputs, session)
+
+
+def _sealed_session(environment: Mapping[str, str]) -> boto3.session.Session:
+    """A session that never looks at the person's own profiles: they may name anything, or be broken."""
+    sealed = botocore.session.Session(
+        {
+            "profile": (None, None, None, None),
+            "config_file": (None, None, os.devnull, None),
+            "credentials_file": (None, None, os.devnull, None),
+        }
+    )
+    sealed.set_credentials(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"])
+    return boto3.session.Session(botocore_session=sealed, region_name=environment["AWS_REGION"])
+
+
+def _client(session: boto3.session.Session, service: str, endpoint_url: str | None) -> Any:
+    settings = Config(
+        connect_timeout=5,
+        read_timeout=60,
+        retries={"mode": "standard", "total_max_attempts": 5},
+        max_pool_connections=UPLOAD_THREADS + 2,
+        proxies={} if endpoint_url else None,
+        s3={"addressing_style": "path"} if endpoint_url else None,
+        user_agent_extra="vehiclevision",
+    )
+    return session.client(service, config=settings, endpoint_url=endpoint_url)  # type: ignore[call-overload]

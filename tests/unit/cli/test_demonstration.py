@@ -1,0 +1,51 @@
+"""The demo's judgement: what counts as come out as drawn, and which exit code that gives."""
+
+import pytest
+from rich.console import Console
+
+from cli import demonstration
+from cli.demonstration import _Course
+from cli.drop import Ended
+from cli.samples import Sample
+
+SILENT = Console(quiet=True)
+
+
+def _end(outcome: str | None, label: str | None = None) -> Ended:
+    return Ended("uploads/a.jpg", "1", outcome, label, 0.9 if label else None, None, None, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "code"),
+    [
+        (["CLASSIFIED"], 0),
+        (["CLASSIFIED", "NEEDS_REVIEW", "REJECTED"], 0),
+        (["CLASSIFIED", "FAILED"], 1),
+        (["CLASSIFIED", None], 1),
+        (["NEEDS_REVIEW", "REJECTED"], 1),
+        ([], 1),
+    ],
+)
+def test_success_takes_a_classified_picture_and_no_failed_one(outcomes: list[str | None], code: int) -> None:
+    """The exit code is 0 only if something was classified, and every picture came through."""
+    course = _Course(ended=[_end(outcome) for outcome in outcomes])
+
+    assert demonstration._exit_code(course, SILENT) == code
+
+
+def test_a_wrong_label_is_not_as_drawn() -> None:
+    """A motorcycle that is taken for a bicycle counts against the demo, however sure the model is."""
+    motorcycle = Sample("a.jpg", b"", "CLASSIFIED", "motorcycle")
+
+    assert demonstration._as_drawn(_end("CLASSIFIED", "motorcycle"), motorcycle)
+    assert not demonstration._as_drawn(_end("CLASSIFIED", "bicycle"), motorcycle)
+    assert not demonstration._as_drawn(_end("NEEDS_REVIEW"), motorcycle)
+
+
+def test_rows_fit_a_terminal() -> None:
+    """A row of the demo's table takes at most 80 columns, however long the name."""
+    row = demonstration._outcome_row(_end("CLASSIFIED", "motorcycle"), {})
+    long = Ended("uploads/" + "x" * 300, "1", "NEEDS_REVIEW", None, 0.5, None, "THRESHOLD_CONFIDENCE_NOT_MET", 1234.5)
+
+    assert len(row.plain) <= 80
+    assert len(demonstration._outcome_row(long, {}).plain) <= 80

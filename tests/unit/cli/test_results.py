@@ -1,0 +1,90 @@
+"""Reading the results table: newest first, by key, by ending, by outcome."""
+
+from cli import reading
+from cli.results import MAX_KEYS_PER_CALL, OUTCOMES, ResultsTable
+from cli.target import Target
+from tests.unit.cli.answers import Called
+from tests.unit.cli.recorded import put_record
+
+
+def _at(minute: int) -> dict[str, str]:
+    return {"S": f"2026-11-21T10:{minute:02}:00.000Z"}
+
+
+def _keys(target: Target, called: Called, key: str | None = None, outcome: str | None = None, limit: int = 20) -> list:
+    answer = called(lambda: reading.results(target, key, outcome, limit, as_json=True))
+    return [(line["s3_key"], line["version_id"]) for line in answer.json_lines()]
+
+
+def test_the_newest_come_first_over_all_outcomes(deployed: Target, called: Called) -> None:
+    """The list runs by time of record, whatever the outcome, and stops at the limit."""
+    for minute, outcome in enumerate((*OUTCOMES, *OUTCOMES)):
+        put_record(deployed, f"uploads/{minute}.jpg", "1", outcome, recorded_at=_at(minute))
+
+    assert _keys(deployed, called, limit=3) == [(f"uploads/{minute}.jpg", "1") for minute in (7, 6, 5)]
+    assert len(_keys(deployed, called)) == 8
+
+
+def test_one_outcome_can_be_picked(deployed: Target, called: Called) -> None:
+    """With an outcome only such records are listed, with a key as well as without."""
+    put_record(deployed, "uploads/a.jpg", "1", "REJECTED")
+    put_record(deployed, "uploads/a.jpg", "2", "CLASSIFIED")
+
+    assert _keys(deployed, called, outcome="REJECTED") == [("uploads/a.jpg", "1")]
+    assert _keys(deployed, called, key="a.jpg", outcome="CLASSIFIED") == [("uploads/a.jpg", "2")]
+
+
+def test_a_key_shows_all_its_versions(deployed: Target, called: Called) -> None:
+    """A whole key, or one without uploads/, gives each recorded version of that object and no other."""
+    for minute, version in enumerate(("old", "newer", "newest")):
+        put_record(deployed, "uploads/a.jpg", version, recorded_at=_at(minute))
+    put_record(deployed, "uploads/sub/a.jpg", "other", recorded_at=_at(9))
+
+    expected = [("uploads/a.jpg", version) for version in ("newest", "newer", "old")]
+    assert _keys(deployed, called, key="uploads/a.jpg") == expected
+    assert _keys(deployed, called, key="a.jpg") == expected
+
+
+def test_an_ending_finds_what_ends_so(deployed: Target, called: Called) -> None:
+    """A file name in a folder, or any ending, is searched for; a match in the middle of a key is none."""
+    put_record(deployed, "uploads/sub/a.jpg", "1", recorded_at=_at(1))
+    put_record(deployed, "uploads/sub/b.jpg", "1", "REJECTED", recorded_at=_at(2))
+    put_record(deployed, "uploads/a.jpg.txt", "1", recorded_at=_at(3))
+
+    assert _keys(deployed, called, key="sub/a.jpg") == [("uploads/sub/a.jpg", "1")]
+    assert _keys(deployed, called, key=".jpg") == [("uploads/sub/b.jpg", "1"), ("uploads/sub/a.jpg", "1")]
+    assert _keys(deployed, called, key="nothing.jpg") == []
+
+
+def test_json_holds_plain_values(deployed: Target, called: Called) -> None:
+    """Numbers are numbers, what is absent is null, and no DynamoDB type names remain."""
+    put_record(deployed, "uploads/a.jpg", "1")
+
+    (line,) = called(lambda: reading.results(deployed, None, None, 20, as_json=True)).json_lines()
+
+    assert line["confidence"] == 0.93
+    assert line["inferences"] == [0.93, 0.02]
+    assert line["measurements"] == {"width": 640, "format": "JPEG", "sharpness": 0.1}
+    assert line["reason"] is None
+    assert line["uploaded_at"] is None
+
+
+def test_the_table_fits_a_terminal(deployed: Target, called: Called) -> None:
+    """A record with a short key takes at most 80 columns."""
+    put_record(deployed, "uploads/a.jpg", "1", label={"S": "motorcycle"}, route={"S": "distant"})
+
+    answer = called(lambda: reading.results(deployed, None, None, 20, as_json=False))
+
+    assert "motorcycle 0.93 distant" in answer.out
+    assert max(map(len, answer.out.splitlines())) <= 80
+
+
+def test_look_up_takes_more_keys_than_a_call_does(deployed: Target) -> None:
+    """Keys beyond a hundred go into further calls, and what is not there is not returned."""
+    wanted = [(f"uploads/{number}.jpg", "1") for number in range(MAX_KEYS_PER_CALL + 20)]
+    for key, version in wanted[::2]:
+        put_record(deployed, key, version)
+
+    found = ResultsTable.of(deployed).look_up(deployed.output("BucketName"), wanted)
+
+    assert set(found) == set(wanted[::2])

@@ -1,0 +1,69 @@
+"""The demo's pictures: always the same, valid where they should be, broken where they should be."""
+
+from pathlib import Path
+
+import pytest
+
+from cli import samples
+from cli.results import CLASSIFIED, NEEDS_REVIEW, REJECTED
+from cli.samples import Sample
+from vehiclevision.errors import InvalidImageError
+from vehiclevision.image_gate import normalise
+from vehiclevision.labels import LABELS
+
+
+@pytest.fixture(scope="module")
+def drawn() -> list[Sample]:
+    """All samples."""
+    return samples.draw()
+
+
+def test_the_same_pictures_every_time(drawn: list[Sample]) -> None:
+    """Drawing again gives the same bytes."""
+    assert samples.draw() == drawn
+
+
+def test_each_kind_is_there(drawn: list[Sample]) -> None:
+    """There are several of both vehicles, several others, and several broken files, all with names of their own."""
+    kinds = [sample.label or sample.outcome for sample in drawn]
+
+    for kind in (*LABELS, NEEDS_REVIEW, REJECTED):
+        assert kinds.count(kind) >= 4
+    assert len({sample.name for sample in drawn}) == len(drawn)
+    assert max(len(sample.name) for sample in drawn) <= 25
+
+
+def test_whole_pictures_pass_the_gate_and_broken_ones_do_not(drawn: list[Sample]) -> None:
+    """The image gate takes exactly those that are meant to be taken."""
+    for sample in drawn:
+        if sample.outcome == REJECTED:
+            with pytest.raises(InvalidImageError):
+                normalise(sample.content)
+        else:
+            assert normalise(sample.content).measurements.width >= 256
+
+
+def test_broken_ones_break_in_different_ways(drawn: list[Sample]) -> None:
+    """Each broken file shows another reason."""
+    reasons = set()
+    for sample in drawn:
+        if sample.outcome == REJECTED:
+            with pytest.raises(InvalidImageError) as caught:
+                normalise(sample.content)
+            reasons.add(caught.value.reason)
+
+    assert len(reasons) == sum(sample.outcome == REJECTED for sample in drawn)
+
+
+def test_only_vehicles_have_a_label(drawn: list[Sample]) -> None:
+    """A label stands on exactly those that should be classified."""
+    for sample in drawn:
+        assert (sample.label in LABELS) == (sample.outcome == CLASSIFIED)
+
+
+def test_they_are_written_under_their_names(drawn: list[Sample], tmp_path: Path) -> None:
+    """Writing gives the files in order."""
+    paths = samples.write(tmp_path / "samples", drawn[:2])
+
+    assert [path.name for path in paths] == [sample.name for sample in drawn[:2]]
+    assert paths[0].read_bytes() == drawn[0].content
