@@ -8,7 +8,7 @@ from aws_lambda_powertools import Logger, Metrics
 from botocore.config import Config
 
 from vehiclevision import telemetry
-from vehiclevision.errors import InvalidImageError
+from vehiclevision.errors import InvalidImageError, VehicleVisionError
 from vehiclevision.image_gate import Limits, normalise
 from vehiclevision.requests import ObjectVersion
 from vehiclevision.settings import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS
@@ -38,6 +38,9 @@ def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     except InvalidImageError as error:
         telemetry.count(metrics, telemetry.IMAGE_REFUSED)
         logger.info("image_refused", reason=error.reason.value)
+        raise
+    except VehicleVisionError as error:
+        logger.warning("image_not_read", error_name=type(error).__name__, detail=str(error))
         raise
     telemetry.count(metrics, telemetry.IMAGE_ACCEPTED)
     logger.info("image_accepted", measurements=image.measured())
