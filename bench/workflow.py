@@ -1,8 +1,8 @@
 """Photos through the whole workflow, beside an empty workflow of three functions: `python -m bench.workflow [N ...]`.
 
-Both run on the same local engine in the same run, take turns, are fed the same files in the same bucket, and are timed the
-same way: from the first upload to the end of the last execution. The empty one starts by the same kind of rule, its three
-functions return their input, and it records nothing; what it reaches is the engine's own speed.
+Both run on the same local engine in the same run, take turns, are fed the same files in the same bucket, and are
+timed the same way: from the first upload to the end of the last execution. The empty one starts by the same kind of
+rule, its three functions return their input, and it records nothing; what it reaches is the engine's own speed.
 """
 
 import io
@@ -106,8 +106,9 @@ def finished(states: Any, machine: str) -> int:
     return total
 
 
-def rate(aws: stack.LocalAws, bucket: str, prefix: str, machine: str, count: int, data: bytes) -> float:
+def rate(aws: stack.LocalAws, upload_to: tuple[str, str], machine: str, count: int, data: bytes) -> float:
     """Images per second, from the first upload to the end of the last execution."""
+    bucket, prefix = upload_to
     s3, states = client(aws, "s3"), client(aws, "stepfunctions")
     before, batch = finished(states, machine), time.time_ns()
     started = time.perf_counter()
@@ -135,14 +136,14 @@ def main(counts: list[int]) -> None:
             outputs = aws.outputs()
             empty = deploy_empty_workflow(aws, outputs)
             ours, bucket = outputs["StateMachineArn"], outputs["BucketName"]
-            rate(aws, bucket, "empty", empty, 20, data)
-            rate(aws, bucket, "uploads", ours, 20, data)
+            rate(aws, (bucket, "empty"), empty, 20, data)
+            rate(aws, (bucket, "uploads"), ours, 20, data)
             for count in counts:
                 pairs = []
                 for number in range(ROUNDS):
                     console.print(f"{count} photos, turn {number + 1} of {ROUNDS}")
-                    plain = rate(aws, bucket, "empty", empty, count, data)
-                    pairs.append((plain, rate(aws, bucket, "uploads", ours, count, data)))
+                    plain = rate(aws, (bucket, "empty"), empty, count, data)
+                    pairs.append((plain, rate(aws, (bucket, "uploads"), ours, count, data)))
                 plain, full = (sum(values) / len(values) for values in zip(*pairs, strict=True))
                 table.add_row(str(count), f"{plain:.1f}", f"{full:.1f}", f"{full / plain:.2f}")
         finally:

@@ -98,17 +98,17 @@ def up(
     ] = False,
 ) -> int:
     """Start the local AWS; without --detach, keep it up until Ctrl-C."""
-    from cli import engine
+    from cli.commands import run
 
-    return engine.up(detach=detach)
+    return run.up(detach=detach)
 
 
 @app.command(rich_help_panel=_LOCAL)
 def down() -> int:
     """Stop the local AWS; what it holds is kept."""
-    from cli import engine
+    from cli.commands import run
 
-    return engine.down()
+    return run.down()
 
 
 @app.command(
@@ -117,9 +117,9 @@ def down() -> int:
 )
 def status(as_json: AsJson = False, stack: Stack = None, region: Region = None, profile: Profile = None) -> int:
     """Show what runs; the exit code is 0 if images can be dropped, else 1."""
-    from cli import places
+    from cli.commands import look
 
-    return places.status(stack, region, profile, as_json=as_json)
+    return look.status(stack, region, profile, as_json=as_json)
 
 
 @app.command(
@@ -136,9 +136,9 @@ def demo(
     ] = None,
 ) -> int:
     """Classify sample pictures end to end; 0 if one was classified and none failed."""
-    from cli import demonstration
+    from cli.commands import demo as demo_command
 
-    return demonstration.run(images or [])
+    return demo_command.run(images or [])
 
 
 @app.command(
@@ -149,9 +149,9 @@ def demo(
 )
 def open_(stack: Stack = None, region: Region = None, profile: Profile = None) -> int:
     """Open the workflow in the AWS console, or say where things are."""
-    from cli import places
+    from cli.commands import look
 
-    return places.open_console(_target(stack, region, profile))
+    return look.open_console(_target(stack, region, profile))
 
 
 @app.command(
@@ -170,7 +170,7 @@ def drop(
     profile: Profile = None,
 ) -> int:
     """Upload images and print what becomes of each; 0 if all ended well."""
-    from cli import dropping
+    from cli.commands import drop as drop_command
 
     missing = [path for path in paths if not os.path.lexists(path)]
     if missing:
@@ -178,7 +178,7 @@ def drop(
 
         names = ", ".join(printable(str(path)) for path in missing[:3])
         raise CommandError(f"There is no {names}.", "Nothing was uploaded. Check the path.", USAGE)
-    return dropping.drop(lambda: _target(stack, region, profile), paths, timeout, as_json=as_json)
+    return drop_command.drop(lambda: _target(stack, region, profile), paths, timeout, as_json=as_json)
 
 
 @app.command(rich_help_panel=_IMAGES)
@@ -195,9 +195,9 @@ def start(
     profile: Profile = None,
 ) -> int:
     """Run the workflow by hand for one object."""
-    from cli import dropping
+    from cli.commands import drop as drop_command
 
-    return dropping.start(_target(stack, region, profile), bucket, key, version_id, timeout, as_json=as_json)
+    return drop_command.start(_target(stack, region, profile), bucket, key, version_id, timeout, as_json=as_json)
 
 
 @app.command(rich_help_panel=_IMAGES)
@@ -221,9 +221,9 @@ def results(
     profile: Profile = None,
 ) -> int:
     """List what became of images, newest first."""
-    from cli import reading
+    from cli.commands import read
 
-    return reading.results(
+    return read.results(
         _target(stack, region, profile), key, outcome.value if outcome else None, limit, as_json=as_json
     )
 
@@ -237,9 +237,9 @@ def logs(
     profile: Profile = None,
 ) -> int:
     """Tell the story of one image: its run and its log lines."""
-    from cli import reading
+    from cli.commands import read
 
-    return reading.logs(_target(stack, region, profile), key, as_json=as_json)
+    return read.logs(_target(stack, region, profile), key, as_json=as_json)
 
 
 def _target(stack: str | None, region: str | None, profile: str | None) -> "Target":

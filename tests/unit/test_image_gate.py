@@ -217,8 +217,13 @@ for name in sys.argv[2:]:
         pass
     after = resource.getrusage(resource.RUSAGE_SELF)
     worst = max(worst, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-unit = 1 if sys.platform == "darwin" else 1024
-print(after.ru_maxrss * unit / 2**20, worst)
+# On Linux ru_maxrss also holds what the parent had before exec; VmHWM does not.
+status = Path("/proc/self/status")
+if status.exists():
+    memory = int(status.read_text().split("VmHWM:")[1].split()[0]) / 1024
+else:
+    memory = after.ru_maxrss / 2**20
+print(memory, worst)
 """
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from cli import drop as dropping_module
-from cli import dropping, sources
+from cli import drop as drop_module
+from cli import sources
+from cli.commands import drop as drop_command
 from cli.drop import KEYS_PER_LOOK
 from cli.target import Target
 from tests.unit.cli.answers import Answer, Called
@@ -22,7 +23,7 @@ def drop(deployed: Target, called: Called) -> Drop:
     """Drop paths into the application, as the command does."""
 
     def run(*paths: Path, as_json: bool = True, timeout_seconds: float = 30) -> Answer:
-        return called(lambda: dropping.drop(lambda: deployed, paths, timeout_seconds, as_json=as_json))
+        return called(lambda: drop_command.drop(lambda: deployed, paths, timeout_seconds, as_json=as_json))
 
     return run
 
@@ -148,9 +149,9 @@ def test_a_file_that_is_gone_by_its_turn_is_reported(deployed: Target, tmp_path:
     (tmp_path / "gone.jpg").unlink()
 
     with Workflow(deployed, _classified):
-        events = list(dropping_module.drop(deployed, found, 30))
+        events = list(drop_module.drop(deployed, found, 30))
 
-    ends = {end.key: end for end in events if isinstance(end, dropping_module.Ended)}
+    ends = {end.key: end for end in events if isinstance(end, drop_module.Ended)}
     assert ends["uploads/gone.jpg"].reason == "UNREADABLE"
     assert ends["uploads/good.jpg"].outcome == "CLASSIFIED"
 
@@ -177,7 +178,7 @@ def test_an_error_that_all_uploads_would_meet_ends_the_drop(deployed: Target, dr
 
 def test_an_empty_folder_is_a_mistake_in_the_command(drop: Drop, tmp_path: Path) -> None:
     """Nothing to upload is said at once."""
-    with pytest.raises(dropping.CommandError, match="no file to upload") as caught:
+    with pytest.raises(drop_command.CommandError, match="no file to upload") as caught:
         drop(tmp_path)
 
     assert caught.value.exit_code == 2

@@ -11,8 +11,9 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
-from cli import announcements, engine, samples, sources
+from cli import announcements, samples, sources
 from cli.announcements import Listener
+from cli.commands.run import teller
 from cli.display import command, ended_line, output, printable, what
 from cli.drop import Ended, drop, left_out
 from cli.errors import FAILURE, INTERRUPTED, USAGE, CommandError
@@ -44,7 +45,7 @@ class _Course:
 def run(images: Sequence[Path]) -> int:
     """Start the local AWS, drop the pictures, show what became of them, and stop it again."""
     directory, console = state_directory(), output()
-    course, tell = _Course(), engine.teller(console)
+    course, tell = _Course(), teller(console)
     if images:
         _check(images)
     was_up = stack.status(directory).up

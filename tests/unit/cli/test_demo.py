@@ -3,8 +3,8 @@
 import pytest
 from rich.console import Console
 
-from cli import demonstration
-from cli.demonstration import _Course
+from cli.commands import demo
+from cli.commands.demo import _Course
 from cli.drop import Ended
 from cli.samples import Sample
 
@@ -30,23 +30,23 @@ def test_success_takes_every_picture_through(outcomes: list[str | None], drawn_c
     """Every picture must come through; of our own drawings some must also be classified."""
     course = _Course(ended=[_end(outcome) for outcome in outcomes])
 
-    assert demonstration._exit_code(course, True, SILENT) == drawn_code
-    assert demonstration._exit_code(course, False, SILENT) == own_code
+    assert demo._exit_code(course, True, SILENT) == drawn_code
+    assert demo._exit_code(course, False, SILENT) == own_code
 
 
 def test_a_wrong_label_is_not_as_drawn() -> None:
     """A motorcycle that is taken for a bicycle counts against the demo, however sure the model is."""
     motorcycle = Sample("a.jpg", b"", "CLASSIFIED", "motorcycle")
 
-    assert demonstration._as_drawn(_end("CLASSIFIED", "motorcycle"), motorcycle)
-    assert not demonstration._as_drawn(_end("CLASSIFIED", "bicycle"), motorcycle)
-    assert not demonstration._as_drawn(_end("NEEDS_REVIEW"), motorcycle)
+    assert demo._as_drawn(_end("CLASSIFIED", "motorcycle"), motorcycle)
+    assert not demo._as_drawn(_end("CLASSIFIED", "bicycle"), motorcycle)
+    assert not demo._as_drawn(_end("NEEDS_REVIEW"), motorcycle)
 
 
 def test_rows_fit_a_terminal() -> None:
     """A row of the demo's table takes at most 80 columns, however long the name."""
-    row = demonstration._outcome_row(_end("CLASSIFIED", "motorcycle"), {})
+    row = demo._outcome_row(_end("CLASSIFIED", "motorcycle"), {})
     long = Ended("uploads/" + "x" * 300, "1", "NEEDS_REVIEW", None, 0.5, None, "THRESHOLD_CONFIDENCE_NOT_MET", 1234.5)
 
     assert len(row.plain) <= 80
-    assert len(demonstration._outcome_row(long, {}).plain) <= 80
+    assert len(demo._outcome_row(long, {}).plain) <= 80

@@ -1,0 +1,1 @@
+"""What each command does on the screen; the work itself is done by the modules beside this folder."""
