@@ -1,0 +1,132 @@
+"""The served network as an ONNX graph, written node by node: nothing but the network, always the same bytes."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnxruntime
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+from training.data import Pixels
+from training.network import CHANNEL_MEAN, CHANNEL_SPREAD
+from training.serving import Calibration, Layer, ServedNetwork, logits_in_batches, probabilities
+from vehiclevision.labels import LABELS, MODEL_INPUT_SIDE
+
+INPUT_NAME: Final = "image"
+OUTPUT_NAME: Final = "probabilities"
+OPSET: Final = 17
+IR_VERSION: Final = 8
+MAX_DIFFERENCE: Final = 1e-4
+
+
+class ExportDiffersError(Exception):
+    """The exported graph answers otherwise than the trained network."""
+
+
+class _Graph:
+    """Nodes and constants in the order in which they are added."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def add(self, operation: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
+        self.nodes.append(helper.make_node(operation, list(inputs), [output], name=output, **attributes))
+        return output
+
+    def constant(self, name: str, values: npt.NDArray[np.generic]) -> str:
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
+        return name
+
+    def half(self, name: str, values: torch.Tensor) -> str:
+        """A constant kept in half precision and used in single; the runtime converts it once, on loading."""
+        stored = self.constant(f"{name}.half", values.numpy().astype(np.float16))
+        return self.add("Cast", [stored], name, to=TensorProto.FLOAT)
+
+    def convolve(self, name: str, x: str, layer: Layer) -> str:
+        weights = [self.half(f"{name}.weight", layer.weight), self.half(f"{name}.bias", layer.bias)]
+        stride = [layer.stride, layer.stride]
+        return self.add("Conv", [x, *weights], name, kernel_shape=[3, 3], pads=[1, 1, 1, 1], strides=stride)
+
+    def relu(self, x: str) -> str:
+        return self.add("Relu", [x], f"{x}.relu")
+
+
+def to_onnx(model: ServedNetwork, calibration: Calibration) -> bytes:
+    """The graph from uint8 [n, side, side, 3] to calibrated float32 [n, 2], serialised."""
+    graph = _Graph()
+    x = graph.relu(graph.convolve("stem", _colours(graph), model.stem))
+    for number, stage in enumerate(model.stages):
+        name = f"stage{number}"
+        x = graph.relu(graph.convolve(f"{name}.down", x, stage.down))
+        inner = graph.relu(graph.convolve(f"{name}.first", x, stage.first))
+        x = graph.relu(graph.add("Add", [x, graph.convolve(f"{name}.second", inner, stage.second)], f"{name}.sum"))
+    x = graph.add("Flatten", [graph.add("GlobalAveragePool", [x], "pooled")], "features", axis=1)
+    head = [graph.half("head.weight", model.head.weight), graph.half("head.bias", model.head.bias)]
+    x = graph.add("Gemm", [x, *head], "logits", transB=1)
+    _answer(graph, x, calibration, classes=len(model.head.bias))
+    return _serialised(graph)
+
+
+def check_export(onnx_bytes: bytes, model: ServedNetwork, calibration: Calibration, images: Pixels) -> float:
+    """The largest difference between the graph's answers and the network's; ExportDiffersError if it matters."""
+    expected = probabilities(logits_in_batches(model, torch.from_numpy(images)), calibration).numpy()
+    difference = float(np.abs(run_onnx(onnx_bytes, images) - expected).max())
+    if not difference <= MAX_DIFFERENCE:
+        raise ExportDiffersError(f"The exported graph differs by {difference:.2g}, more than {MAX_DIFFERENCE}.")
+    return difference
+
+
+def open_onnx(onnx_bytes: bytes) -> onnxruntime.InferenceSession:
+    """A session on one thread, as the model is served."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(onnx_bytes, options, providers=["CPUExecutionProvider"])
+
+
+def run_onnx(onnx_bytes: bytes, images: Pixels, batch: int = 250) -> npt.NDArray[np.float32]:
+    """The graph's answers, [n, 2]."""
+    session = open_onnx(onnx_bytes)
+    parts = [images[start : start + batch] for start in range(0, len(images), batch)]
+    return np.concatenate([session.run([OUTPUT_NAME], {INPUT_NAME: part})[0] for part in parts])
+
+
+def _colours(graph: _Graph) -> str:
+    spread = np.array(CHANNEL_SPREAD, np.float32).reshape(1, 3, 1, 1)
+    mean = np.array(CHANNEL_MEAN, np.float32).reshape(1, 3, 1, 1)
+    x = graph.add("Cast", [INPUT_NAME], "levels", to=TensorProto.FLOAT)
+    x = graph.add("Transpose", [x], "planes", perm=[0, 3, 1, 2])
+    x = graph.add("Mul", [x, graph.constant("per_level", 1 / (255 * spread))], "scaled")
+    return graph.add("Sub", [x, graph.constant("offset", mean / spread)], "colours")
+
+
+def _answer(graph: _Graph, x: str, calibration: Calibration, classes: int) -> None:
+    shift = np.zeros(classes, np.float32)
+    shift[: len(LABELS)] = calibration.vehicle_shift
+    x = graph.add("Div", [x, graph.constant("temperature", np.array(calibration.temperature, np.float32))], "cooled")
+    x = graph.add("Add", [x, graph.constant("vehicle_shift", shift)], "calibrated")
+    x = graph.add("Softmax", [x], "everything", axis=1)
+    bounds = {"first": 0, "end": len(LABELS), "axis": 1}
+    edges = [graph.constant(f"labels.{name}", np.array([value], np.int64)) for name, value in bounds.items()]
+    graph.add("Slice", [x, *edges], OUTPUT_NAME)
+
+
+def _serialised(graph: _Graph) -> bytes:
+    side = MODEL_INPUT_SIDE
+    model = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            "vehiclevision",
+            [helper.make_tensor_value_info(INPUT_NAME, TensorProto.UINT8, ["batch", side, side, 3])],
+            [helper.make_tensor_value_info(OUTPUT_NAME, TensorProto.FLOAT, ["batch", len(LABELS)])],
+            graph.constants,
+        ),
+        producer_name="vehiclevision",
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+    )
+    onnx.checker.check_model(model, full_check=True)
+    return bytes(model.SerializeToString(deterministic=True))

@@ -1,0 +1,100 @@
+"""The network as it is served: norms folded into convolutions, weights in half precision, calibration inside."""
+
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from training.network import CHANNEL_MEAN, CHANNEL_SPREAD, ConvNorm, Network, Stage
+from vehiclevision.labels import LABELS
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Logits are divided by the temperature; the vehicles' are then raised by the shift."""
+
+    temperature: float = 1.0
+    vehicle_shift: float = 0.0
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A convolution, or the last linear map; every number in it is exactly a half-precision one."""
+
+    weight: Tensor
+    bias: Tensor
+    stride: int = 1
+
+
+@dataclass(frozen=True)
+class ServedStage:
+    """One stage of the network, without norms."""
+
+    down: Layer
+    first: Layer
+    second: Layer
+
+
+@dataclass(frozen=True)
+class ServedNetwork:
+    """All that the exported graph holds but the calibration."""
+
+    stem: Layer
+    stages: tuple[ServedStage, ...]
+    head: Layer
+
+
+def served(network: Network) -> ServedNetwork:
+    """Fold and round a trained network; the rounded one is the model, and the one that is measured."""
+    head = Layer(_half(network.head.weight), _half(network.head.bias))
+    return ServedNetwork(
+        _fold(network.stem), tuple(_served_stage(cast(Stage, stage)) for stage in network.stages), head
+    )
+
+
+def logits(model: ServedNetwork, images: Tensor) -> Tensor:
+    """Logits of all classes from uint8 pictures [n, side, side, 3], not calibrated yet."""
+    mean = torch.tensor(CHANNEL_MEAN).view(1, 3, 1, 1)
+    spread = torch.tensor(CHANNEL_SPREAD).view(1, 3, 1, 1)
+    with torch.no_grad():
+        x = (images.permute(0, 3, 1, 2).float() / 255 - mean) / spread
+        x = torch.relu(_convolve(x, model.stem))
+        for stage in model.stages:
+            x = torch.relu(_convolve(x, stage.down))
+            x = torch.relu(x + _convolve(torch.relu(_convolve(x, stage.first)), stage.second))
+        return functional.linear(x.mean(dim=(2, 3)), model.head.weight, model.head.bias)
+
+
+def logits_in_batches(model: ServedNetwork, images: Tensor, batch: int = 250) -> Tensor:
+    """The same for any number of pictures within a bounded memory."""
+    return torch.cat([logits(model, part) for part in torch.split(images, batch)])
+
+
+def probabilities(all_logits: Tensor, calibration: Calibration) -> Tensor:
+    """P(bicycle) and P(motorcycle) out of everything the network knows, [n, 2]."""
+    shift = torch.zeros(all_logits.shape[1])
+    shift[: len(LABELS)] = calibration.vehicle_shift
+    return torch.softmax(all_logits / calibration.temperature + shift, dim=1)[:, : len(LABELS)]
+
+
+def _convolve(x: Tensor, layer: Layer) -> Tensor:
+    return functional.conv2d(x, layer.weight, layer.bias, stride=layer.stride, padding=1)
+
+
+def _served_stage(stage: Stage) -> ServedStage:
+    return ServedStage(_fold(stage.down), _fold(stage.first), _fold(stage.second))
+
+
+def _fold(block: ConvNorm) -> Layer:
+    """What the convolution and its norm do in evaluation, as one convolution."""
+    norm = block.norm
+    assert norm.running_mean is not None and norm.running_var is not None  # noqa: S101 - tells the type checker
+    scale = norm.weight.detach() / torch.sqrt(norm.running_var + norm.eps)
+    weight = block.conv.weight.detach() * scale.view(-1, 1, 1, 1)
+    return Layer(_half(weight), _half(norm.bias.detach() - norm.running_mean * scale), block.conv.stride[0])
+
+
+def _half(values: Tensor) -> Tensor:
+    return values.detach().half().float().contiguous()
