@@ -1,11 +1,12 @@
 # `make` lists the targets. `make demo` and `make test` set up all they need by themselves.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types soak bench lock clean
+.PHONY: help setup demo test check lint types soak bench train lock clean
 
 PYTHON ?= $(shell scripts/find-python)
 BIN := .venv/bin
 IMAGES ?=
+DATA ?=
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -33,6 +34,10 @@ setup: .venv/.ready .venv-sam/.ready ## install the command, the local AWS and t
 	@scripts/make-environment .venv-sagemaker requirements/sagemaker.txt "$(PYTHON)" "the sagemaker SDK (1 GB, for comparison)"
 	@touch $@
 
+.venv-training/.ready: requirements/training.txt
+	@scripts/make-environment .venv-training requirements/training.txt "$(PYTHON)" "PyTorch and what training needs (some GB)"
+	@touch $@
+
 demo: setup ## classify sample pictures end to end on this machine; your own: make demo IMAGES=~/photos
 	@$(BIN)/vehiclevision demo $(IMAGES)
 
@@ -54,6 +59,9 @@ soak: setup .venv/.test-ready ## the slow proof: bursts, kills, hostile files, l
 bench: setup .venv/.test-ready .venv-sagemaker/.ready ## measure ours beside the alternative, in one run
 	@$(BIN)/python -m bench.workflow
 	@$(BIN)/python -m bench.cold_start
+
+train: .venv-training/.ready ## train the model anew: make train DATA=folder (a folder per class, or the CIFAR-100 binary archive unpacked)
+	@PYTHONPATH=functions .venv-training/bin/python -m training.train --data "$(DATA)" --out .local/training
 
 lock: ## compile the lock files anew (needs uv)
 	@scripts/compile-locks
