@@ -5,6 +5,8 @@ interpreter and loses error names, so the copy names Lambda's custom runtime, an
 gets the `bootstrap` that runs AWS's own Python runtime client.
 """
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -54,8 +56,9 @@ def deploy(
     done = processes.read_json(room / "deployed.json")
     if done.get("inputs") == wanted and (outputs := stack_outputs(environment)):
         return outputs
-    build(application, room, environment, progress)
-    template = prepare(application, room)
+    with _build_room(application) as shared:
+        build(application, shared, room, environment, progress)
+        template = prepare(shared, room)
     progress("Deploying the stack with SAM")
     remove_failed_stack(environment)
     deploy_stack(application, room, template, environment)
@@ -112,25 +115,48 @@ def _client(service: str, environment: Mapping[str, str]) -> Any:
     return session.create_client(service, environment["AWS_REGION"], endpoint_url=environment["AWS_ENDPOINT_URL"])
 
 
-def build(application: Path, room: Path, environment: Mapping[str, str], progress: Callable[[str], None]) -> None:
+@contextlib.contextmanager
+def _build_room(application: Path) -> Iterator[Path]:
+    """The application's folder for builds for this machine, held alone; emptied if its last build was cut off.
+
+    All state folders share it, so that only the first build fetches packages. It lies beside the packages
+    that SAM keeps in the application's `.aws-sam`, which two builds at a time would take from each other.
+    """
+    shared = application / ".aws-sam" / "local"
+    shared.mkdir(parents=True, exist_ok=True)
+    unfinished = shared / "unfinished"
+    with (shared / "lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if unfinished.exists():
+            shutil.rmtree(shared / "build", ignore_errors=True)
+            (shared / "build.toml").unlink(missing_ok=True)
+        unfinished.touch()
+        yield shared
+        unfinished.unlink()
+
+
+def build(
+    application: Path, shared: Path, room: Path, environment: Mapping[str, str], progress: Callable[[str], None]
+) -> None:
     """Build the functions for this machine's Python and processor, in a folder apart from a build for AWS."""
     progress("Building the functions with SAM")
     runtime = f"PythonRuntime=python{sys.version_info.major}.{sys.version_info.minor}"
     architecture = f"Architecture={'arm64' if platform.machine() in ('arm64', 'aarch64') else 'x86_64'}"
-    arguments = ["--build-dir", str(room / "build"), "--cached", "--cache-dir", str(room / "cache")]
+    arguments = ["--build-dir", str(shared / "build"), "--cached", "--cache-dir", str(shared / "cache")]
     overrides = ["--parameter-overrides", runtime, architecture]
     _sam(["build", *arguments, *overrides], application, room, environment)
 
 
-def prepare(application: Path, room: Path) -> Path:
+def prepare(shared: Path, room: Path) -> Path:
     """Copy what was built and fit the copy to the engine; returns the copied template."""
-    template = yaml.safe_load((room / "build" / "template.yaml").read_text())
+    built = shared / "build"
+    template = yaml.safe_load((built / "template.yaml").read_text())
     prepared: dict[str, Path] = {}
     for resource in template["Resources"].values():
         if resource["Type"] != "AWS::Serverless::Function":
             continue
         properties = resource["Properties"]
-        artefact = room / "build" / properties["CodeUri"]
+        artefact = built / properties["CodeUri"]
         content = _digest(artefact)
         prepared[content] = room / "functions" / content
         properties |= {"CodeUri": str(prepared[content].resolve()), "Runtime": CUSTOM_RUNTIME}
@@ -140,7 +166,7 @@ def prepare(application: Path, room: Path) -> Path:
         if old not in prepared.values():
             shutil.rmtree(old)
     template.get("Globals", {}).get("Function", {}).pop("CodeUri", None)
-    _make_absolute(template, room / "build")
+    _make_absolute(template, built)
     copy = room / "template.json"
     processes.write_atomically(copy, json.dumps(template, indent=1))
     return copy
@@ -222,22 +248,11 @@ def _sam(arguments: list[str], application: Path, room: Path, environment: Mappi
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     }
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            [str(sam_executable()), *arguments, *config],
-            cwd=application,
-            env={**kept, **environment, **own},
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            code = process.wait(SAM_SECONDS)
-        except subprocess.TimeoutExpired:
-            raise LocalAwsError(f"`sam {verb}` did not end within {SAM_SECONDS:.0f} s.", f"Its log is {log}") from None
-        finally:
-            processes.end_child_group(process)
+    command = [str(sam_executable()), *arguments, *config]
+    try:
+        code = processes.run_tied(command, {**kept, **environment, **own}, application, log, SAM_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise LocalAwsError(f"`sam {verb}` did not end within {SAM_SECONDS:.0f} s.", f"Its log is {log}") from None
     if code != 0:
         raise LocalAwsError(f"`sam {verb}` failed: {_error_line(log)}", f"Its log is {log}")
 

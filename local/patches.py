@@ -7,19 +7,21 @@ Each has a test that shows the defect in MiniStack as it is published, and so fa
 import contextlib
 import contextvars
 import copy
+import functools
 import hashlib
 import json
 import queue
+import re
 import socketserver
 import threading
 import time
 import uuid
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from ministack import app
-from ministack.core import lambda_runtime, persistence
+from ministack.core import iam_evaluator, lambda_runtime, persistence
 from ministack.core.responses import get_account_id, get_region, set_request_account_id, set_request_region
 from ministack.services import cloudformation, cloudwatch_logs, dynamodb, eventbridge, lambda_svc, s3, stepfunctions
 from ministack.services.cloudformation import provisioners
@@ -41,6 +43,7 @@ def apply(workers_per_function: int, journal: Journal) -> None:
     name_versions_in_object_events()
     accept_metric_math_alarms()
     settle_interrupted_stacks()
+    match_line_breaks_in_policies()
 
 
 def answer_runtime_api_at_once() -> None:
@@ -228,12 +231,24 @@ def settle_interrupted_stacks() -> None:
     cloudformation.load_persisted_state = restore_and_settle
 
 
+def match_line_breaks_in_policies() -> None:
+    """A policy's `*` and `?` stop at a line break here, so a role may not read a key that has one."""
+    iam_evaluator._fnmatch_compile = policy_pattern
+
+
+@functools.lru_cache(4096)
+def policy_pattern(pattern: str, ignore_case: bool) -> re.Pattern[str]:
+    """An IAM wildcard as a regular expression that matches a whole value and nothing less."""
+    words = {"*": ".*", "?": "."}
+    text = "".join(words.get(character) or re.escape(character) for character in pattern)
+    return re.compile(rf"{text}\Z", re.DOTALL | (re.IGNORECASE if ignore_case else 0))
+
+
 # ---- surviving kill -9 ---------------------------------------------------------------------------
 #
 # MiniStack saves its state at a clean stop only, and as a whole. What grows with use goes to the journal
 # entry by entry, as it happens; what is small and changes with a deployment is saved by `Saver`.
 
-HISTORIES_IN_MEMORY = 50
 SAVE_SECONDS = 2.0
 UNCHANGED_STREAMS_IN_A_ROW = 200
 
@@ -288,14 +303,14 @@ def write_executions_through(journal: Journal) -> None:
     MiniStack keeps every history for good, some 100 KB each with a picture in it.
     """
     emit, describe_history = stepfunctions._emit_execution_status_event, stepfunctions._get_execution_history
-    recalled: deque[dict[str, Any]] = deque()
     lock = threading.Lock()
 
     def write_and_emit(execution: dict[str, Any]) -> None:
         arn = execution["executionArn"]
         if execution["status"] != "RUNNING":
-            journal.put("history", [arn], execution["events"])
-            execution["events"] = []
+            with lock:
+                journal.put("history", [arn], execution["events"])
+                execution["events"] = []
         journal.put("execution", [arn], execution)
         emit(execution)
 
@@ -304,15 +319,12 @@ def write_executions_through(journal: Journal) -> None:
         if execution is None or execution["status"] == "RUNNING":
             return describe_history(data)
         with lock:
-            if execution in recalled:
-                recalled.remove(execution)
-            else:
-                stored = journal.get("history", [execution["executionArn"]])
-                execution["events"] = stored or execution["events"]
-            recalled.append(execution)
+            stored = journal.get("history", [execution["executionArn"]])
+            if stored is None:
+                return describe_history(data)
+            execution["events"] = stored
             answer = describe_history(data)
-            if len(recalled) > HISTORIES_IN_MEMORY:
-                recalled.popleft()["events"] = []
+            execution["events"] = []
         return answer
 
     stepfunctions._emit_execution_status_event = write_and_emit
@@ -466,7 +478,10 @@ class Saver:
         self.requests = 0
 
     def watch(self, application: Callable[..., Any]) -> Callable[..., Any]:
-        """The ASGI application with its requests counted: without a request, nothing changes."""
+        """The ASGI application with its requests counted: without a request, nothing changes.
+
+        Loopback counts as TLS, which bucket and queue policies demand.
+        """
 
         async def counted(scope: Any, receive: Any, send: Any) -> None:
             if scope["type"] == "http":

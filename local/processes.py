@@ -27,6 +27,7 @@ from local.errors import LocalAwsError
 HOST = "127.0.0.1"
 POLL_SECONDS = 0.05
 RELEASED = b"r"
+TIED = Path(__file__).with_name("tied.py")
 
 # Write ends of the pipes to servers that shall end with this process.
 _lifelines: dict[Path, int] = {}
@@ -193,11 +194,35 @@ def _collect(pid: int) -> None:
         os.waitpid(pid, os.WNOHANG)
 
 
-def end_child_group(process: "subprocess.Popen[bytes]") -> None:
-    """End a child that leads its own session, and whatever it started."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+def run_tied(
+    command: Sequence[str], environment: Mapping[str, str], working_directory: Path, log: Path, patience_seconds: float
+) -> int:
+    """Run a command to its end; its exit code.
+
+    It ends, with whatever it started, when this process does, or raises subprocess.TimeoutExpired.
+    """
+    watched, held = os.pipe()
+    try:
+        with log.open("wb") as file:
+            process = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(TIED), str(watched), *command],
+                cwd=working_directory,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                pass_fds=(watched,),
+                start_new_session=True,
+            )
+        try:
+            return process.wait(patience_seconds)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+    finally:
+        os.close(watched)
+        os.close(held)
 
 
 def tail(path: Path, lines: int = 5) -> str:

@@ -155,6 +155,13 @@ def test_a_role_holds(bench: Bench) -> None:
     assert "AccessDenied" in denied["errorMessage"]
 
 
+def test_a_role_reaches_a_key_with_a_line_break(bench: Bench) -> None:
+    """A star in a policy stands for every character of a key."""
+    bench.client("s3").put_object(Bucket="bench", Key="open/line\nbreak", Body=b"12345")
+
+    assert bench.invoke(bucket="bench", read="open/line\nbreak") == {"length": 5}
+
+
 def test_a_burst_waits_its_turn(bench: Bench) -> None:
     """A hundred executions at once end well with a handful of workers, each within its state's time-out."""
     client = bench.client("stepfunctions")

@@ -88,6 +88,16 @@ def test_an_alarm_over_several_metrics_is_refused(upstream: Upstream) -> None:
     assert eventually(lambda: "ROLLBACK" in status())
 
 
+def test_a_policy_stops_at_a_line_break(upstream: Upstream) -> None:
+    """match_line_breaks_in_policies"""
+    bench, _ = upstream
+    bench.client("s3").put_object(Bucket="bench", Key="open/line\nbreak", Body=b"12345")
+
+    answer = bench.invoke(bucket="bench", read="open/line\nbreak")
+
+    assert "AccessDenied" in answer["errorMessage"]
+
+
 def test_kill_9_loses_rows_and_executions(tmp_path: Path) -> None:
     """write_items_through, write_executions_through, write_events_through, restore_from, Saver"""
     with published(tmp_path) as (bench, process):

@@ -102,7 +102,7 @@ def test_a_failing_sam_becomes_one_sentence(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("VEHICLEVISION_SAM", str(sam))
 
     with pytest.raises(LocalAwsError) as caught:
-        deploy.build(tmp_path, tmp_path / "room", {}, lambda _: None)
+        deploy.build(tmp_path, tmp_path / "shared", tmp_path / "room", {}, lambda _: None)
 
     assert caught.value.message == "`sam build` failed: Error: the reason"
     assert caught.value.hint == f"Its log is {tmp_path / 'room' / 'sam-build.log'}"
@@ -113,6 +113,6 @@ def test_a_missing_sam_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("VEHICLEVISION_SAM", str(tmp_path / "none"))
 
     with pytest.raises(LocalAwsError) as caught:
-        deploy.build(tmp_path, tmp_path / "room", {}, lambda _: None)
+        deploy.build(tmp_path, tmp_path / "shared", tmp_path / "room", {}, lambda _: None)
 
     assert "make setup" in caught.value.hint

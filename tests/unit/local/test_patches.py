@@ -10,7 +10,7 @@ import pytest
 
 from local.engine import refuse_other_versions
 from local.lambda_worker.runtime_client import END_OF_LOG
-from local.patches import Turns, invoked_function, log_to_mark, with_version
+from local.patches import Turns, invoked_function, log_to_mark, policy_pattern, with_version
 
 
 def test_another_version_of_ministack_is_refused() -> None:
@@ -116,3 +116,20 @@ def test_an_event_gets_its_version() -> None:
     detail = with_version(json.dumps({"object": {"key": "a+b%41"}, "reason": "PutObject"}), "v1")
 
     assert json.loads(detail) == {"object": {"key": "a+b%41", "version-id": "v1"}, "reason": "PutObject"}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "value", "ignore_case", "matches"),
+    [
+        ("arn:bucket/*", "arn:bucket/uploads/line\nbreak", False, True),
+        ("arn:bucket/a?b", "arn:bucket/a\nb", False, True),
+        ("arn:bucket/a", "arn:bucket/a\n", False, False),
+        ("arn:bucket/[a]*", "arn:bucket/a", False, False),
+        ("arn:Bucket/*", "arn:bucket/a", False, False),
+        ("s3:get*", "s3:GetObject", True, True),
+        ("s3:Get", "s3:GetObject", True, False),
+    ],
+)
+def test_a_policy_pattern_matches_whole_values(pattern: str, value: str, ignore_case: bool, matches: bool) -> None:
+    """A star stands for any characters, a line break among them, and all else for itself."""
+    assert bool(policy_pattern(pattern, ignore_case).match(value)) is matches
