@@ -347,12 +347,13 @@ def test_hostile_files_each_have_an_outcome(application: Application, data: Path
 
 
 @pytest.mark.parametrize("name", ["serialize_image", "classify_image", "filter_inferences"])
-def test_the_built_artefact_starts_in_a_clean_interpreter(application: Application, name: str) -> None:
+def test_the_built_artefact_starts_in_a_clean_interpreter(application: Application, root: Path, name: str) -> None:
     """What SAM built holds all that the handler imports: nothing comes from this checkout or its environment."""
     if sys.platform != "linux":
         pytest.skip("sam build fetches Linux wheels, which this system cannot import")
     logical = "".join(part.title() for part in name.split("_")) + "Function"
-    artefact = application.aws.state_dir / "deploy" / "build" / logical
+    artefact = root / ".aws-sam" / "local" / "build" / logical
+    assert application.outputs, "deployed, and so built"
     environment = {
         "PYTHONPATH": str(artefact),
         "AWS_DEFAULT_REGION": "us-east-1",
