@@ -34,14 +34,13 @@ class Recipe:
 
 
 # What the vehicles are told from matters less than the vehicles: fewer other pictures make room for more epochs.
-QUICK_KEEPS_ONE_OF: Final = 4
-
-# A few epochs are too few to see through strong changes.
-QUICK_AUGMENTATION: Final = Augmentation(
-    min_view=0.75, max_view=1.4, untouched_geometry_share=0.5, relight_share=0.35, noise_share=0.1, cover_share=0.15
-)
+QUICK_KEEPS_ONE_OF: Final = 3
 
 
 def quick_recipe(seed: int, threads: int) -> Recipe:
-    """A small network and few, short epochs: a usable model in minutes."""
-    return Recipe(seed=seed, threads=threads, epochs=12, channels=(16, 32, 64, 128), augmentation=QUICK_AUGMENTATION)
+    """A small network and few, short epochs, for a first look.
+
+    On CIFAR-100: 135 of 150 vehicles of the validation part right (90 %, Wilson 95 % [84, 94]), one run, seed 1,
+    278 s of training on two cores with other work on them.
+    """
+    return Recipe(seed=seed, threads=threads, epochs=12, channels=(16, 32, 64, 128))

@@ -81,10 +81,13 @@ def near_duplicate_groups(pixels: Pixels) -> Classes:
         rows = plain[start : start + _CHUNK]
         for other in (plain, mirrored):
             # Each pair is met once: the columns begin where the rows do.
-            lefts, rights = np.nonzero(rows @ other[start:].T >= SAME_PICTURE_CORRELATION)
-            for left, right in zip((lefts + start).tolist(), (rights + start).tolist(), strict=True):
-                if left != right:
-                    _join(parent, left, right)
+            alike = rows @ other[start:].T
+            np.fill_diagonal(alike, 0)
+            # Few rows hold a pair at all, and finding those first is many times faster than looking at every entry.
+            promising = np.flatnonzero(alike.max(axis=1) >= SAME_PICTURE_CORRELATION)
+            lefts, rights = np.nonzero(alike[promising] >= SAME_PICTURE_CORRELATION)
+            for left, right in zip((promising[lefts] + start).tolist(), (rights + start).tolist(), strict=True):
+                _join(parent, left, right)
     return np.array([_root(parent, index) for index in range(len(pixels))])
 
 

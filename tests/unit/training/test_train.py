@@ -40,7 +40,7 @@ def test_one_command_leaves_model_record_and_data_manifest(trained: Path) -> Non
     assert {"recipe", "hardware", "versions", "curve", "data_hash", "milliseconds_per_image"} <= record.keys()
     assert len(record["curve"]) == 2
     assert data["data_hash"] == manifest["data_hash"]
-    assert data["parts"] == {"train": 120, "calibration": 12, "validation": 36}
+    assert data["parts"] == {"train": 128, "calibration": 12, "validation": 36}
     assert manifest["metrics"]["validation"]["accuracy"]["n"] == 18
     assert manifest["metrics"]["photos"]["accuracy"]["n"] == 120
 
