@@ -11,8 +11,10 @@ from vehiclevision.requests import ObjectVersion
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-_MISSING = frozenset({"NoSuchKey", "NoSuchVersion", "NoSuchBucket", "404", "MethodNotAllowed"})
-_REFUSED = frozenset({"AccessDenied", "403", "InvalidObjectState", "InvalidArgument", "InvalidBucketName", "400"})
+_MISSING = frozenset({"NoSuchKey", "NoSuchVersion", "404", "MethodNotAllowed"})
+_REFUSED = frozenset(
+    {"NoSuchBucket", "AccessDenied", "403", "InvalidObjectState", "InvalidArgument", "InvalidBucketName", "400"}
+)
 
 
 @dataclass(frozen=True)

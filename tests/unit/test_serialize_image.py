@@ -117,6 +117,7 @@ def test_a_huge_object_is_refused_without_reading_it_all(s3: Any) -> None:
     ("code", "status", "error"),
     [
         ("AccessDenied", 403, StorageRefusedError),
+        ("NoSuchBucket", 404, StorageRefusedError),
         ("SlowDown", 503, StorageUnavailableError),
         ("InternalError", 500, StorageUnavailableError),
         ("NoSuchVersion", 404, InvalidImageError),
