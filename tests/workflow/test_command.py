@@ -88,7 +88,7 @@ def test_the_status_is_up(vehiclevision: Command) -> None:
     [
         (("drop", "/no/such/folder"), "There is no /no/such/folder"),
         (("logs", "never-uploaded.jpg"), "never-uploaded.jpg"),
-        (("start", "no-such-bucket", "key.jpg"), "no-such-bucket"),
+        (("start", "no-such-bucket", "key.jpg"), "StorageRefusedError"),
         (("results", "--region", "eu-central-1"), "--stack"),
         (("drop",), "Missing argument"),
         (("fly",), "No such command"),
