@@ -7,7 +7,6 @@ import argparse
 import asyncio
 import io
 import json
-import os
 import sys
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
@@ -22,10 +21,11 @@ import uvicorn
 from PIL import Image
 
 from local import processes
-from local.engine import CHECKOUT, INHERITED, REGION
+from local.engine import CHECKOUT, REGION
 from local.errors import ModelRefusedError
 from local.model import Images, Model, load_model
-from local.processes import HOST, Server
+from local.processes import HOST
+from local.sagemaker import DEFAULT_ENDPOINTS, IN_SERVICE, endpoints_file, server
 from vehiclevision.errors import InvalidImageError
 from vehiclevision.image_gate import normalise
 from vehiclevision.labels import MODEL_INPUT_SIDE
@@ -35,10 +35,6 @@ MAX_PREDICTIONS_AT_A_TIME = 2
 CONTENT_TYPES = frozenset({"image/png", "image/jpeg", "application/x-image"})
 VARIANT = "AllTraffic"
 ACCOUNT = "000000000000"
-START_SECONDS = 60.0
-STOP_SECONDS = 10.0
-IN_SERVICE = "InService"
-DEFAULT_ENDPOINTS = {"vehiclevision": {"model": "training/model/model.tar.gz", "status": IN_SERVICE}}
 # First bytes of a PNG of the model's own size in 8-bit RGB: it has been through the image gate already.
 READY_PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + MODEL_INPUT_SIDE.to_bytes(4, "big") * 2 + b"\x08\x02"
 
@@ -247,40 +243,7 @@ def model_error(endpoint: str, error: ContainerError) -> ServiceError:
     )
 
 
-# ---- starting and stopping it --------------------------------------------------------------------
-
-
-def server(directory: Path) -> Server:
-    """The SageMaker runtime of one state folder."""
-    return Server("local SageMaker runtime", directory / "sagemaker")
-
-
-def endpoints_file(directory: Path) -> Path:
-    """Which endpoints exist: {"endpoints": {name: {"model": path from the checkout, "status": "InService"}}}."""
-    return directory / "sagemaker" / "endpoints.json"
-
-
-def start(directory: Path) -> str:
-    """Start the runtime unless it runs; returns its URL once it answers."""
-    found = server(directory)
-    if not endpoints_file(directory).exists():
-        text = json.dumps({"endpoints": DEFAULT_ENDPOINTS}, indent=1) + "\n"
-        processes.write_atomically(endpoints_file(directory), text)
-    record = processes.running(found)
-    process = None
-    port = record["port"] if record is not None else processes.remembered_port(found)
-    if record is None:
-        environment = {name: os.environ[name] for name in (*INHERITED, "PYTHONPATH") if name in os.environ}
-        arguments = ["--directory", str(directory), "--port", str(port)]
-        process = processes.start(found, "local.sagemaker_runtime", arguments, environment, CHECKOUT)
-    url = f"http://{HOST}:{port}"
-    processes.await_answer(found, process, f"{url}/ping", START_SECONDS)
-    return url
-
-
-def stop(directory: Path) -> None:
-    """Stop the runtime."""
-    processes.stop(server(directory), STOP_SECONDS)
+# ---- the process ---------------------------------------------------------------------------------
 
 
 def main(arguments: list[str]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from local import deploy, engine, processes, sagemaker_runtime
+from local import deploy, engine, processes, sagemaker
 from local.engine import ACCESS_KEY_ID, CHECKOUT, REGION, SECRET_ACCESS_KEY
 from local.errors import LocalAwsError
 from local.processes import HOST
@@ -81,7 +81,7 @@ def start(
     directory = directory.resolve()
     with _alone(directory, progress):
         progress("Starting the local SageMaker")
-        sagemaker_url = sagemaker_runtime.start(directory)
+        sagemaker_url = sagemaker.start(directory)
         progress("Starting the local AWS engine")
         engine.start(directory, sagemaker_url)
         found = running(directory)
@@ -89,7 +89,7 @@ def start(
             raise LocalAwsError("The local AWS ended right after its start.", f"Its logs are in {directory}")
         deploy.deploy(application, directory, found.environment(), progress)
         if detach:
-            processes.release(sagemaker_runtime.server(directory))
+            processes.release(sagemaker.server(directory))
             processes.release(engine.server(directory))
         return found
 
@@ -101,22 +101,22 @@ def stop(directory: Path = DIRECTORY) -> None:
         return
     with _alone(directory, _silent):
         engine.stop(directory)
-        sagemaker_runtime.stop(directory)
+        sagemaker.stop(directory)
 
 
 def running(directory: Path = DIRECTORY) -> LocalAws | None:
     """The local AWS of this state folder if its servers run."""
     directory = directory.resolve()
     own = processes.running(engine.server(directory))
-    sagemaker = processes.running(sagemaker_runtime.server(directory))
-    if own is None or sagemaker is None:
+    runtime = processes.running(sagemaker.server(directory))
+    if own is None or runtime is None:
         return None
     return LocalAws(
         engine_url=f"http://{HOST}:{own['port']}",
-        sagemaker_url=f"http://{HOST}:{sagemaker['port']}",
+        sagemaker_url=f"http://{HOST}:{runtime['port']}",
         state_dir=directory,
         engine_pid=own["pid"],
-        sagemaker_pid=sagemaker["pid"],
+        sagemaker_pid=runtime["pid"],
     )
 
 
@@ -124,14 +124,14 @@ def status(directory: Path = DIRECTORY) -> Status:
     """What of the local AWS runs."""
     directory = directory.resolve()
     own = processes.running(engine.server(directory))
-    sagemaker = processes.running(sagemaker_runtime.server(directory))
+    runtime = processes.running(sagemaker.server(directory))
     found = running(directory)
     return Status(
         state_dir=directory,
         engine_url=f"http://{HOST}:{own['port']}" if own else None,
-        sagemaker_url=f"http://{HOST}:{sagemaker['port']}" if sagemaker else None,
+        sagemaker_url=f"http://{HOST}:{runtime['port']}" if runtime else None,
         engine_pid=own["pid"] if own else None,
-        sagemaker_pid=sagemaker["pid"] if sagemaker else None,
+        sagemaker_pid=runtime["pid"] if runtime else None,
         deployed=bool(found and found.outputs()),
     )
 

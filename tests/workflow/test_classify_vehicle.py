@@ -16,7 +16,7 @@ from driver import Application, all_files
 from pictures import encoded, quarters
 
 from cli import samples
-from local import sagemaker_runtime
+from local import sagemaker
 from vehiclevision.errors import Reason
 from vehiclevision.labels import ROUTES
 
@@ -262,13 +262,13 @@ class Nonsense(http.server.BaseHTTPRequestHandler):
 def nonsense_endpoint(application: Application) -> Iterator[None]:
     """In the place of the endpoint, one that talks nonsense."""
     port = int(application.aws.sagemaker_url.rsplit(":", 1)[1])
-    sagemaker_runtime.stop(application.aws.state_dir)
+    sagemaker.stop(application.aws.state_dir)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Nonsense)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield
     server.shutdown()
     server.server_close()
-    assert sagemaker_runtime.start(application.aws.state_dir) == application.aws.sagemaker_url
+    assert sagemaker.start(application.aws.state_dir) == application.aws.sagemaker_url
 
 
 def test_a_failed_image_is_kept_with_its_input(application: Application, request: Any) -> None:
@@ -307,11 +307,11 @@ def endpoint_outage(application: Application, uploads: int, seconds: float, pref
     versions: dict[str, str] = {}
     for number in range(uploads):
         if number == uploads // 3:
-            sagemaker_runtime.stop(application.aws.state_dir)
+            sagemaker.stop(application.aws.state_dir)
         key = f"{prefix}/{number}.jpg"
         versions[key] = application.upload(key, sure("bicycle", number % 2))
     time.sleep(seconds)
-    assert sagemaker_runtime.start(application.aws.state_dir) == application.aws.sagemaker_url
+    assert sagemaker.start(application.aws.state_dir) == application.aws.sagemaker_url
     found = [application.record(key, version) for key, version in versions.items()]
     return [record for record in found if record is not None]
 

@@ -16,7 +16,7 @@ import pytest
 from driver import Application, plain
 
 from cli import samples
-from local import engine, processes, sagemaker_runtime, stack
+from local import engine, processes, sagemaker, stack
 from tests.workflow.engine_bench import eventually
 
 pytestmark = pytest.mark.soak
@@ -194,14 +194,14 @@ def test_the_end_of_the_engine_in_a_burst_loses_nothing(
 def test_uploads_outlast_the_death_of_the_endpoint(directory: Path, root: Path) -> None:
     """Fifty uploads are classified though SageMaker is killed in the middle and comes back."""
     application = come_up(directory, root)
-    server = sagemaker_runtime.server(directory)
+    server = sagemaker.server(directory)
 
     uploads = Uploads(application, "endpoint", 50).start()
     eventually(lambda: len(uploads.acknowledged) > 10)
     os.kill(application.aws.sagemaker_pid, signal.SIGKILL)
     eventually(lambda: not processes.is_alive(server))
     time.sleep(1)
-    url = sagemaker_runtime.start(directory)
+    url = sagemaker.start(directory)
     uploads.join()
 
     assert url == application.aws.sagemaker_url
