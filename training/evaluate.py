@@ -18,10 +18,11 @@ from typing import Any, Final
 import numpy as np
 
 from training.artefact import Artefact, ArtefactRefusedError, read_artefact
-from training.data import DataRefusedError, LabelledImages, extract
+from training.data.extract import extract
+from training.data.pictures import DataRefusedError, LabelledImages
+from training.data.split import split
+from training.evaluation.scores import Scores, score
 from training.export import INPUT_NAME, OUTPUT_NAME, open_onnx, run_onnx
-from training.scores import Scores, score
-from training.split import split
 from vehiclevision.labels import MODEL_INPUT_SIDE
 
 DEFAULT_MODEL: Final = Path(__file__).parent / "model" / "model.tar.gz"

@@ -10,7 +10,7 @@ import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from training.data import Pixels
+from training.data.pictures import Pixels
 from training.network import CHANNEL_MEAN, CHANNEL_SPREAD
 from training.serving import Calibration, Layer, ServedNetwork, logits_in_batches, probabilities
 from vehiclevision.labels import LABELS, MODEL_INPUT_SIDE

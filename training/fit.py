@@ -20,10 +20,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from training.augment import augment
-from training.data import LabelledImages
+from training.data.pictures import LabelledImages
+from training.data.split import Indices, Split
 from training.network import Network, normalise_colours
 from training.recipe import Recipe
-from training.split import Indices, Split
 from vehiclevision.labels import LABELS, MODEL_INPUT_SIDE
 
 CHECKPOINT_SECONDS = 60.0

@@ -24,14 +24,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from training.artefact import Artefact, compose, write_artefact
 from training.calibrate import VEHICLE_SHARE, calibrate
-from training.data import DataRefusedError, LabelledImages, data_manifest, extract
+from training.data.extract import extract
+from training.data.pictures import DataRefusedError, LabelledImages, data_manifest
+from training.data.split import Split, split, thinned
 from training.evaluate import milliseconds_per_image, scores
 from training.export import check_export, to_onnx
 from training.fit import CheckpointRefusedError, EpochResult, Run, fit
 from training.network import parameter_count
 from training.recipe import QUICK_KEEPS_ONE_OF, Recipe, quick_recipe
 from training.serving import logits_in_batches, served
-from training.split import Split, split, thinned
 from vehiclevision.labels import LABELS
 
 DEFAULT_THRESHOLD: Final = 0.7

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from training.data import LabelledImages, extract
+from training.data.extract import extract
+from training.data.pictures import LabelledImages
 
 SIDE = 32
 PICTURES_PER_CLASS = 60

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training.data import CIFAR100_FOLDER, DataRefusedError, LabelledImages, extract, normalised_pixels
+from training.data.extract import CIFAR100_FOLDER, extract
+from training.data.pictures import DataRefusedError, LabelledImages, normalised_pixels
 from vehiclevision.labels import LABELS
 
 

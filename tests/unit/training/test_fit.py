@@ -11,10 +11,10 @@ pytest.importorskip("torch", reason="training needs the packages of requirements
 
 import torch
 
-from training.data import LabelledImages
+from training.data.pictures import LabelledImages
+from training.data.split import split
 from training.fit import CheckpointRefusedError, EpochResult, Run, fit, learning_rate
 from training.recipe import Recipe
-from training.split import split
 
 TINY = Recipe(epochs=2, channels=(8, 16, 16), batch=32, vehicle_repeats=2, threads=1)
 

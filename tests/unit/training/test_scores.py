@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from training.scores import calibration_error, score, wilson
+from training.evaluation.scores import calibration_error, score, wilson
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from local.model import load_model
 from training.artefact import read_artefact
-from training.scores import wilson
+from training.evaluation.scores import wilson
 
 FOLDER = Path("training") / "model"
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from training.data import DataRefusedError, LabelledImages
-from training.split import near_duplicate_groups, split, thinned
+from training.data.pictures import DataRefusedError, LabelledImages
+from training.data.split import near_duplicate_groups, split, thinned
 
 
 def test_parts_share_no_picture_and_lose_none(drawn: LabelledImages) -> None:

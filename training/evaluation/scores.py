@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from training.data import Classes
+from training.data.pictures import Classes
 from vehiclevision.labels import LABELS
 
 Probabilities = npt.NDArray[np.float32]

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from training.data import Classes, DataRefusedError, LabelledImages, Pixels
+from training.data.pictures import Classes, DataRefusedError, LabelledImages, Pixels
 from vehiclevision.labels import LABELS
 
 # Apart from the training seed, so that runs with other seeds are measured on the same pictures.

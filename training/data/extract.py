@@ -1,30 +1,16 @@
-"""Labelled pictures for training, from a folder per class or from CIFAR-100's official binary archive.
-
-Everything leaves here in one canonical order, so that the same pictures give the same data hash, and the same model,
-whichever way they came in.
-"""
+"""Extract: labelled pictures from a folder per class or from CIFAR-100's official binary archive."""
 
 import hashlib
-import io
 import tarfile
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Final, TypeAlias
+from typing import IO, Final
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image
 
+from training.data.pictures import DataRefusedError, LabelledImages, Pixels, Refused, canonical, normalised_pixels
 from vehiclevision.errors import InvalidImageError
-from vehiclevision.image_gate import normalise
-from vehiclevision.labels import LABELS, MODEL_INPUT_SIDE
 
-Pixels: TypeAlias = npt.NDArray[np.uint8]
-Classes: TypeAlias = npt.NDArray[np.int64]
-
-SIDE: Final = MODEL_INPUT_SIDE
 PICTURE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 
 # The publisher states an MD5 for the archive and nothing stronger: https://www.cs.toronto.edu/~kriz/cifar.html
@@ -34,48 +20,6 @@ CIFAR100_NAMES: Final = "fine_label_names.txt"
 CIFAR_SIDE: Final = 32
 CIFAR_RECORD_BYTES: Final = 2 + 3 * CIFAR_SIDE * CIFAR_SIDE
 MAX_MEMBER_BYTES: Final = 200_000_000
-
-
-class DataRefusedError(Exception):
-    """The training data is not what it should be; the message says what is wrong and what to do."""
-
-
-@dataclass(frozen=True)
-class Refused:
-    """One file that the image gate kept out, and its reason code."""
-
-    file: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class LabelledImages:
-    """Pictures [n, side, side, 3] and their class numbers; the product's labels are the first classes."""
-
-    pixels: Pixels
-    classes: Classes
-    class_names: tuple[str, ...]
-    layout: str
-    refused: tuple[Refused, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.classes)
-
-    def part(self, chosen: Classes) -> "LabelledImages":
-        """The pictures at the given indices."""
-        return replace(self, pixels=self.pixels[chosen], classes=self.classes[chosen])
-
-    def counts(self) -> dict[str, int]:
-        """How many pictures each class has."""
-        found = Counter(self.classes.tolist())
-        return {name: found[number] for number, name in enumerate(self.class_names)}
-
-    def data_hash(self) -> str:
-        """SHA-256 over class names, class numbers and pixels."""
-        digest = hashlib.sha256("\n".join(self.class_names).encode())
-        digest.update(self.classes.tobytes())
-        digest.update(self.pixels.tobytes())
-        return digest.hexdigest()
 
 
 def extract(source: Path, *, archive_md5: str = CIFAR100_ARCHIVE_MD5, split: str = "train") -> LabelledImages:
@@ -88,17 +32,6 @@ def extract(source: Path, *, archive_md5: str = CIFAR100_ARCHIVE_MD5, split: str
         if (folder / f"{split}.bin").is_file():
             return _from_cifar_folder(folder, split)
     return _from_class_folders(source)
-
-
-def data_manifest(images: LabelledImages) -> dict[str, object]:
-    """What was trained on, as plain JSON."""
-    return {
-        "data_hash": images.data_hash(),
-        "layout": images.layout,
-        "pictures": len(images),
-        "classes": images.counts(),
-        "refused": [{"file": refused.file, "reason": refused.reason} for refused in images.refused],
-    }
 
 
 def _from_archive(archive: Path, expected_md5: str, split: str) -> LabelledImages:
@@ -147,7 +80,7 @@ def _from_cifar_records(records: bytes, names: bytes, layout: str) -> LabelledIm
         raise DataRefusedError(f"A record has class {numbers.max()}, but {len(class_names)} classes have a name.")
     planes = table[:, 2:].reshape(-1, 3, CIFAR_SIDE, CIFAR_SIDE)
     # The gate leaves a 32 x 32 RGB picture as it is (a test holds it to that), so these need no trip through it.
-    return _canonical(planes.transpose(0, 2, 3, 1), numbers, class_names, layout, ())
+    return canonical(planes.transpose(0, 2, 3, 1), numbers, class_names, layout, ())
 
 
 def _from_class_folders(source: Path) -> LabelledImages:
@@ -164,7 +97,7 @@ def _from_class_folders(source: Path) -> LabelledImages:
                 refused.append(Refused(f"{name}/{file.name}", error.reason.value))
     if not pixels:
         raise DataRefusedError(f"{source} holds no pictures. Put them into one folder per class.")
-    return _canonical(np.stack(pixels), np.array(numbers), class_names, "folder-per-class", tuple(refused))
+    return canonical(np.stack(pixels), np.array(numbers), class_names, "folder-per-class", tuple(refused))
 
 
 def _pictures(root: Path, folder: Path) -> Iterator[Path]:
@@ -174,24 +107,3 @@ def _pictures(root: Path, folder: Path) -> Iterator[Path]:
             raise DataRefusedError(f"{folder.name}/{file.name} leads out of the data folder. Copy the picture in.")
         if file.is_file() and file.suffix.lower() in PICTURE_SUFFIXES:
             yield file
-
-
-def normalised_pixels(data: bytes) -> Pixels:
-    """The pixels that the product's image gate makes of a file."""
-    with Image.open(io.BytesIO(normalise(data).png)) as image:
-        return np.asarray(image.convert("RGB"))
-
-
-def _canonical(
-    pixels: Pixels, numbers: Classes, names: list[str], layout: str, refused: tuple[Refused, ...]
-) -> LabelledImages:
-    """The product's labels first, the other classes by name, pictures by content within their class."""
-    missing = [label for label in LABELS if label not in names]
-    if missing:
-        raise DataRefusedError(f"The data has no class {' or '.join(missing)}. Name its folders after the labels.")
-    present = {names[number] for number in set(numbers.tolist())}
-    class_names = (*LABELS, *sorted(present - set(LABELS)))
-    renumbered = np.array([class_names.index(name) if name in class_names else -1 for name in names])[numbers]
-    contents = [hashlib.sha256(picture.tobytes()).digest() for picture in pixels]
-    order = sorted(range(len(numbers)), key=lambda index: (renumbered[index], contents[index]))
-    return LabelledImages(np.ascontiguousarray(pixels[order]), renumbered[order], class_names, layout, refused)

@@ -1,0 +1,1 @@
+"""The pictures: where they come from, what is made of them, which of them train."""
