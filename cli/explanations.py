@@ -8,6 +8,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.errors import FAILURE, CommandError
 from local.errors import LocalAwsError
+from training.data.errors import DataError
+from training.sagemaker.errors import SageMakerStepError
 
 _EXPIRED: Final = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
 _UNKNOWN_CREDENTIALS: Final = frozenset(
@@ -48,7 +50,7 @@ def explain(error: Exception) -> Explanation | None:
     match error:
         case CommandError():
             return Explanation(error.message, error.hint, error.exit_code)
-        case LocalAwsError():
+        case LocalAwsError() | DataError() | SageMakerStepError():
             return Explanation(error.message, error.hint)
         case ClientError():
             return _refusal(error)

@@ -1,109 +1,146 @@
-"""Extract: labelled pictures from a folder per class or from CIFAR-100's official binary archive."""
+"""Extract: labelled pictures from wherever they lie, in one canonical order.
 
-import hashlib
-import tarfile
-from collections.abc import Iterator
+A source is a folder per class, CIFAR-100's official binary archive (as a file, in a folder, or unpacked), or a folder
+that `training.data.transform` wrote: the same pictures are the same data in each of them.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import IO, Final
+from typing import Final, TypeAlias
 
 import numpy as np
 
-from training.data.pictures import DataRefusedError, LabelledImages, Pixels, Refused, canonical, normalised_pixels
+from training.data import cifar100
+from training.data.cifar100 import Archive
+from training.data.errors import DataRefusedError
+from training.data.manifest import Entry, is_transformed, read_entry, read_manifest
+from training.data.pictures import LabelledImages, Pixels, Refused, canonical, normalised_pixels
+from training.data.threads import in_threads
 from vehiclevision.errors import InvalidImageError
+from vehiclevision.image_gate import Limits
 
-PICTURE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp"})
+# Is told how many pictures are done, of how many.
+Listener: TypeAlias = Callable[[int, int], None]
 
-# The publisher states an MD5 for the archive and nothing stronger: https://www.cs.toronto.edu/~kriz/cifar.html
-CIFAR100_ARCHIVE_MD5: Final = "03b5dce01913d631647c71ecec9e9cb8"
-CIFAR100_FOLDER: Final = "cifar-100-binary"
-CIFAR100_NAMES: Final = "fine_label_names.txt"
-CIFAR_SIDE: Final = 32
-CIFAR_RECORD_BYTES: Final = 2 + 3 * CIFAR_SIDE * CIFAR_SIDE
-MAX_MEMBER_BYTES: Final = 200_000_000
+# Pillow decodes outside Python's lock. Each thread holds one photo, at most 200 MiB of it.
+THREADS: Final = min(4, os.cpu_count() or 1)
+NOT_A_FILE: Final = "NOT_A_FILE"
+_MAX_NAME_BYTES: Final = 200
 
 
-def extract(source: Path, *, archive_md5: str = CIFAR100_ARCHIVE_MD5, split: str = "train") -> LabelledImages:
-    """Read a folder per class, an unpacked CIFAR-100 binary folder, or its .tar.gz, which must have the given MD5."""
+def extract(
+    source: Path,
+    *,
+    archive: Archive = cifar100.OFFICIAL,
+    split: str = "train",
+    listener: Listener = lambda done, total: None,
+) -> LabelledImages:
+    """The pictures of a source; every photo has been through the product's image gate."""
     if not source.exists():
         raise DataRefusedError(f"There is no {source}. Name a folder per class or CIFAR-100's binary archive.")
     if source.is_file():
-        return _from_archive(source, archive_md5, split)
-    for folder in (source, source / CIFAR100_FOLDER):
+        return cifar100.read_archive(source, archive, split)
+    for folder in (source, source / cifar100.FOLDER):
         if (folder / f"{split}.bin").is_file():
-            return _from_cifar_folder(folder, split)
-    return _from_class_folders(source)
+            return cifar100.read_folder(folder, split)
+    if (source / archive.name).is_file():
+        return cifar100.read_archive(source / archive.name, archive, split)
+    if is_transformed(source):
+        return _from_transformed(source, listener)
+    return _from_class_folders(source, listener)
 
 
-def _from_archive(archive: Path, expected_md5: str, split: str) -> LabelledImages:
-    with archive.open("rb") as stream:
-        found = hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-    if found != expected_md5:
-        raise DataRefusedError(f"{archive.name} has MD5 {found}, not {expected_md5}. Download it again.")
-    try:
-        with tarfile.open(archive, "r:gz") as tar:
-            records = _read_member(tar, f"{CIFAR100_FOLDER}/{split}.bin")
-            names = _read_member(tar, f"{CIFAR100_FOLDER}/{CIFAR100_NAMES}")
-    except (tarfile.TarError, EOFError, OSError) as exc:
-        raise DataRefusedError(f"{archive.name} is no readable .tar.gz. Download it again.") from exc
-    return _from_cifar_records(records, names, "cifar-100-binary")
-
-
-def _read_member(tar: tarfile.TarFile, name: str) -> bytes:
-    """One plain file of the archive, in memory: nothing is ever unpacked to a path that an archive chose."""
-    try:
-        member = tar.getmember(name)
-    except KeyError as exc:
-        raise DataRefusedError(f"The archive has no {name}. Use CIFAR-100's binary version.") from exc
-    if not member.isfile() or member.size > MAX_MEMBER_BYTES:
-        raise DataRefusedError(f"{name} in the archive is no plain file of a sensible size. Download it again.")
-    stream: IO[bytes] | None = tar.extractfile(member)
-    if stream is None:
-        raise DataRefusedError(f"{name} in the archive cannot be read. Download it again.")
-    return stream.read()
-
-
-def _from_cifar_folder(folder: Path, split: str) -> LabelledImages:
-    names = folder / CIFAR100_NAMES
-    if not names.is_file():
-        raise DataRefusedError(f"{folder} has no {CIFAR100_NAMES}. Unpack the whole archive.")
-    return _from_cifar_records((folder / f"{split}.bin").read_bytes(), names.read_bytes(), "cifar-100-binary")
-
-
-def _from_cifar_records(records: bytes, names: bytes, layout: str) -> LabelledImages:
-    """Records of coarse label, fine label, 1024 red, 1024 green and 1024 blue bytes."""
-    class_names = names.decode("ascii", errors="replace").split()
-    if not records or len(records) % CIFAR_RECORD_BYTES:
-        raise DataRefusedError(f"The records do not divide into {CIFAR_RECORD_BYTES} bytes each. Download them again.")
-    table = np.frombuffer(records, np.uint8).reshape(-1, CIFAR_RECORD_BYTES)
-    numbers = table[:, 1].astype(np.int64)
-    if numbers.max() >= len(class_names):
-        raise DataRefusedError(f"A record has class {numbers.max()}, but {len(class_names)} classes have a name.")
-    planes = table[:, 2:].reshape(-1, 3, CIFAR_SIDE, CIFAR_SIDE)
-    # The gate leaves a 32 x 32 RGB picture as it is (a test holds it to that), so these need no trip through it.
-    return canonical(planes.transpose(0, 2, 3, 1), numbers, class_names, layout, ())
-
-
-def _from_class_folders(source: Path) -> LabelledImages:
-    class_names = sorted(entry.name for entry in source.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+def _from_class_folders(source: Path, listener: Listener) -> LabelledImages:
+    class_names = [check_class_name(name) for name in sorted(entry.name for entry in _folders(source))]
+    files = [(number, file) for number, name in enumerate(class_names) for file in _files(source, source / name)]
     pixels: list[Pixels] = []
     numbers: list[int] = []
     refused: list[Refused] = []
-    for number, name in enumerate(class_names):
-        for file in _pictures(source, source / name):
-            try:
-                pixels.append(normalised_pixels(file.read_bytes()))
-                numbers.append(number)
-            except InvalidImageError as error:
-                refused.append(Refused(f"{name}/{file.name}", error.reason.value))
+    outcomes = in_threads(_normalised, (file for _, file in files), THREADS)
+    for done, ((number, file), outcome) in enumerate(zip(files, outcomes, strict=True), start=1):
+        if isinstance(outcome, str):
+            refused.append(Refused(f"{class_names[number]}/{_printable(file.name)}", outcome))
+        else:
+            pixels.append(outcome)
+            numbers.append(number)
+        listener(done, len(files))
     if not pixels:
         raise DataRefusedError(f"{source} holds no pictures. Put them into one folder per class.")
     return canonical(np.stack(pixels), np.array(numbers), class_names, "folder-per-class", tuple(refused))
 
 
-def _pictures(root: Path, folder: Path) -> Iterator[Path]:
-    """Picture files of one class; a link that leads out of the data folder is refused."""
+def check_class_name(name: str) -> str:
+    """The name, where it can stand in a list, in a key of S3 and in a terminal."""
+    if not name.isprintable() or "\\" in name or len(name.encode()) > _MAX_NAME_BYTES:
+        raise DataRefusedError(f"A class folder is called {_printable(name)[:_MAX_NAME_BYTES]}. Give it a plain name.")
+    return name
+
+
+def _folders(source: Path) -> Iterator[Path]:
+    for entry in source.iterdir():
+        if entry.is_dir() and not entry.name.startswith("."):
+            _check_inside(source, entry)
+            yield entry
+
+
+def _files(root: Path, folder: Path) -> Iterator[Path]:
+    """All that lies in a class's folder, whatever its suffix: the gate looks at content, and refusals are listed."""
     for file in sorted(folder.iterdir()):
-        if not file.resolve().is_relative_to(root.resolve()):
-            raise DataRefusedError(f"{folder.name}/{file.name} leads out of the data folder. Copy the picture in.")
-        if file.is_file() and file.suffix.lower() in PICTURE_SUFFIXES:
+        if not file.name.startswith("."):
+            _check_inside(root, file)
             yield file
+
+
+def _check_inside(root: Path, path: Path) -> None:
+    """A link that leads out of the data folder is refused: who sends a folder must not choose what else is read."""
+    # Unlike resolve(), realpath() takes links in a ring as they are.
+    if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
+        where = _printable(str(path.relative_to(root)))
+        raise DataRefusedError(f"{where} leads out of the data folder. Copy what it points to into the folder.")
+
+
+def _normalised(file: Path) -> Pixels | str:
+    """The pixels of a photo, or the reason for its refusal."""
+    if not file.is_file():  # a folder, a pipe that would wait for a writer for ever, a link to nothing
+        return NOT_A_FILE
+    try:
+        with file.open("rb") as stream:
+            # One byte more than is allowed, never a whole file of gigabytes: the gate refuses it by itself.
+            return normalised_pixels(stream.read(Limits().max_bytes + 1))
+    except InvalidImageError as error:
+        return error.reason.value
+    except OSError as exc:
+        raise DataRefusedError(f"{_printable(str(file))} cannot be read: {exc.strerror}.") from exc
+
+
+def _from_transformed(folder: Path, listener: Listener) -> LabelledImages:
+    manifest = read_manifest(folder)
+    entries = [entry for entry in manifest.entries if entry.is_picture]
+    class_names = sorted({entry.class_name for entry in entries})
+    pixels: list[Pixels] = []
+    for done, picture in enumerate(in_threads(partial(_written, folder), entries, THREADS), start=1):
+        pixels.append(picture)
+        listener(done, len(entries))
+    if not pixels:
+        raise DataRefusedError(f"{folder} holds no pictures. Transform a source that does.")
+    numbers = np.array([class_names.index(entry.class_name) for entry in entries])
+    images = canonical(np.stack(pixels), numbers, class_names, str(manifest.facts.get("layout")), manifest.refused)
+    if images.data_hash() != manifest.data_hash:
+        raise DataRefusedError(f"{folder} does not hold the pictures that its data manifest tells of. Transform again.")
+    return images
+
+
+def _written(folder: Path, entry: Entry) -> Pixels:
+    try:
+        return normalised_pixels(read_entry(folder, entry))
+    except InvalidImageError as error:
+        raise DataRefusedError(
+            f"{entry.path} is no picture of ours ({error.reason.value}). Transform again."
+        ) from error
+
+
+def _printable(name: str) -> str:
+    """A file's name as it can stand in JSON and in a terminal, whatever bytes it has on disk."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in name)

@@ -13,17 +13,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from vehiclevision.image_gate import normalise
+from training.data.errors import DataRefusedError as DataRefusedError  # noqa: PLC0414 - also found here
+from vehiclevision.image_gate import encode, normalise
 from vehiclevision.labels import LABELS, MODEL_INPUT_SIDE
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 Classes: TypeAlias = npt.NDArray[np.int64]
 
 SIDE: Final = MODEL_INPUT_SIDE
-
-
-class DataRefusedError(Exception):
-    """The training data is not what it should be; the message says what is wrong and what to do."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +78,16 @@ def normalised_pixels(data: bytes) -> Pixels:
         return np.asarray(image.convert("RGB"))
 
 
+def png(picture: Pixels) -> bytes:
+    """The file that the image gate would write for a picture of the model's size."""
+    return encode(Image.fromarray(picture))
+
+
+def content_hash(picture: Pixels) -> str:
+    """SHA-256 of the pixels: unlike the file's, it does not depend on how they were compressed."""
+    return hashlib.sha256(picture.tobytes()).hexdigest()
+
+
 def canonical(
     pixels: Pixels, numbers: Classes, names: list[str], layout: str, refused: tuple[Refused, ...]
 ) -> LabelledImages:
@@ -91,6 +98,6 @@ def canonical(
     present = {names[number] for number in set(numbers.tolist())}
     class_names = (*LABELS, *sorted(present - set(LABELS)))
     renumbered = np.array([class_names.index(name) if name in class_names else -1 for name in names])[numbers]
-    contents = [hashlib.sha256(picture.tobytes()).digest() for picture in pixels]
+    contents = [content_hash(picture) for picture in pixels]
     order = sorted(range(len(numbers)), key=lambda index: (renumbered[index], contents[index]))
     return LabelledImages(np.ascontiguousarray(pixels[order]), renumbered[order], class_names, layout, refused)

@@ -1,6 +1,6 @@
-"""Which pictures train, which calibrate and which validate; near-duplicates always stay on one side."""
+"""Which pictures train and which validate; near-duplicates always stay on one side."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -11,8 +11,7 @@ from vehiclevision.labels import LABELS
 
 # Apart from the training seed, so that runs with other seeds are measured on the same pictures.
 SPLIT_SEED: Final = 20_261_121
-CALIBRATION_SHARE: Final = 0.05
-VALIDATION_SHARE: Final = 0.15
+VALIDATION_SHARE: Final = 0.2
 MIN_PICTURES: Final = 20
 
 # Correlation of two 8 x 8 colour thumbnails from which on two pictures count as the same: shifts by a pixel, crops and
@@ -20,54 +19,44 @@ MIN_PICTURES: Final = 20
 SAME_PICTURE_CORRELATION: Final = 0.98
 THUMBNAIL_SIDE: Final = 8
 _CHUNK: Final = 2048
+# A chunk's table of similarities takes at most half a GiB, however many pictures there are.
+_MAX_TABLE_ENTRIES: Final = 2**27
 
 Indices = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Split:
-    """Indices into the pictures; the three parts share no picture and no near-duplicate."""
+    """Indices into the pictures; the two parts share no picture and no near-duplicate."""
 
     train: Indices
-    calibration: Indices
     validation: Indices
     near_duplicates: int
 
 
 def split(images: LabelledImages, seed: int = SPLIT_SEED) -> Split:
-    """Hold out the shares of every class, moving groups of near-duplicates as one."""
+    """Hold out a share of every class, moving groups of near-duplicates as one."""
     groups = near_duplicate_groups(images.pixels)
-    part = np.zeros(len(images), dtype=np.int64)
+    held_out = np.zeros(len(images), dtype=bool)
     first_of_group, group_sizes = np.unique(groups, return_index=True, return_counts=True)[1:]
     order = np.random.default_rng(seed).permutation(len(first_of_group))
-    totals = np.bincount(images.classes)
-    wanted = {1: CALIBRATION_SHARE * totals, 2: VALIDATION_SHARE * totals}
+    room = VALIDATION_SHARE * np.bincount(images.classes)
     members = np.argsort(groups, kind="stable")
     starts = np.cumsum(group_sizes) - group_sizes
     for group in order:
         inside = members[starts[group] : starts[group] + group_sizes[group]]
-        home = images.classes[first_of_group[group]]
-        for number, room in wanted.items():
-            if room[home] >= len(inside):
-                part[inside] = number
-                np.subtract.at(room, images.classes[inside], 1)
-                break
-    train, calibration, validation = (np.flatnonzero(part == number) for number in range(3))
-    for indices in (train, calibration, validation):
-        _check_part(images.classes[indices])
-    return Split(train, calibration, validation, int(len(images) - len(first_of_group)))
+        if room[images.classes[first_of_group[group]]] >= len(inside):
+            held_out[inside] = True
+            np.subtract.at(room, images.classes[inside], 1)
+    train, validation = np.flatnonzero(~held_out), np.flatnonzero(held_out)
+    for indices in (train, validation):
+        _check_part(images.classes[indices], has_others=len(images.class_names) > len(LABELS))
+    return Split(train, validation, int(len(images) - len(first_of_group)))
 
 
-def thinned(parts: Split, classes: Classes, keep_one_of: int) -> Split:
-    """The same held-out parts, and for training all vehicles but only one in so many of the other pictures."""
-    others = np.flatnonzero(classes[parts.train] >= len(LABELS))
-    dropped = np.setdiff1d(others, others[::keep_one_of])
-    return replace(parts, train=np.delete(parts.train, dropped))
-
-
-def _check_part(classes: Classes) -> None:
-    """Without both vehicles and something else in every part, nothing can be calibrated or measured."""
-    if len(np.unique(np.minimum(classes, len(LABELS)))) <= len(LABELS):
+def _check_part(classes: Classes, *, has_others: bool) -> None:
+    """Without both vehicles, and something else where there is any, in every part, nothing can be measured."""
+    if len(np.unique(np.minimum(classes, len(LABELS)))) < len(LABELS) + has_others:
         raise DataRefusedError(
             f"There are too few pictures to hold some out. Give at least {MIN_PICTURES} of every class."
         )
@@ -77,8 +66,9 @@ def near_duplicate_groups(pixels: Pixels) -> Classes:
     """A group number for every picture: pictures that look the same, mirrored or not, share one."""
     plain, mirrored = _thumbnails(pixels), _thumbnails(pixels[:, :, ::-1])
     parent = np.arange(len(pixels))
-    for start in range(0, len(pixels), _CHUNK):
-        rows = plain[start : start + _CHUNK]
+    chunk = max(1, min(_CHUNK, _MAX_TABLE_ENTRIES // max(1, len(pixels))))
+    for start in range(0, len(pixels), chunk):
+        rows = plain[start : start + chunk]
         for other in (plain, mirrored):
             # Each pair is met once: the columns begin where the rows do.
             alike = rows @ other[start:].T

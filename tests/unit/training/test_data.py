@@ -1,56 +1,48 @@
-"""Extraction of training data."""
+"""Extraction of training data: every layout, and whatever may lie in a folder or an archive that someone sent."""
 
-import hashlib
+import gzip
 import io
+import os
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from training.data.extract import CIFAR100_FOLDER, extract
-from training.data.pictures import DataRefusedError, LabelledImages, normalised_pixels
+from tests.unit.training.archives import accepted, binary_records, member, members, write_archive
+from training.data.cifar100 import CLASS_NAMES, FOLDER, OFFICIAL
+from training.data.errors import DataRefusedError
+from training.data.extract import extract
+from training.data.pictures import LabelledImages, normalised_pixels, png
+from vehiclevision.image_gate import normalise
 from vehiclevision.labels import LABELS
 
 
-def binary_records(images: LabelledImages, shuffled_by: int = 0) -> tuple[bytes, bytes]:
-    """The pictures in CIFAR-100's own record layout, and the file of class names."""
-    names = sorted(images.class_names)
-    planes = images.pixels.transpose(0, 3, 1, 2).reshape(len(images), -1)
-    numbers = np.array([[0, names.index(images.class_names[number])] for number in images.classes], np.uint8)
-    records = np.concatenate([numbers, planes], axis=1)
-    np.random.default_rng(shuffled_by).shuffle(records)
-    return records.tobytes(), "".join(f"{name}\n" for name in names).encode()
-
-
-def write_archive(path: Path, members: list[tuple[tarfile.TarInfo, bytes]]) -> str:
-    """A .tar.gz of the given members; returns its MD5."""
-    with tarfile.open(path, "w:gz") as tar:
-        for entry, content in members:
-            entry.size = len(content)
-            tar.addfile(entry, io.BytesIO(content))
-    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-
-
-def member(name: str, content: bytes) -> tuple[tarfile.TarInfo, bytes]:
-    return tarfile.TarInfo(f"{CIFAR100_FOLDER}/{name}"), content
-
-
 def test_the_same_pictures_have_one_hash_in_every_layout(drawn: LabelledImages, tmp_path: Path) -> None:
-    """A folder per class, the binary folder and the archive of the same pictures are the same data."""
+    """A folder per class, the binary folder, the archive and a folder with the archive in it are the same data."""
     records, names = binary_records(drawn)
-    folder = tmp_path / CIFAR100_FOLDER
+    folder, beside = tmp_path / FOLDER, tmp_path / "fetched"
     folder.mkdir()
+    beside.mkdir()
     (folder / "train.bin").write_bytes(records)
-    (folder / "fine_label_names.txt").write_bytes(names)
-    archive = tmp_path / "cifar-100-binary.tar.gz"
-    md5 = write_archive(archive, [member("train.bin", records), member("fine_label_names.txt", names)])
+    (folder / CLASS_NAMES).write_bytes(names)
+    archive = write_archive(beside / OFFICIAL.name, members(drawn))
 
     hashes = {extract(tmp_path).data_hash(), extract(folder).data_hash()}
-    hashes.add(extract(archive, archive_md5=md5).data_hash())
+    hashes |= {extract(path, archive=archive).data_hash() for path in (beside, beside / OFFICIAL.name)}
 
     assert hashes == {drawn.data_hash()}
+
+
+@pytest.fixture
+def two_pictures(drawn_folder: Path, tmp_path: Path) -> Path:
+    """A folder with one picture of each vehicle."""
+    for label in LABELS:
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "good.png").write_bytes((drawn_folder / label / "000.png").read_bytes())
+    return tmp_path
 
 
 def test_labels_agree_with_the_product(drawn: LabelledImages) -> None:
@@ -79,64 +71,159 @@ def test_the_gate_leaves_model_sized_pictures_alone(drawn: LabelledImages) -> No
     assert np.array_equal(passed, drawn.pixels[0])
 
 
-def test_an_archive_with_another_checksum_is_refused(tmp_path: Path, drawn: LabelledImages) -> None:
-    """Only the publisher's archive is read: by default any other checksum is refused."""
-    records, names = binary_records(drawn)
-    archive = tmp_path / "cifar-100-binary.tar.gz"
-    write_archive(archive, [member("train.bin", records), member("fine_label_names.txt", names)])
+def test_a_written_picture_is_what_the_gate_would_write(drawn: LabelledImages) -> None:
+    """The PNG that is made of pixels passes the gate byte for byte."""
+    written = png(drawn.pixels[0])
 
-    with pytest.raises(DataRefusedError, match="MD5"):
-        extract(archive)
+    assert normalise(written).png == written
 
 
-def test_a_link_in_an_archive_is_not_followed(tmp_path: Path, drawn: LabelledImages) -> None:
-    """An archive whose records are a link to a file of this machine is refused."""
-    link = tarfile.TarInfo(f"{CIFAR100_FOLDER}/train.bin")
-    link.type, link.linkname = tarfile.SYMTYPE, "/etc/hostname"
-    archive = tmp_path / "links.tar.gz"
-    md5 = write_archive(archive, [(link, b""), member("fine_label_names.txt", binary_records(drawn)[1])])
+def test_only_the_official_archive_is_read(tmp_path: Path, drawn: LabelledImages) -> None:
+    """By default every other archive is refused before anything in it is looked at, whatever its size."""
+    write_archive(tmp_path / OFFICIAL.name, members(drawn))
 
-    with pytest.raises(DataRefusedError):
-        extract(archive, archive_md5=md5)
+    with pytest.raises(DataRefusedError, match="checksums differ"):
+        extract(tmp_path / OFFICIAL.name)
+
+
+@pytest.mark.parametrize("field", ["md5", "sha256"])
+def test_both_checksums_must_be_right(tmp_path: Path, drawn: LabelledImages, field: str) -> None:
+    """An archive with the right size and one right checksum is not the archive."""
+    archive = write_archive(tmp_path / "archive.tar.gz", members(drawn))
+
+    with pytest.raises(DataRefusedError, match="checksums differ"):
+        extract(tmp_path / "archive.tar.gz", archive=replace(archive, **{field: "0" * 32}))
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE])
+def test_only_a_plain_file_of_an_archive_is_read(tmp_path: Path, drawn: LabelledImages, kind: bytes) -> None:
+    """An archive whose records are a link to a file of this machine, or no file at all, is refused."""
+    link = tarfile.TarInfo(f"{FOLDER}/train.bin")
+    link.type, link.linkname = kind, "/etc/hostname"
+    archive = write_archive(tmp_path / "links.tar.gz", [(link, b""), members(drawn)[1]])
+
+    with pytest.raises(DataRefusedError, match="no plain file"):
+        extract(tmp_path / "links.tar.gz", archive=archive)
 
 
 def test_an_archive_writes_nothing(tmp_path: Path, drawn: LabelledImages) -> None:
     """Members that point out of the archive, or are not asked for, never reach the disk."""
-    records, names = binary_records(drawn)
     inside = tmp_path / "inside"
     inside.mkdir()
     outside = [(tarfile.TarInfo("../escaped"), b"x"), (tarfile.TarInfo(str(tmp_path / "absolute")), b"x")]
-    archive = inside / "tricks.tar.gz"
-    md5 = write_archive(archive, [*outside, member("train.bin", records), member("fine_label_names.txt", names)])
+    archive = write_archive(inside / "tricks.tar.gz", [*outside, *members(drawn)])
 
-    images = extract(archive, archive_md5=md5)
+    images = extract(inside / "tricks.tar.gz", archive=archive)
 
     assert len(images) == len(drawn)
     assert [path.name for path in tmp_path.rglob("*")] == ["inside", "tricks.tar.gz"]
 
 
-def test_a_link_out_of_the_data_folder_is_refused(tmp_path: Path) -> None:
-    """A picture file that is a link to somewhere else is refused, by name."""
+def test_a_bomb_is_stopped_before_it_fills_the_memory(tmp_path: Path) -> None:
+    """An archive of 100 KB that unpacks to gigabytes is refused at 200 MB."""
+    record = tarfile.TarInfo("other/zeros")
+    record.size = 8 * 1024**3
+    zeros = gzip.compress(bytes(4 * 1024**2), compresslevel=1)
+    content = gzip.compress(record.tobuf()) + zeros * 60
+    (tmp_path / "bomb.tar.gz").write_bytes(content)
+
+    with pytest.raises(DataRefusedError, match=r"no readable \.tar\.gz"):
+        extract(tmp_path / "bomb.tar.gz", archive=accepted("bomb.tar.gz", content))
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no archive at all", gzip.compress(b"no tar"), gzip.compress(b"x" * 9999)[:-9]]
+)
+def test_what_is_no_archive_is_refused(tmp_path: Path, content: bytes) -> None:
+    """Rubbish with the right checksums is still refused, in a sentence."""
+    (tmp_path / "rubbish.tar.gz").write_bytes(content)
+
+    with pytest.raises(DataRefusedError):
+        extract(tmp_path / "rubbish.tar.gz", archive=accepted("rubbish.tar.gz", content))
+
+
+def test_an_archive_without_the_records_is_refused(tmp_path: Path, drawn: LabelledImages) -> None:
+    """The archive for another program, such as the one with pickles, is refused by what it lacks."""
+    archive = write_archive(tmp_path / "other.tar.gz", [member("train", b"a pickle"), members(drawn)[1]])
+
+    with pytest.raises(DataRefusedError, match=r"no cifar-100-binary/train\.bin"):
+        extract(tmp_path / "other.tar.gz", archive=archive)
+
+
+@pytest.mark.parametrize("link", ["bicycle/photo.png", "secrets"])
+def test_a_link_out_of_the_data_folder_is_refused(tmp_path: Path, link: str) -> None:
+    """A picture or a class that is a link to somewhere else is refused, by name."""
     for label in LABELS:
         (tmp_path / "data" / label).mkdir(parents=True)
-    (tmp_path / "secret.png").write_bytes(b"x")
-    (tmp_path / "data" / LABELS[0] / "photo.png").symlink_to(tmp_path / "secret.png")
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "data" / link).symlink_to(tmp_path / "outside")
 
-    with pytest.raises(DataRefusedError, match=r"photo\.png leads out"):
+    with pytest.raises(DataRefusedError, match=f"^{link} leads out of the data folder"):
         extract(tmp_path / "data")
 
 
-def test_unusable_pictures_are_left_out_and_listed(drawn_folder: Path, tmp_path: Path) -> None:
-    """A file that the image gate refuses is not learnt from, and the data manifest says why."""
+def test_odd_things_in_a_folder_are_listed_and_left_out(two_pictures: Path, drawn_folder: Path) -> None:
+    """Pipes, folders, links to nothing and in a ring, empty and huge files each get a reason; none is waited for."""
+    folder = two_pictures / LABELS[0]
+    os.mkfifo(folder / "pipe.png")
+    (folder / "deeper").mkdir()
+    (folder / "gone.png").symlink_to(folder / "nothing.png")
+    (folder / "ring.png").symlink_to(folder / "ring.png")
+    (folder / "empty.png").touch()
+    (folder / "text.png").write_bytes(b"no picture at all")
+    with (folder / "huge.png").open("wb") as stream:
+        stream.write(b"\x89PNG\r\n\x1a\n")
+        stream.truncate(50 * 1024**3)
+    (folder / os.fsdecode(b"odd \xff\n.png")).write_bytes(b"")
+    (folder / "no suffix").write_bytes((drawn_folder / LABELS[0] / "001.png").read_bytes())
+    (folder / ".hidden").write_bytes(b"")
+
+    images = extract(two_pictures)
+
+    assert len(images) == 3
+    assert {refused.file: refused.reason for refused in images.refused} == {
+        "bicycle/deeper": "NOT_A_FILE",
+        "bicycle/empty.png": "EMPTY",
+        "bicycle/gone.png": "NOT_A_FILE",
+        "bicycle/huge.png": "TOO_MANY_BYTES",
+        "bicycle/odd \\udcff\\n.png": "EMPTY",
+        "bicycle/pipe.png": "NOT_A_FILE",
+        "bicycle/ring.png": "NOT_A_FILE",
+        "bicycle/text.png": "NOT_AN_IMAGE",
+    }
+
+
+@pytest.mark.parametrize(
+    "name", [b"two\nlines", b"tab\there", b"not \xff utf-8", b"back\\slash", b"\xe2\x80\xae", b"x" * 201]
+)
+def test_a_class_needs_a_plain_name(two_pictures: Path, name: bytes) -> None:
+    """A class whose name would break a list, a key or a terminal is refused, its name shown harmlessly."""
+    (two_pictures / os.fsdecode(name)).mkdir()
+
+    with pytest.raises(DataRefusedError) as refusal:
+        extract(two_pictures)
+
+    assert str(refusal.value).isprintable()
+    assert str(refusal.value).endswith("Give it a plain name.")
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    """A folder without any picture is refused, and so are classes without any."""
     for label in LABELS:
-        (tmp_path / label).mkdir()
-        (tmp_path / label / "good.png").write_bytes((drawn_folder / label / "000.png").read_bytes())
-    (tmp_path / LABELS[0] / "broken.png").write_bytes(b"no picture at all")
+        (tmp_path / "classes" / label).mkdir(parents=True)
 
-    images = extract(tmp_path)
+    for folder in (tmp_path, tmp_path / "classes"):
+        with pytest.raises(DataRefusedError, match="holds no pictures"):
+            extract(folder)
 
-    assert len(images) == len(LABELS)
-    assert [(refused.file, refused.reason) for refused in images.refused] == [("bicycle/broken.png", "NOT_AN_IMAGE")]
+
+def test_progress_is_told(two_pictures: Path) -> None:
+    """The listener hears of each picture, in order."""
+    heard: list[tuple[int, int]] = []
+
+    extract(two_pictures, listener=lambda done, total: heard.append((done, total)))
+
+    assert heard == [(1, 2), (2, 2)]
 
 
 def test_data_without_a_label_is_refused(drawn_folder: Path, tmp_path: Path) -> None:

@@ -1,22 +1,23 @@
-"""What trains, what calibrates and what validates."""
+"""What trains and what validates."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from training.data.pictures import DataRefusedError, LabelledImages
-from training.data.split import near_duplicate_groups, split, thinned
+from training.data.errors import DataRefusedError
+from training.data.pictures import LabelledImages
+from training.data.split import near_duplicate_groups, split
+from vehiclevision.labels import LABELS
 
 
 def test_parts_share_no_picture_and_lose_none(drawn: LabelledImages) -> None:
     """Every picture is in exactly one part, and each class gives its share of each."""
     parts = split(drawn)
 
-    everything = np.concatenate([parts.train, parts.calibration, parts.validation])
+    everything = np.concatenate([parts.train, parts.validation])
     assert sorted(everything.tolist()) == list(range(len(drawn)))
-    assert np.bincount(drawn.classes[parts.calibration]).tolist() == [3, 3, 3, 3]
-    assert np.bincount(drawn.classes[parts.validation]).tolist() == [9, 9, 9, 9]
+    assert np.bincount(drawn.classes[parts.validation]).tolist() == [12, 12, 12, 12]
 
 
 def test_the_split_is_the_same_every_time(drawn: LabelledImages) -> None:
@@ -24,7 +25,7 @@ def test_the_split_is_the_same_every_time(drawn: LabelledImages) -> None:
     first, second = split(drawn), split(drawn)
 
     assert np.array_equal(first.validation, second.validation)
-    assert np.array_equal(first.calibration, second.calibration)
+    assert np.array_equal(first.train, second.train)
 
 
 def test_near_duplicates_stay_on_one_side(drawn: LabelledImages) -> None:
@@ -38,7 +39,7 @@ def test_near_duplicates_stay_on_one_side(drawn: LabelledImages) -> None:
     parts = split(doubled)
 
     part_of = np.empty(len(doubled), int)
-    for number, part in enumerate((parts.train, parts.calibration, parts.validation)):
+    for number, part in enumerate((parts.train, parts.validation)):
         part_of[part] = number
     assert np.array_equal(part_of[: len(drawn)], part_of[len(drawn) :])
     assert parts.near_duplicates >= len(drawn)
@@ -55,18 +56,20 @@ def test_different_pictures_are_no_duplicates() -> None:
 
 def test_too_few_pictures_are_refused(drawn: LabelledImages) -> None:
     """Where nothing could be held out of a class, training is refused instead of measured on nothing."""
-    few = drawn.part(np.arange(0, len(drawn), 12))
+    few = drawn.part(np.arange(0, len(drawn), 15))
 
     with pytest.raises(DataRefusedError, match="too few"):
         split(few)
 
 
-def test_thinning_keeps_vehicles_and_what_is_held_out(drawn: LabelledImages) -> None:
-    """A quick run learns from all vehicles and a third of the rest, and is measured on the same pictures."""
-    parts = split(drawn)
+def test_two_vehicles_alone_can_be_split(drawn: LabelledImages) -> None:
+    """Data without any other class is split too; data without one of the vehicles in each part is refused."""
+    vehicles = drawn.part(np.flatnonzero(drawn.classes < len(LABELS)))
+    alone = replace(vehicles, class_names=LABELS)
+    bicycles = alone.part(np.flatnonzero(alone.classes == 0))
 
-    quick = thinned(parts, drawn.classes, keep_one_of=3)
+    parts = split(alone)
 
-    assert np.bincount(drawn.classes[quick.train]).tolist() == [48, 48, 16, 16]
-    assert np.array_equal(quick.validation, parts.validation)
-    assert set(quick.train) <= set(parts.train)
+    assert np.bincount(alone.classes[parts.validation]).tolist() == [12, 12]
+    with pytest.raises(DataRefusedError, match="too few"):
+        split(bicycles)

@@ -1,0 +1,57 @@
+"""Training data into the local AWS's S3, as into AWS's."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from local import engine
+from tests.unit.training.conftest import draw_picture
+from tests.workflow.engine_bench import NOWHERE
+from training.data.extract import extract
+from training.data.load import Place, load
+from training.data.transform import transform
+from vehiclevision.labels import LABELS
+
+BUCKET = "training-pictures"
+
+
+@pytest.fixture
+def s3(tmp_path: Path) -> Iterator[Any]:
+    """The engine's S3, with a bucket."""
+    directory = tmp_path / "engine"
+    url = engine.start(directory, NOWHERE)
+    try:
+        client = boto3.client(
+            "s3",
+            endpoint_url=url,
+            region_name=engine.REGION,
+            aws_access_key_id=engine.ACCESS_KEY_ID,
+            aws_secret_access_key=engine.SECRET_ACCESS_KEY,
+        )
+        client.create_bucket(Bucket=BUCKET)
+        yield client
+    finally:
+        engine.stop(directory)
+
+
+def test_training_data_lies_in_the_local_bucket(s3: Any, tmp_path: Path) -> None:
+    """The local engine takes checksums and tells ETags as S3 does: what is there is not sent again, and is the data."""
+    for label in (*LABELS, "house"):
+        (tmp_path / "pictures" / label).mkdir(parents=True)
+        for number in range(10):
+            draw_picture(label, number).save(tmp_path / "pictures" / label / f"{number}.png")
+    transform(tmp_path / "pictures", tmp_path / "out")
+
+    first = load(tmp_path / "out", s3, Place(BUCKET))
+    second = load(tmp_path / "out", s3, Place(BUCKET))
+
+    assert first.uploaded == 33
+    assert second.uploaded == 0
+    for found in s3.list_objects_v2(Bucket=BUCKET, Prefix=first.prefix)["Contents"]:
+        path = tmp_path / "channel" / found["Key"].removeprefix(first.prefix)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        s3.download_file(BUCKET, found["Key"], str(path))
+    assert extract(tmp_path / "channel").data_hash() == first.manifest.data_hash

@@ -1,0 +1,274 @@
+"""Fetch: the official archive, from the first mirror that gives it, going on where an earlier try stopped.
+
+What has come lies in NAME.part beside where the archive will be, and NAME.part.json says from where. The archive gets
+its name when its checksums are right, and not before.
+"""
+
+import errno
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+from urllib.parse import urljoin, urlsplit
+
+import requests
+from urllib3.exceptions import HTTPError
+
+from training.data.cifar100 import OFFICIAL, Archive
+from training.data.errors import DataNotFetchedError
+from training.data.extract import Listener
+
+CONNECT_SECONDS: Final = 10
+READ_SECONDS: Final = 30
+TRIES_PER_MIRROR: Final = 6
+MAX_REDIRECTS: Final = 5
+BLOCK_BYTES: Final = 1 << 18
+_PAUSE_SECONDS: Final = 2.0
+_GO_ON: Final = "What has come is kept. Run the same command again to go on."
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """Where the archive lies, and whether it had to be downloaded."""
+
+    path: Path
+    downloaded: bool
+
+
+class _MirrorFailedError(Exception):
+    """This mirror will not give the archive; another may."""
+
+
+class _CutOffError(Exception):
+    """The connection failed on the way; the same mirror may give the rest."""
+
+
+def fetch(
+    out: Path,
+    *,
+    archive: Archive = OFFICIAL,
+    mirrors: Sequence[str] = (),
+    listener: Listener = lambda done, total: None,
+    pause_seconds: float = _PAUSE_SECONDS,
+) -> Fetched:
+    """The checked archive in the folder `out`; Ctrl-C and errors leave what has come for the next try."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        path = out / archive.name
+        if path.is_file() and archive.is_at(path):
+            return Fetched(path, downloaded=False)
+        with _Part.opened(path, archive.bytes) as part:
+            _check_room(out, archive.bytes - part.size)
+            _from_mirrors(part, archive, mirrors or archive.addresses, listener, pause_seconds)
+            part.finish()
+    except OSError as exc:
+        if exc.errno == errno.ENOSPC:
+            raise DataNotFetchedError(f"The disk of {out} is full.", f"Make room. {_GO_ON}") from exc
+        raise DataNotFetchedError(f"{exc.filename or out} cannot be written: {exc.strerror}.", _GO_ON) from exc
+    return Fetched(path, downloaded=True)
+
+
+def _check_room(out: Path, wanted_bytes: int) -> None:
+    free = shutil.disk_usage(out).free
+    if free < wanted_bytes:
+        raise DataNotFetchedError(
+            f"The disk of {out} has {free // 10**6:,} MB left and {wanted_bytes // 10**6:,} MB are to come.",
+            f"Make room, or name another folder with --out. {_GO_ON}",
+        )
+
+
+def _from_mirrors(
+    part: "_Part", archive: Archive, mirrors: Sequence[str], listener: Listener, pause_seconds: float
+) -> None:
+    problems = []
+    for mirror in mirrors:
+        try:
+            _from_mirror(part, archive, mirror, listener, pause_seconds)
+        except (_MirrorFailedError, _CutOffError) as failure:
+            problems.append(f"{_shown(mirror)} {failure}")
+        else:
+            return
+    raise DataNotFetchedError(
+        f"The archive could not be downloaded: {'; '.join(problems)}.",
+        f"Check the network and any proxy, or name another place with --mirror. {_GO_ON}",
+    )
+
+
+def _from_mirror(part: "_Part", archive: Archive, mirror: str, listener: Listener, pause_seconds: float) -> None:
+    """All that is still missing; a connection that breaks is taken up again a few times."""
+    for attempt in range(1, TRIES_PER_MIRROR + 1):
+        resumed = part.size > 0
+        try:
+            if part.size < archive.bytes:
+                _transfer(part, mirror, listener)
+        except _CutOffError:
+            if attempt == TRIES_PER_MIRROR:
+                raise
+            time.sleep(pause_seconds)
+            continue
+        if part.is_archive(archive):
+            return
+        # A piece from an earlier try or from another mirror may have spoilt it: once more, from nothing.
+        part.clear()
+        if not resumed:
+            raise _MirrorFailedError("gave something else: its checksums differ")
+    raise _MirrorFailedError("gave nothing with the right checksums")
+
+
+def _transfer(part: "_Part", mirror: str, listener: Listener) -> None:
+    """One request for what is missing, appended as it comes."""
+    headers = {"Accept-Encoding": "identity"}
+    if part.size:
+        headers["Range"] = f"bytes={part.size}-"
+        if validator := part.validator(mirror):
+            headers["If-Range"] = validator
+    try:
+        with requests.Session() as session, _response(session, mirror, headers) as response:
+            _place(part, mirror, response)
+            # Undecoded: some servers call the archive's own gzip a Content-Encoding.
+            for block in response.raw.stream(BLOCK_BYTES, decode_content=False):
+                if part.size + len(block) > part.total:
+                    part.clear()
+                    raise _MirrorFailedError(f"sends more than the archive's {part.total:,} bytes")
+                part.append(block)
+                listener(part.size, part.total)
+    except ValueError as exc:  # requests and urllib3 raise many kinds of it for what cannot be an address
+        raise _MirrorFailedError("is no web address") from exc
+    except (requests.RequestException, HTTPError) as exc:
+        raise _CutOffError(_reason(exc)) from exc
+    if part.size < part.total:
+        raise _CutOffError("ended too early")
+
+
+def _response(session: requests.Session, address: str, headers: dict[str, str]) -> requests.Response:
+    """The answer at the end of all redirects; none of them leads from https to anything else."""
+    for _ in range(MAX_REDIRECTS + 1):
+        response = session.get(
+            address, headers=headers, stream=True, allow_redirects=False, timeout=(CONNECT_SECONDS, READ_SECONDS)
+        )
+        if not response.is_redirect:
+            return response
+        response.close()
+        target = urljoin(address, response.headers["Location"])
+        if urlsplit(target).scheme not in ("https", urlsplit(address).scheme):
+            raise _MirrorFailedError(f"redirects to {_shown(target)}, which is less safe")
+        address = target
+    raise _MirrorFailedError("redirects without end")
+
+
+def _place(part: "_Part", mirror: str, response: requests.Response) -> None:
+    """Make the part ready for what comes: to go on, or to begin again; or refuse the answer."""
+    status, declared = response.status_code, response.headers.get("Content-Length", "")
+    if status == requests.codes.requested_range_not_satisfiable:
+        part.clear()
+        raise _CutOffError("has fewer bytes than came before")
+    if status in (requests.codes.too_many_requests, requests.codes.service_unavailable):
+        raise _CutOffError(f"is too busy (HTTP {status})")
+    if status not in (requests.codes.ok, requests.codes.partial_content):
+        raise _MirrorFailedError(f"answers with HTTP {status}")
+    if response.headers.get("Content-Type", "").startswith("text/"):
+        raise _MirrorFailedError("answers with a page instead of the archive (is there a sign-in to this network?)")
+    start = part.size if status == requests.codes.partial_content else 0
+    if start and response.headers.get("Content-Range") not in (
+        f"bytes {start}-{part.total - 1}/{part.total}",
+        f"bytes {start}-{part.total - 1}/*",
+    ):
+        raise _MirrorFailedError("sends another piece than the one asked for")
+    if declared.isdecimal() and int(declared) != part.total - start:
+        raise _MirrorFailedError(f"offers {int(declared):,} bytes where {part.total - start:,} are to come")
+    if not start:
+        part.clear()
+    part.note(mirror, response)
+
+
+class _Part:
+    """What has come so far, and which server's which version of the file it is."""
+
+    def __init__(self, stream: BinaryIO, path: Path, total: int) -> None:
+        self._stream, self._path, self.total = stream, path, total
+        self._note = _beside(path, ".part.json")
+        self.size = stream.seek(0, os.SEEK_END)
+        if self.size > total:
+            self.clear()
+
+    @classmethod
+    @contextmanager
+    def opened(cls, path: Path, total: int) -> Iterator["_Part"]:
+        """The part of the archive at `path`, kept from any other run for as long as this one works on it."""
+        with _beside(path, ".part").open("ab") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as exc:
+                raise DataNotFetchedError(f"Another run is fetching {path}.", "Wait for it, or stop it.") from exc
+            yield cls(stream, path, total)
+
+    def append(self, block: bytes) -> None:
+        """Add what came."""
+        self._stream.write(block)
+        self.size += len(block)
+
+    def clear(self) -> None:
+        """Begin from nothing."""
+        if self.size:
+            self._stream.seek(0)
+            self._stream.truncate()
+        self._note.unlink(missing_ok=True)
+        self.size = 0
+
+    def note(self, mirror: str, response: requests.Response) -> None:
+        """Remember whose bytes these are: only the same version of the same file may be added to them."""
+        etag, changed = response.headers.get("ETag", ""), response.headers.get("Last-Modified", "")
+        validator = etag if etag and not etag.startswith("W/") else changed
+        self._note.write_text(json.dumps({"mirror": mirror, "validator": validator}))
+
+    def validator(self, mirror: str) -> str | None:
+        """What If-Range asks the mirror to compare; None where the bytes came from elsewhere: the checksums decide."""
+        try:
+            note = json.loads(self._note.read_text())
+            return str(note["validator"]) or None if note["mirror"] == mirror else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def is_archive(self, archive: Archive) -> bool:
+        """Whether all of it is there and right."""
+        self._stream.flush()
+        return archive.is_at(_beside(self._path, ".part"))
+
+    def finish(self) -> None:
+        """Give the archive its name."""
+        self._stream.flush()
+        os.fsync(self._stream.fileno())
+        _beside(self._path, ".part").replace(self._path)
+        self._note.unlink(missing_ok=True)
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
+
+
+def _shown(address: str) -> str:
+    """An address as it may stand on a screen: without a password or a signature."""
+    try:
+        parts = urlsplit(address)
+        return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
+    except ValueError:
+        return "the given address"
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case requests.exceptions.ProxyError():
+            return "cannot be reached through the proxy"
+        case requests.exceptions.SSLError():
+            return "has no certificate that this machine trusts"
+        case requests.exceptions.Timeout():
+            return "does not answer"
+        case requests.exceptions.ConnectionError() if not isinstance(error, requests.exceptions.ChunkedEncodingError):
+            return "cannot be reached"
+    return "broke off"

@@ -1,0 +1,174 @@
+"""Load: a transformed folder into a bucket, under a prefix of its version; only what is not there yet is sent.
+
+The manifest goes last: a prefix with a manifest is complete. Interrupted or failed, the next run goes on.
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import ClientError, ParamValidationError
+
+from training.data.errors import DataNotLoadedError
+from training.data.extract import Listener
+from training.data.manifest import CHANNELS, MANIFEST, Entry, Manifest, read_entry, read_manifest
+from training.data.threads import in_threads
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+DEFAULT_PREFIX: Final = "training-data"
+# As many as boto3 keeps connections open for, unless it is told otherwise.
+THREADS: Final = 10
+_CONTENT_TYPES: Final = {".png": "image/png", ".lst": "text/tab-separated-values", ".json": "application/json"}
+_MAX_PREFIX_BYTES: Final = 300
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the data goes, and how it is kept there; no key means the bucket's own encryption."""
+
+    bucket: str
+    prefix: str = DEFAULT_PREFIX
+    kms_key_id: str | None = None
+    bucket_owner: str | None = None
+
+    def owner(self) -> dict[str, Any]:
+        """What every request says of the bucket's owner."""
+        return {"ExpectedBucketOwner": self.bucket_owner} if self.bucket_owner else {}
+
+    def encryption(self) -> dict[str, Any]:
+        """What every upload says of its encryption."""
+        return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.kms_key_id} if self.kms_key_id else {}
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What lies in the bucket now, and what this run had to send for that."""
+
+    bucket: str
+    prefix: str
+    manifest: Manifest
+    uploaded: int
+    unchanged: int
+    uploaded_bytes: int
+
+    @property
+    def address(self) -> str:
+        """Where all of it is."""
+        return f"s3://{self.bucket}/{self.prefix}"
+
+    @property
+    def channels(self) -> dict[str, str]:
+        """The input channels of SageMaker's built-in image classification."""
+        return {channel: f"{self.address}{channel}/" for channel in CHANNELS}
+
+
+@dataclass(frozen=True)
+class _Object:
+    """What a bucket's listing tells of an object."""
+
+    bytes: int
+    etag: str
+
+
+def load(folder: Path, s3: "S3Client", place: Place, listener: Listener = lambda done, total: None) -> Loaded:
+    """Send what the bucket does not hold yet; the folder's files must still be what its manifest says."""
+    manifest = read_manifest(folder)
+    prefix = f"{_checked(place.prefix)}{manifest.version}/"
+    try:
+        there = dict(_listing(s3, place, prefix))
+        entries = (*manifest.entries, _manifest_entry(manifest))
+        sender = _Sender(folder, s3, place, prefix, there)
+        sent: list[int | None] = []
+        # Up to the manifest in any order, then the manifest, when all the rest has been taken.
+        for group in (entries[:-1], entries[-1:]):
+            for size in in_threads(sender.send, group, THREADS):
+                sent.append(size)
+                listener(len(sent), len(entries))
+    except (ClientError, ParamValidationError) as error:
+        if refusal := _refusal(error, place):
+            raise refusal from error
+        raise
+    sizes = [size for size in sent if size is not None]
+    return Loaded(place.bucket, prefix, manifest, len(sizes), len(sent) - len(sizes), sum(sizes))
+
+
+def _checked(prefix: str) -> str:
+    """The prefix with a slash at its end."""
+    parts = prefix.strip("/").split("/") if prefix.strip("/") else []
+    plain = all(part not in ("", ".", "..") and part.isprintable() for part in parts)
+    if not plain or len(prefix.encode(errors="replace")) > _MAX_PREFIX_BYTES:
+        raise DataNotLoadedError("The prefix is no plain path.", f"Name one such as {DEFAULT_PREFIX} with --prefix.")
+    return "".join(f"{part}/" for part in parts)
+
+
+def _listing(s3: "S3Client", place: Place, prefix: str) -> Iterator[tuple[str, _Object]]:
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=place.bucket, Prefix=prefix, **place.owner())
+    for page in pages:
+        for found in page.get("Contents", []):
+            yield found["Key"], _Object(found["Size"], found["ETag"].strip('"'))
+
+
+def _manifest_entry(manifest: Manifest) -> Entry:
+    content = manifest.to_bytes()
+    return Entry(MANIFEST, hashlib.sha256(content).hexdigest(), len(content))
+
+
+@dataclass(frozen=True)
+class _Sender:
+    """Sends files of a folder to a place, knowing what is there."""
+
+    folder: Path
+    s3: "S3Client"
+    place: Place
+    prefix: str
+    there: Mapping[str, _Object]
+
+    def send(self, entry: Entry) -> int | None:
+        """Send one file, and return its size; None if it is there already."""
+        key, content = self.prefix + entry.path, read_entry(self.folder, entry)
+        checksum = base64.b64encode(bytes.fromhex(entry.sha256)).decode()
+        found = self.there.get(key)
+        if found is not None and found.bytes == entry.bytes:
+            # The ETag is an MD5 unless a KMS key encrypts the object; then the checksum that was sent with it decides.
+            is_md5 = found.etag == hashlib.md5(content, usedforsecurity=False).hexdigest()
+            if is_md5 or self._checksum_there(key) == checksum:
+                return None
+        self.s3.put_object(
+            Bucket=self.place.bucket,
+            Key=key,
+            Body=content,
+            ChecksumAlgorithm="SHA256",
+            ChecksumSHA256=checksum,
+            ContentType=_CONTENT_TYPES.get(Path(entry.path).suffix, "application/octet-stream"),
+            **self.place.owner(),
+            **self.place.encryption(),
+        )
+        return entry.bytes
+
+    def _checksum_there(self, key: str) -> str | None:
+        found = self.s3.head_object(Bucket=self.place.bucket, Key=key, ChecksumMode="ENABLED", **self.place.owner())
+        return found.get("ChecksumSHA256")
+
+
+def _refusal(error: ClientError | ParamValidationError, place: Place) -> DataNotLoadedError | None:
+    """Words for what only this step meets; the rest means the same in every command."""
+    if isinstance(error, ParamValidationError):
+        return DataNotLoadedError(f"{place.bucket} is no name of a bucket.", "Name one with --bucket.")
+    match error.response.get("Error", {}).get("Code"):
+        case "NoSuchBucket":
+            return DataNotLoadedError(
+                f"There is no bucket {place.bucket}.", f"Make it, for example: aws s3 mb s3://{place.bucket}"
+            )
+        case "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException":
+            return DataNotLoadedError(f"The bucket {place.bucket} is in another region.", "Name that with --region.")
+        case "AccessDenied" | "403":
+            return DataNotLoadedError(
+                f"The bucket {place.bucket} does not let these credentials list and write there.",
+                "Grant s3:ListBucket, s3:GetObject and s3:PutObject, and check --bucket-owner where it is given.",
+            )
+    return None

@@ -1,0 +1,26 @@
+"""Work in a few threads at a time, with results in order."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import Final, TypeVar
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+_AHEAD_PER_THREAD: Final = 4
+
+
+def in_threads(work: Callable[[_Item], _Result], items: Iterable[_Item], threads: int) -> Iterator[_Result]:
+    """The result for each item, in order; few are worked on ahead, and after an error or Ctrl-C none is begun."""
+    coming = iter(items)
+    waiting: deque[Future[_Result]] = deque()
+    pool = ThreadPoolExecutor(threads)
+    try:
+        waiting.extend(pool.submit(work, item) for item in islice(coming, threads * _AHEAD_PER_THREAD))
+        while waiting:
+            yield waiting.popleft().result()
+            waiting.extend(pool.submit(work, item) for item in islice(coming, 1))
+    finally:
+        pool.shutdown(cancel_futures=True)
