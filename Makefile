@@ -1,7 +1,7 @@
 # `make` lists the targets. `make demo` and `make test` set up all they need by themselves.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types soak bench train lock clean
+.PHONY: help setup demo test check lint types soak bench setup-training train lock clean
 
 PYTHON ?= $(shell scripts/find-python)
 BIN := .venv/bin
@@ -9,7 +9,7 @@ IMAGES ?=
 DATA ?=
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 setup: .venv/.ready .venv-sam/.ready ## install the command, the local AWS and the SAM CLI (no root needed)
 
@@ -34,6 +34,10 @@ setup: .venv/.ready .venv-sam/.ready ## install the command, the local AWS and t
 	@scripts/make-environment .venv-sagemaker requirements/sagemaker.txt "$(PYTHON)" "the sagemaker SDK (1 GB, for comparison)"
 	@touch $@
 
+.venv-bench/.ready: requirements/bench.txt
+	@scripts/make-environment .venv-bench requirements/bench.txt "$(PYTHON)" "LitServe, BentoML and FastAPI (for comparison)"
+	@touch $@
+
 .venv-training/.ready: requirements/training.txt
 	@scripts/make-environment .venv-training requirements/training.txt "$(PYTHON)" "PyTorch and what training needs (some GB)"
 	@touch $@
@@ -56,16 +60,19 @@ check: lint types test ## lint, types and tests: what must pass before a commit
 soak: setup .venv/.test-ready ## the slow proof: bursts, kills, hostile files, long outages
 	@$(BIN)/python -m pytest -m soak --timeout 1800
 
-bench: setup .venv/.test-ready .venv-sagemaker/.ready ## measure ours beside the alternative, in one run
+bench: setup .venv/.test-ready .venv-sagemaker/.ready .venv-bench/.ready ## measure ours beside the alternative, in one run
 	@$(BIN)/python -m bench.workflow
 	@$(BIN)/python -m bench.cold_start
+	@$(BIN)/python -m bench.serving
 
-train: .venv-training/.ready ## train the model anew: make train DATA=folder (a folder per class, or the CIFAR-100 binary archive unpacked)
-	@PYTHONPATH=functions .venv-training/bin/python -m training.train --data "$(DATA)" --out .local/training
+setup-training: setup .venv-training/.ready ## install PyTorch and what training needs (some GB)
+
+train: setup-training ## train the model anew: make train DATA=folder (a folder per class, or CIFAR-100's binary archive)
+	@$(BIN)/vehiclevision train --data "$(DATA)" --out .local/training
 
 lock: ## compile the lock files anew (needs uv)
 	@scripts/compile-locks
 
 clean: ## stop the local AWS and delete what was built
 	@if [ -x $(BIN)/vehiclevision ]; then $(BIN)/vehiclevision down; fi
-	@rm -rf .venv .venv-sam .venv-checkov .venv-sagemaker .venv-training .aws-sam .local .cache
+	@rm -rf .venv .venv-sam .venv-checkov .venv-sagemaker .venv-bench .venv-training .aws-sam .local .cache

@@ -21,14 +21,16 @@ class Augmentation:
     max_view: float = 1.6
     squash: float = 0.18
     tilt_degrees: float = 10.0
-    untouched_geometry_share: float = 0.4
-    relight_share: float = 0.55
+    untouched_geometry_share: float = 0.6
+    relight_share: float = 0.45
     night_share: float = 0.06
     grey_share: float = 0.06
     blur_share: float = 0.15
     noise_share: float = 0.25
-    cover_share: float = 0.35
+    cover_share: float = 0.4
     cover_side: float = 0.4
+    # Of the batches, not of the pictures.
+    mixed_share: float = 0.5
 
 
 def augment(x: Tensor, backgrounds: Tensor, side: int, how: Augmentation, draw: Generator) -> Tensor:
@@ -37,6 +39,22 @@ def augment(x: Tensor, backgrounds: Tensor, side: int, how: Augmentation, draw: 
     x = _relight(x, how, draw)
     x = _blur_and_noise(x, how, draw)
     return _cover(x, how, draw)
+
+
+def mix(x: Tensor, how: Augmentation, draw: Generator) -> tuple[Tensor, Tensor, float]:
+    """In some batches a part of each picture is another's (CutMix): pictures, whose part it is, and the own share."""
+    count, side = len(x), x.shape[-1]
+    partner = torch.randperm(count, generator=draw)
+    chance, area, *centre = torch.rand(4, generator=draw).tolist()
+    if chance >= how.mixed_share:
+        return x, partner, 1.0
+    reach = math.sqrt(area) / 2
+    top, bottom, left, right = (
+        round(side * min(max(middle + sign * reach, 0), 1)) for middle in centre for sign in (-1, 1)
+    )
+    mixed = x.clone()
+    mixed[:, :, top:bottom, left:right] = x[partner, :, top:bottom, left:right]
+    return mixed, partner, 1 - (bottom - top) * (right - left) / side**2
 
 
 def _uniform(count: int, low: float, high: float, draw: Generator) -> Tensor:

@@ -3,8 +3,10 @@
 An interrupted run goes on from its checkpoint and ends with the very weights of an uninterrupted one.
 """
 
+import copy
 import json
 import math
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -19,11 +21,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from training.augment import augment
+from training.augment import augment, mix
 from training.data.pictures import LabelledImages
 from training.data.split import Indices, Split
 from training.network import Network, normalise_colours
-from training.recipe import Recipe
+from training.recipe import MIXED_PRECISION, SINGLE_PRECISION, Recipe
 from vehiclevision.labels import LABELS, MODEL_INPUT_SIDE
 
 CHECKPOINT_SECONDS = 60.0
@@ -36,7 +38,10 @@ class CheckpointRefusedError(Exception):
 
 @dataclass(frozen=True)
 class EpochResult:
-    """One line of the training curve; accuracies of the averaged weights on the calibration part."""
+    """One line of the training curve; accuracies of the averaged weights on the validation part, for the eye only.
+
+    Nothing is chosen by them: the model is what the last step leaves.
+    """
 
     epoch: int
     loss: float
@@ -61,6 +66,7 @@ class Run:
 
     network: Network
     average: Network
+    device: torch.device
     optimiser: torch.optim.SGD
     step: int = 0
     seconds: float = 0.0
@@ -68,12 +74,21 @@ class Run:
     curve: list[EpochResult] = field(default_factory=list)
 
 
-def prepare_torch(threads: int) -> None:
-    """Same seed, same data, same number of threads: same result."""
+def prepare_torch(threads: int) -> torch.device:
+    """Same seed, data and number of threads: same result on the same machine. A GPU is used where there is one."""
     torch.use_deterministic_algorithms(True)
     # The filling is for finding bugs; here it costs time and changes no result.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined, unused-ignore]
     torch.set_num_threads(threads)
+    # What deterministic sums on a GPU ask for, read when its first matrix is multiplied.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def best_precision() -> str:
+    """Mixed precision where the processor computes in it, which halves the time; else single."""
+    fast = torch.cuda.is_available() or torch.cpu.get_capabilities().get("avx512_bf16", False)
+    return MIXED_PRECISION if fast else SINGLE_PRECISION
 
 
 @dataclass(frozen=True)
@@ -84,6 +99,8 @@ class Course:
     pixels: Tensor
     classes: Tensor
     parts: Split
+    vehicles: Indices
+    others: Indices
     backgrounds: Tensor
     steps_per_epoch: int
 
@@ -93,11 +110,17 @@ class Course:
         return self.steps_per_epoch * self.recipe.epochs
 
 
-def fit(recipe: Recipe, images: LabelledImages, parts: Split, checkpoint: Path, watcher: Watcher) -> Run | None:
+def fit(
+    recipe: Recipe,
+    images: LabelledImages,
+    parts: Split,
+    checkpoint: Path,
+    watcher: Watcher,
+) -> Run | None:
     """Train to the end and return the run, or None when Ctrl-C stopped it after saving the checkpoint."""
-    prepare_torch(recipe.threads)
+    device = prepare_torch(recipe.threads)
     identity = json.dumps({"recipe": recipe.as_json(), "data_hash": images.data_hash()}, sort_keys=True)
-    run = _load(checkpoint, identity, _new_run(recipe, len(images.class_names)))
+    run = _load(checkpoint, identity, _new_run(recipe, len(images.class_names), device))
     course = _course(recipe, images, parts)
     started = saved = time.monotonic()
     before, order = run.seconds, _epoch_order(course, run.step // course.steps_per_epoch)
@@ -127,29 +150,33 @@ def learning_rate(recipe: Recipe, progress: float) -> float:
 
 
 def _course(recipe: Recipe, images: LabelledImages, parts: Split) -> Course:
-    """An epoch is as many whole batches as the training part gives, vehicles counted as often as they are drawn."""
+    """An epoch is as many whole batches as its draws give, vehicles counted as often as they are drawn."""
     vehicle = images.classes[parts.train] < len(LABELS)
-    drawn = len(parts.train) + (recipe.vehicle_repeats - 1) * int(vehicle.sum())
+    vehicles, others = parts.train[vehicle], parts.train[~vehicle]
+    drawn = recipe.vehicle_repeats * len(vehicles) + int(recipe.others_share * len(others))
     return Course(
         recipe=recipe,
         pixels=torch.from_numpy(images.pixels).permute(0, 3, 1, 2),
         classes=torch.from_numpy(images.classes),
         parts=parts,
-        backgrounds=torch.from_numpy(parts.train[~vehicle]),
+        vehicles=vehicles,
+        others=others,
+        # What a vehicle made smaller is laid upon; where there is nothing else, other vehicles will do.
+        backgrounds=torch.from_numpy(others if len(others) else vehicles),
         steps_per_epoch=max(1, drawn // recipe.batch),
     )
 
 
-def _new_run(recipe: Recipe, class_count: int) -> Run:
+def _new_run(recipe: Recipe, class_count: int, device: torch.device) -> Run:
     torch.manual_seed(_seed(recipe, "weights", 0))
-    network = Network(recipe.channels, class_count).to(memory_format=torch.channels_last)  # type: ignore[call-overload, unused-ignore]
-    average = Network(recipe.channels, class_count)
-    average.load_state_dict(network.state_dict())
+    network = Network(recipe.channels, class_count).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, unused-ignore]
+    average = copy.deepcopy(network)
     # Norms and biases are not pulled towards zero: it only makes the scale of the weights drift.
     decayed = [parameter for parameter in network.parameters() if parameter.ndim > 1]
     others = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return Run(network, average, torch.optim.SGD(groups, lr=0.0, momentum=recipe.momentum, nesterov=True))
+    optimiser = torch.optim.SGD(groups, lr=0.0, momentum=recipe.momentum, nesterov=True)
+    return Run(network, average, device, optimiser)
 
 
 def _seed(recipe: Recipe, stream: str, number: int) -> int:
@@ -159,29 +186,51 @@ def _seed(recipe: Recipe, stream: str, number: int) -> int:
 
 def _epoch_order(course: Course, epoch: int) -> Tensor:
     draw = np.random.default_rng(_seed(course.recipe, "order", epoch))
-    train = course.parts.train
-    vehicles = train[course.classes.numpy()[train] < len(LABELS)]
-    order: Indices = np.concatenate([train, *([vehicles] * (course.recipe.vehicle_repeats - 1))])
+    others = draw.permutation(course.others)[: int(course.recipe.others_share * len(course.others))]
+    order: Indices = np.concatenate([others, *([course.vehicles] * course.recipe.vehicle_repeats)])
     return torch.from_numpy(draw.permutation(order))
 
 
 def _step(run: Run, course: Course, chosen: Tensor) -> None:
     recipe, progress = course.recipe, run.step / course.steps
-    draw = torch.Generator().manual_seed(_seed(recipe, "step", run.step))
-    side = recipe.small_side if progress < recipe.small_side_share else MODEL_INPUT_SIDE
-    behind = course.backgrounds[torch.randint(len(course.backgrounds), (len(chosen),), generator=draw)]
-    x = augment(course.pixels[chosen] / 255, course.pixels[behind] / 255, side, recipe.augmentation, draw)
-    x = normalise_colours(x).contiguous(memory_format=torch.channels_last)
     for group in run.optimiser.param_groups:
         group["lr"] = learning_rate(recipe, progress)
+    draw = torch.Generator().manual_seed(_seed(recipe, "step", run.step))
+    x, partner, share = mix(_changed(course, chosen, run.step, draw), recipe.augmentation, draw)
     run.network.train()
     run.optimiser.zero_grad()
-    loss = functional.cross_entropy(run.network(x), course.classes[chosen], label_smoothing=recipe.label_smoothing)
+    with _precision(recipe, run.device):
+        answers = run.network(x.to(run.device, memory_format=torch.channels_last))
+    classes = course.classes[chosen]
+    loss = share * _loss(recipe, answers.float(), classes.to(run.device))
+    if share < 1:
+        loss = loss + (1 - share) * _loss(recipe, answers.float(), classes[partner].to(run.device))
     loss.backward()  # type: ignore[no-untyped-call, unused-ignore]
     run.optimiser.step()
     run.step += 1
     run.loss_sum += loss.item()
     _average(run, min(recipe.average_decay, run.step / (run.step + 10)))
+
+
+def _changed(course: Course, chosen: Tensor, step: int, draw: torch.Generator) -> Tensor:
+    """The chosen pictures as this step sees them: changed, at its size, with colours as the network expects them."""
+    recipe = course.recipe
+    side = recipe.small_side if step < recipe.small_side_share * course.steps else MODEL_INPUT_SIDE
+    behind = course.backgrounds[torch.randint(len(course.backgrounds), (len(chosen),), generator=draw)]
+    x = augment(course.pixels[chosen] / 255, course.pixels[behind] / 255, side, recipe.augmentation, draw)
+    return normalise_colours(x)
+
+
+def _precision(recipe: Recipe, device: torch.device) -> torch.autocast:
+    return torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == MIXED_PRECISION)
+
+
+def _loss(recipe: Recipe, answers: Tensor, classes: Tensor) -> Tensor:
+    """How wrong logits are, among all classes and once more between the two vehicles alone."""
+    loss = functional.cross_entropy(answers, classes)
+    vehicle = classes < len(LABELS)
+    pair = functional.cross_entropy(answers[vehicle][:, : len(LABELS)], classes[vehicle], reduction="sum")
+    return loss + recipe.pair_weight * pair / len(classes)
 
 
 def _average(run: Run, decay: float) -> None:
@@ -195,14 +244,16 @@ def _average(run: Run, decay: float) -> None:
 
 
 def _end_epoch(run: Run, course: Course, epoch: int) -> EpochResult:
-    held_out = torch.from_numpy(course.parts.calibration)
+    held_out = torch.from_numpy(course.parts.validation)
     classes = course.classes[held_out]
-    right = class_logits(run.average, course.pixels[held_out]).argmax(dim=1) == classes
+    with _precision(course.recipe, run.device):
+        logits = class_logits(run.average, course.pixels[held_out], run.device)
+    vehicle = classes < len(LABELS)
     result = EpochResult(
         epoch=epoch + 1,
         loss=round(run.loss_sum / course.steps_per_epoch, 4),
-        accuracy_all_classes=round(right.float().mean().item(), 4),
-        accuracy_vehicles=round(right[classes < len(LABELS)].float().mean().item(), 4),
+        accuracy_all_classes=_share_right(logits, classes),
+        accuracy_vehicles=_share_right(logits[vehicle][:, : len(LABELS)], classes[vehicle]),
         seconds=round(run.seconds, 1),
     )
     run.curve.append(result)
@@ -210,11 +261,16 @@ def _end_epoch(run: Run, course: Course, epoch: int) -> EpochResult:
     return result
 
 
-def class_logits(network: Network, pixels: Tensor, batch: int = 250) -> Tensor:
+def _share_right(logits: Tensor, classes: Tensor) -> float:
+    return round(float((logits.argmax(dim=1) == classes).float().mean()), 4)
+
+
+def class_logits(network: Network, pixels: Tensor, device: torch.device, batch: int = 250) -> Tensor:
     """Logits of all classes from uint8 pictures [n, 3, side, side]."""
     network.eval()
     with torch.no_grad():
-        return torch.cat([network(normalise_colours(part / 255)) for part in torch.split(pixels, batch)])
+        parts = [network(normalise_colours(part / 255).to(device)).float().cpu() for part in torch.split(pixels, batch)]
+    return torch.cat(parts)
 
 
 def _save(checkpoint: Path, identity: str, run: Run) -> None:
@@ -239,7 +295,7 @@ def _load(checkpoint: Path, identity: str, run: Run) -> Run:
     """The run as the checkpoint left it, or the fresh one given where there is none."""
     if not checkpoint.exists():
         return run
-    state = torch.load(checkpoint, weights_only=True)
+    state = torch.load(checkpoint, weights_only=True, map_location=run.device)
     if state["identity"] != identity:
         raise CheckpointRefusedError(
             f"{checkpoint} belongs to a run with other data or settings. Name another --out, or remove the file."

@@ -4,39 +4,50 @@
 
 --data is a folder per class (with `bicycle`, `motorcycle` and as many others as there are: they are what the model
 learns to leave alone) or CIFAR-100's official binary archive. --out gets model.tar.gz, run.json and data.json.
+`vehiclevision train` is the same command.
 """
 
 import argparse
 import importlib.metadata
 import json
-import os
 import platform
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from training.artefact import Artefact, compose, write_artefact
-from training.calibrate import VEHICLE_SHARE, calibrate
+from training.calibrate import VEHICLE_SHARE, calibrate, cross_fitted
+from training.data.errors import DataError
 from training.data.extract import extract
 from training.data.pictures import DataRefusedError, LabelledImages, data_manifest
-from training.data.split import Split, split, thinned
-from training.evaluate import milliseconds_per_image, scores
+from training.data.split import Split, split
+from training.errors import ModelError
+from training.evaluation.costs import Costs, cheapest_threshold
+from training.evaluation.scores import figures
 from training.export import check_export, to_onnx
-from training.fit import CheckpointRefusedError, EpochResult, Run, fit
+from training.fit import CheckpointRefusedError, EpochResult, Run, best_precision, fit
+from training.machine import machine
 from training.network import parameter_count
-from training.recipe import QUICK_KEEPS_ONE_OF, Recipe, quick_recipe
+from training.recipe import MIXED_PRECISION, SINGLE_PRECISION, Recipe, quick_recipe
 from training.serving import logits_in_batches, served
+from training.session import milliseconds_per_image, open_onnx, run_onnx
 from vehiclevision.labels import LABELS
 
-DEFAULT_THRESHOLD: Final = 0.7
+# A rider sent the wrong way costs as much as ten looks by a person: an assumption, to be replaced by one's own figures.
+WRONG_COST: Final = 10.0
+REVIEW_COST: Final = 1.0
 CHECKPOINT: Final = "checkpoint.pt"
+REFUSED: Final = 2
+INTERRUPTED: Final = 130
 PACKAGES: Final = ("torch", "onnx", "onnxruntime", "numpy", "pillow")
 
 
@@ -48,7 +59,8 @@ class Job:
     images: LabelledImages
     parts: Split
     photos: LabelledImages | None
-    threshold: float
+    costs: Costs
+    threshold: float | None
     command: str
 
 
@@ -63,79 +75,104 @@ class Finished:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 0 when a model lies in --out, 2 when something was refused, 130 after Ctrl-C."""
     given = sys.argv[1:] if arguments is None else arguments
-    options = _options(given)
+    options = parser().parse_args(given)
+    return reported(lambda: _train(options, command("training.train", given)))
+
+
+def reported(work: Callable[[], int]) -> int:
+    """The exit code of the work, with what stopped it said in a sentence."""
     try:
-        job = _job(options, _command(given))
-        with Display() as display:
-            run = fit(job.recipe, job.images, job.parts, options.out / CHECKPOINT, display)
-    except (DataRefusedError, CheckpointRefusedError) as refusal:
+        return work()
+    except (DataError, ModelError, CheckpointRefusedError) as refusal:
         print(refusal, file=sys.stderr)
-        return 2
+        return REFUSED
     except KeyboardInterrupt:
         print("Stopped before there was anything to save.")
-        return 130
-    if run is None:
-        print(f"Stopped; the run so far is in {options.out / CHECKPOINT}. Go on with the same command.")
-        return 130
-    finished = finish(run, job)
-    write(finished, job, options.out)
+        return INTERRUPTED
+
+
+def _train(options: argparse.Namespace, words: str) -> int:
+    wanted = job(options, words)
+    finished = run(wanted, options.out)
+    if finished is None:
+        return INTERRUPTED
     print(json.dumps(finished.artefact.manifest["metrics"], indent=2))
     print(f"Model {finished.artefact.version} is in {options.out / 'model.tar.gz'}")
     return 0
 
 
+def run(wanted: Job, out: Path) -> Finished | None:
+    """Train, finish and write one model; None when Ctrl-C stopped it."""
+    with Display() as display:
+        learnt = fit(wanted.recipe, wanted.images, wanted.parts, out / CHECKPOINT, display)
+    if learnt is None:
+        print(f"Stopped; the run so far is in {out}. Go on with the same command.")
+        return None
+    finished = finish(learnt, wanted)
+    write(finished, wanted, out)
+    return finished
+
+
 def load(source: Path, expected_hash: str | None = None) -> LabelledImages:
-    """The training data, refused where a model learnt from it could not know what it does not know."""
+    """The training data; that a model learnt from it could not know what it does not know is said aloud."""
     images = extract(source)
     if expected_hash and images.data_hash() != expected_hash:
         raise DataRefusedError(f"The data has the hash {images.data_hash()}, not {expected_hash}. Fetch it again.")
     if len(images.class_names) == len(LABELS):
-        raise DataRefusedError(
+        print(
             "The data shows the two vehicles and nothing else: such a model is sure of anything. "
-            "Add a folder with pictures of other things."
+            "A folder with pictures of other things would help.",
+            file=sys.stderr,
         )
     return images
 
 
-def finish(run: Run, job: Job) -> Finished:
-    """Fold, calibrate, export, check and measure a trained network."""
-    model = served(run.average)
-    held_out = job.images.part(job.parts.calibration)
-    all_logits = logits_in_batches(model, torch.from_numpy(held_out.pixels))
-    calibration = calibrate(all_logits, torch.from_numpy(held_out.classes))
+def finish(learnt: Run, wanted: Job) -> Finished:
+    """Fold, calibrate, export, check and measure a trained network, and choose its threshold."""
+    model = served(learnt.average.cpu())
+    validation = wanted.images.part(wanted.parts.validation)
+    all_logits = logits_in_batches(model, torch.from_numpy(validation.pixels))
+    classes = torch.from_numpy(validation.classes)
+    calibration = calibrate(all_logits, classes)
     onnx = to_onnx(model, calibration)
-    validation = job.images.part(job.parts.validation)
     difference = check_export(onnx, model, calibration, validation.pixels)
+    answers = cross_fitted(all_logits, classes).numpy()
+    cheapest = cheapest_threshold(answers, validation.classes, wanted.costs)
+    threshold = cheapest.threshold if wanted.threshold is None else wanted.threshold
+    measured = {"validation": (validation, answers)}
+    if wanted.photos is not None:
+        measured["photos"] = (wanted.photos, run_onnx(onnx, wanted.photos.pixels))
     facts = {
-        "data_hash": job.images.data_hash(),
-        "seed": job.recipe.seed,
+        "data_hash": wanted.images.data_hash(),
+        "seed": wanted.recipe.seed,
         "calibration": {**vars(calibration), "vehicle_share": VEHICLE_SHARE},
-        "metrics": _metrics(onnx, {"validation": validation, "photos": job.photos}, job.threshold),
+        "metrics": {name: _measured(images, found, threshold) for name, (images, found) in measured.items()},
+        "costs": {name: value for name, value in cheapest.as_json().items() if name != "curve"},
         "versions": _versions(),
         "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": job.command,
+        "command": wanted.command,
     }
-    artefact = compose(onnx, job.threshold, facts)
+    artefact = compose(onnx, threshold, facts)
     record = {
         "model_version": artefact.version,
         "sha256": artefact.manifest["sha256"],
         **facts,
-        "recipe": job.recipe.as_json(),
-        "hardware": _hardware(job.recipe.threads),
-        "parameters": parameter_count(run.average),
-        "training_seconds": round(run.seconds, 1),
-        "curve": [vars(epoch) for epoch in run.curve],
+        "recipe": wanted.recipe.as_json(),
+        "hardware": {"machine": machine(), "threads": wanted.recipe.threads},
+        "parameters": parameter_count(learnt.average),
+        "training_seconds": round(learnt.seconds, 1),
+        "curve": [vars(epoch) for epoch in learnt.curve],
         "largest_difference_onnx_torch": difference,
         "onnx_bytes": len(onnx),
-        "milliseconds_per_image": milliseconds_per_image(onnx),
+        "milliseconds_per_image": milliseconds_per_image(open_onnx(onnx)),
     }
     return Finished(artefact, record)
 
 
-def write(finished: Finished, job: Job, out: Path) -> None:
+def write(finished: Finished, wanted: Job, out: Path) -> None:
     """The artefact, the run record and the data manifest, side by side."""
-    sizes = {name: len(part) for name, part in vars(job.parts).items() if name != "near_duplicates"}
-    data = {**data_manifest(job.images), "parts": sizes, "near_duplicates": job.parts.near_duplicates}
+    sizes = {name: len(part) for name, part in vars(wanted.parts).items() if name != "near_duplicates"}
+    data = {**data_manifest(wanted.images), "parts": sizes, "near_duplicates": wanted.parts.near_duplicates}
     write_artefact(finished.artefact, out / "model.tar.gz")
     (out / "run.json").write_text(json.dumps(finished.record, indent=2) + "\n")
     (out / "data.json").write_text(json.dumps(data, indent=2) + "\n")
@@ -171,73 +208,63 @@ class Display:
     def epoch(self, result: EpochResult) -> None:
         """One line for an epoch."""
         self._progress.console.print(
-            f"epoch {result.epoch}: loss {result.loss:.3f}, calibration part: all classes "
+            f"epoch {result.epoch}: loss {result.loss:.3f}, validation part: all classes "
             f"{result.accuracy_all_classes:.3f}, vehicles {result.accuracy_vehicles:.3f}"
         )
 
 
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m training.train", description="Train the model.")
-    parser.add_argument("--data", type=Path, required=True, help="a folder per class, or CIFAR-100's binary archive")
-    parser.add_argument("--out", type=Path, required=True, help="where model, run record and checkpoint go")
-    parser.add_argument("--quick", action="store_true", help="a small network and few epochs: minutes, not an hour")
-    parser.add_argument("--seed", type=int, default=Recipe.seed)
-    parser.add_argument("--epochs", type=int, help="passes over the training part")
-    parser.add_argument("--threads", type=int, default=Recipe.threads, help="part of what makes a run repeatable")
-    parser.add_argument("--threshold", type=float, default=DEFAULT_THRESHOLD, help="confidence that the scores are for")
-    parser.add_argument("--photos", type=Path, help="real photos, a folder per class: measured once, never learnt from")
-    parser.add_argument("--data-hash", help="refuse data with another hash than this")
-    return parser.parse_args(arguments)
+def parser() -> argparse.ArgumentParser:
+    """What can be asked for."""
+    found = argparse.ArgumentParser(description="Train the model.")
+    found.add_argument("--data", type=Path, required=True, help="a folder per class, or CIFAR-100's binary archive")
+    found.add_argument("--out", type=Path, required=True, help="where model, run record and checkpoint go")
+    found.add_argument("--quick", action="store_true", help="a small network and few epochs: minutes, not an hour")
+    found.add_argument("--seed", type=int, default=Recipe.seed)
+    found.add_argument("--epochs", type=int, help="passes over the training part")
+    found.add_argument("--threads", type=int, default=Recipe.threads, help="part of what makes a run repeatable")
+    found.add_argument(
+        "--precision",
+        choices=(SINGLE_PRECISION, MIXED_PRECISION),
+        help="what is computed in (default: mixed where the processor is fast at it)",
+    )
+    found.add_argument("--wrong-cost", type=float, default=WRONG_COST, help="what a wrong route costs")
+    found.add_argument("--review-cost", type=float, default=REVIEW_COST, help="what a look by a person costs")
+    found.add_argument("--threshold", type=float, help="the model's threshold (default: the one that costs least)")
+    found.add_argument("--photos", type=Path, help="real photos, a folder per class: measured once, never learnt from")
+    found.add_argument("--data-hash", help="refuse data with another hash than this")
+    return found
 
 
-def _job(options: argparse.Namespace, command: str) -> Job:
+def job(options: argparse.Namespace, words: str) -> Job:
+    """What the options ask for, with its data read and split."""
+    costs = Costs(options.wrong_cost, options.review_cost)
     images = load(options.data, options.data_hash)
     photos = extract(options.photos) if options.photos else None
-    recipe = (quick_recipe if options.quick else Recipe)(seed=options.seed, threads=options.threads)
+    settings = {"seed": options.seed, "threads": options.threads, "precision": options.precision or best_precision()}
+    recipe = quick_recipe(**settings) if options.quick else Recipe(**settings)
     if options.epochs is not None:
         recipe = replace(recipe, epochs=options.epochs)
-    parts = split(images)
-    if options.quick:
-        parts = thinned(parts, images.classes, QUICK_KEEPS_ONE_OF)
-    return Job(recipe, images, parts, photos, options.threshold, command)
+    return Job(recipe, images, split(images), photos, costs, options.threshold, words)
 
 
-def _command(given: Sequence[str]) -> str:
+def command(module: str, given: Sequence[str]) -> str:
     """The command as the artefact tells it, with absolute paths cut to their last name: an artefact travels."""
     words = [Path(word).name if Path(word).is_absolute() else word for word in given]
-    return shlex.join(["python", "-m", "training.train", *words])
+    return shlex.join(["python", "-m", module, *words])
 
 
-def _metrics(onnx: bytes, sets: Mapping[str, LabelledImages | None], threshold: float) -> dict[str, Any]:
-    """Scores of the exported graph on each set of pictures, with what the set is."""
+def _measured(images: LabelledImages, answers: npt.NDArray[np.float32], threshold: float) -> dict[str, Any]:
+    """The figures of answers to a set of pictures, with what the set is."""
     return {
-        name: {
-            "pictures": len(images),
-            "refused": len(images.refused),
-            "data_hash": images.data_hash(),
-            **scores(onnx, images, threshold).as_json(),
-        }
-        for name, images in sets.items()
-        if images is not None
+        "pictures": len(images),
+        "refused": len(images.refused),
+        "data_hash": images.data_hash(),
+        **figures(answers, images.classes, threshold),
     }
 
 
 def _versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in PACKAGES}
-
-
-def _hardware(threads: int) -> dict[str, object]:
-    return {"processor": _processor(), "cores": os.cpu_count(), "threads": threads, "system": platform.system()}
-
-
-def _processor() -> str:
-    """The processor's name where the system tells it, else its architecture."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 if __name__ == "__main__":

@@ -13,10 +13,10 @@ import torch
 
 from training.data.pictures import LabelledImages
 from training.data.split import split
-from training.fit import CheckpointRefusedError, EpochResult, Run, fit, learning_rate
+from training.fit import CheckpointRefusedError, EpochResult, Run, _course, _epoch_order, fit, learning_rate
 from training.recipe import Recipe
 
-TINY = Recipe(epochs=2, channels=(8, 16, 16), batch=32, vehicle_repeats=2, threads=1)
+TINY = Recipe(epochs=2, channels=(8, 16, 16), batch=32, vehicle_repeats=2, others_share=1.0, threads=1)
 
 
 class Silent:
@@ -73,6 +73,19 @@ def test_other_seeds_give_other_weights(drawn: LabelledImages, tmp_path: Path) -
     second = fit(replace(TINY, epochs=1, seed=2), drawn, parts, tmp_path / "2.pt", Silent())
 
     assert weights(first) != weights(second)
+
+
+def test_an_epoch_draws_its_share_of_the_others_and_every_vehicle(drawn: LabelledImages) -> None:
+    """Vehicles come as often as the recipe says, of the rest another half each epoch."""
+    parts = split(drawn)
+    course = _course(replace(TINY, others_share=0.5, vehicle_repeats=3), drawn, parts)
+
+    first, second = (_epoch_order(course, epoch).tolist() for epoch in (0, 1))
+
+    vehicles = [index for index in parts.train.tolist() if drawn.classes[index] < 2]
+    assert all(first.count(index) == 3 for index in vehicles)
+    assert len(first) == 3 * len(vehicles) + 48
+    assert set(first) != set(second)
 
 
 def test_drawn_vehicles_can_be_learnt(drawn: LabelledImages, tmp_path: Path) -> None:

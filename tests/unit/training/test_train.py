@@ -4,12 +4,13 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="training needs the packages of requirements/training.txt")
 
-from training import evaluate, train
-from training.artefact import read_artefact
+from training import evaluate, holdout, train
+from training.artefact import load_model
 
 
 @pytest.fixture(scope="module")
@@ -33,21 +34,21 @@ def trained(drawn_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 def test_one_command_leaves_model_record_and_data_manifest(trained: Path) -> None:
     """The artefact says where it comes from; the record adds settings, versions, hardware and curve."""
-    manifest = read_artefact(trained / "model.tar.gz").manifest
+    manifest = load_model(trained / "model.tar.gz").manifest.fields
     record, data = (json.loads((trained / name).read_text()) for name in ("run.json", "data.json"))
 
     assert {"data_hash", "seed", "metrics", "versions", "trained_at", "command", "threshold"} <= manifest.keys()
     assert {"recipe", "hardware", "versions", "curve", "data_hash", "milliseconds_per_image"} <= record.keys()
     assert len(record["curve"]) == 2
     assert data["data_hash"] == manifest["data_hash"]
-    assert data["parts"] == {"train": 128, "calibration": 12, "validation": 36}
-    assert manifest["metrics"]["validation"]["accuracy"]["n"] == 18
-    assert manifest["metrics"]["photos"]["accuracy"]["n"] == 120
+    assert data["parts"] == {"train": 192, "validation": 48}
+    assert manifest["metrics"]["validation"]["n"] == 24
+    assert manifest["metrics"]["photos"]["n"] == 120
 
 
 def test_the_artefact_names_no_folder_of_this_machine(trained: Path) -> None:
     """The command is recorded with the last name of each absolute path only."""
-    command = read_artefact(trained / "model.tar.gz").manifest["command"]
+    command = load_model(trained / "model.tar.gz").manifest.fields["command"]
 
     assert command.startswith("python -m training.train --data drawn")
     assert "/" not in command
@@ -59,46 +60,64 @@ def test_same_seed_same_model(trained: Path, drawn_folder: Path, tmp_path: Path)
 
     train.main(arguments)
 
-    again = read_artefact(tmp_path / "model.tar.gz").manifest["sha256"]
-    assert again == read_artefact(trained / "model.tar.gz").manifest["sha256"]
+    assert load_model(tmp_path / "model.tar.gz").manifest.sha256 == load_model(trained / "model.tar.gz").manifest.sha256
 
 
 def test_evaluation_of_the_training_data_uses_its_validation_part_only(
     trained: Path, drawn_folder: Path, tmp_path: Path
 ) -> None:
-    """Pictures that the model learnt from are never counted, and the scores are those of the manifest."""
-    model, out = trained / "model.tar.gz", tmp_path / "scores.json"
-
-    status = evaluate.main(["--data", str(drawn_folder), "--model", str(model), "--out", str(out)])
-
-    report = json.loads(out.read_text())
-    assert status == 0
-    assert report["data"]["pictures"] == 36
-    assert report["scores"]["accuracy"] == read_artefact(model).manifest["metrics"]["validation"]["accuracy"]
-
-
-def test_other_classes_count_as_neither(trained: Path, drawn_folder: Path, tmp_path: Path) -> None:
-    """On other pictures everything is measured, and folders besides the two labels show neither vehicle."""
-    photos = tmp_path / "photos"
-    shutil.copytree(drawn_folder, photos, ignore=shutil.ignore_patterns("04*", "05*"))
+    """Pictures that the model learnt from are never counted, and as many of them are right as the manifest says."""
+    model = trained / "model.tar.gz"
 
     status = evaluate.main(
-        ["--data", str(photos), "--model", str(trained / "model.tar.gz"), "--out", str(tmp_path / "scores.json")]
+        [
+            "--split",
+            "validation",
+            "--data",
+            str(drawn_folder),
+            "--model",
+            str(model),
+            "--out",
+            str(tmp_path / "page.html"),
+        ]
     )
 
-    scores = json.loads((tmp_path / "scores.json").read_text())["scores"]
+    report = json.loads((tmp_path / "page.json").read_text())
     assert status == 0
-    assert (scores["accuracy"]["n"], scores["neither_passed"]["n"]) == (80, 80)
+    assert (report["n"], report["neither_n"]) == (24, 24)
+    assert report["accuracy"] == load_model(model).manifest.fields["metrics"]["validation"]["accuracy"]
 
 
-def test_two_classes_alone_are_refused(drawn_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A model that has seen only the two vehicles would be sure of anything: not trained, with a hint."""
+def test_several_seeds_give_mean_and_spread(drawn_folder: Path, tmp_path: Path) -> None:
+    """Each seed has its model, and the figures are those of the models."""
+    arguments = ["--data", str(drawn_folder), "--out", str(tmp_path), "--quick", "--epochs", "1", "--seeds", "1", "2"]
+
+    status = holdout.main(arguments)
+
+    found = json.loads((tmp_path / "holdout.json").read_text())["validation"]["accuracy"]
+    each = [
+        load_model(tmp_path / f"seed-{seed}" / "model.tar.gz").manifest.fields["metrics"]["validation"]["accuracy"]
+        for seed in (1, 2)
+    ]
+    assert status == 0
+    assert found["mean"] == pytest.approx(sum(each) / 2, abs=1e-4)
+    assert (found["least"], found["most"]) == (min(each), max(each))
+
+
+def test_two_classes_alone_can_be_learnt_and_it_is_said_what_that_means(
+    drawn_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A model that has seen nothing but the two vehicles is sure of anything: it is trained, and that is said."""
     shutil.copytree(drawn_folder, tmp_path / "data", ignore=shutil.ignore_patterns("tree", "house"))
 
-    status = train.main(["--data", str(tmp_path / "data"), "--out", str(tmp_path / "out")])
+    status = train.main(["--data", str(tmp_path / "data"), "--out", str(tmp_path / "out"), "--quick", "--epochs", "1"])
 
-    assert status == 2
-    assert "Add a folder with pictures of other things" in capsys.readouterr().err
+    model = load_model(tmp_path / "out" / "model.tar.gz")
+    noise = np.random.default_rng(0).integers(0, 256, (20, 32, 32, 3), np.uint8)
+    assert status == 0
+    assert "sure of anything" in capsys.readouterr().err
+    assert model.predict(noise).sum(axis=1) == pytest.approx(1, abs=1e-4)
+    assert model.manifest.fields["metrics"]["validation"]["neither_n"] == 0
 
 
 def test_data_with_another_hash_is_refused(
