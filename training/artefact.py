@@ -1,34 +1,48 @@
 """The model artefact: model.tar.gz with exactly model.onnx and manifest.json, byte for byte the same from the same two.
 
-No pickle, no paths, no times, no owners. What serves a model reads it with checks of its own.
+No pickle, no paths, no times, no owners. Whoever uses a model, to serve or to measure it, reads it here: whatever is
+not exactly one artefact is refused, nothing is ever unpacked to disk, and both members are read within limits.
 """
 
 import gzip
 import hashlib
 import io
 import json
+import re
 import tarfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from vehiclevision.labels import LABELS, MODEL_INPUT_SIDE
+import numpy as np
+import onnxruntime
 
+from training.errors import ModelRefusedError
+from training.session import BATCH, INPUT_NAME, INPUT_SHAPE, OUTPUT_NAME, Images, Probabilities, open_onnx, run_session
+from vehiclevision.labels import LABELS
+
+DEFAULT_MODEL: Final = Path(__file__).parent / "model" / "model.tar.gz"
 FORMAT: Final = 1
 MODEL_MEMBER: Final = "model.onnx"
 MANIFEST_MEMBER: Final = "manifest.json"
-MAX_MEMBER_BYTES: Final = 64 * 1024 * 1024
+MEMBERS: Final = frozenset({MODEL_MEMBER, MANIFEST_MEMBER})
+MAX_ARTEFACT_BYTES: Final = 64 * 1024 * 1024
+MAX_UNPACKED_BYTES: Final = 128 * 1024 * 1024
+MAX_MANIFEST_BYTES: Final = 1024 * 1024
 VERSION_LENGTH: Final = 12
-
-
-class ArtefactRefusedError(Exception):
-    """The file is no model artefact of ours; the message says what is wrong and what to do."""
+# The version travels in an HTTP header.
+VERSION_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+# How an ONNX tensor says that its data lies in another file (StringStringEntryProto with key "location").
+EXTERNAL_DATA_MARK: Final = b"\x0a\x08location"
+SUM_TOLERANCE: Final = 1e-4
+_TRAIN: Final = "Train one with: vehiclevision train"
 
 
 @dataclass(frozen=True)
 class Artefact:
-    """The two members of model.tar.gz."""
+    """The two members of model.tar.gz, as training writes them."""
 
     onnx: bytes
     manifest: Mapping[str, Any]
@@ -39,6 +53,31 @@ class Artefact:
         return str(self.manifest["version"])
 
 
+@dataclass(frozen=True)
+class Manifest:
+    """What a model says about itself; `fields` is the whole of it."""
+
+    version: str
+    threshold: float
+    sha256: str
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that passed every check."""
+
+    manifest: Manifest
+    session: onnxruntime.InferenceSession
+
+    def predict(self, images: Images, batch: int = BATCH) -> Probabilities:
+        """P(bicycle) and P(motorcycle) of each image, uint8 [n, side, side, 3]."""
+        return run_session(self.session, images, batch)
+
+
+# ---- writing -------------------------------------------------------------------------------------
+
+
 def compose(onnx: bytes, threshold: float, details: Mapping[str, object]) -> Artefact:
     """The artefact of an exported network; the details say where it comes from and how good it is."""
     digest = hashlib.sha256(onnx).hexdigest()
@@ -46,7 +85,7 @@ def compose(onnx: bytes, threshold: float, details: Mapping[str, object]) -> Art
         "format": FORMAT,
         "version": digest[:VERSION_LENGTH],
         "labels": list(LABELS),
-        "input_shape": [MODEL_INPUT_SIDE, MODEL_INPUT_SIDE, 3],
+        "input_shape": list(INPUT_SHAPE),
         "input_dtype": "uint8",
         "threshold": threshold,
         "sha256": digest,
@@ -68,28 +107,117 @@ def write_artefact(artefact: Artefact, path: Path) -> None:
     path.write_bytes(gzip.compress(packed.getvalue(), compresslevel=9, mtime=0))
 
 
-def read_artefact(path: Path) -> Artefact:
-    """Read back what write_artefact wrote, or say why it is something else."""
-    try:
-        with tarfile.open(path, "r:gz") as tar:
-            contents = {name: _content(tar, name) for name in (MANIFEST_MEMBER, MODEL_MEMBER)}
-        manifest = json.loads(contents[MANIFEST_MEMBER])
-    except (OSError, EOFError, tarfile.TarError, ValueError) as exc:
-        raise ArtefactRefusedError(f"{path} cannot be read as a model.tar.gz. Train one, or name another.") from exc
-    onnx = contents[MODEL_MEMBER]
-    if not isinstance(manifest, dict) or manifest.get("sha256") != hashlib.sha256(onnx).hexdigest():
-        raise ArtefactRefusedError(f"{path} holds a network that its manifest does not describe. Train it again.")
-    if manifest.get("labels") != list(LABELS):
-        raise ArtefactRefusedError(f"{path} tells {manifest.get('labels')} apart, not {list(LABELS)}. Train it again.")
-    return Artefact(onnx, manifest)
+# ---- reading -------------------------------------------------------------------------------------
 
 
-def _content(tar: tarfile.TarFile, name: str) -> bytes:
+def load_model(path: Path) -> Model:
+    """Read, check and ready a model artefact; raises ModelRefusedError with the reason."""
+    members = read_members(path)
+    manifest = parse_manifest(members[MANIFEST_MEMBER])
+    onnx = members[MODEL_MEMBER]
+    if hashlib.sha256(onnx).hexdigest() != manifest.sha256:
+        raise _refused(path, "its model.onnx is not the one its manifest describes (sha256 differs)")
+    if EXTERNAL_DATA_MARK in onnx:
+        raise _refused(path, "its model.onnx keeps data in other files")
+    model = Model(manifest, open_session(onnx, path))
+    check_answers(model, path)
+    return model
+
+
+def read_members(path: Path) -> dict[str, bytes]:
+    """The artefact's two members, and nothing else, from a bounded reading of the file."""
     try:
-        member = tar.getmember(name)
-    except KeyError as exc:
-        raise tarfile.TarError(f"no {name}") from exc
-    stream = tar.extractfile(member) if member.isfile() and member.size <= MAX_MEMBER_BYTES else None
-    if stream is None:
-        raise tarfile.TarError(f"{name} is no plain file of a sensible size")
-    return stream.read()
+        with path.open("rb") as file:
+            packed = file.read(MAX_ARTEFACT_BYTES + 1)
+    except OSError as error:
+        raise _refused(path, f"it cannot be read ({error.strerror})") from error
+    if len(packed) > MAX_ARTEFACT_BYTES:
+        raise _refused(path, f"it is larger than {MAX_ARTEFACT_BYTES} bytes")
+    try:
+        stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        unpacked = stream.decompress(packed, MAX_UNPACKED_BYTES)
+    except zlib.error as error:
+        raise _refused(path, "it is no gzip file") from error
+    if stream.unconsumed_tail:
+        raise _refused(path, f"it unpacks to more than {MAX_UNPACKED_BYTES} bytes")
+    if not stream.eof:
+        raise _refused(path, "it is cut short")
+    try:
+        with tarfile.open(fileobj=io.BytesIO(unpacked), mode="r:") as archive:
+            return _exactly_two(archive, path)
+    except (tarfile.TarError, ValueError, OSError, EOFError) as error:
+        raise _refused(path, "it is no tar archive") from error
+
+
+def _exactly_two(archive: tarfile.TarFile, path: Path) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for member in archive:
+        if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.name not in MEMBERS or member.name in found:
+            raise _refused(path, f"it holds an unexpected member: {member.name[:80]!r}")
+        if member.name == MANIFEST_MEMBER and member.size > MAX_MANIFEST_BYTES:
+            raise _refused(path, "its manifest is too large")
+        file = archive.extractfile(member)
+        found[member.name] = file.read() if file is not None else b""
+    if missing := MEMBERS - found.keys():
+        raise _refused(path, f"it lacks {' and '.join(sorted(missing))}")
+    return found
+
+
+def parse_manifest(text: bytes) -> Manifest:
+    """The manifest, if it describes a model that this release can serve."""
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ModelRefusedError("The model's manifest is no JSON.", _TRAIN) from error
+    if not isinstance(fields, dict):
+        raise ModelRefusedError("The model's manifest is no JSON object.", _TRAIN)
+    expected: dict[str, Any] = {
+        "format": FORMAT,
+        "labels": list(LABELS),
+        "input_shape": list(INPUT_SHAPE),
+        "input_dtype": "uint8",
+    }
+    for name, value in expected.items():
+        if fields.get(name) != value or isinstance(fields.get(name), bool):
+            said = repr(fields.get(name))[:80]
+            raise ModelRefusedError(f"The model's manifest says {name} = {said}, expected {value!r}.", _TRAIN)
+    version, threshold, sha256 = fields.get("version"), fields.get("threshold"), fields.get("sha256")
+    if not isinstance(version, str) or not VERSION_PATTERN.fullmatch(version):
+        raise ModelRefusedError("The model's version is no short plain word.", _TRAIN)
+    if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0 <= threshold <= 1:
+        raise ModelRefusedError("The model's threshold is no number from 0 to 1.", _TRAIN)
+    if not isinstance(sha256, str):
+        raise ModelRefusedError("The model's manifest has no sha256.", _TRAIN)
+    return Manifest(version, float(threshold), sha256, fields)
+
+
+def open_session(onnx: bytes, path: Path) -> onnxruntime.InferenceSession:
+    """The network, with the input and output that the contract names."""
+    try:
+        session = open_onnx(onnx)
+    # onnxruntime's errors share no base of their own.
+    except Exception as error:
+        raise _refused(path, "its model.onnx cannot be loaded") from error
+    ports = [(port.name, port.type, list(port.shape)[1:]) for port in (*session.get_inputs(), *session.get_outputs())]
+    expected = [(INPUT_NAME, "tensor(uint8)", list(INPUT_SHAPE)), (OUTPUT_NAME, "tensor(float)", [len(LABELS)])]
+    if ports != expected:
+        raise _refused(path, f"its input and output are {str(ports)[:200]}")
+    return session
+
+
+def check_answers(model: Model, path: Path) -> None:
+    """A dark, a bright and a mixed image must each give probabilities, in a batch as well as alone."""
+    ramp = np.arange(np.prod(INPUT_SHAPE), dtype=np.uint32).reshape(INPUT_SHAPE).astype(np.uint8)
+    batch = np.stack([np.zeros(INPUT_SHAPE, np.uint8), np.full(INPUT_SHAPE, 255, np.uint8), ramp])
+    try:
+        answers = np.concatenate([model.predict(batch), model.predict(batch[:1])])
+    # onnxruntime's errors share no base of their own.
+    except Exception as error:
+        raise _refused(path, "it fails on a plain image") from error
+    sound = answers.shape == (4, len(LABELS)) and np.isfinite(answers).all()
+    if not sound or answers.min() < 0 or answers.sum(axis=1).max() > 1 + SUM_TOLERANCE:
+        raise _refused(path, "its answers are no probabilities")
+
+
+def _refused(path: Path, reason: str) -> ModelRefusedError:
+    return ModelRefusedError(f"The model {path} is refused: {reason}.", _TRAIN)

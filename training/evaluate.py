@@ -1,90 +1,362 @@
-"""How good a model artefact is on pictures that it never saw; the answer is JSON on standard output.
+"""How good a model is on pictures that it never saw: figures, JSON, and a page to look at.
 
-    python -m training.evaluate --data DIR [--model model.tar.gz] [--threshold 0.7] [--out scores.json]
+    python -m training.evaluate FOLDER [--model model.tar.gz | --endpoint NAME] [--out page.html] [--json]
+    python -m training.evaluate --split validation --data DIR …
 
-DIR has a folder per class (classes other than the two labels count as neither), or is the data the model was trained
-on: then only its validation part is measured.
+FOLDER has a folder per class; those that are not named after a label count as neither. `vehiclevision evaluate` is the
+same command with the local AWS and deployed stacks in reach.
 """
 
 import argparse
 import json
-import platform
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from training.artefact import Artefact, ArtefactRefusedError, read_artefact
-from training.data.extract import extract
-from training.data.pictures import DataRefusedError, LabelledImages
-from training.data.split import split
-from training.evaluation.scores import Scores, score
-from training.export import INPUT_NAME, OUTPUT_NAME, open_onnx, run_onnx
-from vehiclevision.labels import MODEL_INPUT_SIDE
+from training.artefact import DEFAULT_MODEL, Model, load_model
+from training.data.errors import DataError
+from training.data.pictures import Pixels
+from training.errors import EvaluationRefusedError, ModelError
+from training.evaluation import endpoint, samples
+from training.evaluation.costs import VEHICLE_SHARE, Costs
+from training.evaluation.report import Answered, report
+from training.evaluation.samples import Listener, Samples
+from training.evaluation.scores import Numbers
+from training.machine import machine
+from training.session import milliseconds_per_image
 
-DEFAULT_MODEL: Final = Path(__file__).parent / "model" / "model.tar.gz"
-_TIMED_IMAGES: Final = 300
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
+
+VALIDATION: Final = "validation"
+DEFAULT_OUT: Final = Path("evaluation.html")
+REFUSED: Final = 2
+INTERRUPTED: Final = 130
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; 0 when the scores are out, 2 when model or data were refused."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.evaluate", description="Score a model on pictures it never saw."
+@dataclass(frozen=True)
+class Endpoint:
+    """A SageMaker endpoint and the client that reaches it."""
+
+    name: str
+    runtime: "SageMakerRuntimeClient"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be measured: a folder, or the validation part of `data`; by a model file, or by an endpoint."""
+
+    folder: Path | None = None
+    data: Path | None = None
+    model: Path = DEFAULT_MODEL
+    endpoint: Endpoint | None = None
+    threshold: float | None = None
+    costs: Costs | None = None
+    robustness: bool | None = None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The pictures with their answers, and the report on them."""
+
+    answered: Answered
+    report: Mapping[str, Any]
+
+    def write(self, out: Path) -> tuple[Path, Path]:
+        """The page, and the JSON beside it; returns both paths."""
+        from training.evaluation.page import page  # noqa: PLC0415 - matplotlib takes a second that --json need not wait
+
+        html, plain = out.with_suffix(".html"), out.with_suffix(".json")
+        html.parent.mkdir(parents=True, exist_ok=True)
+        plain.write_text(json.dumps(self.report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        html.write_text(page(self.answered, self.report), encoding="utf-8")
+        return html, plain
+
+
+class Bars:
+    """A progress bar for each step; nothing where there is no terminal."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        console = Console(stderr=True)
+        self._progress = Progress(
+            TextColumn("{task.description:<18}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=quiet or not console.is_terminal,
+        )
+
+    @contextmanager
+    def shown(self) -> Iterator["Bars"]:
+        """Show the bars for as long as the block runs."""
+        with self._progress:
+            yield self
+
+    def bar(self, description: str) -> Listener:
+        """A bar to move."""
+        task = self._progress.add_task(description, total=None)
+        return lambda done, total: self._progress.update(task, completed=done, total=total)
+
+
+def evaluate(request: Request, bars: Bars) -> Evaluation:
+    """Read the pictures, ask about them, and report."""
+    if request.threshold is not None and not 0 <= request.threshold <= 1:
+        raise EvaluationRefusedError(f"The threshold is {request.threshold}.", "Give a number from 0 to 1.")
+    model = load_model(request.model)
+    # Every picture would be sent nine times over: to an endpoint only when asked for.
+    robustness = request.robustness if request.robustness is not None else request.endpoint is None
+    with bars.shown():
+        found = _samples(request, model, bars, robustness=robustness)
+        if request.endpoint is None:
+            answered, facts = _by_model(model, found)
+        else:
+            answered, facts = _by_endpoint(request.endpoint, found, bars)
+    threshold = model.manifest.threshold if request.threshold is None else request.threshold
+    facts = {
+        **facts,
+        "threshold_from": "given" if request.threshold is not None else f"manifest of model {model.manifest.version}",
+        "machine": machine(),
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    costs = request.costs or _costs_of(model)
+    return Evaluation(answered, report(answered, threshold, costs, facts))
+
+
+def summary(found: Mapping[str, Any]) -> list[str]:
+    """The report's headline in a few lines."""
+    lines = [
+        f"model {found['model_version']}, threshold {found['threshold']:g}, on {found['data']['pictures']} pictures"
+    ]
+    if found["n"]:
+        lines += [
+            f"right, however sure       {_share(found, 'accuracy'):<28} of {found['n']:,} vehicles",
+            f"pass the threshold        {_share(found, 'coverage'):<28} of {found['n']:,} vehicles",
+        ]
+    if found["covered_n"]:
+        lines.append(f"right among those         {_share(found, 'accuracy_covered'):<28} of {found['covered_n']:,}")
+    if found["neither_n"]:
+        lines.append(
+            f"neither vehicle, passes   {_share(found, 'neither_passed'):<28} of {found['neither_n']:,} others"
+        )
+    lines.append(
+        f"calibration error         {found['ece']:.3f} over all, {_number(found['ece_vehicles'])} over vehicles"
     )
-    parser.add_argument("--data", type=Path, required=True, help="a folder per class, or CIFAR-100's binary archive")
-    parser.add_argument("--model", type=Path, default=DEFAULT_MODEL, help="a model.tar.gz (default: the shipped one)")
-    parser.add_argument("--threshold", type=float, help="confidence from which an answer counts (default: the model's)")
-    parser.add_argument("--out", type=Path, help="write the JSON here as well")
-    options = parser.parse_args(arguments)
-    try:
-        report = evaluate(read_artefact(options.model), extract(options.data), options.threshold)
-    except (ArtefactRefusedError, DataRefusedError) as refusal:
-        print(refusal, file=sys.stderr)
-        return 2
-    text = json.dumps(report, indent=2)
-    if options.out:
-        options.out.write_text(text + "\n")
-    print(text)
-    return 0
+    if latency := found["latency_milliseconds"]:
+        lines.append(f"endpoint, milliseconds    p50 {latency['p50']:g}, p99 {latency['p99']:g}")
+    if costs := found["costs"]:
+        lines.append(
+            f"cheapest threshold        {costs['threshold']:g} ({costs['threshold_low']:g} to "
+            f"{costs['threshold_high']:g}): {costs['cost']:,.2f} for {costs['uploads']:,} uploads"
+        )
+    if found["data"]["refused"]:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in found["data"]["refused_reasons"].items())
+        lines.append(f"refused                   {reasons}")
+    return lines
 
 
-def evaluate(model: Artefact, images: LabelledImages, threshold: float | None = None) -> dict[str, Any]:
-    """Scores, data and speed as plain JSON."""
-    seen = images.data_hash() == model.manifest.get("data_hash")
-    measured = images.part(split(images).validation) if seen else images
-    chosen = float(model.manifest["threshold"]) if threshold is None else threshold
-    return {
-        "model_version": model.version,
-        "data": {
-            "part": "validation part of the training data" if seen else "all",
-            "pictures": len(measured),
-            "refused": len(images.refused),
-            "data_hash": measured.data_hash(),
+def warnings(found: Mapping[str, Any]) -> list[str]:
+    """What a reader must know before believing the figures."""
+    said = []
+    if not found["n"]:
+        said.append("No picture is labelled bicycle or motorcycle: folders with other names count as neither.")
+    if not found["neither_n"]:
+        said.append("No picture shows neither vehicle: how many of those pass is unknown.")
+    if len(found["model_versions"]) > 1:
+        said.append(f"The endpoint answered with several models: {', '.join(found['model_versions'])}.")
+    threshold_model = found["threshold_from"].removeprefix("manifest of model ")
+    if found["threshold_from"] != "given" and threshold_model not in found["model_versions"]:
+        said.append(
+            f"The threshold is that of model {threshold_model}, not the endpoint's: give --threshold or --model."
+        )
+    return said
+
+
+def _samples(request: Request, model: Model, bars: Bars, *, robustness: bool) -> Samples:
+    if request.folder is not None:
+        return samples.from_folder(request.folder, bars.bar("reading pictures"), robustness=robustness)
+    if request.data is None:
+        raise EvaluationRefusedError(
+            "There is nothing to measure.", "Name a folder, or --split validation with --data DIR."
+        )
+    expected = None if request.endpoint else str(model.manifest.fields.get("data_hash"))
+    held_out = None if request.endpoint else _held_out_hash(model)
+    return samples.from_validation_part(
+        request.data, expected, held_out, bars.bar("reading pictures"), robustness=robustness
+    )
+
+
+def _held_out_hash(model: Model) -> str | None:
+    """The hash of the pictures that training held out, where the manifest tells."""
+    match model.manifest.fields.get("metrics"):
+        case {"validation": {"data_hash": str(found)}}:
+            return found
+    return None
+
+
+def _by_model(model: Model, found: Samples) -> tuple[Answered, dict[str, Any]]:
+    answers = model.predict(found.pixels).astype(np.float64)
+    worse = {name: model.predict(pixels).astype(np.float64) for name, pixels in found.degraded.items()}
+    fields = model.manifest.fields
+    return Answered(found, answers, worse), {
+        "model_version": model.manifest.version,
+        "model_versions": [model.manifest.version],
+        "model": {
+            "sha256": model.manifest.sha256,
+            **{name: fields[name] for name in ("data_hash", "seed", "trained_at", "command") if name in fields},
         },
-        "scores": scores(model.onnx, measured, chosen).as_json(),
-        "milliseconds_per_image": milliseconds_per_image(model.onnx),
-        "machine": platform.machine(),
+        "endpoint": None,
+        "latency_milliseconds": None,
+        "milliseconds_per_image": milliseconds_per_image(model.session),
     }
 
 
-def scores(onnx: bytes, images: LabelledImages, threshold: float) -> Scores:
-    """Scores of the exported graph itself, run as it is served."""
-    return score(run_onnx(onnx, images.pixels), images.classes, threshold)
+def _by_endpoint(asked: Endpoint, found: Samples, bars: Bars) -> tuple[Answered, dict[str, Any]]:
+    def ask(description: str, pixels: Pixels) -> endpoint.Asked:
+        return endpoint.ask(asked.runtime, asked.name, pixels, bars.bar(description))
+
+    plain = ask("asking the endpoint", found.pixels)
+    worse: dict[str, Numbers] = {name: ask(name, pixels).answers for name, pixels in found.degraded.items()}
+    p50, p99 = (round(float(value), 3) for value in np.percentile(plain.milliseconds, [50, 99]))
+    return Answered(found, plain.answers, worse), {
+        "model_version": ", ".join(plain.model_versions),
+        "model_versions": list(plain.model_versions),
+        "model": None,
+        "endpoint": asked.name,
+        "latency_milliseconds": {"p50": p50, "p99": p99, "at_a_time": endpoint.AT_A_TIME},
+        "milliseconds_per_image": p50,
+    }
 
 
-def milliseconds_per_image(onnx: bytes) -> float:
-    """Median time of one picture alone on one thread, without decoding."""
-    session = open_onnx(onnx)
-    picture = np.random.default_rng(0).integers(0, 256, (1, MODEL_INPUT_SIDE, MODEL_INPUT_SIDE, 3), np.uint8)
-    taken = []
-    for _ in range(_TIMED_IMAGES):
-        started = time.perf_counter()
-        session.run([OUTPUT_NAME], {INPUT_NAME: picture})
-        taken.append(time.perf_counter() - started)
-    return round(1000 * float(np.median(taken)), 3)
+def _costs_of(model: Model) -> Costs | None:
+    """The costs that the model's threshold was chosen for, if its manifest tells them."""
+    told = model.manifest.fields.get("costs")
+    if not isinstance(told, dict):
+        return None
+    try:
+        return Costs(**{name: float(told[name]) for name in ("wrong_route", "review", "vehicle_share")})
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _share(found: Mapping[str, Any], name: str) -> str:
+    return f"{100 * found[name]:.1f} % ({100 * found[f'{name}_low']:.1f} to {100 * found[f'{name}_high']:.1f})"
+
+
+def _number(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.3f}"
+
+
+# ---- the command ---------------------------------------------------------------------------------
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; 0 when the report is out, 2 when something was refused, 130 after Ctrl-C."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if (options.folder is None) == (options.split is None) or (options.split is None) != (options.data is None):
+        parser.error("give either FOLDER, or --split validation together with --data DIR")
+    if (options.wrong_cost is None) != (options.review_cost is None):
+        parser.error("--wrong-cost and --review-cost go together")
+    try:
+        return _run(options)
+    except (ModelError, DataError) as refusal:
+        print(refusal, file=sys.stderr)
+        return REFUSED
+    except OSError as error:
+        print(f"{error.strerror}: {error.filename}. Mend that, then run it again.", file=sys.stderr)
+        return REFUSED
+    except KeyboardInterrupt:
+        print("Stopped. Nothing was written.", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _run(options: argparse.Namespace) -> int:
+    request = Request(
+        folder=options.folder,
+        data=options.data,
+        model=options.model,
+        threshold=options.threshold,
+        costs=costs_given(options.wrong_cost, options.review_cost, options.vehicle_share),
+        robustness=options.robustness,
+    )
+    if options.endpoint:
+        request = replace(request, endpoint=Endpoint(options.endpoint, _runtime()))
+    finish(evaluate(request, Bars()), options.out, as_json=options.json)
+    return 0
+
+
+def costs_given(wrong_cost: float | None, review_cost: float | None, vehicle_share: float) -> Costs | None:
+    """The costs of the command line, if any."""
+    return None if wrong_cost is None or review_cost is None else Costs(wrong_cost, review_cost, vehicle_share)
+
+
+def finish(found: Evaluation, out: Path | None, *, as_json: bool) -> None:
+    """Print the report, and write page and JSON; with --json and no --out nothing is written."""
+    for warning in warnings(found.report):
+        print(f"Note: {warning}", file=sys.stderr)
+    if as_json:
+        print(json.dumps(found.report, allow_nan=False))
+    else:
+        print("\n".join(summary(found.report)))
+    if out is not None or not as_json:
+        page, plain = found.write(out or DEFAULT_OUT)
+        where = f"Page: {samples.printable(str(page))}\nJSON: {samples.printable(str(plain))}"
+        print(where, file=sys.stderr if as_json else sys.stdout)
+
+
+def _runtime() -> "SageMakerRuntimeClient":
+    import boto3  # noqa: PLC0415 - only an endpoint needs the SDK
+    from botocore.config import Config  # noqa: PLC0415
+
+    return boto3.client(
+        "sagemaker-runtime",
+        config=Config(
+            connect_timeout=5,
+            read_timeout=60,
+            retries={"mode": "standard", "total_max_attempts": 5},
+            max_pool_connections=endpoint.AT_A_TIME,
+        ),
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.evaluate", description="Measure a model on pictures it never saw."
+    )
+    parser.add_argument("folder", metavar="FOLDER", type=Path, nargs="?", help="pictures, a folder per class")
+    parser.add_argument("--split", choices=[VALIDATION], help="measure this part of --data instead of FOLDER")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="the data that the model was trained on")
+    answering = parser.add_mutually_exclusive_group()
+    answering.add_argument(
+        "--model", type=Path, default=DEFAULT_MODEL, help="a model.tar.gz (default: the shipped one)"
+    )
+    answering.add_argument("--endpoint", metavar="NAME", help="ask this SageMaker endpoint instead of a model file")
+    parser.add_argument("--threshold", type=float, help="confidence from which an answer counts (default: the model's)")
+    parser.add_argument("--wrong-cost", type=float, metavar="X", help="what a wrong route costs")
+    parser.add_argument("--review-cost", type=float, metavar="Y", help="what a manual review costs")
+    parser.add_argument(
+        "--vehicle-share", type=float, default=VEHICLE_SHARE, help="share of uploads that show a vehicle (default: 0.5)"
+    )
+    parser.add_argument(
+        "--robustness",
+        action=argparse.BooleanOptionalAction,
+        help="measure pictures made worse as well (default: with a model file)",
+    )
+    parser.add_argument("--out", type=Path, metavar="PAGE", help=f"the page; JSON beside it (default: {DEFAULT_OUT})")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON; a page only with --out")
+    return parser
 
 
 if __name__ == "__main__":

@@ -6,17 +6,15 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from training.data.pictures import Pixels
 from training.network import CHANNEL_MEAN, CHANNEL_SPREAD
 from training.serving import Calibration, Layer, ServedNetwork, logits_in_batches, probabilities
+from training.session import INPUT_NAME, OUTPUT_NAME, run_onnx
 from vehiclevision.labels import LABELS, MODEL_INPUT_SIDE
 
-INPUT_NAME: Final = "image"
-OUTPUT_NAME: Final = "probabilities"
 OPSET: Final = 17
 IR_VERSION: Final = 8
 MAX_DIFFERENCE: Final = 1e-4
@@ -78,20 +76,6 @@ def check_export(onnx_bytes: bytes, model: ServedNetwork, calibration: Calibrati
     if not difference <= MAX_DIFFERENCE:
         raise ExportDiffersError(f"The exported graph differs by {difference:.2g}, more than {MAX_DIFFERENCE}.")
     return difference
-
-
-def open_onnx(onnx_bytes: bytes) -> onnxruntime.InferenceSession:
-    """A session on one thread, as the model is served."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(onnx_bytes, options, providers=["CPUExecutionProvider"])
-
-
-def run_onnx(onnx_bytes: bytes, images: Pixels, batch: int = 250) -> npt.NDArray[np.float32]:
-    """The graph's answers, [n, 2]."""
-    session = open_onnx(onnx_bytes)
-    parts = [images[start : start + batch] for start in range(0, len(images), batch)]
-    return np.concatenate([session.run([OUTPUT_NAME], {INPUT_NAME: part})[0] for part in parts])
 
 
 def _colours(graph: _Graph) -> str:

@@ -69,8 +69,28 @@ class NormalisedImage:
         return asdict(self.measurements)
 
 
+@dataclass(frozen=True)
+class DecodedImage:
+    """The whole picture upright in RGB, at most WORKING_SIDE pixels a side, and what the file said of itself."""
+
+    working: Image.Image
+    width: int
+    height: int
+    format: str
+
+
 def normalise(data: bytes, limits: Limits = Limits()) -> NormalisedImage:
     """Turn an uploaded file into the model's input, or raise InvalidImageError with a reason."""
+    found = decode(data, limits)
+    light = _light(found.working)
+    return NormalisedImage(
+        png=encode(model_input(found.working)),
+        measurements=Measurements(found.width, found.height, len(data), found.format, *light),
+    )
+
+
+def decode(data: bytes, limits: Limits = Limits()) -> DecodedImage:
+    """Read an uploaded file within the limits, or raise InvalidImageError with a reason."""
     file_format = _recognise(data, limits)
     try:
         with Image.open(io.BytesIO(data), formats=[file_format]) as image:
@@ -94,10 +114,20 @@ def normalise(data: bytes, limits: Limits = Limits()) -> NormalisedImage:
         working = working.transpose(turn)
     if turn in _SWAPS_SIDES:
         width, height = height, width
-    return NormalisedImage(
-        png=_model_input(working),
-        measurements=Measurements(width, height, len(data), file_format, *_light(working)),
-    )
+    return DecodedImage(working, width, height, file_format)
+
+
+def model_input(working: Image.Image) -> Image.Image:
+    """The whole picture, squashed to the model's square."""
+    side = MODEL_INPUT_SIDE
+    return working if working.size == (side, side) else working.resize((side, side), Image.Resampling.BICUBIC)
+
+
+def encode(small: Image.Image) -> bytes:
+    """An RGB picture as a PNG without metadata."""
+    buffer = io.BytesIO()
+    Image.frombytes("RGB", small.size, small.tobytes()).save(buffer, format="PNG")
+    return buffer.getvalue()
 
 
 def _recognise(data: bytes, limits: Limits) -> str:
@@ -192,12 +222,3 @@ def _light(working: Image.Image) -> tuple[float, float, float]:
     inner = (1, 1, grey.width - 1, grey.height - 1)  # Pillow leaves the outermost pixels unfiltered
     levels, edges = ImageStat.Stat(grey), ImageStat.Stat(grey.filter(_LAPLACIAN).crop(inner))
     return round(levels.mean[0] / 255, 4), round(levels.stddev[0] / 255, 4), round(edges.stddev[0] / 255, 4)
-
-
-def _model_input(working: Image.Image) -> bytes:
-    """The whole picture, squashed to the model's square, as a PNG without metadata."""
-    side = MODEL_INPUT_SIDE
-    small = working if working.size == (side, side) else working.resize((side, side), Image.Resampling.BICUBIC)
-    buffer = io.BytesIO()
-    Image.frombytes("RGB", small.size, small.tobytes()).save(buffer, format="PNG")
-    return buffer.getvalue()

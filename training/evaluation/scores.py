@@ -1,8 +1,12 @@
-"""How good answers are: every share with its counts and Wilson's 95 % interval."""
+"""How good answers are, as plain JSON: every share with its counts and Wilson's 95 % interval.
+
+Whatever has nothing to be a share of is None, never NaN. An answer passes as it does in the product: the larger of the
+two probabilities reaches the threshold.
+"""
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -10,63 +14,119 @@ import numpy.typing as npt
 from training.data.pictures import Classes
 from vehiclevision.labels import LABELS
 
-Probabilities = npt.NDArray[np.float32]
+Numbers: TypeAlias = npt.NDArray[np.float64]
+Flags: TypeAlias = npt.NDArray[np.bool_]
 
+NEITHER: Final = "neither"
+REVIEW: Final = "review"
+TRUTHS: Final = (*LABELS, NEITHER)
+VERDICTS: Final = (*LABELS, REVIEW)
 CALIBRATION_BINS: Final = 10
+CURVE_THRESHOLDS: Final = tuple(round(number / 200, 3) for number in range(201))
 _NORMAL_95: Final = 1.959963984540054
 
 
 @dataclass(frozen=True)
-class Share:
-    """`hits` of `n`, with Wilson's 95 % interval; `share` is None where n is 0."""
+class Judged:
+    """Answers beside the truth, one entry a picture."""
 
-    hits: int
-    n: int
-    share: float | None
-    low: float
-    high: float
+    truth: Classes
+    confidence: Numbers
+    answered: Classes
+
+    @property
+    def vehicle(self) -> Flags:
+        """Pictures that show one of the two vehicles."""
+        found: Flags = self.truth < len(LABELS)
+        return found
+
+    @property
+    def right(self) -> Flags:
+        """Pictures whose surer label is theirs; those with neither vehicle never are."""
+        found: Flags = self.answered == self.truth
+        return found
+
+    def passed(self, threshold: float) -> Flags:
+        """Answers that the workflow would act on."""
+        found: Flags = self.confidence >= threshold
+        return found
 
 
-@dataclass(frozen=True)
-class Scores:
-    """What the model's answers to one set of pictures are worth at one threshold.
+def judge(answers: npt.NDArray[np.floating], classes: Classes) -> Judged:
+    """Answers [n, 2] beside classes, of which all beyond the labels are neither; a tie is no label's."""
+    # In double precision, as the product compares them: a float32 of 0.7 lies below 0.7.
+    exact = np.asarray(answers, dtype=np.float64).reshape(-1, len(LABELS))
+    surer = np.where(exact[:, 0] == exact[:, 1], -1, exact.argmax(axis=1))
+    return Judged(np.minimum(classes, len(LABELS)), exact.max(axis=1, initial=0.0), surer)
 
-    `accuracy`: of the vehicles, the surer label is the right one, however sure it is.
-    `coverage`: of the vehicles, those answered at or above the threshold; `accuracy_covered`: the right ones of those.
-    `neither_passed`: of the pictures with neither vehicle, those that were answered at or above the threshold.
-    `ece_vehicles`: expected calibration error of the surer label over vehicles; `ece_balanced`: over all pictures,
-    vehicles and others weighing half each, an answer to a picture with neither being wrong.
+
+def figures(answers: npt.NDArray[np.floating], classes: Classes, threshold: float) -> dict[str, Any]:
+    """All figures of answers [n, 2] at a threshold.
+
+    `accuracy`: of the vehicles, the surer label is theirs, however sure. `coverage`: of the vehicles, those that pass;
+    `accuracy_covered`: the right ones among those. `neither_passed`: of the pictures with neither, those that pass.
+    `ece`: the calibration error over all pictures, an answer to a picture with neither being wrong; `ece_vehicles`:
+    over vehicles alone; `ece_balanced`: over all, vehicles and others weighing half each.
     """
+    judged = judge(answers, classes)
+    vehicle, right, passed = judged.vehicle, judged.right, judged.passed(threshold)
+    return {
+        "n": int(vehicle.sum()),
+        **_share("accuracy", right[vehicle]),
+        "threshold": threshold,
+        **_share("coverage", passed[vehicle]),
+        **_share("accuracy_covered", right[vehicle & passed]),
+        "covered_n": int((vehicle & passed).sum()),
+        "neither_n": int((~vehicle).sum()),
+        **_share("neither_passed", passed[~vehicle]),
+        "ece": calibration_error(judged.confidence, right, np.ones(len(right))),
+        "ece_vehicles": calibration_error(judged.confidence[vehicle], right[vehicle], np.ones(int(vehicle.sum()))),
+        "ece_balanced": _balanced_error(judged),
+        "labels": {label: _of_label(judged, number, passed) for number, label in enumerate(LABELS)},
+        "confusion": confusion(judged, threshold),
+    }
 
-    threshold: float
-    accuracy: Share
-    accuracy_by_label: dict[str, Share]
-    coverage: Share
-    accuracy_covered: Share
-    neither_passed: Share
-    ece_vehicles: float | None
-    ece_balanced: float | None
 
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON."""
-        return asdict(self)
+def confusion(judged: Judged, threshold: float) -> dict[str, dict[str, int]]:
+    """How many pictures of each truth got each verdict: {verdict: {truth: count}}."""
+    verdict = np.where(judged.passed(threshold) & (judged.answered >= 0), judged.answered, len(LABELS))
+    table = np.zeros((len(VERDICTS), len(TRUTHS)), dtype=np.int64)
+    np.add.at(table, (verdict, judged.truth), 1)
+    return {name: dict(zip(TRUTHS, row, strict=True)) for name, row in zip(VERDICTS, table.tolist(), strict=True)}
 
 
-def score(answers: Probabilities, classes: Classes, threshold: float) -> Scores:
-    """Score answers [n, 2]; classes beyond the labels show neither vehicle."""
-    vehicle = classes < len(LABELS)
-    confidence, right = answers.max(axis=1), answers.argmax(axis=1) == classes
-    covered = confidence >= threshold
-    return Scores(
-        threshold=threshold,
-        accuracy=_share(right[vehicle]),
-        accuracy_by_label={label: _share(right[classes == number]) for number, label in enumerate(LABELS)},
-        coverage=_share(covered[vehicle]),
-        accuracy_covered=_share(right[vehicle & covered]),
-        neither_passed=_share(covered[~vehicle]),
-        ece_vehicles=calibration_error(confidence[vehicle], right[vehicle], np.ones(vehicle.sum())),
-        ece_balanced=_balanced_error(confidence, right, vehicle),
-    )
+def curve(answers: npt.NDArray[np.floating], classes: Classes) -> list[dict[str, float | None]]:
+    """Coverage, accuracy of what is covered, and the share of neither that passes, at every threshold from 0 to 1."""
+    judged = judge(answers, classes)
+    vehicle, right = judged.vehicle, judged.right
+    points = []
+    for threshold in CURVE_THRESHOLDS:
+        passed = judged.passed(threshold)
+        points.append(
+            {
+                "threshold": threshold,
+                "coverage": _ratio(passed[vehicle]),
+                "accuracy_covered": _ratio(right[vehicle & passed]),
+                "neither_passed": _ratio(passed[~vehicle]),
+            }
+        )
+    return points
+
+
+def reliability(answers: npt.NDArray[np.floating], classes: Classes) -> list[dict[str, float | int | None]]:
+    """Mean confidence and share of right answers in each bin of equal width, over all pictures."""
+    judged = judge(answers, classes)
+    number = _bins(judged.confidence)
+    return [
+        {
+            "from": index / CALIBRATION_BINS,
+            "to": (index + 1) / CALIBRATION_BINS,
+            "n": int((number == index).sum()),
+            "confidence": _ratio(judged.confidence[number == index]),
+            "right": _ratio(judged.right[number == index]),
+        }
+        for index in range(CALIBRATION_BINS)
+    ]
 
 
 def wilson(hits: int, n: int) -> tuple[float, float]:
@@ -76,29 +136,54 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
     share, z2 = hits / n, _NORMAL_95**2
     middle = (share + z2 / (2 * n)) / (1 + z2 / n)
     reach = _NORMAL_95 * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    return max(0.0, middle - reach), min(1.0, middle + reach)
+    # All of n, or none, must lie inside their interval: rounding may not push its edge past them.
+    low = 0.0 if hits == 0 else middle - reach
+    high = 1.0 if hits == n else middle + reach
+    return low, high
 
 
-def calibration_error(
-    confidence: npt.NDArray[np.floating], right: npt.NDArray[np.bool_], weights: npt.NDArray[np.floating]
-) -> float | None:
+def calibration_error(confidence: Numbers, right: Flags, weights: Numbers) -> float | None:
     """The mean gap between confidence and truth over equal-width bins; None without pictures."""
     if not len(confidence):
         return None
-    number = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    gaps = np.bincount(number, weights * (confidence - right), CALIBRATION_BINS)
+    gaps = np.bincount(_bins(confidence), weights * (confidence - right), CALIBRATION_BINS)
     return round(float(np.abs(gaps).sum() / weights.sum()), 4)
 
 
-def _balanced_error(
-    confidence: npt.NDArray[np.floating], right: npt.NDArray[np.bool_], vehicle: npt.NDArray[np.bool_]
-) -> float | None:
+def _bins(confidence: Numbers) -> Classes:
+    found: Classes = np.minimum((confidence * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
+    return found
+
+
+def _balanced_error(judged: Judged) -> float | None:
+    vehicle = judged.vehicle
     if vehicle.all() or not vehicle.any():
         return None
-    return calibration_error(confidence, right & vehicle, np.where(vehicle, 1 / vehicle.sum(), 1 / (~vehicle).sum()))
+    weights = np.where(vehicle, 1 / vehicle.sum(), 1 / (~vehicle).sum())
+    return calibration_error(judged.confidence, judged.right, weights)
 
 
-def _share(hits: npt.NDArray[np.bool_]) -> Share:
+def _of_label(judged: Judged, number: int, passed: Flags) -> dict[str, Any]:
+    own = judged.truth == number
+    return {
+        "n": int(own.sum()),
+        **_share("accuracy", judged.right[own]),
+        **_share("coverage", passed[own]),
+        **_share("accuracy_covered", judged.right[own & passed]),
+        "covered_n": int((own & passed).sum()),
+    }
+
+
+def _share(name: str, hits: Flags) -> dict[str, Any]:
+    """The share under its name, with its count and the edges of its interval."""
     count, n = int(hits.sum()), len(hits)
-    low, high = wilson(count, n)
-    return Share(count, n, round(count / n, 4) if n else None, round(low, 4), round(high, 4))
+    low, high = wilson(count, n) if n else (None, None)
+    return {name: _ratio(hits), f"{name}_count": count, f"{name}_low": _rounded(low), f"{name}_high": _rounded(high)}
+
+
+def _ratio(values: Flags | Numbers) -> float | None:
+    return _rounded(float(values.mean())) if len(values) else None
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)

@@ -10,10 +10,11 @@ pytest.importorskip("torch", reason="training needs the packages of requirements
 import torch
 
 from training.calibrate import calibrate
-from training.export import check_export, run_onnx, to_onnx
+from training.export import check_export, to_onnx
 from training.fit import class_logits
 from training.network import Network
 from training.serving import Calibration, ServedNetwork, logits_in_batches, probabilities, served
+from training.session import run_onnx
 
 IMAGES = np.random.default_rng(3).integers(0, 256, (40, 32, 32, 3), np.uint8)
 CALIBRATION = Calibration(temperature=0.6, vehicle_shift=0.8)

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from local import model
-from local.errors import ModelRefusedError
-from local.model import load_model
 from tests.unit.local.tiny_model import ONNX, manifest, packed, write_model
+from training import artefact
+from training.artefact import load_model
+from training.errors import ModelRefusedError
 
 
 def refusal(path: Path) -> str:
@@ -30,6 +30,18 @@ def test_a_sound_artefact_predicts_probabilities_for_a_batch(tmp_path: Path) -> 
     assert answers.dtype == np.float32
     assert answers == pytest.approx(np.array([[0.95, 0.0], [0.0, 0.95]]))
     assert found.manifest.version == found.manifest.sha256[:12]
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 300])
+def test_answers_do_not_depend_on_the_batch(tmp_path: Path, count: int) -> None:
+    """Any number of images, none included, is answered in order, however they are divided."""
+    found = load_model(write_model(tmp_path / "model.tar.gz"))
+    images = np.random.default_rng(1).integers(0, 256, (count, 32, 32, 3), np.uint8)
+
+    answers = found.predict(images, batch=3)
+
+    assert answers.shape == (count, 2)
+    assert answers == pytest.approx(found.predict(images))
 
 
 @pytest.mark.parametrize(
@@ -68,7 +80,7 @@ def test_a_network_other_than_the_described_one_is_refused(tmp_path: Path) -> No
 
 def test_a_network_that_reads_other_files_is_refused(tmp_path: Path) -> None:
     """ONNX can keep weights in files by name; such a network never reaches onnxruntime."""
-    path = write_model(tmp_path / "model.tar.gz", onnx=ONNX + model.EXTERNAL_DATA_MARK)
+    path = write_model(tmp_path / "model.tar.gz", onnx=ONNX + artefact.EXTERNAL_DATA_MARK)
 
     assert "other files" in refusal(path)
 
@@ -91,7 +103,7 @@ def test_a_damaged_network_is_refused(tmp_path: Path) -> None:
         [("/model.onnx", ONNX), ("manifest.json", manifest())],
         [("model.onnx", ONNX), ("manifest.json", b"[]")],
         [("model.onnx", ONNX), ("manifest.json", b"[" * 100_000)],
-        [("model.onnx", ONNX), ("manifest.json", b"{}" + b" " * model.MAX_MANIFEST_BYTES)],
+        [("model.onnx", ONNX), ("manifest.json", b"{}" + b" " * artefact.MAX_MANIFEST_BYTES)],
         [],
     ],
     ids=["no network", "no manifest", "one more", "twice", "above", "absolute", "a list", "deep", "large", "empty"],

@@ -1,0 +1,68 @@
+"""Asking a SageMaker endpoint about many pictures: a few at a time, each answer checked, each one timed."""
+
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from training.data.pictures import Pixels, png
+from training.data.threads import in_threads
+from training.errors import EndpointFailedError
+from training.evaluation.samples import Listener
+from training.evaluation.scores import Numbers
+from vehiclevision.errors import EndpointMissingError, InvalidPredictionError, VehicleVisionError
+from vehiclevision.labels import LABELS
+from vehiclevision.prediction import Prediction, predict
+
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
+
+AT_A_TIME: Final = 8
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The endpoint's answers [n, 2], the time that each took, and who answered."""
+
+    answers: Numbers
+    milliseconds: tuple[float, ...]
+    model_versions: tuple[str, ...]
+
+
+def ask(runtime: "SageMakerRuntimeClient", endpoint_name: str, pixels: Pixels, listener: Listener) -> Asked:
+    """Send every picture as the workflow does; the client's settings say how often a request is tried again."""
+    answers = np.zeros((len(pixels), len(LABELS)))
+    taken: list[float] = []
+    versions: set[str] = set()
+    asking = in_threads(partial(_timed, runtime, endpoint_name), pixels, AT_A_TIME)
+    for number, (prediction, milliseconds) in enumerate(asking):
+        answers[number] = prediction.inferences
+        taken.append(milliseconds)
+        versions.add(prediction.model_version)
+        listener(number + 1, len(pixels))
+    return Asked(answers, tuple(taken), tuple(sorted(versions)))
+
+
+def _timed(runtime: "SageMakerRuntimeClient", endpoint_name: str, picture: Pixels) -> tuple[Prediction, float]:
+    body = png(picture)
+    started = time.perf_counter()
+    try:
+        prediction = predict(runtime, endpoint_name, body)
+    except EndpointMissingError as error:
+        raise EndpointFailedError(
+            f"There is no endpoint {endpoint_name}.", "Check its name, the account and the region."
+        ) from error
+    except InvalidPredictionError as error:
+        raise EndpointFailedError(
+            f"The endpoint {endpoint_name} does not answer as a model of ours: {error}.",
+            "Check that it serves two probabilities, bicycle first.",
+        ) from error
+    except VehicleVisionError as error:
+        cause = " ".join(str(error.__cause__ or error).split())[:300]
+        raise EndpointFailedError(
+            f"The endpoint {endpoint_name} gave no usable answer ({type(error).__name__}): {cause}",
+            "Half of an evaluation would mislead, so it ended. Mend that, then run it again.",
+        ) from error
+    return prediction, 1000 * (time.perf_counter() - started)

@@ -1,0 +1,226 @@
+"""The plots of the page: SVG that takes its colours from the page and its text from the reader's fonts.
+
+matplotlib draws with stand-in colours, each of which becomes a CSS variable: the same drawing then fits a light page, a
+dark page and paper. The same figures give the same bytes.
+"""
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import matplotlib as mpl
+import numpy as np
+from markupsafe import Markup, escape
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from training.evaluation.scores import TRUTHS, Judged, wilson
+
+# Colours that no drawing needs, each standing for a variable of the page's style sheet.
+INK, FAINT, LINE, PAPER = "#010203", "#010204", "#010205", "#010206"
+BICYCLE, MOTORCYCLE, OTHER, ACCENT = "#010207", "#010208", "#010209", "#01020a"
+VARIABLES: Final = {
+    INK: "--ink",
+    FAINT: "--faint",
+    LINE: "--line",
+    PAPER: "--paper",
+    BICYCLE: "--bicycle",
+    MOTORCYCLE: "--motorcycle",
+    OTHER: "--other",
+    ACCENT: "--accent",
+}
+_OF_TRUTH: Final = dict(zip(TRUTHS, (BICYCLE, MOTORCYCLE, OTHER), strict=True))
+# Inches at 72 points: about as wide as a phone, so that text keeps its size there.
+_WIDTH: Final = 5.2
+_SETTINGS: Final[dict[Any, Any]] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "vehiclevision",
+    "font.family": "sans-serif",
+    "font.size": 10.5,
+    "text.color": INK,
+    "axes.edgecolor": LINE,
+    "axes.labelcolor": FAINT,
+    "axes.facecolor": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.spines.left": False,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.axisbelow": True,
+    "grid.color": LINE,
+    "grid.linewidth": 0.8,
+    "xtick.color": LINE,
+    "ytick.color": LINE,
+    "xtick.labelcolor": FAINT,
+    "ytick.labelcolor": FAINT,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "xtick.major.pad": 6,
+    "lines.linewidth": 2,
+    "lines.solid_capstyle": "round",
+    "figure.facecolor": "none",
+}
+_HISTOGRAM_BINS: Final = 20
+
+
+def histogram(judged: Judged, threshold: float) -> Markup:
+    """How sure the model is, for pictures of each kind by themselves."""
+    with mpl.rc_context(_SETTINGS):
+        figure = _figure(3.5)
+        for row, axes in enumerate(figure.subplots(3, 1, sharex=True)):
+            _histogram_of(axes, judged.confidence[judged.truth == row], TRUTHS[row], threshold)
+            if row == 0:
+                axes.annotate(
+                    f"passes from {threshold:g}",
+                    (threshold, 1),
+                    xycoords=("data", "axes fraction"),
+                    xytext=(-5, 4),
+                    textcoords="offset points",
+                    color=ACCENT,
+                    ha="right",
+                )
+        axes.set_xlabel("larger of the two probabilities")
+        return _svg(figure, "histogram", "Histogram of the confidence for bicycles, motorcycles and neither")
+
+
+def _histogram_of(axes: Axes, confidence: Any, name: str, threshold: float) -> None:
+    edges = np.linspace(0, 1, _HISTOGRAM_BINS + 1)
+    counts, _ = np.histogram(confidence, edges)
+    shares = counts / max(1, len(confidence))
+    axes.bar(edges[:-1] + 0.025, shares, width=0.043, color=_OF_TRUTH[name])
+    axes.axvline(threshold, color=ACCENT, linewidth=1.4, linestyle=(0, (3, 2)))
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, max(0.05, float(shares.max(initial=0)) * 1.12))
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.yaxis.set_major_locator(MaxNLocator(2))
+    axes.set_title(f"{name}, {len(confidence):,}", loc="left", fontsize=10.5, color=_OF_TRUTH[name], pad=3)
+
+
+def reliability(bins: Sequence[Mapping[str, Any]]) -> Markup:
+    """What the model says beside what is true: on the diagonal, seven in ten means seven in ten."""
+    filled = [item for item in bins if item["n"]]
+    most = max((item["n"] for item in filled), default=1)
+    said, true = [item["confidence"] for item in filled], [item["right"] for item in filled]
+    sure = [wilson(round(item["right"] * item["n"]), item["n"]) for item in filled]
+    with mpl.rc_context(_SETTINGS):
+        figure = _figure(3.5)
+        axes = figure.subplots()
+        axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1.2, linestyle=(0, (3, 2)))
+        axes.vlines(said, [low for low, _ in sure], [high for _, high in sure], color=ACCENT, alpha=0.45, linewidth=2)
+        axes.scatter(said, true, s=[22 + 160 * item["n"] / most for item in filled], color=ACCENT, zorder=3)
+        _shares(axes, "mean confidence", "really so")
+        axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        return _svg(figure, "reliability", "Reliability: mean confidence against the share of right answers")
+
+
+def thresholds(curve: Sequence[Mapping[str, Any]], threshold: float) -> Markup:
+    """What every threshold would do."""
+    with mpl.rc_context(_SETTINGS):
+        figure = _figure(3.5)
+        axes = figure.subplots()
+        x = [point["threshold"] for point in curve]
+        lines = (
+            ("accuracy_covered", "right, of vehicles that pass", BICYCLE, "solid"),
+            ("coverage", "vehicles that pass", ACCENT, (0, (6, 2))),
+            ("neither_passed", "neither that passes", OTHER, (0, (1.5, 1.5))),
+        )
+        for name, label, colour, style in lines:
+            axes.plot(x, [_or_gap(point[name]) for point in curve], color=colour, label=label, linestyle=style)
+        axes.axvline(threshold, color=INK, linewidth=1)
+        _shares(axes, "threshold", "")
+        _legend(axes)
+        return _svg(figure, "thresholds", "Coverage, accuracy and false passes at every threshold")
+
+
+def trade_off(curve: Sequence[Mapping[str, Any]], threshold: float) -> Markup:
+    """Two numbers that conflict: fewer vehicles for a person to look at, and more mistakes."""
+    with mpl.rc_context(_SETTINGS):
+        figure = _figure(3.5)
+        axes = figure.subplots()
+        coverage = [_or_gap(point["coverage"]) for point in curve]
+        wrong = [1 - _or_gap(point["accuracy_covered"]) for point in curve]
+        false = [_or_gap(point["neither_passed"]) for point in curve]
+        chosen = min(range(len(curve)), key=lambda index: abs(curve[index]["threshold"] - threshold))
+        for values, label, colour, style in (
+            (wrong, "wrong, of vehicles that pass", BICYCLE, "solid"),
+            (false, "neither that passes", OTHER, (0, (1.5, 1.5))),
+        ):
+            axes.plot(coverage, values, color=colour, label=label, linestyle=style)
+            axes.plot([coverage[chosen]], [values[chosen]], "o", color=colour, markersize=8)
+        # Thresholds near 0 pass nearly everything and would press the rest into the axis.
+        near = [value for value in (wrong[chosen], false[chosen]) if not np.isnan(value)]
+        axes.set_ylim(0, min(1.0, max(0.03, 3 * max(near, default=0.03))))
+        axes.set_xlim(min(0.5, 0.9 * coverage[chosen]) if coverage[chosen] > 0 else 0, 1.005)
+        axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axes.yaxis.set_major_formatter(PercentFormatter(1))
+        axes.set_xlabel("vehicles that pass")
+        _legend(axes)
+        return _svg(figure, "trade-off", "Mistakes against coverage; the dots are the threshold in use")
+
+
+def costs(found: Mapping[str, Any]) -> Markup:
+    """What 1,000 uploads cost at every threshold."""
+    with mpl.rc_context(_SETTINGS):
+        figure = _figure(3.4)
+        axes = figure.subplots()
+        x = [point["threshold"] for point in found["curve"]]
+        y = [point["cost"] for point in found["curve"]]
+        axes.axvspan(found["threshold_low"], found["threshold_high"], color=ACCENT, alpha=0.12, linewidth=0)
+        axes.plot(x, y, color=ACCENT, label="with the model")
+        everything = found["cost_all_reviewed"]
+        axes.axhline(everything, color=FAINT, linewidth=1.2, linestyle=(0, (3, 2)), label="everything to a person")
+        axes.plot([found["threshold"]], [found["cost"]], "o", color=ACCENT, markersize=8)
+        axes.set_xlim(0.5, 1)
+        axes.set_ylim(0, 1.15 * max(found["cost_all_reviewed"], min(max(y), 3 * max(min(y), 1e-9))))
+        axes.set_xlabel("threshold")
+        _legend(axes)
+        return _svg(figure, "costs", "Cost of 1,000 uploads at every threshold")
+
+
+def _figure(height: float) -> Figure:
+    figure = Figure(figsize=(_WIDTH, height), layout="constrained")
+    FigureCanvasSVG(figure)
+    return figure
+
+
+def _shares(axes: Axes, x: str, y: str) -> None:
+    axes.set_xlim(0, 1.01)
+    axes.set_ylim(0, 1.03)
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+
+
+def _legend(axes: Axes) -> None:
+    axes.legend(
+        loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=2, frameon=False, handlelength=1.8, borderaxespad=0.2
+    )
+
+
+def _or_gap(value: float | None) -> float:
+    """matplotlib leaves a gap where a number is none."""
+    return float("nan") if value is None else value
+
+
+def _svg(figure: Figure, name: str, title: str) -> Markup:
+    """The drawing as it can stand in a page: without fixed size, metadata or style of its own."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>|<!--.*?-->", "", text, flags=re.DOTALL)
+    width, height = (float(found) for found in re.findall(r' (?:width|height)="([\d.]+)pt"', text)[:2])
+    opening = (
+        f'<svg class="chart" role="img" aria-label="{escape(title)}" viewBox="0 0 {width:g} {height:g}" '
+        'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'
+    )
+    text = opening + text[text.index(">") + 1 :]
+    # Several drawings share a page, so what they name must not clash.
+    text = re.sub(r'\bid="', f'id="{name}-', text)
+    text = re.sub(r'(url\(#|href="#)', rf"\g<1>{name}-", text)
+    for colour, variable in VARIABLES.items():
+        text = text.replace(colour, f"var({variable})")
+    return Markup(text)  # noqa: S704 - drawn by matplotlib from numbers and our own words

@@ -1,0 +1,115 @@
+"""All that an evaluation found, as plain JSON; the page shows the same and nothing else."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from training.data.pictures import Classes
+from training.evaluation import scores
+from training.evaluation.costs import Costs, cheapest_threshold
+from training.evaluation.degrade import DEGRADATIONS
+from training.evaluation.samples import Samples
+from training.evaluation.scores import TRUTHS, Judged, Numbers, judge
+from vehiclevision.labels import LABELS
+
+FORMAT: Final = 1
+CLEAN: Final = "clean"
+# So many pictures of each kind of trouble are named: enough to look at, whatever the folder holds.
+MAX_NAMED: Final = 24
+_ROBUSTNESS_FIGURES: Final = ("n", "accuracy", "coverage", "accuracy_covered", "neither_n", "neither_passed")
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Pictures and what the model said: plain, and in each worse state for the samples that have one."""
+
+    samples: Samples
+    answers: Numbers
+    worse: Mapping[str, Numbers]
+
+    def judged(self) -> Judged:
+        """The answers beside the truth."""
+        return judge(self.answers, self.samples.classes)
+
+
+def report(answered: Answered, threshold: float, costs: Costs | None, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Figures first, then what they rest on; `facts` say which model answered, where, and how fast."""
+    samples, judged = answered.samples, answered.judged()
+    return {
+        "format": FORMAT,
+        **scores.figures(answered.answers, samples.classes, threshold),
+        **facts,
+        "data_hash": samples.data_hash,
+        "data": {
+            "source": samples.source,
+            "pictures": len(samples),
+            "classes": list(samples.class_names),
+            "refused": len(samples.refused),
+            "refused_reasons": dict(sorted(Counter(item.reason for item in samples.refused).items())),
+            "refused_files": [{"file": item.file, "reason": item.reason} for item in samples.refused],
+        },
+        "robustness": _robustness(answered, threshold),
+        "costs": _costs(answered, costs),
+        "reliability": scores.reliability(answered.answers, samples.classes),
+        "curve": scores.curve(answered.answers, samples.classes),
+        "pictures": {
+            "wrong": _named(answered, wrong(judged, threshold)),
+            "least_sure": _named(answered, least_sure(judged, threshold)),
+        },
+    }
+
+
+def wrong(judged: Judged, threshold: float) -> list[int]:
+    """Pictures that pass with a label that is not theirs, the surest first."""
+    found = np.flatnonzero(judged.passed(threshold) & ~judged.right)
+    return _first(found, -judged.confidence[found])
+
+
+def least_sure(judged: Judged, threshold: float) -> list[int]:
+    """Vehicles that go to a person, the least sure of their own label first."""
+    found = np.flatnonzero(judged.vehicle & ~judged.passed(threshold))
+    return _first(found, judged.confidence[found])
+
+
+def _first(found: Classes, rank: Numbers) -> list[int]:
+    order: list[int] = found[np.argsort(rank, kind="stable")][:MAX_NAMED].tolist()
+    return order
+
+
+def _named(answered: Answered, chosen: list[int]) -> list[dict[str, Any]]:
+    return [
+        {
+            "file": answered.samples.names[index],
+            "shows": TRUTHS[int(answered.samples.classes[index])],
+            **{label: round(float(answered.answers[index][number]), 4) for number, label in enumerate(LABELS)},
+        }
+        for index in chosen
+    ]
+
+
+def _robustness(answered: Answered, threshold: float) -> list[dict[str, Any]]:
+    """The same pictures plain and in each worse state."""
+    if not answered.worse:
+        return []
+    chosen = answered.samples.worse
+    classes = answered.samples.classes[chosen]
+    rows = [(CLEAN, "as they are", answered.answers[chosen])]
+    rows += [(name, DEGRADATIONS[name].strength, answers) for name, answers in answered.worse.items()]
+    return [
+        {"condition": name, "strength": strength, **_some(scores.figures(answers, classes, threshold))}
+        for name, strength, answers in rows
+    ]
+
+
+def _some(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: found[name] for name in _ROBUSTNESS_FIGURES}
+
+
+def _costs(answered: Answered, costs: Costs | None) -> dict[str, Any] | None:
+    """The cheapest threshold, where costs are known and there is a vehicle to send anywhere."""
+    if costs is None or not (answered.samples.classes < len(LABELS)).any():
+        return None
+    return cheapest_threshold(answered.answers, answered.samples.classes, costs).as_json()
