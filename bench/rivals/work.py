@@ -1,0 +1,15 @@
+"""What every server does for a request: the product's own decoding and the artefact's own session."""
+
+import os
+
+from local.container import decode
+from training.artefact import DEFAULT_MODEL, load_model
+
+THREADS = int(os.environ.get("BENCH_THREADS", "2"))
+MODEL = load_model(DEFAULT_MODEL)
+
+
+def answer(data: bytes) -> list[float]:
+    """The probabilities of one picture."""
+    found: list[float] = MODEL.predict(decode(data)[None])[0].tolist()
+    return found
