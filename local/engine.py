@@ -105,9 +105,10 @@ def main(arguments: list[str]) -> None:
     from ministack import app  # noqa: PLC0415 - it takes a second, and its settings from the environment
 
     from local import patches  # noqa: PLC0415 - it needs the above
+    from local.sagemaker_control import process as control  # noqa: PLC0415 - it imports this module
 
     journal = Journal(own.directory / "journal.sqlite3")
-    patches.apply(workers_per_function(), journal)
+    patches.apply(workers_per_function(), journal, lambda: control.url(options.directory))
     saver = patches.Saver(journal)
     app.app = saver.watch(app.app)
 

@@ -1,7 +1,6 @@
 """What can go wrong with the local AWS, in words for the person at the keyboard.
 
-LocalAwsError            one sentence and what to do about it; commands print both and no traceback
-└── ModelRefusedError    a model artefact that must not be served
+LocalAwsError    one sentence and what to do about it; commands print both and no traceback
 """
 
 
@@ -12,7 +11,3 @@ class LocalAwsError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
-
-
-class ModelRefusedError(LocalAwsError):
-    """The file is no model artefact that this release may serve."""

@@ -4,6 +4,7 @@ A patch is a last resort: whatever an environment variable or a public interface
 Each has a test that shows the defect in MiniStack as it is published, and so fails when it is mended.
 """
 
+import asyncio
 import contextlib
 import contextvars
 import copy
@@ -15,6 +16,8 @@ import re
 import socketserver
 import threading
 import time
+import urllib.error
+import urllib.request
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -30,7 +33,7 @@ from local.journal import Journal
 from local.lambda_worker.runtime_client import END_OF_LOG
 
 
-def apply(workers_per_function: int, journal: Journal) -> None:
+def apply(workers_per_function: int, journal: Journal, sagemaker_url: Callable[[], str | None]) -> None:
     """Change this process's MiniStack, which must be of the version in local/engine.py."""
     write_items_through(journal)
     write_executions_through(journal)
@@ -44,6 +47,7 @@ def apply(workers_per_function: int, journal: Journal) -> None:
     accept_metric_math_alarms()
     settle_interrupted_stacks()
     match_line_breaks_in_policies()
+    reach_sagemaker(sagemaker_url)
 
 
 def answer_runtime_api_at_once() -> None:
@@ -242,6 +246,43 @@ def policy_pattern(pattern: str, ignore_case: bool) -> re.Pattern[str]:
     words = {"*": ".*", "?": "."}
     text = "".join(words.get(character) or re.escape(character) for character in pattern)
     return re.compile(rf"{text}\Z", re.DOTALL | (re.IGNORECASE if ignore_case else 0))
+
+
+def reach_sagemaker(url: Callable[[], str | None]) -> None:
+    """MiniStack has no SageMaker, and so no tasks for it: both forms of a task state call the one beside it."""
+
+    def run_task(resource: str, parameters: Any) -> dict[str, Any]:
+        from local.sagemaker_control import integration  # noqa: PLC0415 - few workflows have such a task
+
+        try:
+            return integration.perform(resource, parameters, url())
+        except integration.TaskError as error:
+            raise stepfunctions._ExecutionError(error.error, error.cause) from error
+
+    async def forward(
+        _method: str, _path: str, headers: dict[str, str], body: Any, _query: Any
+    ) -> tuple[int, dict[str, str], bytes]:
+        return await asyncio.to_thread(_post, url(), headers, body)
+
+    stepfunctions._SERVICE_DISPATCH["arn:aws:states:::sagemaker:"] = run_task
+    stepfunctions._AWS_SDK_SERVICE_MAP["sagemaker"] = {"target_prefix": "SageMaker", "protocol": "json"}
+    stepfunctions._AWS_SDK_ERROR_PREFIX["sagemaker"] = "SageMaker"
+    app.SERVICE_HANDLERS["sagemaker"] = forward
+
+
+def _post(url: str | None, headers: dict[str, str], body: Any) -> tuple[int, dict[str, str], bytes]:
+    """A JSON request as MiniStack makes it for its own services, sent on to another process."""
+    data = body.encode() if isinstance(body, str) else bytes(body)
+    kept = {name: value for name, value in headers.items() if name.lower() not in ("host", "content-length")}
+    try:
+        request = urllib.request.Request(f"{url}/", data, kept, method="POST")  # noqa: S310 - our own http address
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+            return answer.status, dict(answer.headers), answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, dict(error.headers), error.read()
+    except (OSError, ValueError):
+        message = "The local SageMaker does not run. Start it with: vehiclevision up"
+        return 503, {}, json.dumps({"__type": "ServiceUnavailable", "message": message}).encode()
 
 
 # ---- surviving kill -9 ---------------------------------------------------------------------------

@@ -3,8 +3,10 @@
 Apart from `sagemaker_runtime`, so that a command that only looks or starts does not load onnxruntime and numpy.
 """
 
+import contextlib
 import json
 import os
+import urllib.request
 from pathlib import Path
 
 from local import processes
@@ -23,7 +25,11 @@ def server(directory: Path) -> Server:
 
 
 def endpoints_file(directory: Path) -> Path:
-    """Which endpoints exist: {"endpoints": {name: {"model": path from the checkout, "status": "InService"}}}."""
+    """What is served: {"endpoints": {name: {"model": path from the checkout, "status": "InService"}}}.
+
+    The control plane writes it, with two more fields: "variants", a list of {"name", "model", "weight"}, and
+    "capture", which local/sagemaker_capture.py reads.
+    """
     return directory / "sagemaker" / "endpoints.json"
 
 
@@ -43,6 +49,15 @@ def start(directory: Path) -> str:
     url = f"http://{HOST}:{port}"
     processes.await_answer(found, process, f"{url}/ping", START_SECONDS)
     return url
+
+
+def flush(directory: Path) -> None:
+    """Have the runtime write the data that it captured and has not written yet."""
+    record = processes.running(server(directory))
+    if record is not None:
+        url = f"http://{HOST}:{record['port']}/flush-captured-data"
+        with contextlib.suppress(OSError), urllib.request.urlopen(url, b"", timeout=STOP_SECONDS):
+            pass
 
 
 def stop(directory: Path) -> None:

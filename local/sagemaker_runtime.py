@@ -5,8 +5,8 @@ The same server is a SageMaker inference container: GET /ping and POST /invocati
 
 import argparse
 import asyncio
-import io
 import json
+import random
 import sys
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,27 +16,21 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-import numpy as np
 import uvicorn
-from PIL import Image
 
 from local import processes
+from local.container import Container, ContainerError
 from local.engine import CHECKOUT, REGION
-from local.errors import ModelRefusedError
-from local.model import Images, Model, load_model
 from local.processes import HOST
 from local.sagemaker import DEFAULT_ENDPOINTS, IN_SERVICE, endpoints_file, server
-from vehiclevision.errors import InvalidImageError
-from vehiclevision.image_gate import normalise
-from vehiclevision.labels import MODEL_INPUT_SIDE
+from local.sagemaker_capture import Capture, Exchange, put_into
+from training.artefact import Model, load_model
+from training.errors import ModelRefusedError
 
 MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
-MAX_PREDICTIONS_AT_A_TIME = 2
-CONTENT_TYPES = frozenset({"image/png", "image/jpeg", "application/x-image"})
 VARIANT = "AllTraffic"
+ANSWER_TYPE = "application/json"
 ACCOUNT = "000000000000"
-# First bytes of a PNG of the model's own size in 8-bit RGB: it has been through the image gate already.
-READY_PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + MODEL_INPUT_SIDE.to_bytes(4, "big") * 2 + b"\x08\x02"
 
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -64,35 +58,6 @@ class ServiceError(Exception):
         )
 
 
-class ContainerError(Exception):
-    """The model container answers with an error status."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-
-
-# ---- the container: what a model image does ------------------------------------------------------
-
-
-def decode(data: bytes, content_type: str) -> Images:
-    """The picture as the model takes it, or the refusal a container would give."""
-    if content_type.split(";", maxsplit=1)[0].strip().lower() not in CONTENT_TYPES:
-        raise ContainerError(415, f"content type {content_type[:80]!r} is not supported")
-    try:
-        png = data if data.startswith(READY_PNG) else normalise(data).png
-        with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
-            return np.asarray(image.convert("RGB"), dtype=np.uint8)
-    except (InvalidImageError, OSError, ValueError, SyntaxError) as error:
-        raise ContainerError(400, f"unable to decode the image: {error}") from error
-
-
-def predict(model: Model, data: bytes, content_type: str) -> list[float]:
-    """The container's whole work on one request."""
-    return [float(value) for value in model.predict(decode(data, content_type)[np.newaxis])[0]]
-
-
 # ---- which models are served ---------------------------------------------------------------------
 
 
@@ -103,24 +68,60 @@ class Models:
         self._file = endpoints_file
         self._loaded: dict[Path, tuple[tuple[int, int], Model]] = {}
 
-    def endpoints(self) -> dict[str, dict[str, str]]:
-        """Endpoint names with their model and status."""
+    def endpoints(self) -> Mapping[str, Mapping[str, Any]]:
+        """Endpoint names with what they serve; see local/sagemaker.py."""
         found = processes.read_json(self._file).get("endpoints")
         return found if isinstance(found, dict) else DEFAULT_ENDPOINTS
 
-    def model(self, endpoint: Mapping[str, str]) -> Model:
-        """The endpoint's model, ready to predict."""
-        path = CHECKOUT / endpoint.get("model", "")
-        try:
-            stat = path.stat()
-        except OSError as error:
-            raise ModelRefusedError(f"The model {path} is not there.") from error
-        stamp = (stat.st_mtime_ns, stat.st_size)
-        loaded = self._loaded.get(path)
-        if loaded is None or loaded[0] != stamp:
-            loaded = (stamp, load_model(path))
-            self._loaded[path] = loaded
-        return loaded[1]
+    def model(self, endpoint: Mapping[str, Any]) -> Model:
+        """The model of an endpoint or a variant, ready to predict."""
+        found = self.loaded(endpoint)
+        if found is None:
+            path = self._path(endpoint)
+            stamp = stamp_of(path)
+            if stamp is None:
+                raise ModelRefusedError(f"The model {path} is not there.")
+            found = load_model(path)
+            self._loaded[path] = (stamp, found)
+            for unused in self._loaded.keys() - self._used() - {path}:
+                del self._loaded[unused]
+        return found
+
+    def _used(self) -> set[Path]:
+        entries = [(endpoint, *endpoint.get("variants", [])) for endpoint in self.endpoints().values()]
+        return {self._path(entry) for group in entries for entry in group}
+
+    def loaded(self, endpoint: Mapping[str, Any]) -> Model | None:
+        """The endpoint's model, unless it must first be loaded."""
+        path = self._path(endpoint)
+        stamp, model = self._loaded.get(path, (None, None))
+        return model if stamp is not None and stamp == stamp_of(path) else None
+
+    @staticmethod
+    def _path(endpoint: Mapping[str, Any]) -> Path:
+        return CHECKOUT / str(endpoint.get("model", ""))
+
+
+def chosen(endpoint: Mapping[str, Any], wanted: str | None) -> Mapping[str, Any] | None:
+    """The variant that answers: one by chance as their weights say, of those with the name if one is wanted."""
+    variants: list[Mapping[str, Any]] = endpoint.get("variants") or [
+        {"name": VARIANT, "model": endpoint.get("model", ""), "weight": 1.0}
+    ]
+    among = [variant for variant in variants if wanted in (None, variant["name"])]
+    weights = [float(variant["weight"]) for variant in among]
+    if len(among) < 2:
+        return among[0] if among else None
+    # Which of two models answers is no secret.
+    return random.choices(among, weights if sum(weights) else None)[0]  # noqa: S311
+
+
+def stamp_of(path: Path) -> tuple[int, int] | None:
+    """What changes when a file does; None when there is no file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
 
 
 # ---- the service ---------------------------------------------------------------------------------
@@ -129,9 +130,12 @@ class Models:
 class Runtime:
     """The ASGI application."""
 
-    def __init__(self, models: Models) -> None:
+    def __init__(self, models: Models, capture: Capture | None = None) -> None:
         self._models = models
-        self._pool = ThreadPoolExecutor(MAX_PREDICTIONS_AT_A_TIME, thread_name_prefix="predict")
+        self._capture = capture
+        self._container = Container()
+        # One thread, so that requests that come together load a model once.
+        self._loading = ThreadPoolExecutor(1, "load")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -158,11 +162,14 @@ class Runtime:
                 return await self._invoke_container(headers, receive)
             case "POST", ["endpoints", name, "invocations"]:
                 return await self._invoke_endpoint(unquote(name), headers, receive)
+            case "POST", ["flush-captured-data"] if self._capture is not None:
+                await asyncio.to_thread(self._capture.flush)
+                return Answer(200, b"", {})
         raise ServiceError(404, "UnknownOperationException", f"There is no {method} {path[:200]} here.")
 
     async def _ping(self) -> Answer:
         try:
-            await self._in_pool(self._models.model, next(iter(self._models.endpoints().values()), {}))
+            await self._model(next(iter(self._models.endpoints().values()), {}))
         except ModelRefusedError as error:
             return Answer(503, error.message.encode(), {"content-type": "text/plain"})
         return Answer(200, b"", {})
@@ -170,12 +177,14 @@ class Runtime:
     async def _invoke_container(self, headers: Mapping[str, str], receive: Receive) -> Answer:
         endpoint = next(iter(self._models.endpoints().values()), {})
         try:
-            model = await self._in_pool(self._models.model, endpoint)
+            model = await self._model(endpoint)
         except ModelRefusedError as error:
             raise ContainerError(503, error.message) from error
         body = await read_body(receive, headers)
-        probabilities = await self._in_pool(predict, model, body, headers.get("content-type", ""))
-        return Answer(200, json.dumps(probabilities).encode(), {"content-type": "application/json"})
+        probabilities = await self._container.answer(model, body, headers.get("content-type", ""))
+        # SageMaker hands this header of a container on to whoever asked.
+        named = {"x-amzn-sagemaker-custom-attributes": f"model_version={model.manifest.version}"}
+        return Answer(200, json.dumps(probabilities).encode(), {"content-type": ANSWER_TYPE, **named})
 
     async def _invoke_endpoint(self, name: str, headers: Mapping[str, str], receive: Receive) -> Answer:
         if not headers.get("authorization", "").startswith("AWS4-HMAC-SHA256 "):
@@ -184,31 +193,40 @@ class Runtime:
         endpoint = self._models.endpoints().get(name)
         if endpoint is None:
             raise ServiceError(400, "ValidationError", f"Endpoint {name} of account {ACCOUNT} not found.")
-        variant = headers.get("x-amzn-sagemaker-target-variant", VARIANT)
-        if variant != VARIANT:
-            raise ServiceError(400, "ValidationError", f"Variant {variant} not found for Endpoint {name}.")
+        wanted = headers.get("x-amzn-sagemaker-target-variant")
+        variant = chosen(endpoint, wanted)
+        if variant is None:
+            raise ServiceError(400, "ValidationError", f"Variant {wanted} not found for Endpoint {name}.")
         if endpoint.get("status", IN_SERVICE) != IN_SERVICE:
             raise ServiceError(503, "ServiceUnavailable", f"Endpoint {name} is {endpoint.get('status')}.")
         try:
-            model = await self._in_pool(self._models.model, endpoint)
-            probabilities = await self._in_pool(predict, model, body, headers.get("content-type", ""))
+            model = await self._model(variant)
+            probabilities = await self._container.answer(model, body, headers.get("content-type", ""))
         except ModelRefusedError as error:
             print(error.message, file=sys.stderr, flush=True)
             raise ServiceError(503, "ServiceUnavailable", f"Endpoint {name} has no usable model.") from error
         except ContainerError as error:
             raise model_error(name, error) from error
+        answer = json.dumps(probabilities).encode()
+        if self._capture is not None and "capture" in endpoint:
+            sides = (headers.get("content-type", ""), body, ANSWER_TYPE, answer)
+            inference_id = headers.get("x-amzn-sagemaker-inference-id", "")
+            self._capture.take(Exchange(name, variant["name"], endpoint["capture"], *sides, inference_id))
         return Answer(
             200,
-            json.dumps(probabilities).encode(),
+            answer,
             {
-                "content-type": "application/json",
-                "x-amzn-invoked-production-variant": VARIANT,
+                "content-type": ANSWER_TYPE,
+                "x-amzn-invoked-production-variant": variant["name"],
                 "x-amzn-sagemaker-custom-attributes": f"model_version={model.manifest.version}",
             },
         )
 
-    async def _in_pool(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
+    async def _model(self, endpoint: Mapping[str, Any]) -> Model:
+        loaded = self._models.loaded(endpoint)
+        if loaded is not None:
+            return loaded
+        return await asyncio.get_running_loop().run_in_executor(self._loading, self._models.model, endpoint)
 
 
 async def read_body(receive: Receive, headers: Mapping[str, str]) -> bytes:
@@ -255,7 +273,8 @@ def main(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
     processes.serve_alone(server(options.directory), {"port": options.port})
     processes.follow(options.lifeline)
-    runtime = Runtime(Models(endpoints_file(options.directory)))
+    capture = Capture(put_into(options.directory))
+    runtime = Runtime(Models(endpoints_file(options.directory)), capture)
     try:
         uvicorn.run(
             runtime,
@@ -267,6 +286,7 @@ def main(arguments: list[str]) -> None:
             timeout_graceful_shutdown=2,
         )
     finally:
+        capture.stop()
         processes.end_group(0)
 
 

@@ -14,6 +14,7 @@ from local import deploy, engine, processes, sagemaker
 from local.engine import ACCESS_KEY_ID, CHECKOUT, REGION, SECRET_ACCESS_KEY
 from local.errors import LocalAwsError
 from local.processes import HOST
+from local.sagemaker_control import process as control
 
 DIRECTORY = CHECKOUT / ".local"
 
@@ -24,15 +25,19 @@ class LocalAws:
 
     engine_url: str
     sagemaker_url: str
+    control_url: str
     state_dir: Path
     engine_pid: int
     sagemaker_pid: int
+    control_pid: int
     region: str = REGION
 
     def environment(self) -> dict[str, str]:
         """What makes boto3, the AWS CLI and SAM talk to this AWS and to no other."""
         return {
             "AWS_ENDPOINT_URL": self.engine_url,
+            "AWS_ENDPOINT_URL_SAGEMAKER": self.control_url,
+            "AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING": self.control_url,
             "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": self.sagemaker_url,
             "AWS_REGION": self.region,
             "AWS_DEFAULT_REGION": self.region,
@@ -53,14 +58,16 @@ class Status:
     state_dir: Path
     engine_url: str | None
     sagemaker_url: str | None
+    control_url: str | None
     engine_pid: int | None
     sagemaker_pid: int | None
+    control_pid: int | None
     deployed: bool
 
     @property
     def up(self) -> bool:
         """Whether everything runs and the application is deployed."""
-        return bool(self.engine_url and self.sagemaker_url and self.deployed)
+        return bool(self.engine_url and self.sagemaker_url and self.control_url and self.deployed)
 
 
 def _silent(_: str) -> None:
@@ -81,15 +88,18 @@ def start(
     directory = directory.resolve()
     with _alone(directory, progress):
         progress("Starting the local SageMaker")
+        launched = control.launch(directory)
         sagemaker_url = sagemaker.start(directory)
         progress("Starting the local AWS engine")
         engine.start(directory, sagemaker_url)
+        control.await_ready(directory, launched)
         found = running(directory)
         if found is None:
             raise LocalAwsError("The local AWS ended right after its start.", f"Its logs are in {directory}")
         deploy.deploy(application, directory, found.environment(), progress)
         if detach:
             processes.release(sagemaker.server(directory))
+            processes.release(control.server(directory))
             processes.release(engine.server(directory))
         return found
 
@@ -100,6 +110,9 @@ def stop(directory: Path = DIRECTORY) -> None:
     if not directory.exists():
         return
     with _alone(directory, _silent):
+        control.stop(directory)
+        # While there is a bucket to write it into.
+        sagemaker.flush(directory)
         engine.stop(directory)
         sagemaker.stop(directory)
 
@@ -109,14 +122,17 @@ def running(directory: Path = DIRECTORY) -> LocalAws | None:
     directory = directory.resolve()
     own = processes.running(engine.server(directory))
     runtime = processes.running(sagemaker.server(directory))
-    if own is None or runtime is None:
+    plane = processes.running(control.server(directory))
+    if own is None or runtime is None or plane is None:
         return None
     return LocalAws(
         engine_url=f"http://{HOST}:{own['port']}",
         sagemaker_url=f"http://{HOST}:{runtime['port']}",
+        control_url=f"http://{HOST}:{plane['port']}",
         state_dir=directory,
         engine_pid=own["pid"],
         sagemaker_pid=runtime["pid"],
+        control_pid=plane["pid"],
     )
 
 
@@ -125,13 +141,16 @@ def status(directory: Path = DIRECTORY) -> Status:
     directory = directory.resolve()
     own = processes.running(engine.server(directory))
     runtime = processes.running(sagemaker.server(directory))
+    plane = processes.running(control.server(directory))
     found = running(directory)
     return Status(
         state_dir=directory,
         engine_url=f"http://{HOST}:{own['port']}" if own else None,
         sagemaker_url=f"http://{HOST}:{runtime['port']}" if runtime else None,
+        control_url=f"http://{HOST}:{plane['port']}" if plane else None,
         engine_pid=own["pid"] if own else None,
         sagemaker_pid=runtime["pid"] if runtime else None,
+        control_pid=plane["pid"] if plane else None,
         deployed=bool(found and found.outputs()),
     )
 

@@ -18,10 +18,19 @@ def end_when_closed(descriptor: int) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command; its exit code, or 1 when a signal ended it."""
+    """Run the command; its exit code, or 128 and the signal's number when a signal ended it, as a shell says it.
+
+    SIGTERM is handed on to the command, and its end is awaited.
+    """
     threading.Thread(target=end_when_closed, args=(int(arguments[0]),), daemon=True).start()
-    code = subprocess.run(arguments[1:], check=False).returncode
-    return code if code >= 0 else 1
+    told: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: told.append(number))
+    process = subprocess.Popen(arguments[1:])
+    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    if told:
+        process.terminate()
+    code = process.wait()
+    return code if code >= 0 else 128 - code
 
 
 if __name__ == "__main__":

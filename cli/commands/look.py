@@ -71,6 +71,8 @@ def _local_facts() -> dict[str, Any]:
         "engine_pid": found.engine_pid,
         "sagemaker_url": found.sagemaker_url,
         "sagemaker_pid": found.sagemaker_pid,
+        "sagemaker_control_url": found.control_url,
+        "sagemaker_control_pid": found.control_pid,
         "deployed": found.deployed,
         "state_directory": str(found.state_dir),
         "outputs": running.outputs() if running else {},
@@ -89,8 +91,9 @@ def _print_facts(facts: dict[str, Any]) -> None:
         console.print(
             "The local AWS is up." if facts["up"] else "The local AWS is not up. Start it with: vehiclevision up"
         )
-        for name, url, pid in (("engine", "engine_url", "engine_pid"), ("SageMaker", "sagemaker_url", "sagemaker_pid")):
-            console.print(f"  {name:<14} " + (f"{facts[url]} (process {facts[pid]})" if facts[pid] else "not running"))
+        for name, part in (("engine", "engine"), ("endpoints", "sagemaker"), ("SageMaker", "sagemaker_control")):
+            url, pid = facts[f"{part}_url"], facts[f"{part}_pid"]
+            console.print(f"  {name:<14} " + (f"{url} (process {pid})" if pid else "not running"))
         console.print(f"  {'application':<14} " + ("deployed" if facts["deployed"] else "not deployed"))
         console.print(f"  {'state':<14} {facts['state_directory']}")
     _print_outputs(facts["outputs"])

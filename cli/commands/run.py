@@ -43,7 +43,7 @@ def down() -> int:
     """Stop it if it runs."""
     directory = state_directory()
     found = stack.status(directory)
-    if found.engine_pid is None and found.sagemaker_pid is None:
+    if found.engine_pid is None and found.sagemaker_pid is None and found.control_pid is None:
         output().print("The local AWS is not running.")
         return 0
     stack.stop(directory)

@@ -98,6 +98,24 @@ def test_a_policy_stops_at_a_line_break(upstream: Upstream) -> None:
     assert "AccessDenied" in answer["errorMessage"]
 
 
+@pytest.mark.parametrize("resource", ["sagemaker:createModel", "aws-sdk:sagemaker:describeModel"])
+def test_a_task_cannot_reach_a_service_that_is_not_there(upstream: Upstream, resource: str) -> None:
+    """reach_sagemaker"""
+    bench, _ = upstream
+    client, role = bench.client("stepfunctions"), bench.client("iam").list_roles()["Roles"][0]["Arn"]
+    task = {"Type": "Task", "Resource": f"arn:aws:states:::{resource}", "Parameters": {"ModelName": "m"}, "End": True}
+    definition = json.dumps({"StartAt": "Call", "States": {"Call": task}})
+    name = resource.replace(":", "-")
+    arn = client.create_state_machine(name=name, definition=definition, roleArn=role)["stateMachineArn"]
+
+    execution = client.start_execution(stateMachineArn=arn)["executionArn"]
+
+    def error() -> str:
+        return str(client.describe_execution(executionArn=execution).get("error", ""))
+
+    assert eventually(error) == "States.Runtime"
+
+
 def test_kill_9_loses_rows_and_executions(tmp_path: Path) -> None:
     """write_items_through, write_executions_through, write_events_through, restore_from, Saver"""
     with published(tmp_path) as (bench, process):

@@ -1,0 +1,49 @@
+"""A fresh state's first records: the endpoint that is served from the shipped model, with its model and config."""
+
+from pathlib import Path
+from typing import Any
+
+from local.engine import REGION
+from local.sagemaker import endpoints_file
+from local.sagemaker_control import deployment, endpoint_configs, endpoints, models
+from local.sagemaker_control.names import ACCOUNT, ENDPOINT, ENDPOINT_CONFIG, MODEL, key
+from local.sagemaker_control.serving import SHIPPED_URL, adopted
+from local.sagemaker_control.store import Store
+
+KIND = "bootstrap"
+VARIANT = "AllTraffic"
+INSTANCE_TYPE = "ml.m5.xlarge"
+IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/vehiclevision-inference:local"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/vehiclevision-local"
+
+
+def adopt(store: Store, directory: Path) -> None:
+    """Make records of the endpoints that the runtime served before; once in the life of a state folder.
+
+    What is deleted afterwards stays deleted.
+    """
+    with store.lock:
+        if store.get(KIND, "done") is not None:
+            return
+        for name, entry in adopted(endpoints_file(directory)).items():
+            if store.get(ENDPOINT, key(name)) is None:
+                _adopt(store, name, entry)
+        store.put(KIND, "done", {})
+
+
+def _adopt(store: Store, name: str, entry: dict[str, Any]) -> None:
+    own = f"{name}-shipped"
+    container = {"Image": IMAGE, "ModelDataUrl": SHIPPED_URL, "Mode": "SingleModel"}
+    request = {"ModelName": own, "PrimaryContainer": container, "ExecutionRoleArn": ROLE, "_data_url": SHIPPED_URL}
+    model = models.new_record(request)
+    variant = {"VariantName": VARIANT, "ModelName": own, "InitialInstanceCount": 1, "InstanceType": INSTANCE_TYPE}
+    config = endpoint_configs.new_record({"EndpointConfigName": own, "ProductionVariants": [variant]})
+    record = {
+        **endpoints.new_record(name, config),
+        "EndpointStatus": "InService",
+        "ProductionVariants": [deployment.described_variant(variant, model, {})],
+        "_fleet": [{"name": VARIANT, "model": entry.get("model", ""), "weight": 1.0}],
+    }
+    store.put(MODEL, key(own), model)
+    store.put(ENDPOINT_CONFIG, key(own), config)
+    store.put(ENDPOINT, key(name), record)

@@ -1,0 +1,40 @@
+"""How the local SageMaker differs from AWS in time and size, and how to set it."""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.engine import CHECKOUT
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that can be chosen; the defaults suit a laptop."""
+
+    # Minutes of waiting in AWS pass in so many seconds here: traffic shifts, baking, starting.
+    speed: float = 60.0
+    # AWS gives a stopped job 120 s between SIGTERM and SIGKILL.
+    stop_seconds: float = 10.0
+    jobs_at_a_time: int = 2
+    training_python: str = sys.executable
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
+        """The settings a person made, by name; a value that is none ends the process with a sentence."""
+        try:
+            return cls(
+                speed=max(1.0, float(environment.get("VEHICLEVISION_SAGEMAKER_SPEED") or cls.speed)),
+                stop_seconds=float(environment.get("VEHICLEVISION_SAGEMAKER_STOP_SECONDS") or cls.stop_seconds),
+                jobs_at_a_time=max(1, int(environment.get("VEHICLEVISION_SAGEMAKER_JOBS") or os.cpu_count() or 2)),
+                training_python=environment.get("VEHICLEVISION_TRAINING_PYTHON") or _training_python(),
+            )
+        except ValueError as error:
+            raise SystemExit(f"A VEHICLEVISION_SAGEMAKER_… setting is no number: {error}") from error
+
+
+def _training_python() -> str:
+    """The interpreter with PyTorch where `make train` made one, else the running one."""
+    made: Path = CHECKOUT / ".venv-training" / "bin" / "python"
+    return str(made) if made.exists() else sys.executable
