@@ -1,16 +1,16 @@
-"""A fresh state's first records: the endpoint that is served from the shipped model, with its model and config."""
+"""The endpoint that is served from the shipped model, with its model and config, where there is no endpoint at all."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from local.engine import REGION
-from local.sagemaker import endpoints_file
+from local.sagemaker import DEFAULT_ENDPOINTS, endpoints_file
 from local.sagemaker_control import deployment, endpoint_configs, endpoints, models
 from local.sagemaker_control.names import ACCOUNT, ENDPOINT, ENDPOINT_CONFIG, MODEL, key
 from local.sagemaker_control.serving import SHIPPED_URL, adopted
 from local.sagemaker_control.store import Store
 
-KIND = "bootstrap"
 VARIANT = "AllTraffic"
 INSTANCE_TYPE = "ml.m5.xlarge"
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/vehiclevision-inference:local"
@@ -18,20 +18,17 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/vehiclevision-local"
 
 
 def adopt(store: Store, directory: Path) -> None:
-    """Make records of the endpoints that the runtime served before; once in the life of a state folder.
+    """Make records of what the runtime served before; with nothing to serve, of the shipped model.
 
-    What is deleted afterwards stays deleted.
+    So a start after everything was torn down gives what a first start gives: an application that answers.
     """
     with store.lock:
-        if store.get(KIND, "done") is not None:
-            return
-        for name, entry in adopted(endpoints_file(directory)).items():
-            if store.get(ENDPOINT, key(name)) is None:
+        if not store.all(ENDPOINT):
+            for name, entry in (adopted(endpoints_file(directory)) or DEFAULT_ENDPOINTS).items():
                 _adopt(store, name, entry)
-        store.put(KIND, "done", {})
 
 
-def _adopt(store: Store, name: str, entry: dict[str, Any]) -> None:
+def _adopt(store: Store, name: str, entry: Mapping[str, Any]) -> None:
     own = f"{name}-shipped"
     container = {"Image": IMAGE, "ModelDataUrl": SHIPPED_URL, "Mode": "SingleModel"}
     request = {"ModelName": own, "PrimaryContainer": container, "ExecutionRoleArn": ROLE, "_data_url": SHIPPED_URL}

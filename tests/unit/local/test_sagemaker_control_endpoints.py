@@ -409,14 +409,32 @@ def test_kill_9_in_the_middle_of_an_update_changes_nothing_in_the_end(killable: 
 
 
 def test_what_was_deleted_stays_deleted_over_a_restart(engine_url: str, tmp_path: Path) -> None:
-    """The default endpoint included: only a fresh state has one."""
+    """The default endpoint too, while there is another one."""
+    point_at(tmp_path, engine_url)
+    with control_plane(tmp_path, QUICK) as url:
+        plane = Plane(url, engine_url, tmp_path)
+        configure(plane, "same", [("same", "vehiclevision-shipped", 1.0)])
+        created(plane, "kept", "same")
+        plane.sagemaker.delete_endpoint(EndpointName="vehiclevision")
+        wait_for(lambda: len(plane.sagemaker.list_endpoints()["Endpoints"]) == 1)
+
+    with control_plane(tmp_path, QUICK) as url:
+        again = Plane(url, engine_url, tmp_path)
+        assert [found["EndpointName"] for found in again.sagemaker.list_endpoints()["Endpoints"]] == ["kept"]
+        assert set(again.served()) == {"kept"}
+
+
+def test_a_start_without_any_endpoint_serves_the_shipped_model(engine_url: str, tmp_path: Path) -> None:
+    """After all was torn down, the next start gives what a first start gives."""
     point_at(tmp_path, engine_url)
     with control_plane(tmp_path, QUICK) as url:
         plane = Plane(url, engine_url, tmp_path)
         plane.sagemaker.delete_endpoint(EndpointName="vehiclevision")
         wait_for(lambda: not plane.sagemaker.list_endpoints()["Endpoints"])
+        assert plane.served() == {}
 
     with control_plane(tmp_path, QUICK) as url:
         again = Plane(url, engine_url, tmp_path)
-        assert again.sagemaker.list_endpoints()["Endpoints"] == []
-        assert again.served() == {}
+        assert again.sagemaker.describe_endpoint(EndpointName="vehiclevision")["EndpointStatus"] == "InService"
+        assert set(again.served()) == {"vehiclevision"}
+
