@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cli.errors import FAILURE, CommandError
 from local.errors import LocalAwsError
 from training.data.errors import DataError
+from training.errors import ModelError
 from training.sagemaker.errors import SageMakerStepError
 
 _EXPIRED: Final = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
@@ -50,7 +51,7 @@ def explain(error: Exception) -> Explanation | None:
     match error:
         case CommandError():
             return Explanation(error.message, error.hint, error.exit_code)
-        case LocalAwsError() | DataError() | SageMakerStepError():
+        case LocalAwsError() | DataError() | ModelError() | SageMakerStepError():
             return Explanation(error.message, error.hint)
         case ClientError():
             return _refusal(error)

@@ -714,12 +714,16 @@ def sagemaker_describe(
 @sagemaker.command(
     "teardown",
     help="Delete everything that these commands made, and look again whether it is gone.\n\n"
-    "The application itself is deleted with `sam delete`. The exit code is 0 if nothing is left.",
+    "The application stays, with its photos and results, unless --application is given. "
+    "The exit code is 0 if nothing is left.",
 )
 def sagemaker_teardown(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be deleted, and delete nothing.")] = False,
     endpoint_only: Annotated[
         bool, typer.Option("--endpoint-only", help="Only the endpoint, which is what costs; models and data stay.")
+    ] = False,
+    application: Annotated[
+        bool, typer.Option("--application", help="The application as well: its stack, all photos and all results.")
     ] = False,
     yes: Yes = False,
     as_json: AsJson = False,
@@ -732,7 +736,9 @@ def sagemaker_teardown(
     from cli.commands import sagemaker as commands
 
     at = commands.connect(commands.Where(stack, region, profile, aws))
-    return commands.take_down(at, commands.How(yes, as_json), dry_run=dry_run, endpoint_only=endpoint_only)
+    return commands.take_down(
+        at, commands.How(yes, as_json), dry_run=dry_run, endpoint_only=endpoint_only, application=application
+    )
 
 
 @app.command(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, NoRegionError
 
 from cli.errors import USAGE, CommandError
 from local import stack as local_stack
@@ -34,6 +34,8 @@ class Target:
     outputs: Mapping[str, str]
     session: boto3.session.Session = field(repr=False)
     endpoint_url: str | None = None
+    # Services of the local AWS that have a server of their own, by boto3's name.
+    own_endpoints: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_local(self) -> bool:
@@ -57,7 +59,7 @@ class Target:
 
     def client(self, service: str) -> Any:
         """A boto3 client of the named service, safe to share between threads."""
-        return _client(self.session, service, self.endpoint_url)
+        return _client(self.session, service, self.own_endpoints.get(service, self.endpoint_url))
 
 
 def state_directory() -> Path:
@@ -78,13 +80,34 @@ def find(stack: str | None, region: str | None, profile: str | None) -> Target:
     return _deployed(session, stack)
 
 
+def find_account(stack: str | None, region: str | None, profile: str | None, *, aws: bool) -> Target:
+    """An account in AWS if one is named in any way, whether the stack is deployed there or not; else the local AWS."""
+    if not (aws or stack or region or profile):
+        return _reached(_running_here())
+    session = boto3.session.Session(region_name=region, profile_name=profile)
+    if session.region_name is None:
+        raise NoRegionError
+    return Target(stack or LOCAL_STACK, session.region_name, {}, session)
+
+
 def local_target(running: LocalAws) -> Target:
     """The application in a running local AWS."""
-    environment = running.environment()
-    outputs = running.outputs()
-    if not outputs:
+    found = _reached(running)
+    if not found.outputs:
         raise CommandError("The local AWS runs, but the application is not deployed in it.", "Run: vehiclevision up")
-    return Target(LOCAL_STACK, running.region, outputs, _sealed_session(environment), environment["AWS_ENDPOINT_URL"])
+    return found
+
+
+def _reached(running: LocalAws) -> Target:
+    """A running local AWS, whether the application is deployed in it or not."""
+    environment, prefix = running.environment(), "AWS_ENDPOINT_URL_"
+    own = {
+        name.removeprefix(prefix).lower().replace("_", "-"): url
+        for name, url in environment.items()
+        if name.startswith(prefix)
+    }
+    session = _sealed_session(environment)
+    return Target(LOCAL_STACK, running.region, running.outputs(), session, environment["AWS_ENDPOINT_URL"], own)
 
 
 def describe(session: boto3.session.Session, stack: str) -> "StackTypeDef":
@@ -104,13 +127,17 @@ def describe(session: boto3.session.Session, stack: str) -> "StackTypeDef":
 
 
 def _local() -> Target:
+    return local_target(_running_here())
+
+
+def _running_here() -> LocalAws:
     running = local_stack.running(state_directory())
     if running is None:
         raise CommandError(
             "The local AWS is not running.",
             "Start it with: vehiclevision up --detach. For a stack in AWS add --stack NAME.",
         )
-    return local_target(running)
+    return running
 
 
 def _deployed(session: boto3.session.Session, stack: str) -> Target:

@@ -1,0 +1,321 @@
+"""The `doctor` command: what stands in the way, here and in AWS, each with a remedy."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
+
+from cli import target as targets
+from cli.display import notes, output, print_json, printable
+from cli.explanations import explain
+from local import stack as local_stack
+from local.engine import CHECKOUT
+from training.sagemaker import jobs
+from training.sagemaker.endpoint import DEFAULT_INSTANCE
+from training.sagemaker.images import BUILTIN, OWN
+
+OK: Final = "ok"
+WARNING: Final = "warning"
+BLOCKED: Final = "blocked"
+_STYLES: Final = {OK: "green", WARNING: "yellow", BLOCKED: "bold red"}
+LOWEST, HIGHEST = (3, 11), (3, 14)
+# The local AWS with its environments, and room for photos.
+NEEDED_GB: Final = 3
+LAMBDA_RUNTIME: Final = re.compile(r"PythonRuntime:\s*\n\s*Type: String\s*\n\s*Default: python(\d+\.\d+)")
+# How Service Quotas names the limits that the commands run into.
+QUOTAS: Final = (
+    (f"{jobs.DEFAULT_INSTANCES[OWN]} for training job usage", f"training `own` on {jobs.DEFAULT_INSTANCES[OWN]}"),
+    (f"{jobs.DEFAULT_INSTANCES[OWN]} for spot training job usage", "the same on spot capacity; else use --no-spot"),
+    (f"{jobs.DEFAULT_INSTANCES[BUILTIN]} for training job usage", "SageMaker's built-in algorithm"),
+    (f"{jobs.DEFAULT_INSTANCES[BUILTIN]} for spot training job usage", "the same on spot capacity; else use --no-spot"),
+    (f"{DEFAULT_INSTANCE} for endpoint usage", f"the endpoint on {DEFAULT_INSTANCE}"),
+)
+# Nothing here needs them; who has read of them should know before looking for them.
+CLOSED: Final = "SageMaker Model Monitor, Clarify, Debugger and A2I"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    state: str
+    sentence: str
+    remedy: str = ""
+
+    def as_json(self) -> dict[str, str]:
+        """For the next program."""
+        return {"what": self.what, "state": self.state, "finding": self.sentence, "remedy": self.remedy}
+
+
+def run(*, aws: bool, region: str | None, profile: str | None, as_json: bool) -> int:
+    """Look at everything and tell; 1 if something stands in the way."""
+    findings = []
+    for finding in (*here(), *(in_aws(region, profile) if aws else ())):
+        findings.append(finding)
+        if as_json:
+            print_json(finding.as_json())
+        else:
+            _print(finding)
+    blocked = sum(finding.state == BLOCKED for finding in findings)
+    if not as_json:
+        words = "Nothing stands in the way." if not blocked else f"{blocked} of {len(findings)} stand in the way."
+        output().print(words)
+        if not aws:
+            notes().print("What an account in AWS has is looked at with: vehiclevision doctor --aws")
+    return 1 if blocked else 0
+
+
+# ---- this machine ----------------------------------------------------------------------------------------------------
+
+
+def here() -> Iterator[Finding]:
+    """What this machine has."""
+    yield own_python(sys.version_info[:2])
+    yield lambda_python((CHECKOUT / "template.yaml").read_text("utf-8"), shutil.which)
+    yield sam_cli(shutil.which, CHECKOUT)
+    yield docker(shutil.which)
+    yield disk(shutil.disk_usage(_existing(targets.state_directory())).free)
+    yield loopback()
+    yield local_aws(targets.state_directory())
+    yield training_tools(CHECKOUT)
+    yield proxies(os.environ)
+
+
+def own_python(version: tuple[int, int]) -> Finding:
+    """The Python that runs this."""
+    words = ".".join(map(str, version))
+    if LOWEST <= version <= HIGHEST:
+        return Finding("Python", OK, f"Python {words} runs this.")
+    return Finding(
+        "Python", BLOCKED, f"Python {words} is not supported.", "Install Python 3.11 to 3.14, then: make setup"
+    )
+
+
+def lambda_python(template: str, which: Callable[[str], str | None]) -> Finding:
+    """The Python that `sam build` needs for the functions."""
+    found = LAMBDA_RUNTIME.search(template)
+    version = found.group(1) if found else "3.13"
+    if which(f"python{version}"):
+        return Finding("Python for sam build", OK, f"python{version} is on the path, as sam build for AWS wants.")
+    return Finding(
+        "Python for sam build",
+        WARNING,
+        f"sam build for AWS wants python{version}, which is not on the path; the local AWS does without.",
+        f"Install it, or build with: sam build --parameter-overrides PythonRuntime=python{sys.version_info[0]}."
+        f"{sys.version_info[1]} and deploy with the same.",
+    )
+
+
+def sam_cli(which: Callable[[str], str | None], checkout: Path) -> Finding:
+    """The SAM CLI."""
+    if (checkout / ".venv-sam" / "bin" / "sam").exists() or which("sam"):
+        return Finding("SAM CLI", OK, "The SAM CLI is installed.")
+    return Finding("SAM CLI", BLOCKED, "The SAM CLI is not installed.", "Install it with: make setup")
+
+
+def docker(which: Callable[[str], str | None]) -> Finding:
+    """Docker, which nothing needs."""
+    command = which("docker")
+    if command is None:
+        return Finding("Docker", OK, "Docker is not installed; nothing needs it, `sam local invoke` excepted.")
+    answer = subprocess.run(  # noqa: S603 - the person's own docker
+        [command, "info", "--format", "{{.ServerVersion}}"], capture_output=True, check=False, timeout=20
+    )
+    if answer.returncode == 0:
+        return Finding("Docker", OK, "Docker runs; nothing but `sam local invoke` needs it.")
+    return Finding(
+        "Docker", OK, "Docker is installed and does not answer; nothing needs it.", "Start it for `sam local invoke`."
+    )
+
+
+def disk(free_bytes: int) -> Finding:
+    """Room for the local AWS."""
+    free = free_bytes / 1e9
+    if free >= NEEDED_GB:
+        return Finding("disk", OK, f"{free:.0f} GB are free.")
+    return Finding("disk", BLOCKED, f"Only {free:.1f} GB are free.", f"Make room: {NEEDED_GB} GB are needed.")
+
+
+def loopback() -> Finding:
+    """A port for the local AWS, which takes any that is free."""
+    try:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+            with socket.socket() as other:
+                probe.listen(1)
+                other.settimeout(5)
+                other.connect(("127.0.0.1", port))
+    except OSError as error:
+        return Finding(
+            "ports",
+            BLOCKED,
+            f"No program can listen on 127.0.0.1 and be reached ({error.strerror or 'time-out'}).",
+            "Look at the firewall and at sandbox settings.",
+        )
+    return Finding("ports", OK, "Ports on 127.0.0.1 are free; the local AWS takes whichever there is.")
+
+
+def local_aws(directory: Path) -> Finding:
+    """The local AWS's state."""
+    status = local_stack.status(directory)
+    if status.up:
+        return Finding("local AWS", OK, "The local AWS is up with the application in it.")
+    if status.engine_pid is None and status.sagemaker_pid is None:
+        return Finding("local AWS", OK, "The local AWS is not running.", "Start it with: vehiclevision up --detach")
+    return Finding(
+        "local AWS", WARNING, "Only a part of the local AWS runs.", "Run: vehiclevision down, then vehiclevision up"
+    )
+
+
+def training_tools(checkout: Path) -> Finding:
+    """PyTorch for training here."""
+    if (checkout / ".venv-training" / "bin" / "python").exists():
+        return Finding("training", OK, "PyTorch is installed for training on this machine.")
+    return Finding(
+        "training",
+        OK,
+        "PyTorch is not installed; only training on this machine needs it.",
+        "Install it with: make .venv-training/.ready (some GB)",
+    )
+
+
+def proxies(environment: Any) -> Finding:
+    """Endpoints set from outside, which would send what is meant for AWS elsewhere."""
+    named = sorted(name for name in environment if name.startswith("AWS_ENDPOINT_URL"))
+    if named:
+        return Finding(
+            "environment",
+            WARNING,
+            f"{', '.join(named)} is set: commands for AWS go there instead.",
+            f"Take it away with: unset {' '.join(named)}",
+        )
+    return Finding("environment", OK, "No AWS_ENDPOINT_URL leads commands for AWS elsewhere.")
+
+
+# ---- the account in AWS ----------------------------------------------------------------------------------------------
+
+
+def in_aws(region: str | None, profile: str | None) -> Iterator[Finding]:
+    """What the account has; the first thing missing ends the look."""
+    try:
+        session = boto3.session.Session(region_name=region, profile_name=profile)
+        if session.region_name is None:
+            raise NoRegionError
+        identity = _client(session, "sts").get_caller_identity()
+    except (BotoCoreError, ClientError) as error:
+        explained = explain(error)
+        sentence, remedy = (explained.message, explained.hint) if explained else (str(error), "")
+        yield Finding("credentials", BLOCKED, sentence, remedy)
+        return
+    yield account(identity)
+    yield Finding("region", OK, f"The region is {session.region_name}.")
+    yield sagemaker_answers(_client(session, "sagemaker"), session.region_name)
+    yield from quotas(_client(session, "service-quotas"))
+    yield Finding(
+        "closed services",
+        OK,
+        f"{CLOSED} are closed to new customers; nothing here needs them.",
+        "Drift is watched from captured requests instead.",
+    )
+
+
+def account(identity: Any) -> Finding:
+    """Who is signed in, without the whole account number."""
+    arn, number = str(identity["Arn"]), str(identity["Account"])
+    shown = f"account …{number[-4:]}"
+    if arn.endswith(":root"):
+        return Finding(
+            "credentials",
+            WARNING,
+            f"The root user of {shown} is signed in, who may do everything.",
+            "Work as a user or role of IAM Identity Center.",
+        )
+    kind = arn.rsplit(":", maxsplit=1)[-1].partition("/")[0]
+    return Finding("credentials", OK, f"A {kind} of {shown} is signed in.")
+
+
+def sagemaker_answers(sagemaker: Any, region: str) -> Finding:
+    """Whether SageMaker answers here, to these credentials."""
+    try:
+        sagemaker.list_endpoints(MaxResults=1)
+    except (BotoCoreError, ClientError) as error:
+        explained = explain(error)
+        return Finding(
+            "SageMaker",
+            BLOCKED,
+            explained.message if explained else f"SageMaker does not answer in {region}.",
+            explained.hint if explained else "Choose another --region.",
+        )
+    return Finding("SageMaker", OK, f"SageMaker answers in {region}.")
+
+
+def quotas(service_quotas: Any) -> Iterator[Finding]:
+    """The limits that the commands run into; a new account's are often 0."""
+    try:
+        limits = _limits(service_quotas)
+    except (BotoCoreError, ClientError) as error:
+        explained = explain(error)
+        sentence = explained.message if explained else "Service Quotas does not answer."
+        yield Finding("quotas", WARNING, sentence, "Look into Service Quotas, Amazon SageMaker, in the console.")
+        return
+    for name, purpose in QUOTAS:
+        value = limits.get(name)
+        if value is None:
+            yield Finding(name, WARNING, f"AWS does not say what the quota `{name}` is.", "Look into Service Quotas.")
+        elif name.endswith("for endpoint usage") and 1 <= value < 2:
+            yield Finding(
+                name,
+                WARNING,
+                f"The quota `{name}` is 1: enough to deploy, not to update without a gap, which takes two at a time.",
+                f"Ask for 2 in the console: Service Quotas, Amazon SageMaker, `{name}`.",
+            )
+        elif value >= 1:
+            yield Finding(name, OK, f"The quota `{name}` is {value:.0f}, enough for {purpose}.")
+        else:
+            yield Finding(
+                name,
+                WARNING if "spot" in name or jobs.DEFAULT_INSTANCES[BUILTIN] in name else BLOCKED,
+                f"The quota `{name}` is 0, which {purpose} needs.",
+                f"Ask for 1 in the console: Service Quotas, Amazon SageMaker, `{name}`. It takes a day or two.",
+            )
+
+
+def _limits(service_quotas: Any) -> dict[str, float]:
+    """Each quota's value by its name: the account's own where it has one, else AWS's default."""
+    found: dict[str, float] = {}
+    for operation in ("list_aws_default_service_quotas", "list_service_quotas"):
+        for page in service_quotas.get_paginator(operation).paginate(ServiceCode="sagemaker"):
+            found |= {quota["QuotaName"]: float(quota["Value"]) for quota in page["Quotas"]}
+    return found
+
+
+def _client(session: boto3.session.Session, service: str) -> Any:
+    settings = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3})
+    return session.client(service, config=settings)  # type: ignore[call-overload]
+
+
+# ---- what is printed -------------------------------------------------------------------------------------------------
+
+
+def _print(finding: Finding) -> None:
+    console = output()
+    console.print(f"{finding.state:<8}", style=_STYLES[finding.state], end="")
+    console.print(printable(finding.sentence))
+    if finding.remedy and finding.state != OK:
+        console.print(f"{'':<8}{printable(finding.remedy)}")
+
+
+def _existing(path: Path) -> Path:
+    return path if path.exists() or path.parent == path else _existing(path.parent)

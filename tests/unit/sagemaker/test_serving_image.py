@@ -1,0 +1,170 @@
+"""The serving image without Docker: the same program, on the files of the image alone, under SageMaker's contract."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.unit.pictures import encoded, quarters
+from training.artefact import DEFAULT_MODEL, parse_manifest, read_members
+from training.sagemaker import serving_image
+
+START_SECONDS = 120.0
+
+
+@dataclass
+class Running:
+    """A started container."""
+
+    process: subprocess.Popen[str]
+    port: int
+
+    def ask(self, method: str, path: str, body: bytes = b"", content_type: str = "image/png") -> tuple[int, bytes, str]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection.request(method, path, body, {"Content-Type": content_type})
+        answer = connection.getresponse()
+        return answer.status, answer.read(), answer.getheader("x-amzn-sagemaker-custom-attributes", "")
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The image's /app: what the Dockerfile copies of the build's source, and nothing else of the checkout."""
+    folder = tmp_path_factory.mktemp("app")
+    copied = ("container/", "local/", "functions/vehiclevision/")
+    for name, content in serving_image.context().items():
+        if name.startswith(copied) or (name.startswith("training/") and name.count("/") == 1):
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+    return folder
+
+
+def start(image: Path, model: Path) -> Running:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": f"{image}{os.pathsep}{image / 'functions'}",
+        "SM_MODEL_DIR": str(model),
+        "SAGEMAKER_BIND_TO_PORT": str(port),
+        "VEHICLEVISION_HOST": "127.0.0.1",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "container.serve", "serve"],
+        cwd=image,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    return Running(process, port)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """/opt/ml/model as SageMaker unpacks it: read-only, with whatever else lay in the archive."""
+    folder = tmp_path_factory.mktemp("model")
+    with tarfile.open(DEFAULT_MODEL) as tar:
+        tar.extractall(folder, filter="data")
+    (folder / "code").mkdir()
+    folder.chmod(0o555)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def container(image: Path, model: Path) -> Iterator[Running]:
+    running = start(image, model)
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            if running.ask("GET", "/ping")[0] == 200:
+                break
+        except OSError:
+            assert running.process.poll() is None, running.process.stdout
+            time.sleep(0.1)
+    yield running
+    running.process.kill()
+    running.process.wait()
+
+
+def test_it_answers_as_sagemaker_asks(container: Running) -> None:
+    """/ping is 200; /invocations takes PNG, JPEG and application/x-image, gives two probabilities and its version."""
+    version = parse_manifest(read_members(DEFAULT_MODEL)["manifest.json"]).version
+
+    assert container.ask("GET", "/ping")[0] == 200
+    for kind, content_type in (("PNG", "image/png"), ("JPEG", "image/jpeg"), ("PNG", "application/x-image")):
+        status, body, attributes = container.ask("POST", "/invocations", encoded(quarters(), kind), content_type)
+
+        found = json.loads(body)
+        assert status == 200
+        assert len(found) == 2
+        assert all(0 <= each <= 1 for each in found)
+        assert attributes == f"model_version={version}"
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status"),
+    [(b"no picture", "image/png", 400), (b"", "image/png", 400), (b"x", "text/csv", 415)],
+)
+def test_it_refuses_what_is_no_picture(container: Running, body: bytes, content_type: str, status: int) -> None:
+    """A bad request is the caller's fault, by its status, and the container lives on."""
+    assert container.ask("POST", "/invocations", body, content_type)[0] == status
+    assert container.ask("GET", "/ping")[0] == 200
+
+
+def test_sigterm_ends_it(image: Path, model: Path) -> None:
+    """SageMaker ends a container with SIGTERM and waits 30 s: it is gone well before."""
+    running = start(image, model)
+    assert running.process.stdout is not None
+    assert running.process.stdout.readline().startswith("Serving model ")
+    time.sleep(1)
+
+    running.process.send_signal(signal.SIGTERM)
+
+    running.process.wait(25)
+
+
+def test_without_a_model_it_ends_with_a_sentence(image: Path, tmp_path: Path) -> None:
+    """An empty /opt/ml/model is said in the log, and the endpoint's creation fails at once instead of in an hour."""
+    running = start(image, tmp_path)
+
+    said, _ = running.process.communicate(timeout=60)
+
+    assert running.process.returncode == 1
+    assert "manifest.json cannot be read" in said
+    assert "Traceback" not in said
+
+
+def test_the_image_is_named_after_what_is_in_it() -> None:
+    """Another file, another tag; another processor, another tag; the same files, the same zip."""
+    files = serving_image.context()
+    changed = {**files, "container/serve.py": b"changed"}
+
+    tags = {serving_image.tag(files, "x86_64"), serving_image.tag(files, "arm64"), serving_image.tag(changed, "x86_64")}
+
+    assert len(tags) == 3
+    assert serving_image.archive(files) == serving_image.archive(dict(reversed(files.items())))
+
+
+def test_the_dockerfile_copies_only_what_is_sent(root: Path) -> None:
+    """Each COPY has a source in the build's archive, no user is root, and the packages come by hash."""
+    lines = (root / "container" / "Dockerfile").read_text().splitlines()
+    sources = [word for line in lines if line.startswith("COPY") for word in line.split()[1:-1]]
+    files = serving_image.context()
+
+    for each in sources:
+        stem = each.rstrip("/").removesuffix("*.py")
+        assert any(name.startswith(stem) for name in files), each
+    assert "USER 10001" in lines
+    assert any("--require-hashes" in line for line in lines)

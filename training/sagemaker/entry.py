@@ -1,0 +1,88 @@
+"""What SageMaker's PyTorch container runs: our training, between the folders that SageMaker gives a job.
+
+    /opt/ml/input/data/training   what was loaded           SM_CHANNEL_TRAINING
+    /opt/ml/checkpoints           goes on after a spot interruption, kept in S3 meanwhile   SM_CHECKPOINT_DIR
+    /opt/ml/model                 becomes model.tar.gz      SM_MODEL_DIR
+    /opt/ml/output/data           run and data record       SM_OUTPUT_DATA_DIR
+
+The job's hyperparameters arrive as options.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import sys
+import tarfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+RECORDS: Final = ("run.json", "data.json")
+MEMBERS: Final = ("model.onnx", "manifest.json")
+FAILURE_BYTES: Final = 1024
+
+
+def main(arguments: Sequence[str], environment: Mapping[str, str], train: Callable[[Sequence[str]], int]) -> int:
+    """Train, then put the model and the records where SageMaker collects them."""
+    options = _options(arguments)
+    out = Path(environment.get("SM_CHECKPOINT_DIR", "/opt/ml/checkpoints"))
+    out.mkdir(parents=True, exist_ok=True)
+    code = train(train_arguments(options, environment, out))
+    if code:
+        return code
+    model = Path(environment["SM_MODEL_DIR"])
+    unpack(out / "model.tar.gz", model)
+    records = Path(environment["SM_OUTPUT_DATA_DIR"])
+    records.mkdir(parents=True, exist_ok=True)
+    for name in RECORDS:
+        if (out / name).exists():
+            shutil.copyfile(out / name, records / name)
+    # SageMaker reads its metric from this line; so does the tuner.
+    print(f"validation:accuracy={accuracy(json.loads((model / 'manifest.json').read_text()))}", flush=True)
+    return 0
+
+
+def train_arguments(options: argparse.Namespace, environment: Mapping[str, str], out: Path) -> list[str]:
+    """The options of `python -m training.train`."""
+    given = ["--data", environment["SM_CHANNEL_TRAINING"], "--out", str(out)]
+    for name in ("seed", "epochs", "threshold", "data_hash"):
+        value = getattr(options, name)
+        if value is not None:
+            given += [f"--{name.replace('_', '-')}", value]
+    return [*given, "--quick"] if options.quick.lower() in ("1", "true") else given
+
+
+def unpack(artefact: Path, folder: Path) -> None:
+    """The artefact's two members as files: SageMaker packs the folder itself."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(artefact, "r:gz") as tar:
+        for name in MEMBERS:
+            content = tar.extractfile(name)
+            if content is None:
+                raise SystemExit(f"{artefact} lacks {name}")
+            (folder / name).write_bytes(content.read())
+
+
+def accuracy(manifest: Mapping[str, Any]) -> float:
+    """The share of the validation part's vehicles that are named rightly."""
+    found = manifest["metrics"]["validation"]["accuracy"]
+    return float(found["share"] if isinstance(found, dict) else found)
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", default="0")
+    for name in ("--seed", "--epochs", "--threshold", "--data-hash"):
+        parser.add_argument(name)
+    # The tuner adds hyperparameters of its own.
+    return parser.parse_known_args(arguments)[0]
+
+
+if __name__ == "__main__":
+    # A spot interruption arrives as SIGTERM; training writes a checkpoint when it is interrupted.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    from training.train import main as train_main
+
+    sys.exit(main(sys.argv[1:], os.environ, train_main))
