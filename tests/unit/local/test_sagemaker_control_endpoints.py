@@ -437,4 +437,3 @@ def test_a_start_without_any_endpoint_serves_the_shipped_model(engine_url: str, 
         again = Plane(url, engine_url, tmp_path)
         assert again.sagemaker.describe_endpoint(EndpointName="vehiclevision")["EndpointStatus"] == "InService"
         assert set(again.served()) == {"vehiclevision"}
-
