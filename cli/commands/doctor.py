@@ -187,7 +187,7 @@ def training_tools(checkout: Path) -> Finding:
         "training",
         OK,
         "PyTorch is not installed; only training on this machine needs it.",
-        "Install it with: make .venv-training/.ready (some GB)",
+        "Install it with: make setup-training (some GB)",
     )
 
 

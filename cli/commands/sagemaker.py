@@ -158,6 +158,8 @@ def register(at: Connected, how: How, model: Path | None, job: str | None, archi
     else:
         candidate = runs.candidate_of_job(aws, job or runs.newest_job(aws), image)
     if candidate.algorithm == OWN and not target.is_local:
+        if not serving_image.is_there(aws, serving_image.tag(files, architecture)):
+            _confirm(target, how, "AWS CodeBuild builds the serving image, once: five minutes, a few cents.")
         serving_image.ensure(aws, files, architecture)
     version = registry.register(aws, candidate)
     words = f"Version {version.number} is registered and {version.status}: {_figures(version)}"

@@ -154,6 +154,7 @@ def sagemaker_register(
     architecture: Annotated[
         Architecture, typer.Option("--architecture", help="The processor it is to be served on; arm64 is Graviton.")
     ] = Architecture.X86_64,
+    yes: Yes = False,
     as_json: AsJson = False,
     print_requests: PrintRequests = False,
     aws: InAws = False,
@@ -167,7 +168,7 @@ def sagemaker_register(
     if sum([latest, job is not None, model is not None]) > 1:
         raise CommandError("--latest, --job and --model exclude each other.", "Give one of them.", USAGE)
     at = commands.connect(commands.Where(stack, region, profile, aws))
-    how = commands.How(as_json=as_json, print_requests=print_requests)
+    how = commands.How(yes, as_json, print_requests)
     return commands.register(at, how, model, job, architecture.value)
 
 

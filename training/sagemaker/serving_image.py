@@ -88,14 +88,14 @@ def build_request(place: Place, image_tag: str, architecture: str) -> Request:
 def ensure(aws: Aws, files: dict[str, bytes], architecture: str) -> str:
     """The address of the image of these files, once it is there."""
     image_tag = tag(files, architecture)
-    if not _is_there(aws, image_tag):
+    if not is_there(aws, image_tag):
         put_once(aws, f"build/{image_tag}.zip", archive(files))
         build = _running(aws, image_tag)
         if build is None:
             aws.tell("Building the serving image in AWS CodeBuild: five minutes, a few cents")
             build = _start(aws, image_tag, architecture)
         _await(aws, build)
-        if not _is_there(aws, image_tag):
+        if not is_there(aws, image_tag):
             raise SageMakerStepError(
                 f"The build {build} made no image {image_tag}.", f"Its log is /aws/codebuild/{aws.place.builder}"
             )
@@ -118,7 +118,8 @@ def _start(aws: Aws, image_tag: str, architecture: str) -> str:
         ) from error
 
 
-def _is_there(aws: Aws, image_tag: str) -> bool:
+def is_there(aws: Aws, image_tag: str) -> bool:
+    """Whether our repository holds an image of this tag."""
     try:
         aws.client("ecr").describe_images(repositoryName=aws.place.repository, imageIds=[{"imageTag": image_tag}])
     except ClientError as error:
