@@ -102,7 +102,7 @@ def test_a_dry_run_prints_every_request_and_sends_none(
     """--print-requests shows exactly what would be sent, for both algorithms, tuning and deployment."""
     foundation.ensure(there.aws)
     stage(there.aws)
-    commands.register(there, How(), MODEL, None, "x86_64")
+    commands.register(there, YES, MODEL, None, "x86_64")
     commands.approve(there, How(yes=True), None, "", reject=False)
     capsys.readouterr()
     dry = How(print_requests=True)
@@ -126,8 +126,11 @@ def test_a_dry_run_prints_every_request_and_sends_none(
 def test_costs_are_told_and_confirmed(
     there: Connected, fake: FakeAws, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before anything billable: what it costs a month, and a question; where nobody can answer, --yes is asked for."""
-    commands.register(there, How(), MODEL, None, "x86_64")
+    """Before anything billable: what it costs, and a question; where nobody can answer, --yes is asked for."""
+    with pytest.raises(CommandError, match="Nobody can answer here"):
+        commands.register(there, How(), MODEL, None, "x86_64")
+    assert "a few cents" in capsys.readouterr().err
+    commands.register(there, YES, MODEL, None, "x86_64")
     commands.approve(there, How(yes=True), None, "", reject=False)
     capsys.readouterr()
 
