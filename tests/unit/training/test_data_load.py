@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from moto import mock_aws
 
-from cli.main import data_load
+from cli.surface.model import data_load
 from training.data.errors import DataNotLoadedError, DataRefusedError
 from training.data.extract import extract
 from training.data.load import DEFAULT_PREFIX, Loaded, Place, load
