@@ -23,8 +23,8 @@ import botocore.session
 import yaml
 
 from local import processes
-from local.engine import MINISTACK_VERSION
 from local.errors import LocalAwsError
+from local.place import MINISTACK_VERSION
 
 STACK = "vehiclevision"
 ARTEFACT_BUCKET = "vehiclevision-local-artefacts"

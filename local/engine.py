@@ -14,19 +14,12 @@ from pathlib import Path
 
 from local import processes
 from local.journal import Journal
+from local.place import ACCESS_KEY_ID, CHECKOUT, INHERITED, MINISTACK_VERSION, REGION, SECRET_ACCESS_KEY
 from local.processes import HOST, Server
 
-MINISTACK_VERSION = "1.5.33"
-REGION = "us-east-1"
-# The account's root user in the engine; visibly no credentials of anybody.
-ACCESS_KEY_ID = "local"
-SECRET_ACCESS_KEY = "local"  # noqa: S105
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
-CHECKOUT = Path(__file__).resolve().parents[1]
 WORKER = Path(__file__).parent / "lambda_worker" / "run.py"
-# The person's own settings a server process needs; everything else, credentials above all, stays out.
-INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "VEHICLEVISION_WORKERS", "SSL_CERT_FILE")
 
 
 def server(directory: Path) -> Server:

@@ -10,7 +10,7 @@ import urllib.request
 from pathlib import Path
 
 from local import processes
-from local.engine import CHECKOUT, INHERITED
+from local.place import CHECKOUT, INHERITED
 from local.processes import HOST, Server
 
 START_SECONDS = 60.0

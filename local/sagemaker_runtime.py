@@ -20,7 +20,7 @@ import uvicorn
 
 from local import processes
 from local.container import Container, ContainerError
-from local.engine import CHECKOUT, REGION
+from local.place import CHECKOUT, REGION
 from local.processes import HOST
 from local.sagemaker import DEFAULT_ENDPOINTS, IN_SERVICE, endpoints_file, server
 from local.sagemaker_capture import Capture, Exchange, put_into

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local import deploy, engine, processes, sagemaker
-from local.engine import ACCESS_KEY_ID, CHECKOUT, REGION, SECRET_ACCESS_KEY
 from local.errors import LocalAwsError
+from local.place import ACCESS_KEY_ID, CHECKOUT, REGION, SECRET_ACCESS_KEY
 from local.processes import HOST
 from local.sagemaker_control import process as control
 

@@ -19,7 +19,7 @@ from cli import target as targets
 from cli.display import notes, output, print_json, printable
 from cli.explanations import explain
 from local import stack as local_stack
-from local.engine import CHECKOUT
+from local.place import CHECKOUT
 from training.sagemaker import jobs
 from training.sagemaker.endpoint import DEFAULT_INSTANCE
 from training.sagemaker.images import BUILTIN, OWN

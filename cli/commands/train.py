@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from cli.errors import CommandError
-from local.engine import CHECKOUT
+from local.place import CHECKOUT
 
 TRAINING_PYTHON: Final = CHECKOUT / ".venv-training" / "bin" / "python"
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from local.engine import CHECKOUT
+from local.place import CHECKOUT
 from local.processes import TIED
 from local.sagemaker_control import script_mode
 from local.sagemaker_control.aws import FAULTS, Engine, split

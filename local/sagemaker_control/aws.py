@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local import engine, processes
 from local.deploy import NO_FILES
-from local.engine import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
+from local.place import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
 from local.processes import HOST
 
 # What a call to another service may raise.

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from local.engine import REGION
+from local.place import REGION
 from local.sagemaker import DEFAULT_ENDPOINTS, endpoints_file
 from local.sagemaker_control import deployment, endpoint_configs, endpoints, models
 from local.sagemaker_control.names import ACCOUNT, ENDPOINT, ENDPOINT_CONFIG, MODEL, key

@@ -14,7 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from local.deploy import NO_FILES
-from local.engine import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
+from local.place import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
 
 POLL_SECONDS = 0.5
 # The actions that AWS's optimised integration has, as far as the local SageMaker has them, by their method in botocore.

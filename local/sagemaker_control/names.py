@@ -2,7 +2,7 @@
 
 import time
 
-from local.engine import REGION
+from local.place import REGION
 
 ACCOUNT = "000000000000"
 # Kinds of records, which are also the kinds in their ARNs.

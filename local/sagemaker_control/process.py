@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local import processes
-from local.engine import CHECKOUT, INHERITED
+from local.place import CHECKOUT, INHERITED
 from local.processes import HOST, Server
 
 START_SECONDS = 60.0

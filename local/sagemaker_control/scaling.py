@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from local.engine import REGION
+from local.place import REGION
 from local.sagemaker_control.errors import ServiceError, invalid
 from local.sagemaker_control.listing import Listing, cut
 from local.sagemaker_control.names import ACCOUNT, ENDPOINT, key, now

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from local.engine import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
+from local.place import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
 from local.sagemaker_control.errors import JobError
 from local.sagemaker_control.layout import CONTAINER_ROOT, Layout, is_plain
 from local.sagemaker_control.store import Record

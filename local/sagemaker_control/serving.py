@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from local import processes
-from local.engine import CHECKOUT
+from local.place import CHECKOUT
 from local.sagemaker import DEFAULT_ENDPOINTS, IN_SERVICE, endpoints_file
 from local.sagemaker_control.aws import FAULTS, Engine, split
 from local.sagemaker_control.errors import DeploymentError

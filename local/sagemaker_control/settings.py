@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.engine import CHECKOUT
+from local.place import CHECKOUT
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import re
 import shutil
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from local.sagemaker_control.aws import FAULTS, Engine
 from local.sagemaker_control.errors import JobError
 from local.sagemaker_control.layout import Layout, pack
 from local.sagemaker_control.log import JobLog
-from local.sagemaker_control.names import TRAINING_JOB, key, now
+from local.sagemaker_control.names import TRAINING_JOB, arn, key, now
 from local.sagemaker_control.settings import Settings
 from local.sagemaker_control.store import Record, Store
 
@@ -264,3 +265,24 @@ def missing_for_script_mode(job: Record) -> str:
     if not script_mode.is_s3(script_mode.source(job)):
         return "HyperParameters lack sagemaker_submit_directory, the s3:// address of the program's sourcedir.tar.gz."
     return ""
+
+
+def new_record(request: Mapping[str, Any], **more: Any) -> Record:
+    """The record of a job that begins."""
+    moment, name = now(), request["TrainingJobName"]
+    output = request["OutputDataConfig"]["S3OutputPath"].rstrip("/")
+    return {
+        **{field: value for field, value in request.items() if field != "Tags"},
+        "TrainingJobArn": arn(TRAINING_JOB, name),
+        "TrainingJobStatus": "InProgress",
+        "SecondaryStatus": "Starting",
+        "SecondaryStatusTransitions": [transition("Starting", moment)],
+        "ModelArtifacts": {"S3ModelArtifacts": f"{output}/{name}/output/model.tar.gz"},
+        "CreationTime": moment,
+        "LastModifiedTime": moment,
+        "EnableNetworkIsolation": request.get("EnableNetworkIsolation", False),
+        "EnableInterContainerTrafficEncryption": request.get("EnableInterContainerTrafficEncryption", False),
+        "EnableManagedSpotTraining": request.get("EnableManagedSpotTraining", False),
+        "ProfilingStatus": "Disabled",
+        **more,
+    }

@@ -6,14 +6,14 @@ from typing import Any
 from local.sagemaker_control import script_mode, tags
 from local.sagemaker_control.errors import ServiceError, invalid
 from local.sagemaker_control.listing import Listing, page
-from local.sagemaker_control.names import TRAINING_JOB, arn, key, now
+from local.sagemaker_control.names import TRAINING_JOB, arn, key
 from local.sagemaker_control.service import Operation, Request, Service
 from local.sagemaker_control.store import Record
 from local.sagemaker_control.training import (
     ENDED,
     SPOT_TAG,
     missing_for_script_mode,
-    transition,
+    new_record,
     wrong_pattern,
 )
 
@@ -58,27 +58,6 @@ def begin(service: Service, name: str, given: tags.Tags) -> None:
     for each in given:
         if each["Key"] == SPOT_TAG:
             service.training.interrupt(name, _seconds(each["Value"]))
-
-
-def new_record(request: Request, **more: Any) -> Record:
-    """The record of a job that begins."""
-    moment, name = now(), request["TrainingJobName"]
-    output = request["OutputDataConfig"]["S3OutputPath"].rstrip("/")
-    return {
-        **{field: value for field, value in request.items() if field != "Tags"},
-        "TrainingJobArn": arn(TRAINING_JOB, name),
-        "TrainingJobStatus": "InProgress",
-        "SecondaryStatus": "Starting",
-        "SecondaryStatusTransitions": [transition("Starting", moment)],
-        "ModelArtifacts": {"S3ModelArtifacts": f"{output}/{name}/output/model.tar.gz"},
-        "CreationTime": moment,
-        "LastModifiedTime": moment,
-        "EnableNetworkIsolation": request.get("EnableNetworkIsolation", False),
-        "EnableInterContainerTrafficEncryption": request.get("EnableInterContainerTrafficEncryption", False),
-        "EnableManagedSpotTraining": request.get("EnableManagedSpotTraining", False),
-        "ProfilingStatus": "Disabled",
-        **more,
-    }
 
 
 def check(request: Request) -> None:

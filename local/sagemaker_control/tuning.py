@@ -16,8 +16,7 @@ from typing import Any
 from local.sagemaker_control.names import TRAINING_JOB, TUNING_JOB, key, now
 from local.sagemaker_control.settings import Settings
 from local.sagemaker_control.store import Record, Store
-from local.sagemaker_control.training import ENDED, TrainingJobs
-from local.sagemaker_control.training_operations import new_record
+from local.sagemaker_control.training import ENDED, TrainingJobs, new_record
 
 POLL_SECONDS = 0.2
 ALL_FAILED = "All training jobs have failed. Please take a look at the training jobs failures to get more details."

@@ -17,7 +17,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from local import engine, processes
+from local import engine, place, processes
 from local.deploy import BOOTSTRAP, CUSTOM_RUNTIME
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -174,9 +174,9 @@ def client_of(url: str, service: str) -> Any:
     return boto3.client(
         service,
         endpoint_url=url,
-        region_name=engine.REGION,
-        aws_access_key_id=engine.ACCESS_KEY_ID,
-        aws_secret_access_key=engine.SECRET_ACCESS_KEY,
+        region_name=place.REGION,
+        aws_access_key_id=place.ACCESS_KEY_ID,
+        aws_secret_access_key=place.SECRET_ACCESS_KEY,
         config=Config(max_pool_connections=64, retries={"total_max_attempts": 1}),
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 import boto3
 import pytest
 
-from local import engine
+from local import engine, place
 from tests.unit.training.conftest import draw_picture
 from tests.workflow.engine_bench import NOWHERE
 from training.data.extract import extract
@@ -27,9 +27,9 @@ def s3(tmp_path: Path) -> Iterator[Any]:
         client = boto3.client(
             "s3",
             endpoint_url=url,
-            region_name=engine.REGION,
-            aws_access_key_id=engine.ACCESS_KEY_ID,
-            aws_secret_access_key=engine.SECRET_ACCESS_KEY,
+            region_name=place.REGION,
+            aws_access_key_id=place.ACCESS_KEY_ID,
+            aws_secret_access_key=place.SECRET_ACCESS_KEY,
         )
         client.create_bucket(Bucket=BUCKET)
         yield client

@@ -10,7 +10,7 @@ from botocore.session import Session
 from PIL import Image
 
 from local import sagemaker
-from local.engine import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
+from local.place import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
 from tests.unit.local.tiny_model import write_model
 from tests.unit.pictures import encoded
 from training.errors import EndpointFailedError
