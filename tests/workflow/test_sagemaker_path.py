@@ -19,7 +19,10 @@ from PIL import Image
 
 from cli.main import main
 from local import stack
-from training.artefact import DEFAULT_MODEL, Artefact, read_members, write_artefact
+from training.artefact import DEFAULT_MODEL, Artefact, load_model, read_members, write_artefact
+
+# The threshold that the shipped model brings along.
+SHIPPED = load_model(DEFAULT_MODEL).manifest.threshold
 
 IMAGES = 200
 ERRORS_ALARM = "vehiclevision-endpoint-errors"
@@ -117,7 +120,7 @@ def test_from_a_model_to_an_endpoint_and_back_to_nothing(
     assert (code, first["version"], first["status"]) == (0, 1, "PendingManualApproval")
     assert command("sagemaker", "deploy", "--latest", "--yes")[0] == 1
     code, answer = deployed(command)
-    assert (code, answer["version"], answer["threshold"]) == (0, 1, 0.7)
+    assert (code, answer["version"], answer["threshold"]) == (0, 1, SHIPPED)
     assert application.outcome("uploads/one.png", photo())["model_version"] == "first"
 
     command("sagemaker", "register", "--model", artefact(tmp_path, "second"), "--json")

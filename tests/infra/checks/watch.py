@@ -60,7 +60,10 @@ def runbooks_use_outputs_that_exist(project: Project) -> list[str]:
 
 def runbook_commands_exist(project: Project) -> list[str]:
     """Each command of a runbook exists, with its options, in AWS's command line or in ours."""
-    typer, complaints = project.files["cli/main.py"], []
+    typer = "\n".join(
+        text for path, text in project.under("cli/", ".py") if path == "cli/app.py" or "/surface/" in path
+    )
+    complaints = []
     ours = _typed_commands(typer)
     for path, text in project.under("docs/runbooks/", ".md"):
         script = "\n".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL))

@@ -15,11 +15,15 @@ from cli.main import main
 from cli.target import Target
 from tests.unit.sagemaker.fake_aws import REGION, FakeAws
 from tests.unit.sagemaker.steps import MODEL, stage
+from training.artefact import DEFAULT_MODEL, load_model
 from training.errors import ModelRefusedError
 from training.sagemaker import foundation
 from training.sagemaker.endpoint import Hosting, Serverless
 from training.sagemaker.images import BUILTIN
 from training.sagemaker.prices import Price, hosting_words, price, read_answer, training_words
+
+# The threshold that the shipped model brings along.
+SHIPPED = load_model(DEFAULT_MODEL).manifest.threshold
 
 YES = How(yes=True, as_json=True)
 IMAGE = "1.dkr.ecr/image-classification:1"
@@ -67,12 +71,12 @@ def test_the_commands_one_after_the_other(
         deployed = printed(capsys)
 
     assert deployed["version"] == 2
-    assert deployed["parameter_overrides"] == "EndpointName=vehiclevision ConfidenceThreshold=0.7"
+    assert deployed["parameter_overrides"] == f"EndpointName=vehiclevision ConfidenceThreshold={SHIPPED}"
     assert commands.rollback(here, YES, None) == 0
     assert printed(capsys)["version"] == 1
     assert commands.describe(here, YES) == 0
     facts = printed(capsys)
-    assert (facts["endpoint_status"], facts["version"], facts["threshold"]) == ("InService", 1, 0.7)
+    assert (facts["endpoint_status"], facts["version"], facts["threshold"]) == ("InService", 1, SHIPPED)
     assert facts["capture"] is True
     assert commands.take_down(here, YES, dry_run=True, endpoint_only=False, application=False) == 0
     assert printed(capsys)["deleted"] == []

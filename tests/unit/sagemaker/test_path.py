@@ -8,10 +8,14 @@ import pytest
 
 from tests.unit.sagemaker.fake_aws import FakeAws, Interrupted
 from tests.unit.sagemaker.steps import APPLICATION_ALARM, MODEL, deploy_newest, register_shipped, stage, training
+from training.artefact import DEFAULT_MODEL, load_model
 from training.sagemaker import deploy, foundation, jobs, registry, runs, serving_image, teardown
 from training.sagemaker.endpoint import Hosting, Serverless
 from training.sagemaker.errors import JobFailedError, NotApprovedError, NothingFoundError, RolledBackError
 from training.sagemaker.errors import SageMakerStepError as StepError
+
+# The threshold that the shipped model brings along.
+SHIPPED = load_model(DEFAULT_MODEL).manifest.threshold
 
 
 def test_the_whole_path(fake: FakeAws) -> None:
@@ -29,10 +33,10 @@ def test_the_whole_path(fake: FakeAws) -> None:
 
     assert done["TrainingJobStatus"] == "Completed"
     assert "  epoch 1" in told
-    assert (version.number, version.algorithm, version.threshold) == (1, "own", 0.7)
+    assert (version.number, version.algorithm, version.threshold) == (1, "own", SHIPPED)
     assert version.properties["training_job"] == job
     assert version.properties["metric validation accuracy"].startswith("0.9")
-    assert done_deploying == deploy.Deployed("vehiclevision", done_deploying.config, 1, 0.7, changed=True)
+    assert done_deploying == deploy.Deployed("vehiclevision", done_deploying.config, 1, SHIPPED, changed=True)
     assert fake.things["endpoint"]["vehiclevision"]["EndpointStatus"] == "InService"
     assert "endpoint/vehiclevision/variant/AllTraffic" in fake.targets
 
