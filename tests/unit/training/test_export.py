@@ -57,7 +57,7 @@ def test_answers_are_probabilities_out_of_everything(model: ServedNetwork) -> No
 
 def test_folding_and_rounding_change_next_to_nothing(network: Network, model: ServedNetwork) -> None:
     """Folded norms and half-precision weights move no logit by more than a hundredth of their spread."""
-    trained = class_logits(network, torch.from_numpy(IMAGES).permute(0, 3, 1, 2))
+    trained = class_logits(network, torch.from_numpy(IMAGES).permute(0, 3, 1, 2), torch.device("cpu"))
 
     kept = logits_in_batches(model, torch.from_numpy(IMAGES))
 
