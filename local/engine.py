@@ -16,6 +16,7 @@ from local import processes
 from local.journal import Journal
 from local.place import ACCESS_KEY_ID, CHECKOUT, INHERITED, MINISTACK_VERSION, REGION, SECRET_ACCESS_KEY
 from local.processes import HOST, Server
+from local.sagemaker_control import process as control
 
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
@@ -98,7 +99,6 @@ def main(arguments: list[str]) -> None:
     from ministack import app  # noqa: PLC0415 - it takes a second, and its settings from the environment
 
     from local import patches  # noqa: PLC0415 - it needs the above
-    from local.sagemaker_control import process as control  # noqa: PLC0415 - it imports this module
 
     journal = Journal(own.directory / "journal.sqlite3")
     patches.apply(workers_per_function(), journal, lambda: control.url(options.directory))

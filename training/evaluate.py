@@ -23,12 +23,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from training.artefact import DEFAULT_MODEL, Model, load_model
 from training.data.errors import DataError
+from training.data.extract import Listener
 from training.data.pictures import Pixels
 from training.errors import EvaluationRefusedError, ModelError
 from training.evaluation import endpoint, samples
 from training.evaluation.costs import VEHICLE_SHARE, Costs
 from training.evaluation.report import Answered, report
-from training.evaluation.samples import Listener, Samples
+from training.evaluation.samples import Samples
 from training.evaluation.scores import Numbers
 from training.machine import machine
 from training.session import milliseconds_per_image

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from training.data.extract import Listener
 from training.data.pictures import Pixels, png
 from training.data.threads import in_threads
 from training.errors import EndpointFailedError
-from training.evaluation.samples import Listener
 from training.evaluation.scores import Numbers
 from vehiclevision.errors import EndpointMissingError, InvalidPredictionError, VehicleVisionError
 from vehiclevision.labels import LABELS

@@ -3,15 +3,15 @@
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
 from PIL import Image
 
-from training.data.extract import extract
+from training.data.extract import Listener, extract
 from training.data.pictures import Classes, LabelledImages, Pixels, Refused
 from training.data.split import split
 from training.data.threads import in_threads
@@ -22,7 +22,6 @@ from vehiclevision.image_gate import Limits, decode, model_input
 from vehiclevision.labels import LABELS, MODEL_INPUT_SIDE
 
 # Is told how many pictures are done, of how many.
-Listener: TypeAlias = Callable[[int, int], None]
 
 # Pillow decodes outside Python's lock. Each thread holds one photo, at most 200 MiB of it.
 THREADS: Final = min(4, os.cpu_count() or 1)

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from training.sagemaker import endpoint, registry
 from training.sagemaker.endpoint import Hosting, Names, Serverless
 from training.sagemaker.errors import NothingFoundError, RolledBackError, SageMakerStepError
-from training.sagemaker.place import OWNER_TAG, VARIANT, Aws, Request, send
+from training.sagemaker.place import OWNER_TAG, VARIANT, Aws, Request, code_of, send
 from training.sagemaker.registry import Version
 from training.sagemaker.runs import tags_of
 
@@ -124,7 +124,7 @@ def _scale(aws: Aws, request: Request) -> None:
         send(aws, request)
     except ClientError as error:
         # Nothing to take away is as good as taken away.
-        if request.operation != "deregister_scalable_target" or _code(error) != "ObjectNotFoundException":
+        if request.operation != "deregister_scalable_target" or code_of(error) != "ObjectNotFoundException":
             raise
 
 
@@ -237,7 +237,3 @@ def _words(request: Request, aws: Aws) -> str:
         "delete_endpoint": f"Taking away the endpoint {aws.place.endpoint}, which has failed",
     }
     return what[request.operation]
-
-
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))

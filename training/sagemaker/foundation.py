@@ -6,7 +6,7 @@ from typing import Any, Final
 from botocore.exceptions import ClientError, WaiterError
 
 from training.sagemaker.errors import SageMakerStepError
-from training.sagemaker.place import Aws, Place, Request, digest, role_name, send
+from training.sagemaker.place import Aws, Place, Request, code_of, digest, role_name, send
 
 TEMPLATE: Final = Path(__file__).with_name("template.yaml")
 # Which template and parameters a stack was made from: CloudFormation tells an update without changes only in words.
@@ -98,7 +98,7 @@ def describe(aws: Aws, stack: str | None = None) -> dict[str, Any] | None:
         found: dict[str, Any] = aws.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
     except ClientError as error:
         # CloudFormation has no error code of its own for a stack that is not there.
-        if error.response.get("Error", {}).get("Code") != "ValidationError":
+        if code_of(error) != "ValidationError":
             raise
         return None
     return None if found["StackStatus"] == "DELETE_COMPLETE" else found

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from training.sagemaker.errors import NotApprovedError, NothingFoundError
 from training.sagemaker.images import BUILTIN
-from training.sagemaker.place import Aws, Place, Request, send
+from training.sagemaker.place import Aws, Place, Request, code_of, send
 
 PENDING: Final = "PendingManualApproval"
 APPROVED: Final = "Approved"
@@ -254,7 +254,7 @@ def found_or_none(aws: Aws, operation: str, **parameters: str) -> Any:
     try:
         return getattr(aws.client("sagemaker"), operation)(**parameters)
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") in MISSING:
+        if code_of(error) in MISSING:
             return None
         raise
 

@@ -23,7 +23,7 @@ from training.sagemaker import registry
 from training.sagemaker.errors import JobFailedError, NothingFoundError, SageMakerStepError
 from training.sagemaker.images import BUILTIN, OWN
 from training.sagemaker.jobs import Data, Training, training_job, tuning_job
-from training.sagemaker.place import OWNER_TAG, TRAINING_LOG_GROUP, Aws, Request, send
+from training.sagemaker.place import OWNER_TAG, TRAINING_LOG_GROUP, Aws, Request, code_of, send
 from training.sagemaker.registry import Candidate
 from training.sagemaker.source import CHECKOUT, Source
 
@@ -63,7 +63,7 @@ def data_at(aws: Aws, address: str) -> Data:
     try:
         answer = aws.client("s3").get_object(Bucket=bucket, Key=f"{prefix}{MANIFEST}")
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") not in ("NoSuchKey", "NoSuchBucket", "404"):
+        if code_of(error) not in ("NoSuchKey", "NoSuchBucket", "404"):
             raise
         raise NothingFoundError(
             f"There is no complete data at s3://{bucket}/{prefix}.", "Give --data DIR, a folder of `data transform`."

@@ -12,7 +12,7 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from training.sagemaker.errors import SageMakerStepError
-from training.sagemaker.place import Aws, Place, Request, send
+from training.sagemaker.place import Aws, Place, Request, code_of, send
 from training.sagemaker.runs import put_once
 from training.sagemaker.source import CHECKOUT
 
@@ -106,7 +106,7 @@ def _start(aws: Aws, image_tag: str, architecture: str) -> str:
     try:
         return str(send(aws, build_request(aws.place, image_tag, architecture))["build"]["id"])
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") != "AccountLimitExceededException":
+        if code_of(error) != "AccountLimitExceededException":
             raise
         # New accounts may have to ask AWS's support for their first build.
         image = aws.place.image(image_tag)
@@ -123,7 +123,7 @@ def is_there(aws: Aws, image_tag: str) -> bool:
     try:
         aws.client("ecr").describe_images(repositoryName=aws.place.repository, imageIds=[{"imageTag": image_tag}])
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") != "ImageNotFoundException":
+        if code_of(error) != "ImageNotFoundException":
             raise
         return False
     return True

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from training.sagemaker import deploy, endpoint, foundation, registry
 from training.sagemaker.endpoint import SCALABLE
-from training.sagemaker.place import OWNER_TAG, TRAINING_LOG_GROUP, Aws, Request, send
+from training.sagemaker.place import OWNER_TAG, TRAINING_LOG_GROUP, Aws, Request, code_of, send
 from training.sagemaker.runs import RUNNING, tags_of
 
 WAIT_SECONDS: Final = 600.0
@@ -93,7 +93,7 @@ def _scaling(aws: Aws) -> Iterator[Item]:
         )["ScalableTargets"]
     except ClientError as error:
         # A place without auto scaling has none of ours; a refused look must not pass for that.
-        if error.response.get("Error", {}).get("Code") in ("AccessDeniedException", "AccessDenied"):
+        if code_of(error) in ("AccessDeniedException", "AccessDenied"):
             raise
         return
     if targets:
@@ -264,7 +264,7 @@ def bucket_exists(aws: Aws, bucket: str) -> bool:
     try:
         aws.client("s3").head_bucket(Bucket=bucket)
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") not in ("404", "NoSuchBucket"):
+        if code_of(error) not in ("404", "NoSuchBucket"):
             raise
         return False
     return True
@@ -309,7 +309,7 @@ def _is_ours(aws: Aws, arn: str) -> bool:
     try:
         return tags_of(aws, arn).get(OWNER_TAG) == aws.place.application
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") in GONE:
+        if code_of(error) in GONE:
             return False
         raise
 
@@ -318,5 +318,5 @@ def _unless_gone(call: Callable[[], Any]) -> None:
     try:
         call()
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") not in GONE:
+        if code_of(error) not in GONE:
             raise
