@@ -187,6 +187,10 @@ class Plane:
         found = self.s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])
         return [entry["Key"] for entry in found]
 
+    def holds(self, start: str) -> bool:
+        """Whether any folder or file below the plane's own has such a name; folders may vanish meanwhile."""
+        return any(name.startswith(start) for _, *found in os.walk(self.directory) for names in found for name in names)
+
     def program(self, name: str, source: str, **more: str | bytes) -> str:
         """A source archive with this train.py; its address."""
         return self.put(f"source/{name}/sourcedir.tar.gz", archive({"train.py": source, **more}))
