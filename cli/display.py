@@ -67,6 +67,8 @@ def record_line(record: Record) -> Text:
 
 def what(found: Ended | Record) -> str:
     """What an outcome says: label, confidence and route, or the reason."""
+    if isinstance(found, Record) and found.decided_by and found.label:
+        return f"{found.label}, a person, {found.route}"
     if found.outcome == CLASSIFIED and found.confidence is not None:
         return f"{found.label} {found.confidence:.2f} {found.route}"
     if found.outcome == NEEDS_REVIEW and found.confidence is not None:

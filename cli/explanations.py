@@ -8,6 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.errors import FAILURE, CommandError
 from local.errors import LocalAwsError
+from monitoring.errors import MonitoringError
 from training.data.errors import DataError
 from training.errors import ModelError
 from training.sagemaker.errors import SageMakerStepError
@@ -53,6 +54,8 @@ def explain(error: Exception) -> Explanation | None:
             return Explanation(error.message, error.hint, error.exit_code)
         case LocalAwsError() | DataError() | ModelError() | SageMakerStepError():
             return Explanation(error.message, error.hint)
+        case MonitoringError():
+            return Explanation(str(error), error.hint)
         case ClientError():
             return _refusal(error)
         case BotoCoreError():

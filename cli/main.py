@@ -11,12 +11,12 @@ import typer
 
 from cli.app import app
 from cli.errors import FAILURE, INTERRUPTED, USAGE
-from cli.surface import here, images, model, sagemaker
+from cli.surface import here, images, model, review, sagemaker
 
 DEBUG_VARIABLE = "VEHICLEVISION_DEBUG"
 SUCCESS = 0
 # Importing them puts their commands into the program, in this order.
-SURFACES = (here, images, model, sagemaker)
+SURFACES = (here, images, review, model, sagemaker)
 
 
 def _version(wanted: bool) -> None:

@@ -41,6 +41,10 @@ class Record:
     uploaded_at: str | None
     started_at: str | None
     recorded_at: str | None
+    decided_by: str | None = None
+    reviewed_label: str | None = None
+    reviewed_at: str | None = None
+    asked_about: bool | None = None
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> "Record":
@@ -95,6 +99,10 @@ class ResultsTable:
         records = [record for outcome in outcomes for record in islice(self._by_outcome(outcome, limit, None), limit)]
         return sorted(records, key=_newest, reverse=True)[:limit]
 
+    def of_outcome(self, outcome: str, *, newest_first: bool = True) -> Iterator[Record]:
+        """Every record with this outcome, by the time at which it was recorded."""
+        return self._by_outcome(outcome, PAGE_ITEMS, None, newest_first=newest_first)
+
     def search(self, bucket: str, name: str, outcomes: Sequence[str], limit: int) -> list[Record]:
         """Records of the object with that key, or else of those whose key ends so, newest first.
 
@@ -112,8 +120,10 @@ class ResultsTable:
         ]
         return sorted(records, key=_newest, reverse=True)[:limit]
 
-    def _by_outcome(self, outcome: str, page_items: int, part: str | None) -> Iterator[Record]:
-        """Records with one outcome, newest first; with `part`, only those whose key holds it."""
+    def _by_outcome(
+        self, outcome: str, page_items: int, part: str | None, *, newest_first: bool = True
+    ) -> Iterator[Record]:
+        """Records with one outcome in their order; with `part`, only those whose key holds it."""
         narrowed: dict[str, Any] = {}
         names, values = {"#outcome": "outcome"}, {":outcome": {"S": outcome}}
         if part:
@@ -126,7 +136,7 @@ class ResultsTable:
             KeyConditionExpression="#outcome = :outcome",
             ExpressionAttributeNames=names,
             ExpressionAttributeValues=values,
-            ScanIndexForward=False,
+            ScanIndexForward=not newest_first,
             PaginationConfig={"PageSize": min(page_items, PAGE_ITEMS)},
             **narrowed,
         )

@@ -101,7 +101,7 @@ class Application:
         """What was announced about a key: waits for so many, then a moment for one too many."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
-            found = [event for event in self.heard if event["detail"]["s3_key"] == key]
+            found = [event for event in self.heard if event["detail"].get("s3_key") == key]
             if len(found) >= at_least:
                 break
             assert time.monotonic() < deadline, f"{key!r} was announced {len(found)} times, not {at_least}"
@@ -110,7 +110,7 @@ class Application:
         while time.monotonic() < until:
             self._listen(0)
             time.sleep(0.1)
-        return [event for event in self.heard if event["detail"]["s3_key"] == key]
+        return [event for event in self.heard if event["detail"].get("s3_key") == key]
 
     def _listen(self, seconds: int) -> None:
         sqs = self.client("sqs")

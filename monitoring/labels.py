@@ -1,0 +1,91 @@
+"""Pictures that a person has named: one PNG each, in a folder per label, called after what is in them.
+
+    reviewed/bicycle/{sha256}.png          put up for review: unsure ones, and a sample of the sure ones
+    reviewed/motorcycle/{sha256}.asked.png somebody asked about this very picture, mostly because it was wrong
+
+The PNG is what the endpoint was sent, so a label finds its captured record by the hash alone. Pictures that somebody
+asked about teach the model, but say nothing about how often it is wrong.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from monitoring.errors import SourceError
+from vehiclevision.labels import LABELS
+
+NEITHER: Final = "neither"
+REVIEW_LABELS: Final = (*LABELS, NEITHER)
+PREFIX: Final = "reviewed/"
+ASKED: Final = ".asked"
+# One in five is held out for ever, by its hash: what decides between two models was never learnt from.
+HELD_OUT_BELOW: Final = 51
+_NAME: Final = re.compile(rf"(?:^|/)({'|'.join(REVIEW_LABELS)})/([0-9a-f]{{64}})({re.escape(ASKED)})?\.png$")
+_BUCKET: Final = re.compile(r"^s3://([^/]+)/?(.*)$")
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The label of each picture by its hash, and which of them were asked about."""
+
+    by_digest: dict[str, str] = field(default_factory=dict)
+    asked: frozenset[str] = frozenset()
+
+    @property
+    def drawn(self) -> dict[str, str]:
+        """Without those that somebody asked about: a fair sample of what it was drawn from."""
+        return {digest: label for digest, label in self.by_digest.items() if digest not in self.asked}
+
+
+def digest_of(png: bytes) -> str:
+    """What a picture is called."""
+    return hashlib.sha256(png).hexdigest()
+
+
+def key_of(label: str, digest: str, *, asked: bool = False) -> str:
+    """Where a reviewed picture lies in the bucket."""
+    return f"{PREFIX}{label}/{digest}{ASKED if asked else ''}.png"
+
+
+def held_out(digest: str) -> bool:
+    """Whether the picture is kept for comparing models, and never learnt from."""
+    return int(digest[:2], 16) < HELD_OUT_BELOW
+
+
+def read(address: str, s3: Any = None) -> Labels:
+    """The labels in a folder or under s3://bucket/prefix; files with other names are none."""
+    named = re.match(_BUCKET, address)
+    names = _in_bucket(s3, named[1], named[2]) if named else _in_folder(Path(address))
+    found: dict[str, str] = {}
+    asked: set[str] = set()
+    for name in sorted(names):
+        if parts := _NAME.search(name):
+            label, digest = parts[1], parts[2]
+            found[digest] = label
+            if parts[3]:
+                asked.add(digest)
+    return Labels(found, frozenset(asked))
+
+
+def read_labels(address: str, s3: Any = None) -> dict[str, str]:
+    """Label by hash, all of them."""
+    return read(address, s3).by_digest
+
+
+def _in_folder(folder: Path) -> Iterator[str]:
+    if not folder.is_dir():
+        raise SourceError(
+            f"There is no folder {folder}.", "Give a folder with bicycle/, motorcycle/ and neither/ in it."
+        )
+    for label in REVIEW_LABELS:
+        for path in (folder / label).glob("*.png"):
+            yield f"{label}/{path.name}"
+
+
+def _in_bucket(s3: Any, bucket: str, prefix: str) -> Iterator[str]:
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for entry in page.get("Contents", []):
+            yield entry["Key"]

@@ -1,0 +1,220 @@
+"""A person's word: recorded, announced, kept to learn from; a break between the steps loses nothing."""
+
+import dataclasses
+import io
+import json
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from cli.commands import review
+from cli.results import ResultsTable
+from cli.target import Target
+from monitoring import labels
+from monitoring.errors import LabelRefusedError
+from monitoring.review import Case, Desk, decide, drawn
+from tests.unit.cli.answers import Called
+from tests.unit.cli.recorded import put_record
+from vehiclevision.image_gate import normalise
+
+UNSURE = {"inferences": {"L": [{"N": "0.40"}, {"N": "0.35"}]}, "confidence": {"N": "0.40"}, "label": {"NULL": True}}
+SURE = {"inferences": {"L": [{"N": "0.97"}, {"N": "0.01"}]}, "confidence": {"N": "0.97"}, "label": {"S": "bicycle"}}
+
+
+class Bus:
+    """An event bus that remembers, and can be out of order."""
+
+    def __init__(self) -> None:
+        self.heard: list[dict[str, Any]] = []
+        self.broken = False
+
+    def put_events(self, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803 - boto3's name
+        if self.broken:
+            raise ConnectionError("the bus is down")
+        self.heard += [json.loads(entry["Detail"]) | {"detail-type": entry["DetailType"]} for entry in Entries]
+        return {"FailedEntryCount": 0}
+
+
+@pytest.fixture
+def bus() -> Bus:
+    return Bus()
+
+
+@pytest.fixture
+def desk(deployed: Target, bus: Bus) -> Desk:
+    return dataclasses.replace(review.desk_of(deployed), events=bus)
+
+
+def photo(colour: str = "teal") -> bytes:
+    stream = io.BytesIO()
+    Image.new("RGB", (80, 60), colour).save(stream, format="JPEG")
+    return stream.getvalue()
+
+
+def recorded(target: Target, key: str, outcome: str, colour: str = "teal", **fields: Any) -> Case:
+    """An uploaded photo and its record."""
+    bucket = target.output("BucketName")
+    version = target.client("s3").put_object(Bucket=bucket, Key=key, Body=photo(colour))["VersionId"]
+    put_record(target, key, version, outcome, **fields)
+    return case(target, key, version)
+
+
+def case(target: Target, key: str, version: str) -> Case:
+    found = ResultsTable.of(target).look_up(target.output("BucketName"), [(key, version)])
+    return review.case_of(found[key, version])
+
+
+def kept(target: Target) -> list[str]:
+    pages = target.client("s3").list_objects_v2(Bucket=target.output("BucketName"), Prefix="reviewed/")
+    return [entry["Key"] for entry in pages.get("Contents", [])]
+
+
+def test_a_label_is_recorded_announced_and_kept(deployed: Target, desk: Desk, bus: Bus) -> None:
+    """The record says that a person decided, consumers get the route, and the picture is named by what was sent."""
+    found = recorded(deployed, "uploads/a.jpg", "NEEDS_REVIEW", **UNSURE)
+
+    decide(desk, found, "motorcycle")
+
+    record = ResultsTable.of(deployed).versions(desk.bucket, "uploads/a.jpg")[0]
+    assert (record.outcome, record.label, record.route) == ("CLASSIFIED", "motorcycle", "distant")
+    assert (record.decided_by, record.reviewed_label, record.confidence) == ("human", "motorcycle", 0.40)
+    [event] = bus.heard
+    assert (event["detail-type"], event["label"], event["route"]) == ("VehicleReviewed", "motorcycle", "distant")
+    assert (event["s3_key"], event["decided_by"], event["changed"]) == ("uploads/a.jpg", "human", True)
+    digest = labels.digest_of(normalise(photo()).png)
+    assert kept(deployed) == [f"reviewed/motorcycle/{digest}.png"]
+    assert labels.read(f"s3://{desk.bucket}/reviewed/", desk.s3).drawn == {digest: "motorcycle"}
+
+
+def test_neither_vehicle_sends_no_rider(deployed: Target, desk: Desk, bus: Bus) -> None:
+    """The image ends as REJECTED, with the reason, and without a route."""
+    found = recorded(deployed, "uploads/cat.jpg", "NEEDS_REVIEW", **UNSURE)
+
+    decide(desk, found, "neither")
+
+    record = ResultsTable.of(deployed).versions(desk.bucket, "uploads/cat.jpg")[0]
+    assert (record.outcome, record.reason) == ("REJECTED", "NEITHER_VEHICLE")
+    assert (record.label, record.route, bus.heard[0]["route"]) == (None, None, None)
+
+
+def test_a_broken_bus_leaves_the_image_waiting_and_nothing_is_lost(deployed: Target, desk: Desk, bus: Bus) -> None:
+    """What could not be announced still waits; reviewing it again announces it and closes it."""
+    found = recorded(deployed, "uploads/a.jpg", "NEEDS_REVIEW", **UNSURE)
+    bus.broken = True
+    with pytest.raises(ConnectionError):
+        decide(desk, found, "bicycle")
+    assert [each.s3_key for each in review.waiting(ResultsTable.of(deployed), sure=False)] == ["uploads/a.jpg"]
+
+    bus.broken = False
+    decide(desk, case(deployed, "uploads/a.jpg", found.version_id), "bicycle")
+
+    assert len(bus.heard) == 1
+    assert not list(review.waiting(ResultsTable.of(deployed), sure=True))
+
+
+def test_two_people_do_not_overrule_each_other_by_accident(deployed: Target, desk: Desk, bus: Bus) -> None:
+    """The second label is refused with what to do; said to be meant, it replaces the first, the picture with it."""
+    seen = recorded(deployed, "uploads/a.jpg", "NEEDS_REVIEW", **UNSURE)
+    decide(desk, seen, "bicycle")
+
+    with pytest.raises(LabelRefusedError, match="meanwhile"):
+        decide(desk, seen, "motorcycle")
+    decide(desk, case(deployed, "uploads/a.jpg", seen.version_id), "motorcycle", again=True)
+
+    assert [event["label"] for event in bus.heard] == ["bicycle", "motorcycle"]
+    [key] = kept(deployed)
+    assert key.startswith("reviewed/motorcycle/")
+
+
+def test_a_sure_answer_that_somebody_asks_about_is_no_fair_sample(deployed: Target, desk: Desk, bus: Bus) -> None:
+    """It corrects the record and teaches the model, but does not count when accuracy is estimated."""
+    number = next(n for n in range(100) if not drawn("vehicles-uploads", f"uploads/{n}.jpg", "x"))
+    found = recorded(deployed, f"uploads/{number}.jpg", "CLASSIFIED", **SURE)
+    while drawn(found.s3_bucket, found.s3_key, found.version_id):
+        found = recorded(deployed, f"uploads/{number}.jpg", "CLASSIFIED", **SURE)
+
+    decide(desk, found, "motorcycle")
+
+    read = labels.read(f"s3://{desk.bucket}/reviewed/", desk.s3)
+    assert list(read.by_digest.values()) == ["motorcycle"]
+    assert read.drawn == {}
+    assert bus.heard[0]["changed"]
+
+
+def test_the_sample_of_sure_answers_has_the_stated_size_and_is_the_same_every_time() -> None:
+    """One in twenty, by hash: neither the answer nor the time decides."""
+    found = [drawn("photos", f"uploads/{number}.jpg", "v1") for number in range(20_000)]
+
+    assert sum(found) == pytest.approx(1000, abs=130)
+    assert found == [drawn("photos", f"uploads/{number}.jpg", "v1") for number in range(20_000)]
+
+
+def test_what_waits_is_listed_unsure_ones_first(deployed: Target, called: Called) -> None:
+    """The longest waiting unsure one comes first; of the sure ones only drawn ones appear, and on request none."""
+    recorded(deployed, "uploads/late.jpg", "NEEDS_REVIEW", recorded_at={"S": "2026-11-21T10:09:00.000Z"}, **UNSURE)
+    recorded(deployed, "uploads/early.jpg", "NEEDS_REVIEW", recorded_at={"S": "2026-11-21T10:01:00.000Z"}, **UNSURE)
+    for number in range(60):
+        put_record(deployed, f"uploads/sure{number}.jpg", "1", "CLASSIFIED", **SURE)
+    sample = {f"uploads/sure{n}.jpg" for n in range(60) if drawn("vehicles-uploads", f"uploads/sure{n}.jpg", "1")}
+
+    def keys(*, sure: bool) -> list[str]:
+        answer = called(lambda: review.list_waiting(deployed, 100, sure=sure, as_json=True))
+        return [line["s3_key"] for line in answer.json_lines()]
+
+    both, unsure = keys(sure=True), keys(sure=False)
+
+    assert unsure == ["uploads/early.jpg", "uploads/late.jpg"]
+    assert both[:2] == unsure
+    assert set(both[2:]) == sample
+
+
+@pytest.mark.parametrize("outcome", ["FAILED", "REJECTED"])
+def test_what_was_never_classified_cannot_be_reviewed(deployed: Target, desk: Desk, outcome: str) -> None:
+    """There is no picture to name; the refusal says what to do instead."""
+    found = recorded(deployed, "uploads/a.jpg", outcome, inferences={"NULL": True})
+
+    with pytest.raises(LabelRefusedError, match="never classified"):
+        decide(desk, found, "bicycle")
+
+
+def test_a_photo_that_is_gone_is_said_to_be_gone(deployed: Target, desk: Desk) -> None:
+    """An expired version cannot be labelled any more, and the record is left alone."""
+    found = recorded(deployed, "uploads/a.jpg", "NEEDS_REVIEW", **UNSURE)
+    desk.s3.delete_object(Bucket=desk.bucket, Key=found.s3_key, VersionId=found.version_id)
+
+    with pytest.raises(LabelRefusedError, match="no longer in the bucket"):
+        decide(desk, found, "bicycle")
+
+    assert case(deployed, "uploads/a.jpg", found.version_id).reviewed_label is None
+
+
+def test_without_a_terminal_nobody_is_asked(deployed: Target, called: Called, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A script gets told which commands are meant for it."""
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+
+    with pytest.raises(Exception, match="no terminal"):
+        review.go_through(deployed, 10, sure=True)
+
+
+def test_in_the_terminal_each_picture_is_shown_and_asked_about(
+    deployed: Target, called: Called, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Path, confidences and the picture itself; nonsense is asked again, skipping leaves it waiting."""
+    for minute, name in enumerate("abc"):
+        at = {"S": f"2026-11-21T10:0{minute}:00.000Z"}
+        recorded(deployed, f"uploads/{name}.jpg", "NEEDS_REVIEW", recorded_at=at, **UNSURE)
+    typed = iter(["x", "b", "s", "q"])
+    terminal = io.StringIO("")
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdin", terminal)
+    monkeypatch.setattr("builtins.input", lambda _: next(typed))
+
+    answer = called(lambda: review.go_through(deployed, 10, sure=False))
+
+    assert "bicycle 0.400  motorcycle 0.350" in answer.out
+    assert ".png" in answer.out
+    assert "▀" in answer.out
+    assert "1 of 3 reviewed." in answer.err
+    left = [record.s3_key for record in review.waiting(ResultsTable.of(deployed), sure=False)]
+    assert left == ["uploads/b.jpg", "uploads/c.jpg"]

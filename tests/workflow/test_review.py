@@ -1,0 +1,39 @@
+"""A person decides an unsure photo: on the real application, from the listing to the consumer."""
+
+from driver import Application
+from pictures import encoded, quarters
+
+from cli.commands import review
+from cli.results import ResultsTable
+from cli.target import local_target
+from monitoring import labels
+from monitoring.review import decide
+from vehiclevision.image_gate import normalise
+
+KEY = "uploads/to-review.png"
+UNSURE = encoded(quarters(90), "PNG")
+
+
+def test_an_unsure_photo_is_decided_by_a_person(application: Application) -> None:
+    """It waits, is labelled, is announced with a route, waits no longer, and can be learnt from."""
+    record = application.outcome(KEY, UNSURE)
+    assert record["outcome"] == "NEEDS_REVIEW"
+    target = local_target(application.aws)
+    table, desk = ResultsTable.of(target), review.desk_of(target)
+    [waiting] = [found for found in review.waiting(table, sure=False) if found.s3_key == KEY]
+
+    decide(desk, review.case_of(waiting), "bicycle")
+
+    [event] = application.announced(KEY)
+    assert (event["detail-type"], event["detail"]["label"], event["detail"]["route"]) == (
+        "VehicleReviewed",
+        "bicycle",
+        "nearby",
+    )
+    now = application.record(KEY, record["version_id"])
+    assert now is not None
+    assert (now["outcome"], now["label"], now["decided_by"]) == ("CLASSIFIED", "bicycle", "human")
+    assert KEY not in [found.s3_key for found in review.waiting(table, sure=False)]
+    digest = labels.digest_of(normalise(UNSURE).png)
+    found = labels.read(f"s3://{application.bucket}/{labels.PREFIX}", application.client("s3"))
+    assert found.drawn[digest] == "bicycle"
