@@ -20,7 +20,17 @@ import numpy as np
 import onnxruntime
 
 from training.errors import ModelRefusedError
-from training.session import BATCH, INPUT_NAME, INPUT_SHAPE, OUTPUT_NAME, Images, Probabilities, open_onnx, run_session
+from training.session import (
+    BATCH,
+    FEATURES_NAME,
+    INPUT_NAME,
+    INPUT_SHAPE,
+    OUTPUT_NAME,
+    Images,
+    Probabilities,
+    open_onnx,
+    run_session,
+)
 from vehiclevision.labels import LABELS
 
 DEFAULT_MODEL: Final = Path(__file__).parent / "model" / "model.tar.gz"
@@ -31,6 +41,7 @@ MEMBERS: Final = frozenset({MODEL_MEMBER, MANIFEST_MEMBER})
 MAX_ARTEFACT_BYTES: Final = 64 * 1024 * 1024
 MAX_UNPACKED_BYTES: Final = 128 * 1024 * 1024
 MAX_MANIFEST_BYTES: Final = 1024 * 1024
+MAX_FEATURES: Final = 4096
 VERSION_LENGTH: Final = 12
 # The version travels in an HTTP header.
 VERSION_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -200,9 +211,19 @@ def open_session(onnx: bytes, path: Path) -> onnxruntime.InferenceSession:
         raise _refused(path, "its model.onnx cannot be loaded") from error
     ports = [(port.name, port.type, list(port.shape)[1:]) for port in (*session.get_inputs(), *session.get_outputs())]
     expected = [(INPUT_NAME, "tensor(uint8)", list(INPUT_SHAPE)), (OUTPUT_NAME, "tensor(float)", [len(LABELS)])]
-    if ports != expected:
+    if ports[:2] != expected or not _features_alone(ports[2:]):
         raise _refused(path, f"its input and output are {str(ports)[:200]}")
     return session
+
+
+def _features_alone(ports: list[tuple[str, str, list[Any]]]) -> bool:
+    """Nothing more, or the features, a bounded number of them."""
+    match ports:
+        case []:
+            return True
+        case [(name, "tensor(float)", [int(width)])]:
+            return name == FEATURES_NAME and 0 < width <= MAX_FEATURES
+    return False
 
 
 def check_answers(model: Model, path: Path) -> None:

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from training.data.pictures import Pixels
 from training.network import CHANNEL_MEAN, CHANNEL_SPREAD
 from training.serving import Calibration, Layer, ServedNetwork, logits_in_batches, probabilities
-from training.session import INPUT_NAME, OUTPUT_NAME, run_onnx
+from training.session import FEATURES_NAME, INPUT_NAME, OUTPUT_NAME, run_onnx
 from vehiclevision.labels import LABELS, MODEL_INPUT_SIDE
 
 OPSET: Final = 17
@@ -62,11 +62,11 @@ def to_onnx(model: ServedNetwork, calibration: Calibration) -> bytes:
         x = graph.relu(graph.convolve(f"{name}.down", x, stage.down))
         inner = graph.relu(graph.convolve(f"{name}.first", x, stage.first))
         x = graph.relu(graph.add("Add", [x, graph.convolve(f"{name}.second", inner, stage.second)], f"{name}.sum"))
-    x = graph.add("Flatten", [graph.add("GlobalAveragePool", [x], "pooled")], "features", axis=1)
+    x = graph.add("Flatten", [graph.add("GlobalAveragePool", [x], "pooled")], FEATURES_NAME, axis=1)
     head = [graph.half("head.weight", model.head.weight), graph.half("head.bias", model.head.bias)]
     x = graph.add("Gemm", [x, *head], "logits", transB=1)
     _answer(graph, x, calibration, classes=len(model.head.bias))
-    return _serialised(graph)
+    return _serialised(graph, features=model.head.weight.shape[1])
 
 
 def check_export(onnx_bytes: bytes, model: ServedNetwork, calibration: Calibration, images: Pixels) -> float:
@@ -98,14 +98,18 @@ def _answer(graph: _Graph, x: str, calibration: Calibration, classes: int) -> No
     graph.add("Slice", [x, *edges], OUTPUT_NAME)
 
 
-def _serialised(graph: _Graph) -> bytes:
+def _serialised(graph: _Graph, features: int) -> bytes:
     side = MODEL_INPUT_SIDE
+    widths = {OUTPUT_NAME: len(LABELS), FEATURES_NAME: features}
     model = helper.make_model(
         helper.make_graph(
             graph.nodes,
             "vehiclevision",
             [helper.make_tensor_value_info(INPUT_NAME, TensorProto.UINT8, ["batch", side, side, 3])],
-            [helper.make_tensor_value_info(OUTPUT_NAME, TensorProto.FLOAT, ["batch", len(LABELS)])],
+            [
+                helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", width])
+                for name, width in widths.items()
+            ],
             graph.constants,
         ),
         producer_name="vehiclevision",

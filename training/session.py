@@ -11,13 +11,16 @@ from vehiclevision.labels import LABELS, MODEL_INPUT_SIDE
 
 INPUT_NAME: Final = "image"
 OUTPUT_NAME: Final = "probabilities"
+# What the last layer sees; nobody computes it who does not ask for it. Drift is also measured on it.
+FEATURES_NAME: Final = "features"
 INPUT_SHAPE: Final = (MODEL_INPUT_SIDE, MODEL_INPUT_SIDE, 3)
 BATCH: Final = 250
 _TIMED_IMAGES: Final = 300
 
-# uint8 [n, side, side, 3] in, float32 [n, labels] out.
+# uint8 [n, side, side, 3] in, float32 [n, labels] out; features are float32 [n, as many as the network has].
 Images: TypeAlias = npt.NDArray[np.uint8]
 Probabilities: TypeAlias = npt.NDArray[np.float32]
+Features: TypeAlias = npt.NDArray[np.float32]
 
 
 def open_onnx(onnx: bytes) -> onnxruntime.InferenceSession:
@@ -42,6 +45,17 @@ def run_session(session: onnxruntime.InferenceSession, images: Images, batch: in
 def run_onnx(onnx: bytes, images: Images, batch: int = BATCH) -> Probabilities:
     """The answers of an exported network that no artefact holds yet."""
     return run_session(open_onnx(onnx), images, batch)
+
+
+def gives_features(session: onnxruntime.InferenceSession) -> bool:
+    """Whether the network can also say what its last layer sees; older ones cannot."""
+    return any(port.name == FEATURES_NAME for port in session.get_outputs())
+
+
+def run_features(session: onnxruntime.InferenceSession, images: Images, batch: int = BATCH) -> Features:
+    """What the last layer sees of each of at least one image."""
+    parts = [images[start : start + batch] for start in range(0, len(images), batch)]
+    return np.concatenate([session.run([FEATURES_NAME], {INPUT_NAME: part})[0] for part in parts])
 
 
 def milliseconds_per_image(session: onnxruntime.InferenceSession) -> float:
