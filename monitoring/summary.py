@@ -1,0 +1,444 @@
+"""A window's captures in one pass and constant memory: counts, an even sample, and the pictures worth showing.
+
+Summaries of parts add up to that of the whole, whatever the order, so several processes can share the work and the
+same files always give the same summary.
+"""
+
+import bisect
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
+from operator import itemgetter
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from monitoring.captures.reader import Block, Tally, records
+from monitoring.captures.record import Captured, Unreadable
+from monitoring.captures.sharing import Reading, share_out
+from monitoring.captures.source import Source, Wanted, Window
+from monitoring.measure import MEASURES, Numbers, Seen, measure, see
+from vehiclevision.image_gate import encode
+from vehiclevision.labels import LABELS
+
+REVIEW: Final = "review"
+SAMPLE_SIZE: Final = 10_000
+EXAMPLES: Final = 24
+EXTREMES: Final = 4
+CONFIDENCE_BINS: Final = 100
+MAX_NAMES: Final = 1000
+OTHER: Final = "(other)"
+COLUMNS: Final = (*MEASURES, *LABELS, "confidence", "at")
+
+# Small enough that what is measured stays in the processor's cache.
+_BATCH: Final = 64
+# Confidences are added up as whole numbers: a sum of floats would depend on the order.
+_PARTS: Final = 1_000_000_000
+_COUNTED: Final = (
+    "records_read",
+    "records_unreadable",
+    "outside_window",
+    "without_answer",
+    "without_picture",
+    "broken_pictures",
+    "without_time",
+)
+
+
+@dataclass(slots=True)
+class Hour:
+    """What was asked and answered in one hour; the three answers add up to n less the records without an answer."""
+
+    n: int = 0
+    bicycle: int = 0
+    motorcycle: int = 0
+    review: int = 0
+    confidence_parts: int = 0
+
+    @property
+    def passed(self) -> int:
+        """Answers that reached the threshold."""
+        return self.bicycle + self.motorcycle
+
+    @property
+    def answered(self) -> int:
+        """Records with an answer."""
+        return self.passed + self.review
+
+    @property
+    def by_label(self) -> dict[str, int]:
+        """Answers by what became of them."""
+        return {"bicycle": self.bicycle, "motorcycle": self.motorcycle, REVIEW: self.review}
+
+    @property
+    def confidence_sum(self) -> float:
+        """The sum over all answers of the surer label's confidence."""
+        return self.confidence_parts / _PARTS
+
+    def add(self, other: "Hour") -> None:
+        """Take in another part of the same hour."""
+        for name in self.__slots__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A captured picture whose label a person has given."""
+
+    answers: tuple[float, float]
+    label: str
+    at: datetime | None
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A picture to show: re-encoded, at most 96 pixels a side."""
+
+    picture: bytes = field(repr=False)
+    answers: tuple[float, float] | None
+    at: datetime | None
+    digest: str
+    label: str | None
+    # What it was chosen by: its confidence, or the measure that is extreme.
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Extremes:
+    """The pictures at both ends of a measure, the outermost first."""
+
+    low: tuple[Example, ...]
+    high: tuple[Example, ...]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An even sample of the records with an answer or a picture, in columns; NaN where a record lacks the value."""
+
+    columns: Mapping[str, Numbers]
+    digest: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.digest)
+
+    def __getitem__(self, name: str) -> Numbers:
+        return self.columns[name]
+
+
+@dataclass
+class Summary:
+    """What the captures of a window say."""
+
+    threshold: float
+    # Files read; files that hold no JSON lines; files that went away or may not be read.
+    files: int = 0
+    files_skipped: int = 0
+    files_vanished: int = 0
+    files_refused: int = 0
+    bytes: int = 0
+    # Every line of every file read is one or the other.
+    records_read: int = 0
+    records_unreadable: int = 0
+    unreadable: Counter[str] = field(default_factory=Counter)
+    # Read, but of another time than asked for: they count nowhere below.
+    outside_window: int = 0
+    without_answer: int = 0
+    without_picture: int = 0
+    broken_pictures: int = 0
+    without_time: int = 0
+    first: datetime | None = None
+    last: datetime | None = None
+    hours: dict[datetime, Hour] = field(default_factory=dict)
+    # By the surer label: how many confidences in each hundredth.
+    confidences: dict[str, npt.NDArray[np.int64]] = field(
+        default_factory=lambda: {label: np.zeros(CONFIDENCE_BINS, np.int64) for label in LABELS}
+    )
+    model_versions: Counter[str] = field(default_factory=Counter)
+    # "endpoint/variant" as the keys say.
+    endpoints: Counter[str] = field(default_factory=Counter)
+    # All hours together, with the records that say no time.
+    total: Hour = field(default_factory=Hour)
+    sample: Sample = field(default_factory=lambda: _sample([]))
+    least_sure: tuple[Example, ...] = ()
+    mistakes: tuple[Example, ...] = ()
+    extremes: dict[str, Extremes] = field(default_factory=dict)
+    # The last answer to each labelled picture.
+    labelled: tuple[Labelled, ...] = ()
+
+    @property
+    def records(self) -> int:
+        """Records of the window."""
+        return self.records_read - self.outside_window
+
+
+def summarise(
+    source: Source,
+    *,
+    threshold: float,
+    labels: Mapping[str, str] | None = None,
+    window: Window | None = None,
+    endpoint: str | None = None,
+    variant: str | None = None,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Summary:
+    """Read everything wanted once; `progress` gets bytes read and found.
+
+    Where it is much, several processes share the work, unless `workers` says how many; one starts no process at all.
+    """
+    make = partial(_Part, threshold, dict(labels or {}), window)
+    reading = Reading(source, Wanted(window, endpoint, variant), progress)
+    whole = make()
+    for part in share_out(reading, make, workers):
+        whole.merge(part)
+    return whole.summary(reading.tally)
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A record until its batch is measured."""
+
+    answers: tuple[float, float] | None
+    confidence: float
+    label: str
+    at: datetime | None
+    order: int
+    seen: Seen | None
+
+    @property
+    def moment(self) -> float:
+        return self.at.timestamp() if self.at else math.nan
+
+
+class _Best:
+    """The pictures with the smallest values, each picture once; the same ones whatever order they come in."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._kept: list[tuple[tuple[float, str, float], Example]] = []
+
+    @property
+    def bound(self) -> float:
+        """Greater values need not be offered."""
+        return self._kept[-1][0][0] if len(self._kept) == self._size else math.inf
+
+    def offer(self, value: float, at: datetime | None, digest: str, make: Callable[[], Example]) -> None:
+        """Keep the picture if it is among the smallest."""
+        key = (value, digest, at.timestamp() if at else math.inf)
+        if len(self._kept) == self._size and key >= self._kept[-1][0]:
+            return
+        for place, (other, _) in enumerate(self._kept):
+            if other[1] == digest:
+                if key >= other:
+                    return
+                del self._kept[place]
+                break
+        bisect.insort(self._kept, (key, make()), key=itemgetter(0))
+        del self._kept[self._size :]
+
+    def merge(self, other: "_Best") -> None:
+        """Take in what another part has kept."""
+        for (value, digest, _), example in other._kept:
+            self.offer(value, example.at, digest, lambda example=example: example)  # type: ignore[misc]
+
+    def examples(self) -> tuple[Example, ...]:
+        """The smallest first."""
+        return tuple(example for _, example in self._kept)
+
+
+class _Part:
+    """The summary of some blocks, in the making."""
+
+    def __init__(self, threshold: float, labels: Mapping[str, str], window: Window | None) -> None:
+        self._labels, self._window = labels, window
+        self._counts = Summary(threshold)
+        self._waiting: list[_Waiting] = []
+        self._pool: list[tuple[int, str, tuple[float, ...]]] = []
+        self._cut = 1 << 64
+        self._least_sure, self._mistakes = _Best(EXAMPLES), _Best(EXAMPLES)
+        self._lowest = {name: _Best(EXTREMES) for name in MEASURES}
+        self._highest = {name: _Best(EXTREMES) for name in MEASURES}
+        self._labelled: dict[str, tuple[float, int, Labelled]] = {}
+
+    def take(self, block: Block) -> None:
+        """Work one block in."""
+        counts = self._counts
+        for number, found in enumerate(records(block)):
+            if isinstance(found, Unreadable):
+                counts.records_unreadable += 1
+                counts.unreadable[found.reason] += 1
+            else:
+                counts.records_read += 1
+                self._count(found, block, number)
+        if len(self._waiting) >= _BATCH:
+            self.close()
+
+    def _count(self, found: Captured, block: Block, number: int) -> None:
+        counts, place = self._counts, block.place
+        at = found.at or (place.hour if place else None)
+        if self._window is not None and (at is None or at not in self._window):
+            counts.outside_window += 1
+            return
+        confidence, label = max(zip(found.answers, LABELS, strict=True)) if found.answers else (math.nan, "")
+        _count_hours(counts, at, confidence, label)
+        if found.answers is None:
+            counts.without_answer += 1
+        else:
+            counts.confidences[label][min(int(confidence * CONFIDENCE_BINS), CONFIDENCE_BINS - 1)] += 1
+        if found.at is None:
+            counts.without_time += 1
+        else:
+            counts.first = min(counts.first or found.at, found.at)
+            counts.last = max(counts.last or found.at, found.at)
+        if found.model_version:
+            _add_names(counts.model_versions, {found.model_version: 1})
+        if place:
+            _add_names(counts.endpoints, {f"{place.endpoint}/{place.variant}": 1})
+        seen = see(found.picture) if found.picture is not None else None
+        counts.without_picture += found.picture is None
+        counts.broken_pictures += found.picture is not None and seen is None
+        if seen is not None or found.answers is not None:
+            name = f"{found.event_id}|{found.at}" if found.event_id else f"{block.origin}:{number}"
+            order = hashlib.blake2b(f"{name}|{seen.digest if seen else ''}".encode(errors="replace"), digest_size=8)
+            self._waiting.append(
+                _Waiting(found.answers, confidence, label, found.at, int.from_bytes(order.digest()), seen)
+            )
+
+    def close(self) -> None:
+        """Measure the pictures that wait, all at once, and see which records to keep."""
+        waiting, self._waiting = self._waiting, []
+        with_picture = [each for each in waiting if each.seen]
+        measured = measure([each.seen for each in with_picture if each.seen])
+        self._show(with_picture, measured)
+        rows = iter(zip(*(measured[name] for name in MEASURES), strict=True))
+        nothing = (math.nan,) * len(MEASURES)
+        for each in waiting:
+            row = next(rows) if each.seen else nothing
+            if each.order < self._cut:
+                values = (*row, *(each.answers or (math.nan, math.nan)), each.confidence, each.moment)
+                self._pool.append((each.order, each.seen.digest if each.seen else "", values))
+        self._trim(2 * SAMPLE_SIZE)
+
+    def _trim(self, allowed: int) -> None:
+        if len(self._pool) > allowed:
+            self._pool.sort(key=itemgetter(0, 1))
+            del self._pool[SAMPLE_SIZE:]
+            self._cut = self._pool[-1][0]
+
+    def _show(self, waiting: list[_Waiting], measured: Mapping[str, Numbers]) -> None:
+        """Offer the batch's pictures to whatever keeps examples."""
+        for name in MEASURES:
+            for best, sign in ((self._lowest[name], 1), (self._highest[name], -1)):
+                values = sign * measured[name]
+                for index in np.flatnonzero(values <= best.bound):
+                    self._offer(best, float(values[index]), waiting[index], float(measured[name][index]))
+        for each in waiting:
+            if not each.answers or not each.seen:
+                continue
+            if each.confidence <= self._least_sure.bound:
+                self._offer(self._least_sure, each.confidence, each, each.confidence)
+            given = self._labels.get(each.seen.digest)
+            if given is None:
+                continue
+            if given != each.label and (given in LABELS or each.confidence >= self._counts.threshold):
+                self._offer(self._mistakes, -each.confidence, each, each.confidence)
+            self._label(each.order, Labelled(each.answers, given, each.at, each.seen.digest))
+
+    def _offer(self, best: _Best, value: float, each: _Waiting, shown: float) -> None:
+        seen = each.seen
+        if seen is None:
+            return
+        best.offer(
+            value,
+            each.at,
+            seen.digest,
+            lambda: Example(
+                encode(seen.thumbnail), each.answers, each.at, seen.digest, self._labels.get(seen.digest), shown
+            ),
+        )
+
+    def _label(self, order: int, labelled: Labelled) -> None:
+        """Remember the last answer to each labelled picture; the order decides between two of the same second."""
+        entry = (labelled.at.timestamp() if labelled.at else -math.inf, order, labelled)
+        known = self._labelled.get(labelled.digest)
+        if known is None or entry[:2] > known[:2]:
+            self._labelled[labelled.digest] = entry
+
+    def merge(self, other: "_Part") -> None:
+        """Take in another part."""
+        _add(self._counts, other._counts)
+        self._pool += other._pool
+        self._trim(2 * SAMPLE_SIZE)
+        self._least_sure.merge(other._least_sure)
+        self._mistakes.merge(other._mistakes)
+        for name in MEASURES:
+            self._lowest[name].merge(other._lowest[name])
+            self._highest[name].merge(other._highest[name])
+        for _, order, labelled in other._labelled.values():
+            self._label(order, labelled)
+
+    def summary(self, tally: Tally) -> Summary:
+        """The finished summary."""
+        self._trim(SAMPLE_SIZE)
+        self._pool.sort(key=itemgetter(0, 1))
+        return replace(
+            self._counts,
+            files=tally.files,
+            files_skipped=tally.skipped,
+            files_vanished=tally.vanished,
+            files_refused=tally.refused,
+            bytes=tally.bytes,
+            hours=dict(sorted(self._counts.hours.items())),
+            sample=_sample(self._pool),
+            least_sure=self._least_sure.examples(),
+            mistakes=self._mistakes.examples(),
+            extremes={
+                name: Extremes(self._lowest[name].examples(), self._highest[name].examples()) for name in MEASURES
+            },
+            labelled=tuple(labelled for _, _, labelled in sorted(self._labelled.values(), key=itemgetter(0, 1))),
+        )
+
+
+def _count_hours(counts: Summary, at: datetime | None, confidence: float, label: str) -> None:
+    hours = [counts.total]
+    if at is not None:
+        hours.append(counts.hours.setdefault(at.replace(minute=0, second=0, microsecond=0), Hour()))
+    for hour in hours:
+        hour.n += 1
+        if label:
+            outcome = label if confidence >= counts.threshold else REVIEW
+            setattr(hour, outcome, getattr(hour, outcome) + 1)
+            hour.confidence_parts += round(confidence * _PARTS)
+
+
+def _add(counts: Summary, other: Summary) -> None:
+    for name in _COUNTED:
+        setattr(counts, name, getattr(counts, name) + getattr(other, name))
+    counts.unreadable.update(other.unreadable)
+    _add_names(counts.model_versions, other.model_versions)
+    _add_names(counts.endpoints, other.endpoints)
+    counts.total.add(other.total)
+    for at, hour in other.hours.items():
+        counts.hours.setdefault(at, Hour()).add(hour)
+    for label in LABELS:
+        counts.confidences[label] += other.confidences[label]
+    counts.first = min((at for at in (counts.first, other.first) if at), default=None)
+    counts.last = max((at for at in (counts.last, other.last) if at), default=None)
+
+
+def _add_names(counted: Counter[str], names: Mapping[str, int]) -> None:
+    """Count names from outside; whoever invents a new one each time must not fill the memory."""
+    for name, number in names.items():
+        counted[name if name in counted or len(counted) < MAX_NAMES else OTHER] += number
+
+
+def _sample(pool: Sequence[tuple[int, str, tuple[float, ...]]]) -> Sample:
+    values = np.array([row for _, _, row in pool], np.float64).reshape(-1, len(COLUMNS))
+    columns = {name: values[:, number].copy() for number, name in enumerate(COLUMNS)}
+    return Sample(columns, tuple(digest for _, digest, _ in pool))
