@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from operator import itemgetter
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,8 @@ from vehiclevision.labels import LABELS
 
 REVIEW: Final = "review"
 SAMPLE_SIZE: Final = 10_000
+# Of so many pictures of the sample the model's input is kept, for whatever a model alone can measure.
+PICTURES: Final = 1_000
 EXAMPLES: Final = 24
 EXTREMES: Final = 4
 CONFIDENCE_BINS: Final = 100
@@ -36,6 +38,9 @@ OTHER: Final = "(other)"
 COLUMNS: Final = (*MEASURES, *LABELS, "confidence", "at")
 
 # Small enough that what is measured stays in the processor's cache.
+# The class below calls a number `bytes`.
+RgbBytes: TypeAlias = bytes
+
 _BATCH: Final = 64
 # Confidences are added up as whole numbers: a sum of floats would depend on the order.
 _PARTS: Final = 1_000_000_000
@@ -165,6 +170,8 @@ class Summary:
     # All hours together, with the records that say no time.
     total: Hour = field(default_factory=Hour)
     sample: Sample = field(default_factory=lambda: _sample([]))
+    # RGB bytes of MODEL_INPUT_SIDE squared, by the picture's digest.
+    pictures: dict[str, RgbBytes] = field(default_factory=dict)
     least_sure: tuple[Example, ...] = ()
     mistakes: tuple[Example, ...] = ()
     extremes: dict[str, Extremes] = field(default_factory=dict)
@@ -260,7 +267,8 @@ class _Part:
         self._counts = Summary(threshold)
         self._waiting: list[_Waiting] = []
         self._pool: list[tuple[int, str, tuple[float, ...]]] = []
-        self._cut = 1 << 64
+        self._cut = self._pictures_cut = 1 << 64
+        self._pictures: list[tuple[int, str, bytes]] = []
         self._least_sure, self._mistakes = _Best(EXAMPLES), _Best(EXAMPLES)
         self._lowest = {name: _Best(EXTREMES) for name in MEASURES}
         self._highest = {name: _Best(EXTREMES) for name in MEASURES}
@@ -323,6 +331,8 @@ class _Part:
             if each.order < self._cut:
                 values = (*row, *(each.answers or (math.nan, math.nan)), each.confidence, each.moment)
                 self._pool.append((each.order, each.seen.digest if each.seen else "", values))
+            if each.seen and each.order < self._pictures_cut:
+                self._pictures.append((each.order, each.seen.digest, each.seen.small.tobytes()))
         self._trim(2 * SAMPLE_SIZE)
 
     def _trim(self, allowed: int) -> None:
@@ -330,6 +340,10 @@ class _Part:
             self._pool.sort(key=itemgetter(0, 1))
             del self._pool[SAMPLE_SIZE:]
             self._cut = self._pool[-1][0]
+        if len(self._pictures) > 2 * PICTURES:
+            self._pictures.sort(key=itemgetter(0, 1))
+            del self._pictures[PICTURES:]
+            self._pictures_cut = self._pictures[-1][0]
 
     def _show(self, waiting: list[_Waiting], measured: Mapping[str, Numbers]) -> None:
         """Offer the batch's pictures to whatever keeps examples."""
@@ -374,6 +388,7 @@ class _Part:
         """Take in another part."""
         _add(self._counts, other._counts)
         self._pool += other._pool
+        self._pictures += other._pictures
         self._trim(2 * SAMPLE_SIZE)
         self._least_sure.merge(other._least_sure)
         self._mistakes.merge(other._mistakes)
@@ -396,6 +411,7 @@ class _Part:
             bytes=tally.bytes,
             hours=dict(sorted(self._counts.hours.items())),
             sample=_sample(self._pool),
+            pictures={digest: small for _, digest, small in sorted(self._pictures)[:PICTURES]},
             least_sure=self._least_sure.examples(),
             mistakes=self._mistakes.examples(),
             extremes={

@@ -1,0 +1,291 @@
+"""Did pictures or answers change? One decision for all that is measured, with a stated rate of false alarms.
+
+    check(baseline, sample) -> Decision
+
+Every column is compared by itself (monitoring.drift.compare), and Holm's adjustment holds the chance of any false alarm
+in a check to `alarm_rate`. At the default of 1 % a check a day raises three or four false alarms a year.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from monitoring.drift import power
+from monitoring.drift.baseline import CONFIDENCE, MIX, NEITHER, REVIEW, Baseline, Numbers, mix_of, usable
+from monitoring.drift.compare import MIN_VALUES, compare_counts, compare_numbers, holm, most_changed
+from monitoring.drift.embedding import NAME as EMBEDDING
+from monitoring.errors import MonitoringError
+from monitoring.summary import Sample
+
+ALARM_RATE: Final = 0.01
+MIX_NAME: Final = "mix"
+# What is compared, in the order of reports; columns of a baseline with other names are left alone.
+KINDS: Final[Mapping[str, str]] = {
+    "brightness": "picture",
+    "contrast": "picture",
+    "sharpness": "picture",
+    "saturation": "picture",
+    "warmth": "picture",
+    "pixels": "picture",
+    EMBEDDING: "picture",
+    CONFIDENCE: "answer",
+    MIX_NAME: "answer",
+}
+# What a column is called, and what it means when it rises or falls.
+_SAID: Final[Mapping[str, tuple[str, str, str]]] = {
+    "brightness": ("brightness", "Pictures are brighter", "Pictures are darker"),
+    "contrast": ("contrast", "Pictures have more contrast", "Pictures have less contrast"),
+    "sharpness": ("sharpness", "Pictures are sharper", "Pictures are less sharp"),
+    "saturation": ("saturation", "Colours are stronger", "Colours are paler"),
+    "warmth": ("warmth", "Colours are warmer, more yellow", "Colours are colder, more blue"),
+    "pixels": ("size", "Pictures are larger", "Pictures are smaller"),
+    EMBEDDING: (
+        "distance from what the model knows",
+        "Pictures are less like those that the model learnt from",
+        "Pictures are more like those that the model learnt from",
+    ),
+    CONFIDENCE: ("confidence", "Answers are surer", "Answers are less sure"),
+}
+_VERDICTS: Final[Mapping[str, str]] = {
+    REVIEW: "answers between two labels, for a person",
+    NEITHER: "answers that name neither vehicle, for a person",
+}
+_UNCHANGED: Final = "No change to be seen:"
+_NOTHING: Final = np.empty(0)
+# A shift below this is not what changed: the numbers lie differently around the same middle.
+_PLAIN_SHIFT: Final = 0.15
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One column before and now; `adjusted` at or below the alarm rate means that it changed."""
+
+    name: str
+    kind: str
+    n: int
+    baseline_n: int
+    p_value: float
+    adjusted: float
+    before: float
+    now: float
+    shift: float
+    changed: bool
+    words: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a check found; with `enough` false, finding nothing means nothing, and `more_needed` says how many more.
+
+    `not_compared` lists what one side lacks, `too_few_before` what has too few values in the baseline to rule out a
+    change of it, however many pictures come.
+    """
+
+    drifted: bool
+    n: int
+    alarm_rate: float
+    findings: tuple[Finding, ...]
+    enough: bool
+    more_needed: int
+    not_compared: tuple[str, ...]
+    too_few_before: tuple[str, ...]
+    words: str
+
+    @property
+    def changed(self) -> tuple[Finding, ...]:
+        """The findings that made the decision, the largest shift first."""
+        return tuple(sorted((found for found in self.findings if found.changed), key=lambda found: -abs(found.shift)))
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """A finding before the others are known."""
+
+    name: str
+    n: int
+    baseline_n: int
+    p_value: float
+    before: float
+    now: float
+    shift: float
+    words: Callable[[bool], str]
+    needed: int | None
+
+
+def check(baseline: Baseline, sample: Sample, *, alarm_rate: float = ALARM_RATE) -> Decision:
+    """Compare a sample of captured records with the baseline; a picture that came several times counts once."""
+    if not 0 < alarm_rate < 1:
+        raise MonitoringError(f"The alarm rate is {alarm_rate}.", "Give a number between 0 and 1, such as 0.01.")
+    kept = distinct(sample)
+    n = len(next(iter(kept.values()), ()))
+    compared: list[_Compared] = []
+    absent: list[str] = []
+    level = _level(baseline, alarm_rate)
+    for name in KINDS:
+        found = _mix(baseline, kept, level) if name == MIX_NAME else _column(name, baseline, kept, level)
+        if found is not None:
+            compared.append(found)
+        elif name != EMBEDDING or EMBEDDING in (*baseline.columns, *kept):
+            absent.append(name)
+    findings = _findings(compared, alarm_rate)
+    drifted = any(found.changed for found in findings)
+    waiting = [found.needed - found.n for found in compared if found.needed is not None]
+    missing = 0 if drifted else max(0, *waiting) if waiting else needed(baseline, alarm_rate) if not compared else 0
+    enough = drifted or (missing == 0 and bool(waiting))
+    blind = tuple(found.name for found in compared if found.needed is None)
+    return Decision(
+        drifted=drifted,
+        n=n,
+        alarm_rate=alarm_rate,
+        findings=findings,
+        enough=enough,
+        more_needed=missing,
+        not_compared=tuple(absent),
+        too_few_before=blind,
+        words=_words(findings, n, missing, blind, enough=enough, least=power.least_baseline(level)),
+    )
+
+
+def needed(baseline: Baseline, alarm_rate: float = ALARM_RATE) -> int:
+    """Pictures until 'nothing changed' means something against this baseline; 0 where it is too small for that."""
+    level = _level(baseline, alarm_rate)
+    sizes = [len(values) for name, values in baseline.columns.items() if name in KINDS]
+    found = [
+        *(power.needed_for_numbers(size, level) for size in sizes),
+        power.needed_for_shares(sum(baseline.mix.values()), _verdicts(baseline), level),
+    ]
+    return max((number for number in found if number is not None), default=0)
+
+
+def distinct(sample: Sample) -> dict[str, Numbers]:
+    """The columns with each picture once: the first row of each digest; rows without a picture all stay."""
+    digests = np.array(sample.digest, dtype=np.str_)
+    keep = digests == ""
+    keep[np.unique(digests, return_index=True)[1]] = True
+    return {name: values[keep] for name, values in sample.columns.items()}
+
+
+def _column(name: str, baseline: Baseline, kept: Mapping[str, Numbers], level: float) -> _Compared | None:
+    before, now = baseline.columns.get(name), usable(kept.get(name, _NOTHING))
+    if before is None or len(before) < MIN_VALUES or len(now) < MIN_VALUES:
+        return None
+    found = compare_numbers(before, now)
+    return _Compared(
+        name=name,
+        n=len(now),
+        baseline_n=len(before),
+        p_value=found.p_value,
+        before=float(before.mean()),
+        now=float(now.mean()),
+        shift=found.shift,
+        words=lambda changed: _said(name, before, now, found.shift, changed=changed),
+        needed=power.needed_for_numbers(len(before), level),
+    )
+
+
+def _mix(baseline: Baseline, kept: Mapping[str, Numbers], level: float) -> _Compared | None:
+    before, now = baseline.mix, mix_of(kept, baseline.threshold)
+    total, total_now = sum(before.values()), sum(now.values())
+    if min(total, total_now) < MIN_VALUES:
+        return None
+    found = compare_counts(before, now)
+    name = most_changed(before, now)
+    share, share_now = before[name] / total, now[name] / total_now
+    called = _VERDICTS.get(name, f"answers that say {name}")
+    direction, moved = "More" if share_now > share else "Fewer", f"{100 * share_now:.0f} %"
+    return _Compared(
+        name=MIX_NAME,
+        n=total_now,
+        baseline_n=total,
+        p_value=found.p_value,
+        before=share,
+        now=share_now,
+        shift=found.shift,
+        words=lambda changed: f"{direction if changed else _UNCHANGED} {called}, {100 * share:.0f} % -> {moved}",
+        needed=power.needed_for_shares(total, _verdicts(baseline), level),
+    )
+
+
+def _findings(compared: list[_Compared], alarm_rate: float) -> tuple[Finding, ...]:
+    adjusted = holm(np.array([found.p_value for found in compared], dtype=np.float64)).tolist()
+    return tuple(
+        Finding(
+            name=found.name,
+            kind=KINDS[found.name],
+            n=found.n,
+            baseline_n=found.baseline_n,
+            p_value=found.p_value,
+            adjusted=value,
+            before=found.before,
+            now=found.now,
+            shift=found.shift,
+            changed=value <= alarm_rate,
+            words=found.words(value <= alarm_rate),
+        )
+        for found, value in zip(compared, adjusted, strict=True)
+    )
+
+
+def _level(baseline: Baseline, alarm_rate: float) -> float:
+    """The alarm rate's part for one of all that the baseline could compare: it is fixed before anything is seen."""
+    return alarm_rate / max(1, sum(name in KINDS for name in (*baseline.columns, MIX_NAME)))
+
+
+def _verdicts(baseline: Baseline) -> int:
+    return sum(baseline.mix[name] > 0 for name in MIX)
+
+
+def _said(name: str, before: Numbers, now: Numbers, shift: float, *, changed: bool) -> str:
+    called, up, down = _SAID[name]
+    if not changed:
+        up = down = _UNCHANGED.rstrip(":")
+    elif abs(shift) < _PLAIN_SHIFT:
+        edges = [float(edge) for values in (before, now) for edge in np.quantile(values, [0.1, 0.9])]
+        lies = "{:.2f} to {:.2f} -> {:.2f} to {:.2f}".format(*edges)
+        return f"{called.capitalize()} lies differently around the same middle: eight in ten from {lies}"
+    if name == "pixels":
+        return f"{up if shift > 0 else down}: {_pixels(before)} -> {_pixels(now)} pixels in the middle of them"
+    digits = 3 if max(abs(before.mean()), abs(now.mean())) < 0.1 else 2
+    moved = f"{before.mean():.{digits}f} -> {now.mean():.{digits}f}"
+    return f"{up if shift > 0 else down}: {called} {moved}, {_spreads(shift)}"
+
+
+def _pixels(values: Numbers) -> str:
+    # No picture has more than a trillion; a baseline's file may say anything.
+    return f"{10 ** min(12.0, max(0.0, float(np.median(values)))):,.0f}"
+
+
+def _spreads(shift: float) -> str:
+    size = f"{abs(shift):.1f}"
+    return f"{size} spread" if size == "1.0" else f"{size} spreads"
+
+
+def _words(
+    findings: Iterable[Finding], n: int, missing: int, blind: tuple[str, ...], *, enough: bool, least: int
+) -> str:
+    found = list(findings)
+    changed = sorted((one for one in found if one.changed), key=lambda one: -abs(one.shift))
+    if changed:
+        return ". ".join(one.words for one in changed) + "."
+    if missing and not n:
+        return f"Cannot tell: there is no picture yet; it takes {missing:,}."
+    if not found:
+        return f"Cannot tell: nothing in {n:,} records can be compared with the baseline."
+    if missing:
+        return f"Cannot tell yet: {missing:,} more {'picture' if missing == 1 else 'pictures'}."
+    if not enough:
+        return f"Cannot tell: the baseline is too small to rule out a change. Make one of at least {least:,} pictures."
+    return f"Nothing changed in {n:,} pictures, as far as {len(found)} measurements tell.{_caveat(blind)}"
+
+
+def _caveat(blind: tuple[str, ...]) -> str:
+    """What cannot be ruled out, since the baseline has too few values of it."""
+    if not blind:
+        return ""
+    return f" The baseline has too few answers to rule out a smaller change of {' and '.join(blind)}."

@@ -1,0 +1,89 @@
+"""How far a picture lies from those that the model learnt from, in the features before the network's last layer.
+
+Mahalanobis distance with few directions: along the strongest ones by their own spread, across all others by one spread
+that they share (probabilistic PCA). So a baseline holds some thousand numbers, not a whole matrix.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from monitoring.summary import Sample
+from vehiclevision.labels import MODEL_INPUT_SIDE
+
+Numbers: TypeAlias = npt.NDArray[np.float64]
+Pictures: TypeAlias = npt.NDArray[np.uint8]
+
+NAME: Final = "embedding"
+SHAPE: Final = (MODEL_INPUT_SIDE, MODEL_INPUT_SIDE, 3)
+DIRECTIONS: Final = 24
+# All directions together: a baseline is one small file.
+MAX_NUMBERS: Final = 20_000
+MIN_PICTURES: Final = 100
+SIGNIFICANT_DIGITS: Final = 5
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """Where the learnt pictures lie: `basis` [directions, features] is scaled by the spread along each direction."""
+
+    mean: Numbers
+    basis: Numbers
+    left_over: float
+
+    def distances(self, features: npt.NDArray[np.floating]) -> Numbers:
+        """The distance of each row, 1 being usual; NaN where a row is not finite."""
+        centred = np.asarray(features, dtype=np.float64) - self.mean
+        along = centred @ self.basis.T
+        # The basis is orthogonal: its rows' lengths undo the scaling.
+        lengths = np.linalg.norm(self.basis, axis=1)
+        across = (centred**2).sum(axis=1) - ((along / lengths) ** 2).sum(axis=1)
+        square = (along**2).sum(axis=1) + np.maximum(across, 0) / self.left_over
+        found: Numbers = np.sqrt(square / len(self.mean))
+        return np.where(np.isfinite(found), found, np.nan)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain lists, rounded."""
+        return {
+            "mean": _rounded(self.mean),
+            "basis": _rounded(self.basis.ravel()),
+            "left_over": float(f"{self.left_over:.{SIGNIFICANT_DIGITS}g}"),
+        }
+
+
+def fit(features: npt.NDArray[np.floating]) -> Embedding | None:
+    """Where these rows lie; None for fewer than tell, or for rows that do not differ."""
+    rows = np.asarray(features, dtype=np.float64)
+    if len(rows) < MIN_PICTURES or not np.isfinite(rows).all():
+        return None
+    mean = rows.mean(axis=0)
+    _, lengths, directions = np.linalg.svd(rows - mean, full_matrices=False)
+    variances = lengths**2 / (len(rows) - 1)
+    count = min(DIRECTIONS, MAX_NUMBERS // len(mean), len(mean) - 1, int((variances > 1e-12 * variances[0]).sum()) - 1)
+    if count < 1:
+        return None
+    left_over = float(variances[count:].sum() / (len(mean) - count))
+    return Embedding(mean, directions[:count] / np.sqrt(variances[:count, np.newaxis]), left_over)
+
+
+def with_distances(
+    sample: Sample,
+    pictures: Mapping[str, bytes],
+    where: Embedding,
+    features: Callable[[Pictures], npt.NDArray[np.floating]],
+) -> Sample:
+    """The sample with a column `embedding`: the distances of those of its rows whose picture is given, by digest."""
+    known = list(pictures)
+    if not known:
+        return sample
+    small = np.stack([np.frombuffer(pictures[digest], np.uint8).reshape(SHAPE) for digest in known])
+    found = dict(zip(known, where.distances(features(small)).tolist(), strict=True))
+    column = np.array([found.get(digest, np.nan) for digest in sample.digest])
+    return Sample({**sample.columns, NAME: column}, sample.digest)
+
+
+def _rounded(values: Numbers) -> list[float]:
+    return [float(f"{value:.{SIGNIFICANT_DIGITS}g}") for value in values.tolist()]

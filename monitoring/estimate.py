@@ -1,0 +1,321 @@
+"""How many answers are right, without labels: of those that pass, and of all.
+
+    P(right) = P(it is a vehicle at all) × P(the surer label is right, if it is one)
+
+The first factor is the model's own, moved to the share of vehicles in this traffic, which the answers themselves tell
+(Saerens, Latinne and Decaestecker, 2002). The second was fitted, when the baseline was made, to held-out pictures with
+known labels and to worse copies of them: dark, hazy, blurred and so on. It looks at the answer and at light and colour.
+
+That can be believed of pictures like those, and of changes like those that were tried. `holds` says whether this is
+such a case, and `why`, if it is not.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit, logit
+
+from monitoring.drift.baseline import Baseline, Numbers, is_number, numbers
+from monitoring.drift.decision import Decision, distinct
+from monitoring.errors import BaselineError
+from monitoring.summary import Sample
+from vehiclevision.labels import LABELS
+
+MEASURED: Final = ("brightness", "contrast", "sharpness", "saturation", "warmth")
+FEATURES: Final = ("constant", "surer", "vehicle", *MEASURED)
+PLAIN: Final = "plain"
+ALL: Final = "all"
+PASSED: Final = "passed"
+MIN_ANSWERS: Final = 30
+# An estimate that is further off than this is not to be relied on.
+BELIEVABLE_ERROR: Final = 0.03
+# In spreads: how far the middle of any measurement may lie from a case that was tried.
+ALIKE: Final = 0.3
+# Beyond so many spreads, what else is different about the pictures can no longer be seen in them. Answers that pass
+# are little touched by it; the share of vehicles among all is.
+FAR: Final = 1.5
+_MAX_KINDS: Final = 20
+_EDGE: Final = 1e-4
+_NORMAL_95: Final = 1.959963984540054
+_ROUNDS: Final = 1000
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A share of right answers with its 95 % interval; with `holds` false it may be far off, and `why` says so."""
+
+    accuracy: float
+    low: float
+    high: float
+    n: int
+    holds: bool
+    why: str
+
+
+class Estimates(NamedTuple):
+    """Of the answers that pass the threshold, and of all; None where there is none to speak of."""
+
+    passed: Estimate | None
+    everything: Estimate | None
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A way in which pictures were changed: how far the measurements moved, and how far the estimates were off."""
+
+    shift: Numbers
+    errors: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What is right how often, as fitted to pictures with known labels."""
+
+    coefficients: Numbers
+    covariance: Numbers
+    vehicle_share: float
+    mean: Numbers
+    spread: Numbers
+    kinds: Mapping[str, Kind]
+    systematic: Mapping[str, float]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON, as it stands in a baseline."""
+        return {
+            "features": list(FEATURES),
+            "coefficients": _plain(self.coefficients),
+            "covariance": _plain(self.covariance.ravel()),
+            "vehicle_share": self.vehicle_share,
+            "mean": _plain(self.mean),
+            "spread": _plain(self.spread),
+            "kinds": {
+                name: {"shift": _plain(kind.shift), "errors": {of: round(kind.errors[of], 4) for of in (ALL, PASSED)}}
+                for name, kind in self.kinds.items()
+            },
+            "systematic": {of: round(self.systematic[of], 4) for of in (ALL, PASSED)},
+        }
+
+
+def calibration_of(baseline: Baseline) -> Calibration | None:
+    """The calibration in a baseline, checked; None where there is none."""
+    found = baseline.calibration
+    if not found:
+        return None
+    count = len(FEATURES)
+    kinds = found.get("kinds")
+    share = found.get("vehicle_share")
+    if found.get("features") != list(FEATURES) or not isinstance(kinds, dict) or len(kinds) > _MAX_KINDS:
+        raise _refused()
+    if not is_number(share) or not 0 < share < 1:  # type: ignore[operator]
+        raise _refused()
+    made = Calibration(
+        coefficients=_row(found, "coefficients", count),
+        covariance=_row(found, "covariance", count * count).reshape(count, count),
+        vehicle_share=float(share),  # type: ignore[arg-type]
+        mean=_row(found, "mean", len(MEASURED)),
+        spread=_row(found, "spread", len(MEASURED)),
+        kinds={str(name)[:40]: _kind(kind) for name, kind in kinds.items()},
+        systematic=_errors(found.get("systematic")),
+    )
+    if made.spread.min() <= 0 or PLAIN not in made.kinds:
+        raise _refused()
+    return made
+
+
+def estimate(baseline: Baseline, sample: Sample, decision: Decision | None = None) -> Estimates:
+    """The share of right answers among those that pass the baseline's threshold, and among all."""
+    kept = distinct(sample)
+    answered = np.isfinite(kept[LABELS[0]]) & np.isfinite(kept[LABELS[1]])
+    rows = {name: values[answered] for name, values in kept.items()}
+    if not len(rows[LABELS[0]]):
+        return Estimates(None, None)
+    calibration = calibration_of(baseline)
+    if calibration is None:
+        return _of_confidences(rows, baseline.threshold)
+    seen = np.isfinite(np.stack([rows[name] for name in MEASURED])).all(axis=0)
+    if not seen.any():
+        return _of_confidences(rows, baseline.threshold, "there are no pictures beside the answers to see what changed")
+    rows = {name: values[seen] for name, values in rows.items()}
+    passed = rows_confidence(rows) >= baseline.threshold
+    return Estimates(
+        _estimate(calibration, rows, passed, PASSED, decision) if passed.any() else None,
+        _estimate(calibration, rows, np.ones(len(passed), dtype=bool), ALL, decision),
+    )
+
+
+def features(rows: Mapping[str, Numbers], mean: Numbers, spread: Numbers) -> Numbers:
+    """What the second factor looks at, one row an answer."""
+    surer = rows_confidence(rows)
+    vehicle = sum_of(rows)
+    light = (np.stack([rows[name] for name in MEASURED], axis=1) - mean) / spread
+    return np.column_stack([np.ones(len(surer)), _logit(surer / np.maximum(vehicle, _EDGE)), _logit(vehicle), light])
+
+
+def rows_confidence(rows: Mapping[str, Numbers]) -> Numbers:
+    """The surer label's confidence of each answer."""
+    found: Numbers = np.maximum(rows[LABELS[0]], rows[LABELS[1]])
+    return found
+
+
+def sum_of(rows: Mapping[str, Numbers]) -> Numbers:
+    """P(it is a vehicle at all), as the model has it."""
+    found: Numbers = rows[LABELS[0]] + rows[LABELS[1]]
+    return found
+
+
+def moved(vehicle: Numbers, share: float, share_now: float) -> Numbers:
+    """P(vehicle) of each answer where another share shows one than the model was calibrated for."""
+    odds = logit(np.clip(vehicle, _EDGE, 1 - _EDGE)) + logit(share_now) - logit(share)
+    found: Numbers = expit(odds)
+    return found
+
+
+def share_of_vehicles(vehicle: Numbers, share: float) -> float:
+    """The share of vehicles under which the answers are most likely."""
+    now = share
+    for _ in range(_ROUNDS):
+        before, now = now, float(np.clip(moved(vehicle, share, now).mean(), _EDGE, 1 - _EDGE))
+        if abs(now - before) < 1e-7:
+            break
+    return now
+
+
+def probabilities(calibration: Calibration, rows: Mapping[str, Numbers]) -> Numbers:
+    """P(right) of each answer, the share of vehicles being that of these rows."""
+    share = share_of_vehicles(sum_of(rows), calibration.vehicle_share)
+    second = expit(features(rows, calibration.mean, calibration.spread) @ calibration.coefficients)
+    found: Numbers = moved(sum_of(rows), calibration.vehicle_share, share) * second
+    return found
+
+
+def _estimate(
+    calibration: Calibration,
+    rows: Mapping[str, Numbers],
+    counted: npt.NDArray[np.bool_],
+    of: str,
+    decision: Decision | None,
+) -> Estimate:
+    n, vehicle = int(counted.sum()), sum_of(rows)
+    share = share_of_vehicles(vehicle, calibration.vehicle_share)
+    seen = features(rows, calibration.mean, calibration.spread)[counted]
+    first = moved(vehicle, calibration.vehicle_share, share)[counted]
+    second = expit(seen @ calibration.coefficients)
+    right = first * second
+    accuracy = float(right.mean())
+    # What adds to the error: chance in these n answers, in the fit, in the share of vehicles, and what the fit misses.
+    slope = (seen * (first * second * (1 - second))[:, np.newaxis]).mean(axis=0)
+    by_fit = float(slope @ calibration.covariance @ slope)
+    nearby = min(share + 0.01, 1 - _EDGE)
+    by_share = (
+        (float((moved(vehicle, calibration.vehicle_share, nearby)[counted] * second).mean()) - accuracy)
+        / (nearby - share)
+        if nearby > share
+        else 0.0
+    )
+    variance = (
+        float((right * (1 - right)).sum()) / n**2
+        + by_fit
+        + by_share**2 * _variance_of_share(vehicle, calibration.vehicle_share, share)
+    )
+    reach = _NORMAL_95 * math.sqrt(variance + calibration.systematic[of] ** 2)
+    holds, why = _judge(calibration, rows, of, decision)
+    if n < MIN_ANSWERS:
+        holds, why = False, f"{n} answers are too few to estimate from"
+    return Estimate(accuracy, max(0.0, accuracy - reach), min(1.0, accuracy + reach), n, holds, why)
+
+
+def _variance_of_share(vehicle: Numbers, share: float, now: float) -> float:
+    """By Fisher's information in the answers."""
+    inside = np.clip(vehicle, _EDGE, 1 - _EDGE)
+    is_one, is_none = inside / share, (1 - inside) / (1 - share)
+    score = (is_one - is_none) / (now * is_one + (1 - now) * is_none)
+    return float(1 / max((score**2).sum(), 1.0))
+
+
+def _judge(
+    calibration: Calibration, rows: Mapping[str, Numbers], of: str, decision: Decision | None
+) -> tuple[bool, str]:
+    """Whether pictures like these were tried when the calibration was made, and came out well."""
+    measured = np.stack([rows[name] for name in MEASURED], axis=1)
+    middle = (measured.mean(axis=0) - calibration.mean) / calibration.spread
+    chance = 2 / math.sqrt(len(measured))
+    gaps = {name: _gap(middle, kind.shift) for name, kind in calibration.kinds.items()}
+    nearest = min(gaps, key=lambda name: gaps[name])
+    kind = calibration.kinds[nearest]
+    if gaps[nearest] > ALIKE + chance:
+        because = f": {decision.words.rstrip('.')}" if decision is not None and decision.drifted else ""
+        return False, f"the pictures are unlike all that the estimate was tried on{because}"
+    if of == ALL and float(np.abs(middle).max()) > FAR:
+        return (
+            False,
+            f"the pictures changed too far, like those of the trial {nearest!r}, to tell how many show a vehicle",
+        )
+    if abs(kind.errors[of]) > BELIEVABLE_ERROR:
+        how = "too high" if kind.errors[of] > 0 else "too low"
+        points = 100 * abs(kind.errors[of])
+        return (
+            False,
+            f"the pictures changed like those of the trial {nearest!r}, where it was {points:.0f} points {how}",
+        )
+    if float(sum_of(rows).min()) > 1 - _EDGE:
+        return False, "the model's answers always add up to 1, so that pictures of neither vehicle go unnoticed"
+    return True, ""
+
+
+def _gap(middle: Numbers, shift: Numbers) -> float:
+    """The largest distance, in spreads, from the nearest point between unchanged and changed this way."""
+    length = float(shift @ shift)
+    along = float(np.clip(middle @ shift / length, 0, 1)) if length > 0 else 0.0
+    return float(np.abs(middle - along * shift).max())
+
+
+def _of_confidences(rows: Mapping[str, Numbers], threshold: float, why: str = "") -> Estimates:
+    """Without a calibration: what the model says of itself."""
+    surer = rows_confidence(rows)
+    why = why or "the baseline has no calibration for this model: this is the mean of its own confidences"
+
+    def plain(confidences: Numbers) -> Estimate | None:
+        n = len(confidences)
+        if not n:
+            return None
+        accuracy = float(confidences.mean())
+        reach = _NORMAL_95 * math.sqrt(max(accuracy * (1 - accuracy), 0.25 / n) / n)
+        return Estimate(accuracy, max(0.0, accuracy - reach), min(1.0, accuracy + reach), n, False, why)
+
+    return Estimates(plain(surer[surer >= threshold]), plain(surer))
+
+
+def _logit(values: Numbers) -> Numbers:
+    found: Numbers = logit(np.clip(values, _EDGE, 1 - _EDGE))
+    return found
+
+
+def _row(found: Mapping[str, Any], name: str, length: int) -> Numbers:
+    row = numbers(found.get(name), f"calibration.{name}")
+    if len(row) != length:
+        raise _refused()
+    return row
+
+
+def _kind(found: object) -> Kind:
+    if not isinstance(found, dict):
+        raise _refused()
+    return Kind(_row(found, "shift", len(MEASURED)), _errors(found.get("errors")))
+
+
+def _errors(found: object) -> dict[str, float]:
+    if not isinstance(found, dict) or not all(is_number(found.get(of)) for of in (ALL, PASSED)):
+        raise _refused()
+    return {of: float(found[of]) for of in (ALL, PASSED)}
+
+
+def _plain(values: Numbers) -> list[float]:
+    return [float(f"{value:.6g}") for value in values.tolist()]
+
+
+def _refused() -> BaselineError:
+    return BaselineError("The baseline's calibration is no calibration.", "Make one with: vehiclevision baseline")
