@@ -21,6 +21,7 @@ app = typer.Typer(
 LOCAL = "The local AWS"
 IMAGES = "Images"
 MODEL = "The model"
+MONITORING = "Monitoring"
 
 Stack = Annotated[
     str | None,

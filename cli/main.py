@@ -11,12 +11,12 @@ import typer
 
 from cli.app import app
 from cli.errors import FAILURE, INTERRUPTED, USAGE
-from cli.surface import here, images, model, review, sagemaker
+from cli.surface import here, images, model, monitor, monitoring, retrain, review, sagemaker
 
 DEBUG_VARIABLE = "VEHICLEVISION_DEBUG"
 SUCCESS = 0
 # Importing them puts their commands into the program, in this order.
-SURFACES = (here, images, review, model, sagemaker)
+SURFACES = (here, images, review, model, sagemaker, monitoring, monitor, retrain)
 
 
 def _version(wanted: bool) -> None:

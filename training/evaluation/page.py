@@ -12,6 +12,8 @@ from training.evaluation import plots
 from training.evaluation.report import CLEAN, Answered, least_sure, wrong
 from training.evaluation.scores import TRUTHS, VERDICTS
 
+# Also the place of the style sheet, which all our pages share.
+HERE: Final = Path(__file__).parent
 TEMPLATE: Final = "page.html"
 UNKNOWN: Final = "–"
 _THIN: Final = "\N{NARROW NO-BREAK SPACE}"
@@ -20,15 +22,8 @@ _THIN: Final = "\N{NARROW NO-BREAK SPACE}"
 def page(answered: Answered, report: Mapping[str, Any]) -> str:
     """The whole page; every name that came with a picture is escaped."""
     judged, threshold = answered.judged(), report["threshold"]
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(percent=percent, interval=interval, number=number, width=width)
-    return environment.get_template(TEMPLATE).render(
+    template = environment(HERE).get_template(TEMPLATE)
+    return template.render(
         report=report,
         truths=TRUTHS,
         verdicts=VERDICTS,
@@ -41,6 +36,19 @@ def page(answered: Answered, report: Mapping[str, Any]) -> str:
         least_sure=_thumbnails(answered, least_sure(judged, threshold), report["pictures"]["least_sure"]),
         example=_example(answered),
     )
+
+
+def environment(*folders: Path) -> Environment:
+    """Templates from the first folder that has them: everything escaped, nothing undefined, numbers as people read."""
+    found = Environment(
+        loader=FileSystemLoader(folders),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters.update(percent=percent, interval=interval, number=number, width=width)
+    return found
 
 
 def percent(value: float | None, digits: int = 1) -> str:

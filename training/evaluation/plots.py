@@ -1,76 +1,29 @@
-"""The plots of the page: SVG that takes its colours from the page and its text from the reader's fonts.
+"""The plots of the page: what was said and what is true, at every threshold."""
 
-matplotlib draws with stand-in colours, each of which becomes a CSS variable: the same drawing then fits a light page, a
-dark page and paper. The same figures give the same bytes.
-"""
-
-import io
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import matplotlib as mpl
 import numpy as np
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from training.evaluation.chart import OF_THE_PAGE, figure, settings, svg
 from training.evaluation.scores import TRUTHS, Judged, wilson
 
-# Colours that no drawing needs, each standing for a variable of the page's style sheet.
-INK, FAINT, LINE, PAPER = "#010203", "#010204", "#010205", "#010206"
-BICYCLE, MOTORCYCLE, OTHER, ACCENT = "#010207", "#010208", "#010209", "#01020a"
-VARIABLES: Final = {
-    INK: "--ink",
-    FAINT: "--faint",
-    LINE: "--line",
-    PAPER: "--paper",
-    BICYCLE: "--bicycle",
-    MOTORCYCLE: "--motorcycle",
-    OTHER: "--other",
-    ACCENT: "--accent",
-}
+INK, FAINT, ACCENT = OF_THE_PAGE.ink, OF_THE_PAGE.faint, OF_THE_PAGE.accent
+BICYCLE, MOTORCYCLE, OTHER = OF_THE_PAGE.bicycle, OF_THE_PAGE.motorcycle, OF_THE_PAGE.other
 _OF_TRUTH: Final = dict(zip(TRUTHS, (BICYCLE, MOTORCYCLE, OTHER), strict=True))
-# Inches at 72 points: about as wide as a phone, so that text keeps its size there.
-_WIDTH: Final = 5.2
-_SETTINGS: Final[dict[Any, Any]] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "vehiclevision",
-    "font.family": "sans-serif",
-    "font.size": 10.5,
-    "text.color": INK,
-    "axes.edgecolor": LINE,
-    "axes.labelcolor": FAINT,
-    "axes.facecolor": "none",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.spines.left": False,
-    "axes.grid": True,
-    "axes.grid.axis": "y",
-    "axes.axisbelow": True,
-    "grid.color": LINE,
-    "grid.linewidth": 0.8,
-    "xtick.color": LINE,
-    "ytick.color": LINE,
-    "xtick.labelcolor": FAINT,
-    "ytick.labelcolor": FAINT,
-    "xtick.major.size": 0,
-    "ytick.major.size": 0,
-    "xtick.major.pad": 6,
-    "lines.linewidth": 2,
-    "lines.solid_capstyle": "round",
-    "figure.facecolor": "none",
-}
+_SETTINGS: Final = settings(OF_THE_PAGE)
 _HISTOGRAM_BINS: Final = 20
 
 
 def histogram(judged: Judged, threshold: float) -> Markup:
     """How sure the model is, for pictures of each kind by themselves."""
     with mpl.rc_context(_SETTINGS):
-        figure = _figure(3.5)
-        for row, axes in enumerate(figure.subplots(3, 1, sharex=True)):
+        drawn = figure(3.5)
+        for row, axes in enumerate(drawn.subplots(3, 1, sharex=True)):
             _histogram_of(axes, judged.confidence[judged.truth == row], TRUTHS[row], threshold)
             if row == 0:
                 axes.annotate(
@@ -83,7 +36,7 @@ def histogram(judged: Judged, threshold: float) -> Markup:
                     ha="right",
                 )
         axes.set_xlabel("larger of the two probabilities")
-        return _svg(figure, "histogram", "Histogram of the confidence for bicycles, motorcycles and neither")
+        return svg(drawn, "histogram", "Histogram of the confidence for bicycles, motorcycles and neither")
 
 
 def _histogram_of(axes: Axes, confidence: Any, name: str, threshold: float) -> None:
@@ -106,21 +59,21 @@ def reliability(bins: Sequence[Mapping[str, Any]]) -> Markup:
     said, true = [item["confidence"] for item in filled], [item["right"] for item in filled]
     sure = [wilson(round(item["right"] * item["n"]), item["n"]) for item in filled]
     with mpl.rc_context(_SETTINGS):
-        figure = _figure(3.5)
-        axes = figure.subplots()
+        drawn = figure(3.5)
+        axes = drawn.subplots()
         axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1.2, linestyle=(0, (3, 2)))
         axes.vlines(said, [low for low, _ in sure], [high for _, high in sure], color=ACCENT, alpha=0.45, linewidth=2)
         axes.scatter(said, true, s=[22 + 160 * item["n"] / most for item in filled], color=ACCENT, zorder=3)
         _shares(axes, "mean confidence", "really so")
         axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        return _svg(figure, "reliability", "Reliability: mean confidence against the share of right answers")
+        return svg(drawn, "reliability", "Reliability: mean confidence against the share of right answers")
 
 
 def thresholds(curve: Sequence[Mapping[str, Any]], threshold: float) -> Markup:
     """What every threshold would do."""
     with mpl.rc_context(_SETTINGS):
-        figure = _figure(3.5)
-        axes = figure.subplots()
+        drawn = figure(3.5)
+        axes = drawn.subplots()
         x = [point["threshold"] for point in curve]
         lines = (
             ("accuracy_covered", "right, of vehicles that pass", BICYCLE, "solid"),
@@ -132,14 +85,14 @@ def thresholds(curve: Sequence[Mapping[str, Any]], threshold: float) -> Markup:
         axes.axvline(threshold, color=INK, linewidth=1)
         _shares(axes, "threshold", "")
         _legend(axes)
-        return _svg(figure, "thresholds", "Coverage, accuracy and false passes at every threshold")
+        return svg(drawn, "thresholds", "Coverage, accuracy and false passes at every threshold")
 
 
 def trade_off(curve: Sequence[Mapping[str, Any]], threshold: float) -> Markup:
     """Two numbers that conflict: fewer vehicles for a person to look at, and more mistakes."""
     with mpl.rc_context(_SETTINGS):
-        figure = _figure(3.5)
-        axes = figure.subplots()
+        drawn = figure(3.5)
+        axes = drawn.subplots()
         coverage = [_or_gap(point["coverage"]) for point in curve]
         wrong = [1 - _or_gap(point["accuracy_covered"]) for point in curve]
         false = [_or_gap(point["neither_passed"]) for point in curve]
@@ -158,14 +111,14 @@ def trade_off(curve: Sequence[Mapping[str, Any]], threshold: float) -> Markup:
         axes.yaxis.set_major_formatter(PercentFormatter(1))
         axes.set_xlabel("vehicles that pass")
         _legend(axes)
-        return _svg(figure, "trade-off", "Mistakes against coverage; the dots are the threshold in use")
+        return svg(drawn, "trade-off", "Mistakes against coverage; the dots are the threshold in use")
 
 
 def costs(found: Mapping[str, Any]) -> Markup:
     """What 1,000 uploads cost at every threshold."""
     with mpl.rc_context(_SETTINGS):
-        figure = _figure(3.4)
-        axes = figure.subplots()
+        drawn = figure(3.4)
+        axes = drawn.subplots()
         x = [point["threshold"] for point in found["curve"]]
         y = [point["cost"] for point in found["curve"]]
         axes.axvspan(found["threshold_low"], found["threshold_high"], color=ACCENT, alpha=0.12, linewidth=0)
@@ -177,13 +130,7 @@ def costs(found: Mapping[str, Any]) -> Markup:
         axes.set_ylim(0, 1.15 * max(found["cost_all_reviewed"], min(max(y), 3 * max(min(y), 1e-9))))
         axes.set_xlabel("threshold")
         _legend(axes)
-        return _svg(figure, "costs", "Cost of 1,000 uploads at every threshold")
-
-
-def _figure(height: float) -> Figure:
-    figure = Figure(figsize=(_WIDTH, height), layout="constrained")
-    FigureCanvasSVG(figure)
-    return figure
+        return svg(drawn, "costs", "Cost of 1,000 uploads at every threshold")
 
 
 def _shares(axes: Axes, x: str, y: str) -> None:
@@ -203,24 +150,3 @@ def _legend(axes: Axes) -> None:
 def _or_gap(value: float | None) -> float:
     """matplotlib leaves a gap where a number is none."""
     return float("nan") if value is None else value
-
-
-def _svg(figure: Figure, name: str, title: str) -> Markup:
-    """The drawing as it can stand in a page: without fixed size, metadata or style of its own."""
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    text = buffer.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>|<!--.*?-->", "", text, flags=re.DOTALL)
-    width, height = (float(found) for found in re.findall(r' (?:width|height)="([\d.]+)pt"', text)[:2])
-    opening = (
-        f'<svg class="chart" role="img" aria-label="{escape(title)}" viewBox="0 0 {width:g} {height:g}" '
-        'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'
-    )
-    text = opening + text[text.index(">") + 1 :]
-    # Several drawings share a page, so what they name must not clash.
-    text = re.sub(r'\bid="', f'id="{name}-', text)
-    text = re.sub(r'(url\(#|href="#)', rf"\g<1>{name}-", text)
-    for colour, variable in VARIABLES.items():
-        text = text.replace(colour, f"var({variable})")
-    return Markup(text)  # noqa: S704 - drawn by matplotlib from numbers and our own words

@@ -1,0 +1,350 @@
+"""The drawings of the report, from its figures alone: for the page in the page's colours, and as PNGs in real ones."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import matplotlib as mpl
+import numpy as np
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
+
+from monitoring.report.report import TITLES
+from training.evaluation.chart import LIGHT, OF_THE_PAGE, Colours, figure, png, settings, svg
+from training.evaluation.scores import REVIEW
+from vehiclevision.labels import LABELS
+
+Report = Mapping[str, Any]
+# What the columns of the time axis may stand for, in hours: up to a year.
+_COLUMNS: Final = (1, 3, 6, 12, 24, 7 * 24, 30 * 24, 365 * 24)
+_MAX_COLUMNS: Final = 60
+_CONFIDENCE_BINS: Final = 25
+# Inches at 72 points: narrow enough for text to be read on a phone.
+_WIDE: Final = 4.6
+_SMALL: Final = 3.1
+_DRIFT: Final = "drift-"
+# All that a report may have.
+NAMES: Final = frozenset(
+    {"confidence", "mix", "time", "hours", "accuracy", "latency", *(f"{_DRIFT}{name}" for name in TITLES)}
+)
+_DASHED: Final = (0, (3, 2))
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A drawing by its name, what it says in words, and what draws it."""
+
+    name: str
+    title: str
+    draw: Callable[[Report, Colours], Figure]
+
+    def svg(self, report: Report) -> Markup:
+        """For the page."""
+        with mpl.rc_context(settings(OF_THE_PAGE)):
+            return svg(self.draw(report, OF_THE_PAGE), self.name, self.title)
+
+    def png(self, report: Report) -> bytes:
+        """As a file."""
+        with mpl.rc_context(settings(LIGHT)):
+            return png(self.draw(report, LIGHT), LIGHT)
+
+
+def plots(report: Report) -> list[Plot]:
+    """All that these figures give something to draw for."""
+    found = []
+    if report["answers"]:
+        found += [
+            Plot("confidence", "How sure the answers are, with the threshold", confidence),
+            Plot("mix", "Shares of bicycles, motorcycles and reviews", mix),
+        ]
+    if any(hour["answers"] for hour in report["hours"]):
+        found += [
+            Plot("time", "Answers over time, and the share that passes", over_time),
+            Plot("hours", "Answers by hour of day, and the share that passes", by_hour_of_day),
+        ]
+    if report["accuracy"]["passed"]["estimated"] or report["accuracy"]["passed"]["reviewed"]:
+        found.append(Plot("accuracy", "Accuracy: estimated, and by reviewed labels", accuracy))
+    if report["latency"]:
+        found.append(Plot("latency", "Seconds from upload to record", latency))
+    return found + [_measure(column) for column in report["measures"]]
+
+
+def _measure(column: Mapping[str, Any]) -> Plot:
+    title = f"{column['title']}: now{' and in the baseline' if column['before'] else ''}"
+    return Plot(f"{_DRIFT}{column['name']}", title, lambda _, colours: measure(column, colours))
+
+
+def confidence(report: Report, colours: Colours) -> Figure:
+    """How many answers are how sure, by the label that is surer."""
+    drawn = figure(2.9, _WIDE)
+    axes = drawn.subplots()
+    edges = np.linspace(0, 1, _CONFIDENCE_BINS + 1)
+    below = np.zeros(_CONFIDENCE_BINS)
+    for label, colour in zip(LABELS, (colours.bicycle, colours.motorcycle), strict=True):
+        counts = np.array(report["confidence"][label]).reshape(_CONFIDENCE_BINS, -1).sum(axis=1)
+        axes.bar(edges[:-1] + 0.02, counts, width=0.034, bottom=below, color=colour, label=label)
+        below += counts
+    axes.axvline(report["threshold"], color=colours.accent, linewidth=1.4, linestyle=_DASHED)
+    axes.annotate(
+        f"passes from {report['threshold']:g}",
+        (report["threshold"], 1),
+        xycoords=("data", "axes fraction"),
+        xytext=(-5, 4) if report["threshold"] > 0.4 else (5, 4),
+        textcoords="offset points",
+        color=colours.accent,
+        ha="right" if report["threshold"] > 0.4 else "left",
+    )
+    axes.set_xlim(0, 1)
+    axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
+    axes.set_ylim(0, 1.08 * max(1.0, float(below.max())))
+    axes.set_xlabel("larger of the two probabilities")
+    _counts(axes)
+    _legend(axes, 1.09)
+    return drawn
+
+
+def over_time(report: Report, colours: Colours) -> Figure:
+    """What became of the answers, hour by hour or in longer steps, and below it the share that passes."""
+    step, columns = columns_of(report["hours"])
+    drawn = figure(3.6, _WIDE)
+    above, below = drawn.subplots(2, 1, sharex=True, height_ratios=(2, 1))
+    width = step / 24
+    middles = [float(date2num(start)) + width / 2 for start in columns]  # type: ignore[no-untyped-call]
+    _stack(above, middles, list(columns.values()), width * 0.85, colours)
+    _legend(above)
+    shares = [entry["passed"] / entry["answers"] if entry["answers"] else np.nan for entry in columns.values()]
+    below.plot(middles, shares, color=colours.accent, marker="o", markersize=4, linewidth=1.5)
+    below.set_ylim(0, 1.08)
+    below.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    below.set_yticks([0, 0.5, 1])
+    below.set_title("share that passes", loc="left", fontsize=10.5, color=colours.accent, pad=3)
+    first, last = middles[0] - width / 2, middles[-1] + width / 2
+    margin = max(0.02 * (last - first), (0.5 - (last - first) / 2) if last - first < 1 else 0)
+    below.set_xlim(first - margin, last + margin)
+    locator = AutoDateLocator(minticks=3, maxticks=6, tz=UTC)  # type: ignore[no-untyped-call]
+    below.xaxis.set_major_locator(locator)
+    below.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=UTC))  # type: ignore[no-untyped-call]
+    below.set_xlabel(f"UTC, a column is {step_in_words(step)}")
+    return drawn
+
+
+def columns_of(hours: Sequence[Mapping[str, Any]]) -> tuple[int, dict[datetime, dict[str, int]]]:
+    """Hours put together into few enough columns, those in between without an answer too."""
+    times = [datetime.fromisoformat(entry["hour"]) for entry in hours]
+    span = (max(times) - min(times)) / timedelta(hours=1) + 1
+    longest = _COLUMNS[-1] * math.ceil(span / _COLUMNS[-1] / _MAX_COLUMNS)
+    step = next((hours for hours in _COLUMNS if span / hours <= _MAX_COLUMNS), longest)
+    # A day starts at midnight, a week where the data does.
+    midnight = min(times).replace(hour=0)
+    offset = int((min(times) - midnight) / timedelta(hours=1)) // step * step
+    start = midnight + timedelta(hours=offset)
+    found: dict[datetime, dict[str, int]] = {}
+    while start <= max(times):
+        found[start] = {"answers": 0, "passed": 0, **dict.fromkeys((*LABELS, REVIEW), 0)}
+        start += timedelta(hours=step)
+    starts = list(found)
+    for time, entry in zip(times, hours, strict=True):
+        column = found[starts[int((time - starts[0]) / timedelta(hours=step))]]
+        for name in column:
+            column[name] += entry[name]
+    return step, found
+
+
+def step_in_words(step: int) -> str:
+    """How long a column of the time axis is."""
+    days, names = step // 24, {1: "a day", 7: "a week", 30: "30 days", 365: "a year"}
+    if not days:
+        return "an hour" if step == 1 else f"{step} hours"
+    return names.get(days) or f"{days // 365} years"
+
+
+def by_hour_of_day(report: Report, colours: Colours) -> Figure:
+    """What became of the answers at each hour of day, how many pass, and by labels how many of those are right."""
+    hours = report["hours_of_day"]
+    drawn = figure(3.6, _WIDE)
+    above, below = drawn.subplots(2, 1, sharex=True, height_ratios=(2, 1.4))
+    x = [entry["hour"] for entry in hours]
+    _stack(above, x, hours, 0.8, colours)
+    _legend(above)
+    _points(below, x, hours, "coverage", colour=colours.accent)
+    title = "share that passes"
+    if any(entry["accuracy"] is not None for entry in hours):
+        _points(below, [hour + 0.3 for hour in x], hours, "accuracy", colour=colours.bicycle, marker="D")
+        title = "● share that passes   ◆ right of those, by labels"
+    below.set_title(title, loc="left", fontsize=10.5, color=colours.faint, pad=3)
+    below.set_ylim(0, 1.08)
+    below.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    below.set_yticks([0, 0.5, 1])
+    below.set_xlim(-0.7, 23.9)
+    below.set_xticks(range(0, 24, 3))
+    below.set_xlabel("hour of day, UTC; lines are 95 % intervals")
+    return drawn
+
+
+def _points(
+    axes: Axes, x: Sequence[float], hours: Sequence[Mapping[str, Any]], name: str, *, colour: str, marker: str = "o"
+) -> None:
+    """Shares with their intervals, where there is something to be a share of."""
+    known = [(place, entry) for place, entry in zip(x, hours, strict=True) if entry[name] is not None]
+    places = [place for place, _ in known]
+    axes.vlines(
+        places, [e[f"{name}_low"] for _, e in known], [e[f"{name}_high"] for _, e in known], color=colour, alpha=0.4
+    )
+    axes.plot(places, [e[name] for _, e in known], marker, color=colour, markersize=5, clip_on=False)
+
+
+def mix(report: Report, colours: Colours) -> Figure:
+    """Bicycles, motorcycles and reviews now, and in the baseline where there is one."""
+    rows = [("now", report["mix"])]
+    if report["baseline"] and report["baseline"]["mix"]:
+        rows.append(("baseline", report["baseline"]["mix"]))
+    drawn = figure(0.8 + 0.45 * len(rows), _WIDE)
+    axes = drawn.subplots()
+    for row, (_, counts) in enumerate(rows):
+        left, total = 0.0, max(1, sum(counts.values()))
+        for name, colour in zip((*LABELS, REVIEW), _verdict_colours(colours), strict=True):
+            share = counts[name] / total
+            axes.barh(row, share, left=left, height=0.55, color=colour, edgecolor=colours.paper, linewidth=1.5)
+            if share > 0.1:
+                axes.text(left + share / 2, row, f"{share:.0%}", color=colours.paper, ha="center", va="center")
+            left += share
+    axes.set_yticks(range(len(rows)), [name for name, _ in rows])
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_xlim(0, 1)
+    axes.xaxis.set_visible(False)
+    axes.spines["bottom"].set_visible(False)
+    axes.grid(visible=False)
+    handles = [
+        Patch(color=colour, label=name)
+        for name, colour in zip((*LABELS, REVIEW), _verdict_colours(colours), strict=True)
+    ]
+    axes.legend(
+        handles=handles,
+        loc="lower left",
+        bbox_to_anchor=(-0.02, 1.0),
+        ncols=3,
+        frameon=False,
+        handlelength=1,
+        borderaxespad=0.2,
+    )
+    return drawn
+
+
+def accuracy(report: Report, colours: Colours) -> Figure:
+    """What is expected without labels, and what reviewed labels say, each with its error bar."""
+    rows = []
+    for part, what in (("passed", "that pass"), ("all", "all")):
+        for kind, colour, marker in (("estimated", colours.accent, "o"), ("reviewed", colours.bicycle, "D")):
+            found = report["accuracy"][part][kind]
+            if found:
+                rows.append((f"{kind}, {what}", found, colour, marker))
+    drawn = figure(0.6 + 0.4 * len(rows), _WIDE)
+    axes = drawn.subplots()
+    lowest = 1.0
+    for row, (_, found, colour, marker) in enumerate(rows):
+        fill = colour if found.get("holds", True) else "none"
+        axes.hlines(row, found["accuracy_low"], found["accuracy_high"], color=colour, linewidth=3, alpha=0.45)
+        axes.plot(found["accuracy"], row, marker, color=colour, markerfacecolor=fill, markersize=8, clip_on=False)
+        lowest = min(lowest, found["accuracy_low"])
+    axes.set_yticks(range(len(rows)), [name for name, *_ in rows])
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_xlim(max(0.0, min(0.5, lowest - 0.05)), 1.01)
+    axes.grid(visible=False, axis="y")
+    axes.grid(visible=True, axis="x")
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    return drawn
+
+
+def latency(report: Report, colours: Colours) -> Figure:
+    """How long images take from upload to record."""
+    found = report["latency"]
+    edges, counts = np.array(found["histogram"]["edges"]), np.array(found["histogram"]["counts"])
+    drawn = figure(2.4, _WIDE)
+    axes = drawn.subplots()
+    axes.bar((edges[:-1] + edges[1:]) / 2, counts, width=0.88 * np.diff(edges), color=colours.accent)
+    for name in ("p50", "p95", "p99"):
+        axes.axvline(found["upload_to_record"][name], color=colours.ink, linewidth=1, linestyle=_DASHED)
+    axes.set_xlim(edges[0], edges[-1])
+    axes.set_xlabel("seconds from upload to record; lines: p50, p95, p99")
+    _counts(axes)
+    return drawn
+
+
+def measure(column: Mapping[str, Any], colours: Colours) -> Figure:
+    """One measurement now, before it in grey what the baseline has."""
+    drawn = figure(1.75, _SMALL)
+    axes = drawn.subplots()
+    edges = np.array(column["edges"])
+    if column["before"]:
+        axes.stairs(column["before"], edges, fill=True, color=colours.line)
+        axes.stairs(column["before"], edges, color=colours.faint, linewidth=1)
+    colour = colours.motorcycle if column["changed"] else colours.accent
+    axes.stairs(column["now"], edges, color=colour, linewidth=2)
+    axes.set_xlim(edges[0], edges[-1])
+    axes.set_ylim(0, None)
+    axes.yaxis.set_visible(False)
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+    if column["name"] == "pixels":
+        # The measurement is a power of ten; people know pictures by how many pixels they have.
+        ticks = _round_sizes(edges[0], edges[-1])
+        axes.set_xticks([math.log10(size) for size in ticks], [_pixels(size) for size in ticks])
+    return drawn
+
+
+def _round_sizes(low: float, high: float) -> list[int]:
+    """A few round numbers of pixels between two powers of ten."""
+    decades = range(math.floor(low), math.ceil(high) + 1)
+    for steps in ((1,), (1, 3), (1, 2, 5), range(1, 10)):
+        found = [step * 10**decade for decade in decades for step in steps if decade >= 0]
+        inside = [size for size in found if low <= math.log10(size) <= high]
+        if len(inside) > 1:
+            return inside[:: math.ceil(len(inside) / 4)]
+    return inside
+
+
+def _pixels(count: int) -> str:
+    for size, unit in ((1_000_000, "M"), (1_000, "k")):
+        if count >= size:
+            return f"{count / size:g}{unit}"
+    return str(count)
+
+
+def _stack(
+    axes: Axes, x: Sequence[float], entries: Sequence[Mapping[str, Any]], width: float, colours: Colours
+) -> None:
+    """Columns of bicycles, motorcycles and reviews."""
+    below = np.zeros(len(x))
+    for name, colour in zip((*LABELS, REVIEW), _verdict_colours(colours), strict=True):
+        counts = np.array([entry[name] for entry in entries], dtype=float)
+        axes.bar(x, counts, width=width, bottom=below, color=colour, label=name)
+        below += counts
+    axes.set_ylim(0, 1.08 * max(1.0, float(below.max(initial=0))))
+    _counts(axes)
+
+
+def _verdict_colours(colours: Colours) -> tuple[str, str, str]:
+    return colours.bicycle, colours.motorcycle, colours.other
+
+
+def _counts(axes: Axes) -> None:
+    axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+
+
+def _legend(axes: Axes, height: float = 1.0) -> None:
+    axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(-0.02, height),
+        ncols=3,
+        frameon=False,
+        handlelength=1,
+        borderaxespad=0.2,
+        columnspacing=1.2,
+    )
