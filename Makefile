@@ -75,4 +75,4 @@ lock: ## compile the lock files anew (needs uv)
 
 clean: ## stop the local AWS and delete what was built
 	@if [ -x $(BIN)/vehiclevision ]; then $(BIN)/vehiclevision down; fi
-	@rm -rf .venv .venv-sam .venv-checkov .venv-sagemaker .venv-bench .venv-training .aws-sam .local .cache
+	@rm -rf .venv .venv-sam .venv-checkov .venv-sagemaker .venv-bench .venv-training .aws-sam monitoring/.aws-sam .local .cache

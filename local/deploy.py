@@ -1,4 +1,4 @@
-"""The application into the engine: the real `sam build`, then the real `sam deploy`.
+"""A SAM application into the engine: the real `sam build`, then the real `sam deploy`.
 
 Only a copy of the built template is changed: MiniStack runs managed Python runtimes in its own
 interpreter and loses error names, so the copy names Lambda's custom runtime, and the artefact's copy
@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,8 @@ import yaml
 
 from local import processes
 from local.errors import LocalAwsError
-from local.place import MINISTACK_VERSION
+from local.place import CHECKOUT, MINISTACK_VERSION
 
-STACK = "vehiclevision"
 ARTEFACT_BUCKET = "vehiclevision-local-artefacts"
 CUSTOM_RUNTIME = "provided.al2023"
 BOOTSTRAP = Path(__file__).parent / "lambda_worker" / "bootstrap"
@@ -40,37 +40,83 @@ NO_FILES = {
 }
 SOUND = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"})
 NEVER_CREATED = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"})
-# What decides whether a deployment is up to date.
-INPUTS = ("template.yaml", "samconfig.toml", "dashboard.yaml", "statemachine", "functions")
 LEFT_OUT = frozenset({"__pycache__", ".mypy_cache", ".ruff_cache"})
 # Properties that hold a path relative to the template.
 PATH_KEYS = frozenset({"CodeUri", "DefinitionUri", "ContentUri", "Location", "TemplateURL"})
 
 
+@dataclass(frozen=True)
+class Application:
+    """A SAM application: its template and samconfig lie in `folder`."""
+
+    folder: Path
+    stack: str
+    # What decides whether a deployment is up to date.
+    inputs: tuple[str, ...]
+    # Where its copy lies in a state folder.
+    room: str
+    # Whether its artefact holds its packages, as in AWS. Without them the functions use those of this environment,
+    # which a worker finds behind the artefact: numpy and scipy alone are 200 MB, to be packed and unpacked every time.
+    with_packages: bool = True
+
+    def at(self, checkout: Path) -> "Application":
+        """The same application of another checkout."""
+        return replace(self, folder=checkout / self.folder.relative_to(CHECKOUT))
+
+
+VEHICLEVISION = Application(
+    CHECKOUT,
+    "vehiclevision",
+    ("template.yaml", "samconfig.toml", "dashboard.yaml", "statemachine/classify_vehicle.asl.json", "functions"),
+    "deploy",
+)
+MONITORING = Application(
+    CHECKOUT / "monitoring",
+    "vehiclevision-monitoring",
+    ("template.yaml", "samconfig.toml", "dashboard.yaml", "../statemachine/retrain_model.asl.json", "lambda"),
+    "deploy-monitoring",
+    with_packages=False,
+)
+
+
 def deploy(
-    application: Path, directory: Path, environment: Mapping[str, str], progress: Callable[[str], None]
+    application: Application,
+    directory: Path,
+    environment: Mapping[str, str],
+    progress: Callable[[str], None],
+    parameters: Mapping[str, str] = {},
 ) -> dict[str, str]:
     """Bring the engine's stack up to date with the application; returns the stack's outputs."""
-    room = directory / "deploy"
-    wanted = fingerprint(application)
+    room = directory / application.room
+    wanted = fingerprint(application, parameters)
     done = processes.read_json(room / "deployed.json")
-    if done.get("inputs") == wanted and (outputs := stack_outputs(environment)):
+    if done.get("inputs") == wanted and (outputs := stack_outputs(environment, application.stack)):
         return outputs
-    with _build_room(application) as shared:
+    with _build_room(application.folder) as shared:
         build(application, shared, room, environment, progress)
         template = prepare(shared, room)
     progress("Deploying the stack with SAM")
-    remove_failed_stack(environment)
-    deploy_stack(application, room, template, environment)
-    outputs = stack_outputs(environment)
+    remove_failed_stack(environment, application.stack)
+    deploy_stack(application.folder, room, template, environment, parameters)
+    outputs = stack_outputs(environment, application.stack)
     processes.write_atomically(room / "deployed.json", json.dumps({"inputs": wanted, "outputs": outputs}, indent=1))
     return outputs
 
 
-def fingerprint(application: Path) -> str:
+def remove(application: Application, directory: Path, environment: Mapping[str, str]) -> bool:
+    """Delete the engine's stack of the application; whether there was one."""
+    shutil.rmtree(directory / application.room, ignore_errors=True)
+    if not _stack(environment, application.stack):
+        return False
+    _delete(environment, application.stack)
+    return True
+
+
+def fingerprint(application: Application, parameters: Mapping[str, str] = {}) -> str:
     """A digest of all that goes into the deployment."""
-    digest = hashlib.sha256(f"{sys.version_info[:2]} {MINISTACK_VERSION} {platform.machine()}".encode())
-    files = [path for name in INPUTS for path in _files(application / name)]
+    given = json.dumps(sorted(parameters.items()))
+    digest = hashlib.sha256(f"{sys.version_info[:2]} {MINISTACK_VERSION} {platform.machine()} {given}".encode())
+    files = [path for name in application.inputs for path in _files(application.folder / name)]
     for path in (*files, BOOTSTRAP):
         digest.update(f"\0{path.name}\0{path.parent}\0".encode())
         digest.update(path.read_bytes())
@@ -85,31 +131,36 @@ def _files(path: Path) -> Iterator[Path]:
             yield from _files(child)
 
 
-def stack_outputs(environment: Mapping[str, str]) -> dict[str, str]:
+def stack_outputs(environment: Mapping[str, str], name: str = VEHICLEVISION.stack) -> dict[str, str]:
     """The outputs of the deployed stack, or nothing when there is no sound one."""
-    stack = _stack(environment)
+    stack = _stack(environment, name)
     if stack.get("StackStatus") not in SOUND:
         return {}
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
 
-def remove_failed_stack(environment: Mapping[str, str]) -> None:
+def remove_failed_stack(environment: Mapping[str, str], name: str) -> None:
     """A stack that was never created completely cannot be updated and holds nothing: away with it."""
-    if _stack(environment).get("StackStatus") not in NEVER_CREATED:
-        return
-    client = _client("cloudformation", environment)
-    client.delete_stack(StackName=STACK)
-    client.get_waiter("stack_delete_complete").wait(StackName=STACK, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    if _stack(environment, name).get("StackStatus") in NEVER_CREATED:
+        _delete(environment, name)
 
 
-def _stack(environment: Mapping[str, str]) -> dict[str, Any]:
+def _delete(environment: Mapping[str, str], name: str) -> None:
+    cloudformation = client("cloudformation", environment)
+    cloudformation.delete_stack(StackName=name)
+    waiter = cloudformation.get_waiter("stack_delete_complete")
+    waiter.wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+
+
+def _stack(environment: Mapping[str, str], name: str) -> dict[str, Any]:
     try:
-        return dict(_client("cloudformation", environment).describe_stacks(StackName=STACK)["Stacks"][0])
+        return dict(client("cloudformation", environment).describe_stacks(StackName=name)["Stacks"][0])
     except botocore.exceptions.ClientError:
         return {}
 
 
-def _client(service: str, environment: Mapping[str, str]) -> Any:
+def client(service: str, environment: Mapping[str, str]) -> Any:
+    """A client of the engine, whatever the person's own AWS settings are."""
     session = botocore.session.Session(NO_FILES)
     session.set_credentials(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"])
     return session.create_client(service, environment["AWS_REGION"], endpoint_url=environment["AWS_ENDPOINT_URL"])
@@ -136,15 +187,18 @@ def _build_room(application: Path) -> Iterator[Path]:
 
 
 def build(
-    application: Path, shared: Path, room: Path, environment: Mapping[str, str], progress: Callable[[str], None]
+    application: Application, shared: Path, room: Path, environment: Mapping[str, str], progress: Callable[[str], None]
 ) -> None:
     """Build the functions for this machine's Python and processor, in a folder apart from a build for AWS."""
     progress("Building the functions with SAM")
     runtime = f"PythonRuntime=python{sys.version_info.major}.{sys.version_info.minor}"
     architecture = f"Architecture={'arm64' if platform.machine() in ('arm64', 'aarch64') else 'x86_64'}"
     arguments = ["--build-dir", str(shared / "build"), "--cached", "--cache-dir", str(shared / "cache")]
+    if not application.with_packages:
+        processes.write_atomically(room / "requirements.txt", "# Nothing beside what is installed here.\n")
+        arguments += ["--manifest", str((room / "requirements.txt").resolve())]
     overrides = ["--parameter-overrides", runtime, architecture]
-    _sam(["build", *arguments, *overrides], application, room, environment)
+    _sam(["build", *arguments, *overrides], application.folder, room, environment)
 
 
 def prepare(shared: Path, room: Path) -> Path:
@@ -217,12 +271,22 @@ def _make_absolute(node: Any, base: Path) -> None:
             _make_absolute(value, base)
 
 
-def deploy_stack(application: Path, room: Path, template: Path, environment: Mapping[str, str]) -> None:
+def deploy_stack(
+    application: Path, room: Path, template: Path, environment: Mapping[str, str], parameters: Mapping[str, str] = {}
+) -> None:
     """Run `sam deploy` of the copied template."""
     # A bucket of our own: SAM's managed one is a stack more, whose waiter looks every 15 s.
-    _client("s3", environment).create_bucket(Bucket=ARTEFACT_BUCKET)
+    client("s3", environment).create_bucket(Bucket=ARTEFACT_BUCKET)
     arguments = ["--template-file", str(template), "--s3-bucket", ARTEFACT_BUCKET, "--no-resolve-s3"]
+    if parameters:
+        arguments += ["--parameter-overrides", *overrides(parameters)]
     _sam(["deploy", *arguments], application, room, environment)
+
+
+def overrides(parameters: Mapping[str, str]) -> list[str]:
+    """Parameters as `sam deploy` takes them; it refuses empty ones, and reads one with a space only in quotes."""
+    words = {name: value.replace("\\", "\\\\").replace('"', '\\"') for name, value in parameters.items() if value}
+    return [f'{name}="{value}"' for name, value in words.items()]
 
 
 def sam_executable() -> Path:

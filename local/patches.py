@@ -17,6 +17,7 @@ import socketserver
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 import uuid
 from collections import defaultdict
@@ -24,11 +25,21 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ministack import app
-from ministack.core import iam_evaluator, lambda_runtime, persistence
+from ministack.core import iam_actions, iam_evaluator, lambda_runtime, persistence
 from ministack.core.responses import get_account_id, get_region, set_request_account_id, set_request_region
-from ministack.services import cloudformation, cloudwatch_logs, dynamodb, eventbridge, lambda_svc, s3, stepfunctions
+from ministack.services import (
+    cloudformation,
+    cloudwatch,
+    cloudwatch_logs,
+    dynamodb,
+    eventbridge,
+    lambda_svc,
+    s3,
+    stepfunctions,
+)
 from ministack.services.cloudformation import provisioners
 
+from local import alarms
 from local.journal import Journal
 from local.lambda_worker.runtime_client import END_OF_LOG
 
@@ -45,8 +56,10 @@ def apply(workers_per_function: int, journal: Journal, sagemaker_url: Callable[[
     queue_invocations(workers_per_function)
     name_versions_in_object_events()
     accept_metric_math_alarms()
+    evaluate_alarms_by_dimension()
     settle_interrupted_stacks()
     match_line_breaks_in_policies()
+    tell_policies_the_namespace()
     reach_sagemaker(sagemaker_url)
 
 
@@ -214,6 +227,31 @@ def accept_metric_math_alarms() -> None:
     provisioners._cw_metric_alarm_record = record_with_metrics
 
 
+def evaluate_alarms_by_dimension() -> None:
+    """MiniStack mixes the metrics of all dimensions, and all periods of an alarm, and says nothing to missing data."""
+
+    def evaluate(alarm: dict[str, Any]) -> None:
+        if not alarm.get("MetricName"):
+            return
+        dimensions = cloudwatch._dims_key(cloudwatch._dims_from_list(alarm.get("Dimensions") or []))
+        points = cloudwatch._metrics.get((alarm["Namespace"], alarm["MetricName"], dimensions)) or []
+        statistic = alarm.get("ExtendedStatistic") or alarm.get("Statistic") or "Average"
+        values = [
+            cloudwatch._stat_value(cloudwatch._calc_stats(found), statistic, found) if found else None
+            for found in alarms.periods(points, alarm, time.time())
+        ]
+        before, now = alarm["StateValue"], alarms.state(alarm, values)
+        if now is None or now == before:
+            return
+        reason = f"{statistic} {values[0]}, {alarm['ComparisonOperator']} {alarm.get('Threshold')}"
+        alarm |= {"StateValue": now, "StateReason": reason, "StateUpdatedTimestamp": int(time.time())}
+        cloudwatch._record_history(alarm["AlarmName"], before, now, reason)
+        cloudwatch._dispatch_alarm_actions(alarm, before, now, reason)
+        cloudwatch._evaluate_parent_alarms(alarm)
+
+    cloudwatch._evaluate_alarm = evaluate
+
+
 INTERRUPTED_STACKS = {
     "CREATE_IN_PROGRESS": "ROLLBACK_COMPLETE",
     "ROLLBACK_IN_PROGRESS": "ROLLBACK_COMPLETE",
@@ -246,6 +284,27 @@ def policy_pattern(pattern: str, ignore_case: bool) -> re.Pattern[str]:
     words = {"*": ".*", "?": "."}
     text = "".join(words.get(character) or re.escape(character) for character in pattern)
     return re.compile(rf"{text}\Z", re.DOTALL | (re.IGNORECASE if ignore_case else 0))
+
+
+def tell_policies_the_namespace() -> None:
+    """A role that may publish metrics in one namespace only may publish none: policies are not told which it is."""
+    context_of = iam_actions.request_tag_context
+
+    def context_with_namespace(service: str, action: str, body: bytes, parameters: dict[str, Any]) -> dict[str, Any]:
+        found = dict(context_of(service, action, body, parameters))
+        if action == "cloudwatch:PutMetricData":
+            found["cloudwatch:namespace"] = namespace_of(body)
+        return found
+
+    iam_actions.request_tag_context = context_with_namespace
+
+
+def namespace_of(body: bytes) -> str:
+    """The namespace of a PutMetricData request, as today's SDKs write it in JSON and older ones in a query."""
+    with contextlib.suppress(ValueError):
+        found = json.loads(body) if body[:1] == b"{" else dict(urllib.parse.parse_qsl(body.decode()))
+        return str(found.get("Namespace", ""))
+    return ""
 
 
 def reach_sagemaker(url: Callable[[], str | None]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from local import deploy, engine, processes, sagemaker
+from local import deploy, engine, foundation, processes, sagemaker
 from local.errors import LocalAwsError
 from local.place import ACCESS_KEY_ID, CHECKOUT, REGION, SECRET_ACCESS_KEY
 from local.processes import HOST
@@ -96,7 +96,8 @@ def start(
         found = running(directory)
         if found is None:
             raise LocalAwsError("The local AWS ended right after its start.", f"Its logs are in {directory}")
-        deploy.deploy(application, directory, found.environment(), progress)
+        foundation.ensure(found.environment())
+        deploy.deploy(deploy.VEHICLEVISION.at(application), directory, found.environment(), progress)
         if detach:
             processes.release(sagemaker.server(directory))
             processes.release(control.server(directory))

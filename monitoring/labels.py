@@ -50,6 +50,12 @@ def key_of(label: str, digest: str, *, asked: bool = False) -> str:
     return f"{PREFIX}{label}/{digest}{ASKED if asked else ''}.png"
 
 
+def parse(name: str) -> tuple[str, str, bool] | None:
+    """Label, hash, and whether somebody asked about it, of a reviewed picture's name; None if it is none."""
+    parts = _NAME.search(name)
+    return (parts[1], parts[2], bool(parts[3])) if parts else None
+
+
 def held_out(digest: str) -> bool:
     """Whether the picture is kept for comparing models, and never learnt from."""
     return int(digest[:2], 16) < HELD_OUT_BELOW
@@ -62,10 +68,10 @@ def read(address: str, s3: Any = None) -> Labels:
     found: dict[str, str] = {}
     asked: set[str] = set()
     for name in sorted(names):
-        if parts := _NAME.search(name):
-            label, digest = parts[1], parts[2]
+        if parts := parse(name):
+            label, digest, was_asked = parts
             found[digest] = label
-            if parts[3]:
+            if was_asked:
                 asked.add(digest)
     return Labels(found, frozenset(asked))
 

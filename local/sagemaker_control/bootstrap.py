@@ -9,7 +9,9 @@ from local.sagemaker import DEFAULT_ENDPOINTS, endpoints_file
 from local.sagemaker_control import deployment, endpoint_configs, endpoints, models
 from local.sagemaker_control.names import ACCOUNT, ENDPOINT, ENDPOINT_CONFIG, MODEL, key
 from local.sagemaker_control.serving import SHIPPED_URL, adopted
-from local.sagemaker_control.store import Store
+from local.sagemaker_control.store import Record, Store
+from training.sagemaker import endpoint
+from training.sagemaker.place import Place
 
 VARIANT = "AllTraffic"
 INSTANCE_TYPE = "ml.m5.xlarge"
@@ -21,11 +23,16 @@ def adopt(store: Store, directory: Path) -> None:
     """Make records of what the runtime served before; with nothing to serve, of the shipped model.
 
     So a start after everything was torn down gives what a first start gives: an application that answers.
+    What it is asked is captured, as `sagemaker deploy` has it, and as releases before did not.
     """
     with store.lock:
-        if not store.all(ENDPOINT):
+        if all(_is_shipped(record) and "_capture" not in record for record in store.all(ENDPOINT)):
             for name, entry in (adopted(endpoints_file(directory)) or DEFAULT_ENDPOINTS).items():
                 _adopt(store, name, entry)
+
+
+def _is_shipped(record: Record) -> bool:
+    return bool(record["EndpointConfigName"] == f"{record['EndpointName']}-shipped")
 
 
 def _adopt(store: Store, name: str, entry: Mapping[str, Any]) -> None:
@@ -34,7 +41,9 @@ def _adopt(store: Store, name: str, entry: Mapping[str, Any]) -> None:
     request = {"ModelName": own, "PrimaryContainer": container, "ExecutionRoleArn": ROLE, "_data_url": SHIPPED_URL}
     model = models.new_record(request)
     variant = {"VariantName": VARIANT, "ModelName": own, "InitialInstanceCount": 1, "InstanceType": INSTANCE_TYPE}
-    config = endpoint_configs.new_record({"EndpointConfigName": own, "ProductionVariants": [variant]})
+    capture = endpoint.capture(Place(name, ACCOUNT, REGION), endpoint.Hosting())
+    wanted = {"EndpointConfigName": own, "ProductionVariants": [variant], "DataCaptureConfig": capture}
+    config = endpoint_configs.new_record(wanted)
     record = {
         **endpoints.new_record(name, config),
         "EndpointStatus": "InService",

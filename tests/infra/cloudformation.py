@@ -1,4 +1,4 @@
-"""From the SAM template to the CloudFormation that AWS would deploy, without a network."""
+"""From the SAM templates to the CloudFormation that AWS would deploy, without a network."""
 
 import copy
 import json
@@ -34,4 +34,26 @@ def to_cloudformation(project: Project) -> Json:
     definition = translated["Resources"]["ClassifyVehicleStateMachine"]["Properties"]
     del definition["DefinitionS3Location"]
     definition["DefinitionString"] = json.dumps(project.machine)
+    return translated
+
+
+def monitoring_to_cloudformation(project: Project) -> Json:
+    """The same for monitoring/template.yaml."""
+    template = copy.deepcopy(project.monitoring)
+    template["Globals"]["Function"]["CodeUri"] = _ARTEFACT
+    machines = {name: body for name, body in template["Resources"].items() if "StateMachine" in body["Type"]}
+    for body in machines.values():
+        body["Properties"]["DefinitionUri"] = _ARTEFACT
+    dashboard = template["Resources"]["Dashboard"]["Properties"]
+    dashboard["DashboardBody"] = parse_yaml(project.files["monitoring/dashboard.yaml"])
+    translated: Json = transform(template, {}, NoManagedPolicies())
+    for name in machines:
+        definition = translated["Resources"][name]["Properties"]
+        del definition["DefinitionS3Location"]
+        text = project.files["statemachine/retrain_model.asl.json"]
+        # cfn-lint fills in names that stand alone; some of ours have .sync or .waitForTaskToken behind them.
+        for word, value in machines[name]["Properties"]["DefinitionSubstitutions"].items():
+            if str(value.get("Fn::Sub", "")).startswith("arn:${AWS::Partition}:states:::"):
+                text = text.replace(f"${{{word}}}", value["Fn::Sub"].replace("${AWS::Partition}", "aws"))
+        definition["DefinitionString"] = text
     return translated

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.infra.cloudformation import to_cloudformation
+from tests.infra.cloudformation import monitoring_to_cloudformation, to_cloudformation
 from tests.infra.project import Json, Project, read_project
 
 
@@ -18,3 +18,9 @@ def project(root: Path) -> Project:
 def transformed(project: Project) -> Json:
     """template.yaml as plain CloudFormation."""
     return to_cloudformation(project)
+
+
+@pytest.fixture(scope="session")
+def monitoring(project: Project) -> Json:
+    """monitoring/template.yaml as plain CloudFormation."""
+    return monitoring_to_cloudformation(project)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ _KINDS = frozenset({".py", ".txt", ".in", ".json", ".yaml", ".yml", ".toml", ".m
 _ROOMS = ("functions", "statemachine", "events", "training", "monitoring", "console", "local", "cli", "requirements")
 _FOLDERS = (*_ROOMS, "tests/unit", "docs/runbooks", ".github/workflows")
 _PAGES = ("template.yaml", "dashboard.yaml", "samconfig.toml", "pyproject.toml")
+_LEFT_OUT = frozenset({"__pycache__", ".aws-sam"})
 _MAX_BYTES = 1_000_000
 
 
@@ -24,6 +25,8 @@ class Project:
     template: Json
     machine: Json
     files: Mapping[str, str]
+    # monitoring/template.yaml: a second application beside the first.
+    monitoring: Json
 
     def resources(self, kind: str) -> Json:
         """The template's resources of a type, by logical id."""
@@ -33,6 +36,10 @@ class Project:
         """The properties of one resource; empty if there is none of that name."""
         found: Json = self.template["Resources"].get(resource, {}).get("Properties", {})
         return found
+
+    def of_monitoring(self) -> "Project":
+        """The same project with monitoring's template in the place of the application's."""
+        return replace(self, template=self.monitoring)
 
     def tasks(self) -> Json:
         """The state machine's Task states, by name."""
@@ -50,6 +57,7 @@ def read_project(root: Path) -> Project:
         template=parse_yaml(files["template.yaml"]),
         machine=json.loads(files["statemachine/classify_vehicle.asl.json"]),
         files=files,
+        monitoring=parse_yaml(files["monitoring/template.yaml"]),
     )
 
 
@@ -57,7 +65,9 @@ def _paths(root: Path) -> Iterator[Path]:
     yield from (root / page for page in _PAGES)
     for folder in _FOLDERS:
         for path in sorted((root / folder).rglob("*")):
-            if path.suffix in _KINDS and "__pycache__" not in path.parts and path.stat().st_size <= _MAX_BYTES:
+            if _LEFT_OUT & set(path.parts) or path.is_symlink():
+                continue
+            if path.suffix in _KINDS and path.is_file() and path.stat().st_size <= _MAX_BYTES:
                 yield path
 
 

@@ -6,6 +6,10 @@ from typing import Final
 _FUNCTIONS = ("SerializeImageFunction", "ClassifyImageFunction", "FilterInferencesFunction")
 _LOG_GROUPS = ("ClassifyVehicleLogGroup", "SerializeImageLogGroup", "ClassifyImageLogGroup", "FilterInferencesLogGroup")
 
+_MONITORS = ("CheckDriftFunction", "StageDataFunction", "RegisterChallengerFunction")
+_MONITORS_LOG_GROUPS = ("CheckDriftLogGroup", "StageDataLogGroup", "RegisterChallengerLogGroup", "RetrainModelLogGroup")
+_QUEUES = ("ApprovalQueue", "RetrainingDeadLetterQueue")
+
 
 @dataclass(frozen=True)
 class Suppression:
@@ -34,6 +38,31 @@ CHECKOV: Final = (
     Suppression("CKV_AWS_116", _FUNCTIONS, "Only the workflow calls them, synchronously; its faults reach the queue."),
     Suppression("CKV_AWS_117", _FUNCTIONS, "They call AWS only; a VPC adds a way out to pay for, not a lock."),
     Suppression("CKV_AWS_173", _FUNCTIONS, "Lambda encrypts them anyway, and there is no secret among them."),
+)
+
+MONITORING_CFN_LINT: Final = (
+    Suppression("ES6000", _QUEUES, "One is the dead-letter queue, the other holds questions for a person."),
+    Suppression("WS1000", _MONITORS, "PassThrough follows whoever calls; the roles need no X-Ray right."),
+    Suppression(
+        "WS1004", _MONITORS, "The rule does not know LoggingConfig; `monitoring_functions_are_of_one_kind` does."
+    ),
+)
+
+MONITORING_CHECKOV: Final = (
+    Suppression("CKV_AWS_27", _QUEUES, "SSE-SQS encrypts them; EventBridge cannot use AWS's own KMS key."),
+    Suppression("CKV_AWS_158", _MONITORS_LOG_GROUPS, "CloudWatch encrypts logs anyway, and ours hold no picture."),
+    Suppression("CKV_AWS_115", _MONITORS, "Of a new account's ten none can be reserved; the next check comes anyway."),
+    Suppression(
+        "CKV_AWS_116", _MONITORS, "A missing check alarms by itself; the workflow catches its functions' faults."
+    ),
+    Suppression("CKV_AWS_117", _MONITORS, "They call AWS only; a VPC adds a way out to pay for, not a lock."),
+    Suppression("CKV_AWS_173", _MONITORS, "Lambda encrypts them anyway, and there is no secret among them."),
+)
+
+SAGEMAKER_CHECKOV: Final = (
+    Suppression("CKV_AWS_18", ("Bucket",), "Who reads a picture stands in CloudTrail, where it is switched on."),
+    Suppression("CKV_AWS_136", ("Repository",), "AES-256 encrypts it; the image holds open-source code and no data."),
+    Suppression("CKV_AWS_158", ("BuilderLogGroup",), "CloudWatch encrypts logs anyway; a build's holds no secret."),
 )
 
 

@@ -18,22 +18,32 @@ Findings = Mapping[str, set[tuple[str, str]]]
 
 
 @pytest.fixture(scope="session")
-def findings(root: Path, project: Project, transformed: Json, tmp_path_factory: pytest.TempPathFactory) -> Findings:
-    """What cfn-lint finds in the source, in the transformed template, and in one whose workflow is broken."""
+def findings(
+    root: Path, project: Project, transformed: Json, monitoring: Json, tmp_path_factory: pytest.TempPathFactory
+) -> Findings:
+    """What cfn-lint finds in the sources, in the transformed templates, and in one whose workflow is broken."""
     folder = tmp_path_factory.mktemp("lint")
     broken = copy.deepcopy(project)
     del broken.machine["States"]["Serialize image"]["Resource"]
-    paths = {"source": root / "template.yaml", "transformed": folder / "plain.json", "broken": folder / "broken.json"}
+    paths = {
+        "source": root / "template.yaml",
+        "transformed": folder / "plain.json",
+        "monitoring": root / "monitoring" / "template.yaml",
+        "monitoring transformed": folder / "monitoring.json",
+        "broken": folder / "broken.json",
+    }
     paths["transformed"].write_text(json.dumps(transformed), "utf-8")
+    paths["monitoring transformed"].write_text(json.dumps(monitoring), "utf-8")
     paths["broken"].write_text(json.dumps(to_cloudformation(broken)), "utf-8")
     found = _cfn_lint(folder, list(paths.values()))
     return {name: found.get(str(path), set()) for name, path in paths.items()}
 
 
-@pytest.mark.parametrize("template", ["source", "transformed"])
+@pytest.mark.parametrize("template", ["source", "transformed", "monitoring", "monitoring transformed"])
 def test_nothing_is_found_that_is_not_listed(findings: Findings, template: str) -> None:
     """cfn-lint finds exactly what suppressions.py gives a reason for: nothing more, and nothing less."""
-    expected = suppressions.listed(suppressions.CFN_LINT)
+    monitors = template.startswith("monitoring")
+    expected = suppressions.listed(suppressions.MONITORING_CFN_LINT if monitors else suppressions.CFN_LINT)
 
     assert findings[template] == expected
 
@@ -45,7 +55,8 @@ def test_the_workflow_is_linted_too(findings: Findings) -> None:
     assert {resource for _, resource in planted} == {"ClassifyVehicleStateMachine"}
 
 
-def test_sam_accepts_the_template(root: Path) -> None:
+@pytest.mark.parametrize("folder", [".", "monitoring"])
+def test_sam_accepts_the_template(root: Path, folder: str) -> None:
     """`sam validate --lint` passes."""
     sam = root / ".venv-sam" / "bin" / "sam"
     if not sam.exists():
@@ -53,7 +64,13 @@ def test_sam_accepts_the_template(root: Path) -> None:
     environment = {**os.environ, "SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": "us-east-1"}
 
     run = subprocess.run(
-        [sam, "validate", "--lint"], cwd=root, env=environment, capture_output=True, text=True, check=False, timeout=120
+        [sam, "validate", "--lint"],
+        cwd=root / folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
 
     assert run.returncode == 0, run.stdout + run.stderr

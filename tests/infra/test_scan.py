@@ -1,4 +1,4 @@
-"""checkov over the template as CloudFormation would deploy it."""
+"""checkov over the templates as CloudFormation would deploy them."""
 
 import copy
 import json
@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.infra import suppressions
-from tests.infra.project import Json
+from tests.infra.project import Json, parse_yaml
+from training.sagemaker import foundation
 
 # checkov exits with 0 when it could not read a file; a scan that saw less than this saw nothing.
 FEWEST_PASSED = 60
@@ -27,15 +28,26 @@ class Scan:
 
 
 @pytest.fixture(scope="session")
-def scan(root: Path, transformed: Json, tmp_path_factory: pytest.TempPathFactory) -> Scan:
-    """One run over the template and over one whose bucket is open."""
+def sagemaker() -> Json:
+    """The template of SageMaker's side, which is plain CloudFormation."""
+    return parse_yaml(foundation.TEMPLATE.read_text("utf-8"))
+
+
+@pytest.fixture(scope="session")
+def scan(
+    root: Path, transformed: Json, monitoring: Json, sagemaker: Json, tmp_path_factory: pytest.TempPathFactory
+) -> Scan:
+    """One run over the templates and over one whose bucket is open."""
     checkov = root / ".venv-checkov" / "bin" / "checkov"
     if not checkov.exists():
         pytest.skip("checkov is not installed here: make .venv-checkov/.ready")
     folder = tmp_path_factory.mktemp("scan")
     (folder / "plain.json").write_text(json.dumps(transformed), "utf-8")
     (folder / "opened.json").write_text(json.dumps(_opened(transformed)), "utf-8")
-    command = [str(checkov), "-f", "plain.json", "opened.json", "--framework", "cloudformation", "--skip-download"]
+    (folder / "monitoring.json").write_text(json.dumps(monitoring), "utf-8")
+    (folder / "sagemaker.json").write_text(json.dumps(sagemaker), "utf-8")
+    files = sorted(path.name for path in folder.iterdir())
+    command = [str(checkov), "-f", *files, "--framework", "cloudformation", "--skip-download"]
 
     run = subprocess.run(
         [*command, "--output", "json"],
@@ -56,18 +68,26 @@ def scan(root: Path, transformed: Json, tmp_path_factory: pytest.TempPathFactory
     return Scan(summary["passed"], summary["resource_count"], summary["parsing_errors"], failed)
 
 
-def test_the_scan_saw_the_template(scan: Scan, transformed: Json) -> None:
-    """checkov read both files, every resource in them, and had enough to say."""
+def test_the_scan_saw_the_templates(scan: Scan, transformed: Json, monitoring: Json, sagemaker: Json) -> None:
+    """checkov read each file, every resource in them, and had enough to say."""
     assert scan.unreadable == 0
-    assert scan.resources == 2 * len(transformed["Resources"])
-    assert scan.passed >= 2 * FEWEST_PASSED
+    assert scan.resources == sum(len(each["Resources"]) for each in (transformed, transformed, monitoring, sagemaker))
+    assert scan.passed >= 4 * FEWEST_PASSED
 
 
-def test_nothing_fails_that_is_not_listed(scan: Scan) -> None:
+@pytest.mark.parametrize(
+    ("template", "suppressed"),
+    [
+        ("plain", suppressions.CHECKOV),
+        ("monitoring", suppressions.MONITORING_CHECKOV),
+        ("sagemaker", suppressions.SAGEMAKER_CHECKOV),
+    ],
+)
+def test_nothing_fails_that_is_not_listed(
+    scan: Scan, template: str, suppressed: tuple[suppressions.Suppression, ...]
+) -> None:
     """checkov fails exactly what suppressions.py gives a reason for: nothing more, and nothing less."""
-    expected = suppressions.listed(suppressions.CHECKOV)
-
-    assert scan.failed["plain"] == expected
+    assert scan.failed[template] == suppressions.listed(suppressed)
 
 
 def test_an_open_bucket_is_found(scan: Scan) -> None:

@@ -13,7 +13,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.workflow.engine_bench import Bench, eventually, published, set_up, workers_of
 
@@ -86,6 +88,49 @@ def test_an_alarm_over_several_metrics_is_refused(upstream: Upstream) -> None:
         return str(client.describe_stacks(StackName="alarm")["Stacks"][0]["StackStatus"])
 
     assert eventually(lambda: "ROLLBACK" in status())
+
+
+def test_an_alarm_hears_every_dimension(upstream: Upstream) -> None:
+    """evaluate_alarms_by_dimension"""
+    bench, _ = upstream
+    client = bench.client("cloudwatch")
+    client.put_metric_alarm(
+        AlarmName="one",
+        Namespace="N",
+        MetricName="M",
+        Dimensions=[{"Name": "EndpointName", "Value": "one"}],
+        Statistic="Maximum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=0,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+
+    other = [{"Name": "EndpointName", "Value": "other"}]
+    client.put_metric_data(Namespace="N", MetricData=[{"MetricName": "M", "Dimensions": other, "Value": 1}])
+
+    assert client.describe_alarms(AlarmNames=["one"])["MetricAlarms"][0]["StateValue"] == "ALARM"
+
+
+def test_a_policy_is_not_told_a_metric_s_namespace(upstream: Upstream) -> None:
+    """tell_policies_the_namespace"""
+    bench, _ = upstream
+    iam = bench.client("iam")
+    allow = {
+        "Effect": "Allow",
+        "Action": "cloudwatch:PutMetricData",
+        "Resource": "*",
+        "Condition": {"StringEquals": {"cloudwatch:namespace": "Ours"}},
+    }
+    iam.create_user(UserName="counter")
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+    iam.put_user_policy(UserName="counter", PolicyName="count", PolicyDocument=policy)
+    key = iam.create_access_key(UserName="counter")["AccessKey"]
+    session = boto3.session.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name="us-east-1")
+    client = session.client("cloudwatch", endpoint_url=bench.url)
+
+    with pytest.raises(ClientError, match="PutMetricData"):
+        client.put_metric_data(Namespace="Ours", MetricData=[{"MetricName": "M", "Value": 1}])
 
 
 def test_a_policy_stops_at_a_line_break(upstream: Upstream) -> None:

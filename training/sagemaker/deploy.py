@@ -13,8 +13,7 @@ from training.sagemaker import endpoint, registry
 from training.sagemaker.endpoint import Hosting, Names, Serverless
 from training.sagemaker.errors import NothingFoundError, RolledBackError, SageMakerStepError
 from training.sagemaker.place import OWNER_TAG, VARIANT, Aws, Request, code_of, send
-from training.sagemaker.registry import Version
-from training.sagemaker.runs import tags_of
+from training.sagemaker.registry import Version, tags_of
 
 POLL_SECONDS: Final = 3.0
 IN_SERVICE: Final = "InService"

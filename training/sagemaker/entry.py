@@ -1,11 +1,15 @@
 """What SageMaker's PyTorch container runs: our training, between the folders that SageMaker gives a job.
 
     /opt/ml/input/data/training   what was loaded           SM_CHANNEL_TRAINING
+    /opt/ml/input/data/reviewed   of retraining: pictures that people labelled   SM_CHANNEL_REVIEWED
+    /opt/ml/input/data/heldout    of retraining: such pictures, never learnt from   SM_CHANNEL_HELDOUT
+    /opt/ml/input/data/champion   of retraining: the model that answers now   SM_CHANNEL_CHAMPION
     /opt/ml/checkpoints           goes on after a spot interruption, kept in S3 meanwhile   SM_CHECKPOINT_DIR
     /opt/ml/model                 becomes model.tar.gz      SM_MODEL_DIR
     /opt/ml/output/data           run and data record       SM_OUTPUT_DATA_DIR
 
-The job's hyperparameters arrive as options.
+The job's hyperparameters arrive as options. Where there is a champion, the new model is held against it, and the
+comparison lies in the output with the very artefact that was compared.
 """
 
 import argparse
@@ -22,9 +26,14 @@ from typing import Any, Final
 RECORDS: Final = ("run.json", "data.json")
 MEMBERS: Final = ("model.onnx", "manifest.json")
 FAILURE_BYTES: Final = 1024
+ARTEFACT: Final = "model.tar.gz"
+COMPARISON: Final = "comparison.json"
+Command = Callable[[Sequence[str]], int]
 
 
-def main(arguments: Sequence[str], environment: Mapping[str, str], train: Callable[[Sequence[str]], int]) -> int:
+def main(
+    arguments: Sequence[str], environment: Mapping[str, str], train: Command, compare: Command | None = None
+) -> int:
     """Train, then put the model and the records where SageMaker collects them."""
     options = _options(arguments)
     out = Path(environment.get("SM_CHECKPOINT_DIR", "/opt/ml/checkpoints"))
@@ -33,7 +42,7 @@ def main(arguments: Sequence[str], environment: Mapping[str, str], train: Callab
     if code:
         return code
     model = Path(environment["SM_MODEL_DIR"])
-    unpack(out / "model.tar.gz", model)
+    unpack(out / ARTEFACT, model)
     records = Path(environment["SM_OUTPUT_DATA_DIR"])
     records.mkdir(parents=True, exist_ok=True)
     for name in RECORDS:
@@ -41,7 +50,10 @@ def main(arguments: Sequence[str], environment: Mapping[str, str], train: Callab
             shutil.copyfile(out / name, records / name)
     # SageMaker reads its metric from this line; so does the tuner.
     print(f"validation:accuracy={accuracy(json.loads((model / 'manifest.json').read_text()))}", flush=True)
-    return 0
+    if compare is None or "SM_CHANNEL_CHAMPION" not in environment:
+        return 0
+    shutil.copyfile(out / ARTEFACT, records / ARTEFACT)
+    return compare(compare_arguments(options, environment, records))
 
 
 def train_arguments(options: argparse.Namespace, environment: Mapping[str, str], out: Path) -> list[str]:
@@ -51,7 +63,25 @@ def train_arguments(options: argparse.Namespace, environment: Mapping[str, str],
         value = getattr(options, name)
         if value is not None:
             given += [f"--{name.replace('_', '-')}", value]
+    for option, channel in (("--reviewed", "REVIEWED"), ("--held-out", "HELDOUT")):
+        if f"SM_CHANNEL_{channel}" in environment:
+            given += [option, environment[f"SM_CHANNEL_{channel}"]]
     return [*given, "--quick"] if options.quick.lower() in ("1", "true") else given
+
+
+def compare_arguments(options: argparse.Namespace, environment: Mapping[str, str], records: Path) -> list[str]:
+    """The options of `python -m training.compare`."""
+    given = {
+        "--champion": str(Path(environment["SM_CHANNEL_CHAMPION"]) / ARTEFACT),
+        "--challenger": str(records / ARTEFACT),
+        "--data": environment["SM_CHANNEL_TRAINING"],
+        "--held-out": environment["SM_CHANNEL_HELDOUT"],
+        "--threshold": options.threshold,
+        "--sure-share": options.sure_share,
+        "--least": options.least,
+        "--out": str(records / COMPARISON),
+    }
+    return [word for name, value in given.items() if value is not None for word in (name, value)]
 
 
 def unpack(artefact: Path, folder: Path) -> None:
@@ -74,7 +104,7 @@ def accuracy(manifest: Mapping[str, Any]) -> float:
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", default="0")
-    for name in ("--seed", "--epochs", "--threshold", "--data-hash"):
+    for name in ("--seed", "--epochs", "--threshold", "--data-hash", "--sure-share", "--least"):
         parser.add_argument(name)
     # The tuner adds hyperparameters of its own.
     return parser.parse_known_args(arguments)[0]
@@ -83,6 +113,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
 if __name__ == "__main__":
     # A spot interruption arrives as SIGTERM; training writes a checkpoint when it is interrupted.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    from training.compare import main as compare_main
     from training.train import main as train_main
 
-    sys.exit(main(sys.argv[1:], os.environ, train_main))
+    sys.exit(main(sys.argv[1:], os.environ, train_main, compare_main))

@@ -182,17 +182,18 @@ def _definition(place: Place, training: Training) -> dict[str, Any]:
 def channels(training: Training) -> list[dict[str, Any]]:
     """What the job reads: our own code everything under one prefix, the built-in algorithm four channels."""
     if training.algorithm == OWN:
-        return [_channel(CHANNEL, training.data.prefix)]
+        return [channel(CHANNEL, training.data.prefix)]
     found = [
-        _channel(name, f"{training.data.prefix}{name}/", "application/x-image")
+        channel(name, f"{training.data.prefix}{name}/", "application/x-image")
         for name in ("train", "validation", "train_lst", "validation_lst")
     ]
     if training.model:
-        found.append(_channel("model", training.model, "application/x-sagemaker-model"))
+        found.append(channel("model", training.model, "application/x-sagemaker-model"))
     return found
 
 
-def _channel(name: str, uri: str, content_type: str | None = None) -> dict[str, Any]:
+def channel(name: str, uri: str, content_type: str | None = None) -> dict[str, Any]:
+    """One input of a job: everything under an address, as files."""
     source = {"S3DataType": "S3Prefix", "S3Uri": uri, "S3DataDistributionType": "FullyReplicated"}
     return {
         "ChannelName": name,

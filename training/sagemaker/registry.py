@@ -259,6 +259,12 @@ def found_or_none(aws: Aws, operation: str, **parameters: str) -> Any:
         raise
 
 
+def tags_of(aws: Aws, arn: str) -> dict[str, str]:
+    """A SageMaker resource's tags."""
+    pages = aws.client("sagemaker").get_paginator("list_tags").paginate(ResourceArn=arn)
+    return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+
+
 def evaluation(candidate_metrics: Mapping[str, Any]) -> bytes:
     """The metrics file beside a registered model."""
     return json.dumps(candidate_metrics, indent=1, sort_keys=True).encode()

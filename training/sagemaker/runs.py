@@ -24,7 +24,7 @@ from training.sagemaker.errors import JobFailedError, NothingFoundError, SageMak
 from training.sagemaker.images import BUILTIN, OWN
 from training.sagemaker.jobs import Data, Training, training_job, tuning_job
 from training.sagemaker.place import OWNER_TAG, TRAINING_LOG_GROUP, Aws, Request, code_of, send
-from training.sagemaker.registry import Candidate
+from training.sagemaker.registry import Candidate, tags_of
 from training.sagemaker.source import CHECKOUT, Source
 
 DATA_PREFIX: Final = "training-data/"
@@ -240,12 +240,6 @@ def newest_job(aws: Aws) -> str:
         "No training job has been completed yet.",
         "Train with: vehiclevision sagemaker train, or register a file with --model.",
     )
-
-
-def tags_of(aws: Aws, arn: str) -> dict[str, str]:
-    """A SageMaker resource's tags."""
-    pages = aws.client("sagemaker").get_paginator("list_tags").paginate(ResourceArn=arn)
-    return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
 
 
 def candidate_of_job(aws: Aws, name: str, serving_image: str) -> Candidate:

@@ -15,7 +15,8 @@ from botocore.exceptions import ClientError
 from training.sagemaker import deploy, endpoint, foundation, registry
 from training.sagemaker.endpoint import SCALABLE
 from training.sagemaker.place import OWNER_TAG, TRAINING_LOG_GROUP, Aws, Request, code_of, send
-from training.sagemaker.runs import RUNNING, tags_of
+from training.sagemaker.registry import tags_of
+from training.sagemaker.runs import RUNNING
 
 WAIT_SECONDS: Final = 600.0
 POLL_SECONDS: Final = 3.0
@@ -49,6 +50,7 @@ def find(aws: Aws, *, endpoint_only: bool = False, application: bool = False) ->
     if endpoint_only:
         return found
     return [
+        *_monitoring(aws),
         *found,
         *_alarms(aws),
         *_configs(aws),
@@ -221,6 +223,13 @@ def _log_groups(aws: Aws) -> Iterator[Item]:
         groups = aws.client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
         if any(group["logGroupName"] == name for group in groups):
             yield Item("log group", name, (Request("logs", "delete_log_group", {"logGroupName": name}),))
+
+
+def _monitoring(aws: Aws) -> Iterator[Item]:
+    """The daily check and the retraining, which without bucket and roles would only fail."""
+    name = f"{aws.place.application}-monitoring"
+    if foundation.describe(aws, name) is not None:
+        yield Item("monitoring's stack", name, (), None, lambda: foundation.remove(aws, name))
 
 
 def _foundation(aws: Aws) -> Iterator[Item]:

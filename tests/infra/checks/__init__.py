@@ -6,7 +6,7 @@ A check's name is what a failure shows first; its docstring is the claim.
 from collections.abc import Callable
 from typing import Final
 
-from tests.infra.checks import access, errors, names, resources, sources, watch, workflow
+from tests.infra.checks import access, errors, monitoring, names, resources, sources, watch, workflow
 from tests.infra.project import Project
 
 Check = Callable[[Project], list[str]]
@@ -71,4 +71,14 @@ CHECKS: Final[tuple[Check, ...]] = (
     sources.both_places_can_be_deployed_to,
     sources.outputs_that_are_read_exist,
     sources.the_pipeline_is_pinned_and_modest,
+    monitoring.monitoring_roles_may_do_exactly_this,
+    monitoring.monitoring_grants_nothing_on_everything,
+    monitoring.monitoring_roles_are_taken_by_one_service,
+    monitoring.monitoring_functions_are_of_one_kind,
+    monitoring.monitoring_is_asked_for_on_time,
+    monitoring.monitoring_alarms_reach_someone,
+    monitoring.monitoring_metric_names_agree,
+    monitoring.monitoring_dashboard_points_at_this_stack,
+    monitoring.monitoring_parameters_have_a_use,
+    monitoring.model_monitor_runs_only_where_asked,
 )

@@ -69,7 +69,8 @@ def only_entry_points_read_the_environment(project: Project) -> list[str]:
 def locks_hold_hashes_and_no_addresses(project: Project) -> list[str]:
     """Each requirement of each lock is one version with hashes, and no lock says where to download."""
     complaints = []
-    locks = dict(project.under("requirements/", ".txt")) | dict(project.under("functions/", "requirements.txt"))
+    rooms = (("requirements/", ".txt"), ("functions/", "requirements.txt"), ("monitoring/", "requirements.txt"))
+    locks = {path: text for room, suffix in rooms for path, text in project.under(room, suffix)}
     for path, text in locks.items():
         if re.search(r"https?://|--(extra-)?index-url|--find-links|--trusted-host| @ ", text):
             complaints.append(f"{path} names an address")
@@ -80,8 +81,12 @@ def locks_hold_hashes_and_no_addresses(project: Project) -> list[str]:
 
 
 def both_places_can_be_deployed_to(project: Project) -> list[str]:
-    """samconfig.toml knows AWS (default, which asks first) and this machine (local, which does not)."""
-    config = tomllib.loads(project.files["samconfig.toml"])
+    """Each samconfig.toml knows AWS (default, which asks first) and this machine (local, which does not)."""
+    return [each for path in ("samconfig.toml", "monitoring/samconfig.toml") for each in _places(project, path)]
+
+
+def _places(project: Project, path: str) -> list[str]:
+    config = tomllib.loads(project.files[path])
     deploys = {place: config.get(place, {}).get("deploy", {}).get("parameters", {}) for place in ("default", "local")}
     held = {
         "default asks first": deploys["default"].get("confirm_changeset") is True,
@@ -91,7 +96,7 @@ def both_places_can_be_deployed_to(project: Project) -> list[str]:
             for deploy in deploys.values()
         ),
     }
-    return [f"samconfig.toml: not so that {what}" for what, present in held.items() if not present]
+    return [f"{path}: not so that {what}" for what, present in held.items() if not present]
 
 
 def outputs_that_are_read_exist(project: Project) -> list[str]:

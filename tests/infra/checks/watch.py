@@ -23,7 +23,8 @@ _SECTIONS = ("## What it means", "## How to look", "## What to do", "## How to k
 def alarms_and_runbooks_pair_up(project: Project) -> list[str]:
     """Each alarm names the runbook page of its own name, and each page belongs to an alarm."""
     complaints, pages = [], set()
-    for name, body in project.resources("AWS::CloudWatch::Alarm").items():
+    alarms = project.resources("AWS::CloudWatch::Alarm") | project.of_monitoring().resources("AWS::CloudWatch::Alarm")
+    for name, body in alarms.items():
         stem = kebab(name.removesuffix("Alarm"))
         page = f"docs/runbooks/{stem}.md"
         pages.add(page)
@@ -48,13 +49,13 @@ def runbooks_answer_the_four_questions(project: Project) -> list[str]:
 
 
 def runbooks_use_outputs_that_exist(project: Project) -> list[str]:
-    """Each stack output that a runbook asks for is one that the template gives."""
-    outputs = set(project.template["Outputs"])
+    """Each stack output that a runbook asks for, of the application or of monitoring, is one that there is."""
     return [
-        f"{path} asks for the output {name}"
+        f"{path} asks {word} for {name}"
         for path, text in project.under("docs/runbooks/", ".md")
-        for name in re.findall(r"\$\(output (\w+)\)", text)
-        if name not in outputs
+        for word, template in (("output", project.template), ("monitoring", project.monitoring))
+        for name in re.findall(rf"\$\({word} (\w+)\)", text)
+        if name not in template["Outputs"]
     ]
 
 
@@ -151,13 +152,14 @@ def dashboard_points_at_this_stack(project: Project) -> list[str]:
 
 
 def _typed_commands(text: str) -> set[str]:
-    """The functions that carry @app.command(...)."""
-    return {
+    """The functions that carry @app.command(...), and the groups of commands that are put beside them."""
+    commands = {
         node.name.rstrip("_")
         for node in ast.parse(text).body
         if isinstance(node, ast.FunctionDef)
         and any(ast.unparse(decorator).startswith("app.command") for decorator in node.decorator_list)
     }
+    return commands | set(re.findall(r'app\.add_typer\(\w+, name="(\w+)"', text))
 
 
 def _faults(service: str, operation: str, options: set[str]) -> list[str]:

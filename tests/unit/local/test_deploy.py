@@ -85,13 +85,28 @@ def test_a_change_of_any_input_asks_for_a_new_deployment(tmp_path: Path) -> None
     """Content counts; caches and timestamps do not."""
     (tmp_path / "functions" / "__pycache__").mkdir(parents=True)
     (tmp_path / "functions" / "app.py").write_text("1")
-    before = deploy.fingerprint(tmp_path)
+    application = deploy.VEHICLEVISION.at(tmp_path)
+    before = deploy.fingerprint(application)
 
     (tmp_path / "functions" / "__pycache__" / "app.pyc").write_text("x")
-    unchanged = deploy.fingerprint(tmp_path)
+    unchanged = deploy.fingerprint(application)
     (tmp_path / "functions" / "app.py").write_text("2")
 
-    assert before == unchanged != deploy.fingerprint(tmp_path)
+    assert before == unchanged != deploy.fingerprint(application)
+
+
+def test_parameters_reach_sam_whole() -> None:
+    """Schedules have spaces, and an empty value is left to the template's default."""
+    given = {"Schedule": "cron(15 3 * * ? *)", "KmsKeyArn": "", "Words": 'a "b" \\'}
+
+    assert deploy.overrides(given) == ['Schedule="cron(15 3 * * ? *)"', 'Words="a \\"b\\" \\\\"']
+
+
+def test_a_parameter_that_changes_asks_for_a_new_deployment(tmp_path: Path) -> None:
+    """What is deployed is the template and what it was given."""
+    application = deploy.MONITORING.at(tmp_path)
+
+    assert deploy.fingerprint(application, {"A": "1"}) != deploy.fingerprint(application, {"A": "2"})
 
 
 def test_a_failing_sam_becomes_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +117,7 @@ def test_a_failing_sam_becomes_one_sentence(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("VEHICLEVISION_SAM", str(sam))
 
     with pytest.raises(LocalAwsError) as caught:
-        deploy.build(tmp_path, tmp_path / "shared", tmp_path / "room", {}, lambda _: None)
+        deploy.build(deploy.VEHICLEVISION.at(tmp_path), tmp_path / "shared", tmp_path / "room", {}, lambda _: None)
 
     assert caught.value.message == "`sam build` failed: Error: the reason"
     assert caught.value.hint == f"Its log is {tmp_path / 'room' / 'sam-build.log'}"
@@ -113,6 +128,6 @@ def test_a_missing_sam_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("VEHICLEVISION_SAM", str(tmp_path / "none"))
 
     with pytest.raises(LocalAwsError) as caught:
-        deploy.build(tmp_path, tmp_path / "shared", tmp_path / "room", {}, lambda _: None)
+        deploy.build(deploy.VEHICLEVISION.at(tmp_path), tmp_path / "shared", tmp_path / "room", {}, lambda _: None)
 
     assert "make setup" in caught.value.hint

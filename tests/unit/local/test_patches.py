@@ -10,7 +10,7 @@ import pytest
 
 from local.engine import refuse_other_versions
 from local.lambda_worker.runtime_client import END_OF_LOG
-from local.patches import Turns, invoked_function, log_to_mark, policy_pattern, with_version
+from local.patches import Turns, invoked_function, log_to_mark, namespace_of, policy_pattern, with_version
 
 
 def test_another_version_of_ministack_is_refused() -> None:
@@ -133,3 +133,19 @@ def test_an_event_gets_its_version() -> None:
 def test_a_policy_pattern_matches_whole_values(pattern: str, value: str, ignore_case: bool, matches: bool) -> None:
     """A star stands for any characters, a line break among them, and all else for itself."""
     assert bool(policy_pattern(pattern, ignore_case).match(value)) is matches
+
+
+@pytest.mark.parametrize(
+    ("body", "namespace"),
+    [
+        (b'{"Namespace": "VehicleVision", "MetricData": []}', "VehicleVision"),
+        (b"Action=PutMetricData&Namespace=AWS%2FLambda&Version=2010-08-01", "AWS/Lambda"),
+        (b'{"MetricData": []}', ""),
+        (b"{broken", ""),
+        (b"\xff\xfe", ""),
+        (b"", ""),
+    ],
+)
+def test_a_metric_names_its_namespace(body: bytes, namespace: str) -> None:
+    """In JSON or in a query; a body that cannot be read names none, and no policy allows that."""
+    assert namespace_of(body) == namespace

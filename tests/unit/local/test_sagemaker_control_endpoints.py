@@ -437,3 +437,16 @@ def test_a_start_without_any_endpoint_serves_the_shipped_model(engine_url: str, 
         again = Plane(url, engine_url, tmp_path)
         assert again.sagemaker.describe_endpoint(EndpointName="vehiclevision")["EndpointStatus"] == "InService"
         assert set(again.served()) == {"vehiclevision"}
+
+
+def test_the_default_endpoint_captures_as_a_deployed_one_does(engine_url: str, tmp_path: Path) -> None:
+    """Everything it is asked goes below capture/ in the bucket that `sagemaker deploy` uses."""
+    point_at(tmp_path, engine_url)
+    with control_plane(tmp_path, QUICK) as url:
+        plane = Plane(url, engine_url, tmp_path)
+        described = plane.sagemaker.describe_endpoint(EndpointName="vehiclevision")["DataCaptureConfig"]
+        served = plane.served()["vehiclevision"]["capture"]
+
+    assert (described["CaptureStatus"], described["CurrentSamplingPercentage"]) == ("Started", 100)
+    assert described["DestinationS3Uri"] == "s3://vehiclevision-sagemaker-000000000000-us-east-1/capture"
+    assert (served["input"], served["output"], served["json"]) == (True, True, ["application/json"])

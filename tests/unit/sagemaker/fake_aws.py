@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import unquote
 
 import boto3
 from botocore.response import StreamingBody
@@ -57,6 +58,9 @@ class FakeAws:
     log_groups: dict[str, set[str]] = field(default_factory=dict)
     targets: dict[str, dict[str, Any]] = field(default_factory=dict)
     tables: set[str] = field(default_factory=set)
+    # When an object was put, where that is not now; and the runs of a state machine.
+    moments: dict[str, datetime] = field(default_factory=dict)
+    executions: list[dict[str, Any]] = field(default_factory=list)
 
     def aws(self, application: str = "vehiclevision", told: list[str] | None = None) -> Aws:
         """A place in this account, with clients of its own."""
@@ -88,6 +92,17 @@ class FakeAws:
             "CreationTime": NOW,
             "StackStatus": "CREATE_COMPLETE",
             "Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()],
+        }
+
+    def deploy_monitoring(self) -> None:
+        """The second application's stack."""
+        name = "vehiclevision-monitoring"
+        self.stacks[name] = {
+            "StackName": name,
+            "StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{name}/1",
+            "CreationTime": NOW,
+            "StackStatus": "CREATE_COMPLETE",
+            "Outputs": [],
         }
 
     def finish_jobs(self, model: bytes) -> None:
@@ -451,8 +466,17 @@ class FakeAws:
 
     def s3_ListObjectsV2(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
         names = sorted(key for key in self._bucket(given) if key.startswith(given.get("Prefix", "")))
-        entries = [{"Key": key, "LastModified": NOW, "Size": 1, "ETag": "x"} for key in names]
+        entries = [{"Key": key, "LastModified": self.moments.get(key, NOW), "Size": 1, "ETag": "x"} for key in names]
         return {"KeyCount": len(entries), "Contents": entries, "IsTruncated": False}
+
+    def s3_CopyObject(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        bucket, _, key = unquote(given["CopySource"]).partition("/")
+        self._bucket(given)[given["Key"]] = self.objects[bucket][key]
+        return {}
+
+    def stepfunctions_ListExecutions(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        found = [each for each in self.executions if each["status"] == given.get("statusFilter", each["status"])]
+        return {"executions": found}
 
     def s3_ListObjectVersions(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
         return {"Versions": [{"Key": key, "VersionId": "1"} for key in self._bucket(given)], "IsTruncated": False}

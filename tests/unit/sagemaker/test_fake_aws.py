@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from tests.unit.sagemaker.fake_aws import REGION, FakeAws
-from training.sagemaker import registry, runs
+from training.sagemaker import registry
 from training.sagemaker.place import Aws, Place
 
 ROLE = "arn:aws:iam::123456789012:role/x"
@@ -66,7 +66,7 @@ def test_tags_are_found_by_the_arn(aws: Aws) -> None:
     arn = control.create_training_job(**given)["TrainingJobArn"]
 
     assert {"Key": "application", "Value": "vehiclevision"} in control.list_tags(ResourceArn=arn)["Tags"]
-    assert runs.tags_of(aws, arn)["vehiclevision:sagemaker"] == "vehiclevision"
+    assert registry.tags_of(aws, arn)["vehiclevision:sagemaker"] == "vehiclevision"
 
 
 def test_logs_and_alarms(aws: Aws) -> None:

@@ -63,6 +63,39 @@ def test_a_job_leaves_the_model_where_sagemaker_collects_it(
     assert float(printed.split("validation:accuracy=")[1]) == pytest.approx(0.9467, abs=0.1)
 
 
+def test_with_a_champion_the_very_model_is_compared_that_is_handed_on(container: dict[str, str]) -> None:
+    """Retraining: reviewed pictures go to training, both models to the comparison, the artefact to the output."""
+    given: list[str] = []
+
+    def compare(arguments: Sequence[str]) -> int:
+        given.extend(arguments)
+        return 0
+
+    channels = {"SM_CHANNEL_REVIEWED": "/r", "SM_CHANNEL_HELDOUT": "/h", "SM_CHANNEL_CHAMPION": "/c"}
+    train, output = Training(), Path(container["SM_OUTPUT_DATA_DIR"])
+
+    arguments = ["--threshold", "0.856", "--sure-share", "0.05", "--least", "30"]
+    code = entry.main(arguments, {**container, **channels}, train, compare)
+
+    assert code == 0
+    assert train.given[-4:] == ["--reviewed", "/r", "--held-out", "/h"]
+    assert given == [
+        "--champion", "/c/model.tar.gz", "--challenger", str(output / "model.tar.gz"),
+        "--data", container["SM_CHANNEL_TRAINING"], "--held-out", "/h", "--threshold", "0.856",
+        "--sure-share", "0.05", "--least", "30", "--out", str(output / "comparison.json"),
+    ]  # fmt: skip
+    assert (output / "model.tar.gz").read_bytes() == DEFAULT_MODEL.read_bytes()
+
+
+def test_without_a_champion_nothing_is_compared(container: dict[str, str]) -> None:
+    """The first training has nothing to be held against."""
+
+    def compare(arguments: Sequence[str]) -> int:
+        raise AssertionError(arguments)
+
+    assert entry.main([], container, Training(), compare) == 0
+
+
 def test_the_metric_that_is_printed_is_the_metric_that_is_read() -> None:
     """SageMaker finds the figure with the job's own pattern."""
     import re

@@ -311,6 +311,7 @@ def test_the_application_goes_only_when_asked(fake: FakeAws, killed_after: int) 
     aws = fake.aws()
     foundation.ensure(aws)
     fake.deploy_application()
+    fake.deploy_monitoring()
     teardown.remove(aws, teardown.find(aws))
     assert fake.leftovers == ["photos", "results", "vehiclevision"]
 

@@ -1,0 +1,28 @@
+"""SageMaker's side of the local AWS from the first start: its bucket, into which the default endpoint captures.
+
+It is the stack that `vehiclevision sagemaker` makes, so that captures lie where they lie in AWS.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from local import deploy
+from local.place import REGION
+from local.sagemaker_control.names import ACCOUNT
+from training.sagemaker import foundation
+from training.sagemaker.place import Aws, Place, send
+
+PLACE = Place(deploy.VEHICLEVISION.stack, ACCOUNT, REGION)
+
+
+def ensure(environment: Mapping[str, str]) -> None:
+    """Ask for the stack unless there is one; it is made while the caller goes on."""
+
+    @cache
+    def client(service: str) -> Any:
+        return deploy.client(service, environment)
+
+    aws = Aws(PLACE, client, lambda _: None)
+    if foundation.describe(aws) is None:
+        send(aws, foundation.request(PLACE))

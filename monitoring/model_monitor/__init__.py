@@ -1,0 +1,1 @@
+"""SageMaker Model Monitor's formats, for whoever reads them already."""

@@ -1,0 +1,147 @@
+"""A check's numbers in the files and the schema of SageMaker Model Monitor.
+
+statistics.json              what the window's records are like
+constraints.json             what the baseline lets one expect
+constraint_violations.json   what changed
+
+The schema is AWS's ("Schema for Statistics", "… Constraints", "… Violations" in SageMaker's developer guide). What
+counts as a violation is decided by monitoring.drift, whose false-alarm rate is known, not by a distance in a file.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+
+from monitoring.drift.baseline import MIX, Baseline, Numbers, mix_of, usable
+from monitoring.drift.decision import KINDS, MIX_NAME, Decision
+
+VERSION: Final = 0
+STATISTICS: Final = "statistics.json"
+CONSTRAINTS: Final = "constraints.json"
+VIOLATIONS: Final = "constraint_violations.json"
+LABEL: Final = "label"
+# Model Monitor always writes ten.
+BUCKETS: Final = 10
+# Its KLL sketch keeps at most so many numbers a level.
+SKETCH_SIZE: Final = 2048
+SKETCH_SHRINKAGE: Final = 0.64
+
+
+def statistics(columns: Mapping[str, Numbers], threshold: float, records: int) -> dict[str, Any]:
+    """What a window's records are like; `records` is how many there were, of which the columns are a sample."""
+    names = [name for name in KINDS if name in columns]
+    count = max((len(columns[name]) for name in names), default=0)
+    features = [_numeric(name, columns[name]) for name in names]
+    features.append(_label(mix_of(columns, threshold), count))
+    return {"version": VERSION, "dataset": {"item_count": count, "sampled_from": records}, "features": features}
+
+
+def constraints(baseline: Baseline) -> dict[str, Any]:
+    """What the baseline lets one expect of every record."""
+    features: list[dict[str, Any]] = [
+        {
+            "name": name,
+            "inferred_type": "Fractional",
+            "completeness": 1.0,
+            "num_constraints": {"is_non_negative": bool(values.min() >= 0)},
+        }
+        for name, values in baseline.columns.items()
+        if name in KINDS
+    ]
+    features.append(label_constraint())
+    return {"version": VERSION, "features": features, "monitoring_config": monitoring_config()}
+
+
+def violations(decision: Decision) -> dict[str, Any]:
+    """What changed, in words; without a change the list is empty."""
+    return {
+        "violations": [
+            {
+                "feature_name": LABEL if found.name == MIX_NAME else found.name,
+                "constraint_check_type": "baseline_drift_check",
+                "description": f"{found.words} (p = {found.adjusted:.2g} over all that was compared, n = {found.n})",
+            }
+            for found in decision.changed
+        ]
+    }
+
+
+def label_constraint() -> dict[str, Any]:
+    """The label is one of ours."""
+    return {
+        "name": LABEL,
+        "inferred_type": "String",
+        "completeness": 1.0,
+        "string_constraints": {"domains": list(MIX)},
+    }
+
+
+def monitoring_config() -> dict[str, Any]:
+    """Types and completeness are Model Monitor's to check; its distances have no known false-alarm rate."""
+    return {
+        "evaluate_constraints": "Enabled",
+        "emit_metrics": "Enabled",
+        "datatype_check_threshold": 1.0,
+        "domain_content_threshold": 1.0,
+        "distribution_constraints": {
+            "perform_comparison": "Disabled",
+            "comparison_threshold": 0.1,
+            "comparison_method": "Robust",
+        },
+    }
+
+
+def _numeric(name: str, values: Numbers) -> dict[str, Any]:
+    found = np.sort(usable(values))
+    common = {"num_present": len(found), "num_missing": len(values) - len(found)}
+    if not len(found):
+        return {"name": name, "inferred_type": "Unknown", "numerical_statistics": {"common": common}}
+    return {
+        "name": name,
+        "inferred_type": "Fractional",
+        "numerical_statistics": {
+            "common": common,
+            "mean": float(found.mean()),
+            "sum": float(found.sum()),
+            "std_dev": float(found.std()),
+            "min": float(found[0]),
+            "max": float(found[-1]),
+            "distribution": {"kll": {"buckets": _buckets(found), "sketch": _sketch(found)}},
+        },
+    }
+
+
+def _buckets(found: Numbers) -> list[dict[str, float]]:
+    counts, edges = np.histogram(found, bins=BUCKETS, range=(found[0], found[-1]))
+    return [
+        {"lower_bound": low, "upper_bound": high, "count": count}
+        for low, high, count in zip(edges[:-1].tolist(), edges[1:].tolist(), counts.astype(float).tolist(), strict=True)
+    ]
+
+
+def _sketch(found: Numbers) -> dict[str, Any]:
+    """A KLL sketch of sorted numbers: those of level h stand for 2^h each, and together they stand for all."""
+    height = max(0, math.ceil(math.log2(len(found) / SKETCH_SIZE)))
+    step = 2**height
+    whole = len(found) - len(found) % step
+    levels: list[list[float]] = [[] for _ in range(height + 1)]
+    levels[0] = found[whole:].tolist()
+    levels[height] = levels[height] + found[step // 2 : whole : step].tolist()
+    return {"parameters": {"c": SKETCH_SHRINKAGE, "k": float(SKETCH_SIZE)}, "data": levels}
+
+
+def _label(mix: Mapping[str, int], count: int) -> dict[str, Any]:
+    present = sum(mix.values())
+    return {
+        "name": LABEL,
+        "inferred_type": "String",
+        "string_statistics": {
+            "common": {"num_present": present, "num_missing": count - present},
+            "distinct_count": float(sum(number > 0 for number in mix.values())),
+            "distribution": {
+                "categorical": {"buckets": [{"value": name, "count": number} for name, number in mix.items() if number]}
+            },
+        },
+    }

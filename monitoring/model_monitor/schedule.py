@@ -1,0 +1,46 @@
+"""What Model Monitor's own schedule needs in the bucket: the record preprocessor, and constraints on its records.
+
+Model Monitor then checks types and completeness and draws its charts. Drift stays with monitoring.drift.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from monitoring.model_monitor.files import VERSION, monitoring_config
+from vehiclevision.labels import LABELS
+
+PREPROCESSOR: Final = Path(__file__).with_name("preprocessor.py")
+NUMBERS: Final = {
+    "bicycle": "Fractional",
+    "confidence": "Fractional",
+    "height": "Integral",
+    "motorcycle": "Fractional",
+    "payload_bytes": "Integral",
+    "sureness": "Fractional",
+    "width": "Integral",
+}
+
+
+def objects() -> dict[str, bytes]:
+    """Name and content of each file, as template.yaml names them."""
+    return {
+        "preprocessor.py": PREPROCESSOR.read_bytes(),
+        "constraints.json": json.dumps(constraints(), indent=1).encode(),
+    }
+
+
+def constraints() -> dict[str, Any]:
+    """Of the records that the preprocessor makes, each column in the order of its names."""
+    label = {
+        "name": "label",
+        "inferred_type": "String",
+        "completeness": 1.0,
+        "string_constraints": {"domains": list(LABELS)},
+    }
+    numbers = [
+        {"name": name, "inferred_type": kind, "completeness": 1.0, "num_constraints": {"is_non_negative": True}}
+        for name, kind in NUMBERS.items()
+    ]
+    features = sorted([*numbers, label], key=lambda feature: str(feature["name"]))
+    return {"version": VERSION, "features": features, "monitoring_config": monitoring_config()}

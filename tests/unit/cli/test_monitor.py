@@ -1,0 +1,287 @@
+"""The `monitor` commands: what is put where before a deployment, what SAM is told, and words for what goes wrong."""
+
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from moto import mock_aws
+
+from cli.commands import monitor
+from cli.errors import CommandError
+from monitoring import check
+from tests.unit.cli.answers import Command
+from tests.unit.monitoring.drawn_columns import baseline
+
+BUCKET, KEY = "captures", check.baseline_key("vehiclevision")
+
+
+class Stacks:
+    """CloudFormation, as far as it is asked."""
+
+    def __init__(self, **stacks: dict[str, str]) -> None:
+        self.stacks = stacks
+
+    def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803 - the service's own spelling
+        if StackName not in self.stacks:
+            raise ClientError({"Error": {"Code": "ValidationError", "Message": "no stack"}}, "DescribeStacks")
+        outputs = [{"OutputKey": key, "OutputValue": value} for key, value in self.stacks[StackName].items()]
+        return {"Stacks": [{"StackName": StackName, "Outputs": outputs}]}
+
+
+class Endpoints:
+    """SageMaker with at most one endpoint."""
+
+    def __init__(self, capture: dict[str, Any] | None = None, missing: bool = False) -> None:
+        self.capture, self.missing = capture, missing
+
+    def describe_endpoint(self, EndpointName: str) -> dict[str, Any]:  # noqa: N803
+        if self.missing:
+            raise ClientError({"Error": {"Code": "ValidationException", "Message": "none"}}, "DescribeEndpoint")
+        return {"EndpointName": EndpointName, **({"DataCaptureConfig": self.capture} if self.capture else {})}
+
+
+@dataclass
+class Application:
+    """A deployed application with the clients that it is given."""
+
+    clients: dict[str, Any] = field(default_factory=dict)
+    stack: str = "bikes"
+    region: str = "eu-central-1"
+    options: str = " --stack bikes --region eu-central-1"
+    is_local: bool = False
+
+    def client(self, service: str) -> Any:
+        return self.clients[service]
+
+
+class Sagemakers:
+    """SageMaker's side, as far as its bucket is asked for."""
+
+    class place:  # noqa: N801
+        """Its names."""
+
+        bucket = "bikes-sagemaker-1-eu"
+
+        @staticmethod
+        def s3(key: str) -> str:
+            return f"s3://bikes-sagemaker-1-eu/{key}"
+
+
+@pytest.fixture
+def s3() -> Iterator[Any]:
+    with mock_aws():
+        client = boto3.client("s3", region_name="us-east-1")
+        client.create_bucket(Bucket=BUCKET)
+        yield client
+
+
+def stored(s3: Any) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(s3.get_object(Bucket=BUCKET, Key=KEY)["Body"].read())
+    return found
+
+
+def written(path: Path, version: str, made_from: str = "a draw") -> Path:
+    fields = json.loads(baseline(100).as_json())
+    path.write_text(json.dumps({**fields, "model_version": version, "made_from": made_from}))
+    return path
+
+
+def test_the_first_baseline_is_put_in_place(s3: Any, tmp_path: Path) -> None:
+    """Where there is none, the named one goes there, and its model is told."""
+    version = monitor.put_baseline(Application({"s3": s3}), BUCKET, KEY, written(tmp_path / "b.json", "m1"))  # type: ignore[arg-type]
+
+    assert version == stored(s3)["model_version"] == "m1"
+
+
+def test_a_retrained_model_keeps_its_baseline(s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deploying again does not put the shipped model's baseline in the place of that of the model which is served."""
+    s3.put_object(Bucket=BUCKET, Key=KEY, Body=written(tmp_path / "retrained.json", "m7").read_bytes())
+    monkeypatch.setattr(monitor, "DEFAULT_BASELINE", written(tmp_path / "shipped.json", "m1"))
+
+    version = monitor.put_baseline(Application({"s3": s3}), BUCKET, KEY, None)  # type: ignore[arg-type]
+
+    assert version == stored(s3)["model_version"] == "m7"
+
+
+def test_a_newer_baseline_of_the_same_model_is_taken(s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A release may ship a better baseline of the same model."""
+    s3.put_object(Bucket=BUCKET, Key=KEY, Body=written(tmp_path / "old.json", "m1", "old").read_bytes())
+    monkeypatch.setattr(monitor, "DEFAULT_BASELINE", written(tmp_path / "new.json", "m1", "new"))
+
+    monitor.put_baseline(Application({"s3": s3}), BUCKET, KEY, None)  # type: ignore[arg-type]
+
+    assert stored(s3)["made_from"] == "new"
+
+
+def test_a_damaged_baseline_is_replaced(s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be used does not stay in the way."""
+    s3.put_object(Bucket=BUCKET, Key=KEY, Body=b"{}")
+    monkeypatch.setattr(monitor, "DEFAULT_BASELINE", written(tmp_path / "shipped.json", "m1"))
+
+    assert monitor.put_baseline(Application({"s3": s3}), BUCKET, KEY, None) == "m1"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "expected"),
+    [
+        (Endpoints({"EnableCapture": True, "DestinationS3Uri": "s3://mine/a/b/"}), ("mine", "a/b")),
+        (Endpoints(missing=True), ("bikes-sagemaker-1-eu", "capture")),
+        (Endpoints(), ("bikes-sagemaker-1-eu", "capture")),
+    ],
+)
+def test_the_endpoint_says_where_it_captures(endpoints: Endpoints, expected: tuple[str, str]) -> None:
+    """Without an endpoint, or without capture, it is where `sagemaker deploy` would have it capture."""
+    found = monitor.captures_of(Application({"sagemaker": endpoints}), Sagemakers(), "bikes")  # type: ignore[arg-type]
+
+    assert (found.bucket, found.prefix) == expected
+
+
+def test_a_whole_bucket_is_refused() -> None:
+    """The roles are held to a folder."""
+    endpoints = Endpoints({"EnableCapture": True, "DestinationS3Uri": "s3://mine"})
+
+    with pytest.raises(CommandError, match="whole bucket"):
+        monitor.captures_of(Application({"sagemaker": endpoints}), Sagemakers(), "bikes")  # type: ignore[arg-type]
+
+
+def test_sam_is_told_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In AWS it is `sam build`, then `sam deploy`, in monitoring's own folder; what is empty is left out."""
+    sam, log = tmp_path / "sam", tmp_path / "log"
+    sam.write_text(f'#!/bin/sh\necho "$PWD $*" >> {log}\n')
+    sam.chmod(0o755)
+    monkeypatch.setenv("VEHICLEVISION_SAM", str(sam))
+    stacks = Stacks(**{"bikes-monitoring": {"CheckDriftFunctionName": "check"}})
+    parameters = {"PythonRuntime": "python3.13", "Architecture": "arm64", "EndpointName": "bikes", "KmsKeyArn": ""}
+
+    outputs = monitor.deploy_in_aws(
+        Application({"cloudformation": stacks}),  # type: ignore[arg-type]
+        monitor.Where(profile="work"),
+        parameters,
+        yes=True,
+        quiet=True,
+    )
+
+    build, deploy = log.read_text().splitlines()
+    folder, *words = build.split()
+    assert (Path(folder).name, words) == (
+        "monitoring",
+        ["build", "--parameter-overrides", "PythonRuntime=python3.13", "Architecture=arm64"],
+    )
+    assert "deploy --stack-name bikes-monitoring --region eu-central-1 --profile work --no-confirm-changeset" in deploy
+    assert deploy.endswith('PythonRuntime="python3.13" Architecture="arm64" EndpointName="bikes"')
+    assert outputs == {"CheckDriftFunctionName": "check"}
+
+
+def test_a_sam_that_fails_ends_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is asked of a stack that was not deployed."""
+    sam = tmp_path / "sam"
+    sam.write_text("#!/bin/sh\nexit 1\n")
+    sam.chmod(0o755)
+    monkeypatch.setenv("VEHICLEVISION_SAM", str(sam))
+
+    with pytest.raises(CommandError, match="`sam build` failed"):
+        monitor.deploy_in_aws(
+            Application(),  # type: ignore[arg-type]
+            monitor.Where(),
+            {"PythonRuntime": "python3.13", "Architecture": "arm64"},
+            yes=True,
+            quiet=True,
+        )
+
+
+def test_without_a_stack_the_way_to_one_is_told() -> None:
+    """The hint names the same stack."""
+    with pytest.raises(CommandError, match="Monitoring of bikes is not deployed") as caught:
+        monitor.outputs_of(Application({"cloudformation": Stacks()}))  # type: ignore[arg-type]
+
+    assert caught.value.hint.endswith("monitor deploy --stack bikes --region eu-central-1")
+
+
+def test_the_last_check_is_found(s3: Any) -> None:
+    """The newest hour of the newest day, past folders that are no dates."""
+    for hour, words in (("2026/11/09/23", "older"), ("2026/11/20/05", "newest"), ("2026/02/28/22", "oldest")):
+        check.put_json(s3, BUCKET, f"monitoring/vehiclevision/{hour}/check.json", {"words": words})
+    check.put_json(s3, BUCKET, "monitoring/vehiclevision/model-monitor/constraints.json", {})
+    check.put_json(s3, BUCKET, KEY, {})
+
+    assert monitor.last_check(s3, BUCKET, "vehiclevision") == {"words": "newest"}
+    assert monitor.last_check(s3, BUCKET, "another") is None
+
+
+@pytest.mark.parametrize("text", ["AlarmRate", "=0.1", "Alarm Rate=1", "--AlarmRate=1", ""])
+def test_a_parameter_that_is_none_is_refused(text: str) -> None:
+    """It says how to write one."""
+    with pytest.raises(CommandError, match="is no parameter"):
+        monitor._given([text])
+
+
+def test_parameters_may_hold_anything_behind_the_sign() -> None:
+    """Schedules have spaces, brackets and question marks."""
+    assert monitor._given(["Schedule=cron(15 3 * * ? *)", "A=b=c"]) == {"Schedule": "cron(15 3 * * ? *)", "A": "b=c"}
+
+
+@pytest.mark.parametrize("line", [["check"], ["describe"], ["deploy"], ["remove"]])
+def test_without_a_local_aws_each_command_says_so(command: Command, line: list[str]) -> None:
+    """One sentence and the command that starts it, no traceback."""
+    answer = command("monitor", *line)
+
+    assert answer.code == 1
+    assert "The local AWS is not running." in answer.err
+
+
+def test_a_check_is_told_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    """What was looked at, what changed, what is silent, and where it is written; control characters do no harm."""
+    found = {
+        "window": {"from": "2026-11-19T13:00:00.000Z", "to": "2026-11-20T13:00:00.000Z"},
+        "records": 1200,
+        "records_unreadable": 2,
+        "unreadable": {"no_json\x1b[2J": 2},
+        "drifted": True,
+        "words": "Pictures are darker.",
+        "silent": True,
+        "coverage": 0.61,
+        "coverage_before": 0.83,
+        "announced": True,
+        "report": "s3://b/r.json",
+    }
+
+    monitor._print_check(found)
+
+    said = capsys.readouterr().out
+    for words in (
+        "1,200 records",
+        "DRIFT. Pictures are darker.",
+        "SILENT.",
+        "61%",
+        "83%",
+        "announced",
+        "s3://b/r.json",
+    ):
+        assert words in said
+    assert "\x1b" not in said
+
+
+def test_a_failing_check_is_one_sentence() -> None:
+    """The function's own words, and the runbook."""
+
+    class Lambda:
+        def invoke(self, **_: Any) -> dict[str, Any]:
+            return {"FunctionError": "Unhandled", "Payload": io.BytesIO(b'{"errorMessage": "There is no baseline."}')}
+
+    class Session:
+        def client(self, *_: Any, **__: Any) -> Lambda:
+            return Lambda()
+
+    target = Application()
+    target.session, target.endpoint_url = Session(), None  # type: ignore[attr-defined]
+
+    with pytest.raises(CommandError, match=r"The check failed: There is no baseline\.") as caught:
+        monitor.ask(target, "check", {})  # type: ignore[arg-type]
+
+    assert "check-failing.md" in caught.value.hint

@@ -1,0 +1,97 @@
+"""The `retrain` commands: what a run came to, and which questions wait."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from cli.commands import retrain
+from cli.commands.retrain import Retraining
+from cli.errors import CommandError
+from cli.target import Target
+from tests.unit.cli.answers import Called
+
+
+@pytest.fixture
+def at(deployed: Target) -> Iterator[Retraining]:
+    """A state machine and a queue."""
+    machine = deployed.client("stepfunctions").create_state_machine(
+        name="vehicles-monitoring-retrain-model",
+        definition=json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}),
+        roleArn="arn:aws:iam::123456789012:role/vehicles",
+    )
+    queue = deployed.client("sqs").create_queue(QueueName="approval")
+    yield Retraining(deployed, machine["stateMachineArn"], queue["QueueUrl"], 0)
+
+
+def ask(at: Retraining, version: int, *, ended: bool = False) -> str:
+    states = at.target.client("stepfunctions")
+    execution = str(states.start_execution(stateMachineArn=at.state_machine)["executionArn"])
+    if ended:
+        states.stop_execution(executionArn=execution)
+    body = {"token": f"token-{version}", "execution": execution, "version": version, "words": "better"}
+    at.target.client("sqs").send_message(QueueUrl=at.questions, MessageBody=json.dumps(body))
+    return execution
+
+
+def left(at: Retraining) -> int:
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    found = at.target.client("sqs").get_queue_attributes(QueueUrl=at.questions, AttributeNames=names)["Attributes"]
+    return sum(int(found[name]) for name in names)
+
+
+def test_a_question_whose_run_has_ended_is_asked_no_more(at: Retraining) -> None:
+    """What nobody answered in time is taken away; what is no question of ours is left alone."""
+    ask(at, 3)
+    ask(at, 2, ended=True)
+    at.target.client("sqs").send_message(QueueUrl=at.questions, MessageBody="not a question")
+
+    found = list(retrain.questions(at))
+
+    assert [question.version for question in found] == [3]
+    assert left(at) == 2
+
+
+def test_the_newest_or_the_named_version_is_answered(at: Retraining) -> None:
+    """And the others go back for whoever asks next."""
+    for version in (3, 5, 4):
+        ask(at, version)
+
+    newest = retrain._chosen(at, None)
+    retrain._put_back(at, newest)
+
+    assert newest.version == 5
+    assert retrain._chosen(at, 3).version == 3
+    with pytest.raises(CommandError, match="Version 99 does not wait"):
+        retrain._chosen(at, 99)
+
+
+def test_without_questions_it_says_so(at: Retraining) -> None:
+    """In a sentence."""
+    with pytest.raises(CommandError, match="No model waits for approval"):
+        retrain._chosen(at, None)
+
+
+@pytest.mark.parametrize(
+    ("found", "outcome"),
+    [
+        ({"status": "SUCCEEDED", "output": '{"outcome": "REPLACED", "reason": "better"}'}, ("REPLACED", "better")),
+        ({"status": "FAILED", "error": "RETRAINING_FAILED", "cause": "The job ended"}, ("FAILED", "The job ended")),
+        ({"status": "ABORTED"}, ("FAILED", "ABORTED")),
+    ],
+)
+def test_a_run_tells_what_came_of_it(found: dict[str, Any], outcome: tuple[str, str]) -> None:
+    """In the state machine's own words; a run that somebody stopped has none."""
+    said = retrain.outcome({"executionArn": "arn", **found})
+
+    assert (said["outcome"], said["reason"]) == outcome
+
+
+def test_another_threshold_that_would_cost_less_is_named(at: Retraining, called: Called) -> None:
+    """The deployed threshold stays: changing it is a person's decision."""
+    done = {"outcome": "REPLACED", "reason": "better", "threshold": 0.856, "cheapest_threshold": 0.81}
+
+    answer = called(lambda: retrain._tell(at, done, as_json=False))
+
+    assert (answer.code, "ConfidenceThreshold=0.81" in answer.out) == (0, True)
