@@ -64,6 +64,7 @@ bench: setup .venv/.test-ready .venv-sagemaker/.ready .venv-bench/.ready ## meas
 	@$(BIN)/python -m bench.workflow
 	@$(BIN)/python -m bench.cold_start
 	@$(BIN)/python -m bench.serving
+	@$(BIN)/python -m bench.drift
 
 setup-training: setup .venv-training/.ready ## install PyTorch and what training needs (some GB)
 

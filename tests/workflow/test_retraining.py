@@ -20,16 +20,21 @@ import pytest
 from driver import Application
 from PIL import Image
 
+from cli.commands import review
 from cli.main import main
+from cli.results import ResultsTable
+from cli.target import local_target
 from local import deploy, stack
 from monitoring import labels
 from monitoring.retraining import parameters
+from monitoring.review import decide
 from tests.unit.local.tiny_model import ONNX, manifest, packed
 from training.sagemaker import source
 from training.sagemaker.place import Aws, Place
 
 HERE = Path(__file__).parent
 CLASSES = ("bicycle", "motorcycle", "house")
+DRIFTED = ("bicycle", "motorcycle")
 THRESHOLD = 0.856
 ERRORS_ALARM = "vehiclevision-endpoint-errors"
 
@@ -59,10 +64,10 @@ def swapped() -> bytes:
     return ONNX.replace(inputs, b"\x0a\x02b1\x0a\x02a1")
 
 
-def picture(kind: str, number: int) -> bytes:
+def picture(kind: str, number: int, warmth: int = 0) -> bytes:
     """Bright, dark or grey noise as the endpoint is sent it: a bicycle, a motorcycle, or neither."""
     middle = {"bicycle": 235, "motorcycle": 20, "house": 128, "neither": 128}[kind]
-    coarse = np.random.default_rng([middle, number]).integers(-20, 21, (8, 8, 3))
+    coarse = np.random.default_rng([middle, number]).integers(-20, 21, (8, 8, 3)) + np.array([warmth, 0, -warmth])
     pixels = (middle + coarse).repeat(4, axis=0).repeat(4, axis=1).clip(0, 255).astype(np.uint8)
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "PNG")
@@ -153,7 +158,7 @@ class Retraining:
         while True:
             self.application._listen(1)
             for event in reversed(self.application.heard):
-                if event["detail-type"] == detail_type and execution in ("", event["detail"]["execution"]):
+                if event["detail-type"] == detail_type and execution in ("", event["detail"].get("execution")):
                     return dict(event["detail"])
             assert time.monotonic() < deadline, f"no {detail_type}"
 
@@ -216,16 +221,38 @@ def prepared(application: Application, folder: Path, pictures: int = 30) -> Retr
     return found
 
 
-def test_from_too_few_labels_to_a_better_model_and_back(retraining: Retraining, tmp_path: Path) -> None:
-    """Held back; labelled; better, approved and deployed; nothing new, so held back; worse, so refused."""
-    retraining.label(5)
-    code, run = retraining.run("retrain", "start", "--json")
-    assert (code, run["outcome"], run["code"]) == (0, "HELD_BACK", "LABELS_MISSING"), run
-    assert "45 more labels are needed" in run["reason"]
-    assert retraining.heard("RetrainingHeldBack")["labels"]["new"] == 15
-    assert retraining.serving() == "unsure"
+def test_from_drift_to_a_better_model(retraining: Retraining, tmp_path: Path) -> None:
+    """Traffic, planted drift, alarm, event, held back without labels; labelled, trained, approved, live, reported."""
+    application, captures = retraining.application, f"{retraining.aws().place.s3('capture')}/vehiclevision/"
+    for number in range(110):
+        for kind in ("bicycle", "motorcycle"):
+            asked(application, picture(kind, 5000 + number))
+    code, made = retraining.run("baseline", "--from", captures, "--out", tmp_path / "baseline.json", "--json")
+    assert code == 0, made
+    application.client("s3").put_object(
+        Bucket=retraining.aws().place.bucket,
+        Key="monitoring/vehiclevision/baseline.json",
+        Body=(tmp_path / "baseline.json").read_bytes(),
+    )
+    code, quiet = retraining.run("monitor", "check", "--hours", "1", "--json")
+    assert (code, quiet["drifted"], quiet["records"]) == (0, False, 220), quiet
 
-    retraining.label(30)
+    photos = {f"uploads/{kind}-{n}.png": picture(kind, n, warmth=12) for n in range(32) for kind in DRIFTED}
+    for key, version in {key: application.upload(key, photo) for key, photo in photos.items()}.items():
+        assert (application.record(key, version) or {})["outcome"] == "NEEDS_REVIEW"
+    code, found = retraining.run("monitor", "check", "--hours", "1", "--json")
+    assert (code, found["drifted"], found["announced"]) == (0, True, True), found
+    assert "warmth" in {change["name"] for change in retraining.heard("DriftDetected")["changed"]}
+    assert retraining.run("monitor", "describe", "--json")[1]["alarms"]["vehiclevision-monitoring-drift"] == "ALARM"
+    held = retraining.heard("RetrainingHeldBack")
+    assert (held["code"], held["labels"]["new"]) == ("LABELS_MISSING", 0)
+    assert "60 more labels are needed" in held["reason"]
+
+    target = local_target(application.aws)
+    desk, waiting = review.desk_of(target), list(review.waiting(ResultsTable.of(target), sure=True))
+    assert {record.s3_key for record in waiting} == photos.keys()
+    for record in waiting:
+        decide(desk, review.case_of(record), record.s3_key.removeprefix("uploads/").partition("-")[0])
     code, run = retraining.run("retrain", "start", "--json")
     assert (code, run["outcome"]) == (0, "AWAITING_APPROVAL"), run
     assert retraining.serving() == "unsure"
@@ -236,6 +263,21 @@ def test_from_too_few_labels_to_a_better_model_and_back(retraining: Retraining, 
     assert (replaced["model_version"], replaced["former_version"], replaced["version"]) == ("sure", 1, 2)
     assert retraining.serving() == "sure"
 
+    code, report = retraining.run("report", "--last", "1h", "--json")
+    assert code == 0, report
+    assert (report["records_unreadable"], report["drift"]["drifted"]) == (0, True)
+    assert report["labels"]["matched"] == len(photos)
+    assert {"unsure", "sure"} <= report["model_versions"].keys()
+
+
+def asked(application: Application, png: bytes) -> None:
+    """The endpoint is asked directly, as a busy application would ask it."""
+    runtime = application.client("sagemaker-runtime")
+    runtime.invoke_endpoint(EndpointName="vehiclevision", ContentType="image/png", Body=png)["Body"].read()
+
+
+def test_nothing_new_is_held_back_and_a_worse_model_is_refused(retraining: Retraining, tmp_path: Path) -> None:
+    """Labels count once; a model that is surer and wrong does not go live."""
     code, run = retraining.run("retrain", "start", "--json")
     assert (run["outcome"], run["code"]) == ("HELD_BACK", "LABELS_MISSING"), run
     assert "0 of 60 were given since the last run" in run["reason"]
