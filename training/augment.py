@@ -41,12 +41,12 @@ def augment(x: Tensor, backgrounds: Tensor, side: int, how: Augmentation, draw: 
     return _cover(x, how, draw)
 
 
-def mix(x: Tensor, how: Augmentation, draw: Generator) -> tuple[Tensor, Tensor, float]:
+def mix(x: Tensor, mixed_share: float, draw: Generator) -> tuple[Tensor, Tensor, float]:
     """In some batches a part of each picture is another's (CutMix): pictures, whose part it is, and the own share."""
     count, side = len(x), x.shape[-1]
     partner = torch.randperm(count, generator=draw)
     chance, area, *centre = torch.rand(4, generator=draw).tolist()
-    if chance >= how.mixed_share:
+    if chance >= mixed_share:
         return x, partner, 1.0
     reach = math.sqrt(area) / 2
     top, bottom, left, right = (

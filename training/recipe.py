@@ -14,7 +14,7 @@ class Recipe:
     """The default is the shipped model's; sides are in pixels."""
 
     seed: int = 1
-    epochs: int = 52
+    epochs: int = 120
     channels: tuple[int, ...] = (16, 48, 96, 176)
     batch: int = 128
     peak_learning_rate: float = 0.2
@@ -29,7 +29,9 @@ class Recipe:
     average_decay: float = 0.998
     # Smaller pictures at first: cheaper epochs while the network learns what is coarse.
     small_side: int = 24
-    small_side_share: float = 0.6
+    small_side_share: float = 0.65
+    # The last steps see whole pictures only, as the model will.
+    mixed_until_share: float = 0.8
     threads: int = 2
     precision: str = SINGLE_PRECISION
     augmentation: Augmentation = field(default_factory=Augmentation)

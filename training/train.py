@@ -29,6 +29,7 @@ from training.calibrate import VEHICLE_SHARE, calibrate, cross_fitted
 from training.data.errors import DataError
 from training.data.extract import extract
 from training.data.pictures import DataRefusedError, LabelledImages, data_manifest
+from training.data.reviewed import joined, read_reviewed
 from training.data.split import Split, split
 from training.errors import ModelError
 from training.evaluation.costs import Costs, cheapest_threshold
@@ -47,6 +48,8 @@ WRONG_COST: Final = 10.0
 REVIEW_COST: Final = 1.0
 CHECKPOINT: Final = "checkpoint.pt"
 REFUSED: Final = 2
+# Graph and network are compared on so many pictures.
+CHECKED: Final = 2_000
 INTERRUPTED: Final = 130
 PACKAGES: Final = ("torch", "onnx", "onnxruntime", "numpy", "pillow")
 
@@ -135,7 +138,7 @@ def finish(learnt: Run, wanted: Job) -> Finished:
     classes = torch.from_numpy(validation.classes)
     calibration = calibrate(all_logits, classes)
     onnx = to_onnx(model, calibration)
-    difference = check_export(onnx, model, calibration, validation.pixels)
+    difference = check_export(onnx, model, calibration, validation.pixels[:CHECKED])
     answers = cross_fitted(all_logits, classes).numpy()
     cheapest = cheapest_threshold(answers, validation.classes, wanted.costs)
     threshold = cheapest.threshold if wanted.threshold is None else wanted.threshold
@@ -232,6 +235,8 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--threshold", type=float, help="the model's threshold (default: the one that costs least)")
     found.add_argument("--photos", type=Path, help="real photos, a folder per class: measured once, never learnt from")
     found.add_argument("--data-hash", help="refuse data with another hash than this")
+    found.add_argument("--reviewed", type=Path, help="pictures that people labelled: learnt from beside the data")
+    found.add_argument("--held-out", type=Path, help="reviewed pictures of which none like it may be learnt from")
     return found
 
 
@@ -244,7 +249,11 @@ def job(options: argparse.Namespace, words: str) -> Job:
     recipe = quick_recipe(**settings) if options.quick else Recipe(**settings)
     if options.epochs is not None:
         recipe = replace(recipe, epochs=options.epochs)
-    return Job(recipe, images, split(images), photos, costs, options.threshold, words)
+    parts = split(images)
+    if options.reviewed:
+        held_out = read_reviewed(options.held_out) if options.held_out else None
+        images, parts = joined(images, parts, read_reviewed(options.reviewed), held_out)
+    return Job(recipe, images, parts, photos, costs, options.threshold, words)
 
 
 def command(module: str, given: Sequence[str]) -> str:

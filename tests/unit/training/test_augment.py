@@ -41,7 +41,7 @@ def test_a_mixed_picture_is_its_own_and_its_partners_by_the_share_stated() -> No
     shares = []
 
     for seed in range(20):
-        mixed, partner, share = mix(own, Augmentation(mixed_share=1.0), draw(seed))
+        mixed, partner, share = mix(own, 1.0, draw(seed))
 
         from_partner = mixed != own
         assert torch.equal(mixed[from_partner], own[partner][from_partner])
@@ -58,7 +58,7 @@ def test_without_mixing_a_batch_stays_as_it_is() -> None:
     """A share of nothing leaves pictures and labels alone."""
     x = torch.rand(4, 3, 32, 32, generator=draw(0))
 
-    mixed, _, share = mix(x, Augmentation(mixed_share=0.0), draw(1))
+    mixed, _, share = mix(x, 0.0, draw(1))
 
     assert torch.equal(mixed, x)
     assert share == 1
