@@ -181,6 +181,7 @@ def test_workers_outlive_a_stopped_engine(tmp_path: Path) -> None:
         leader = process.pid
         bench.client("stepfunctions").start_execution(stateMachineArn=bench.machine, input='{"work": {"sleep": 15}}')
         eventually(lambda: workers_of(leader) == 1)
+        time.sleep(2)  # until it works: one that is still starting ends with its input
         process.kill()
         process.wait()
         left = workers_of(leader)

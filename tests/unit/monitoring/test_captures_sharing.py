@@ -79,7 +79,9 @@ def test_ctrl_c_ends_all_processes_without_a_trace_of_theirs(tmp_path: Path) -> 
     for number in range(100):
         write(tmp_path, NOON, f"{number}", content)
     script = (
-        "import sys\n"
+        "import signal, sys\n"
+        # Whoever starts the tests in the background has them ignore it.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from monitoring.captures.source import open_source\n"
         "from monitoring.summary import summarise\n"
         "told = lambda done, found: print(done, flush=True)\n"
