@@ -181,10 +181,12 @@ def test_workers_outlive_a_stopped_engine(tmp_path: Path) -> None:
         leader = process.pid
         bench.client("stepfunctions").start_execution(stateMachineArn=bench.machine, input='{"work": {"sleep": 15}}')
         eventually(lambda: workers_of(leader) == 1)
-        time.sleep(2)  # until it works: one that is still starting ends with its input
+        # Stopped, so that it cannot look at its parent before it is counted.
+        os.killpg(leader, signal.SIGSTOP)
         process.kill()
         process.wait()
         left = workers_of(leader)
+        os.killpg(leader, signal.SIGCONT)
 
     assert left == 1
     eventually(lambda: workers_of(leader) == 0)
