@@ -45,8 +45,9 @@ setup: .venv/.ready .venv-sam/.ready ## install the command, the local AWS and t
 demo: setup ## classify sample pictures end to end on this machine; your own: make demo IMAGES=~/photos
 	@$(BIN)/vehiclevision demo $(IMAGES)
 
-test: setup .venv/.test-ready .venv-checkov/.ready ## run the tests: unit, contract, workflow, infra, docs
-	@$(BIN)/python -m pytest
+# Two at a time, a file each: half of the time goes into waiting for a local AWS.
+test: setup .venv/.test-ready .venv-checkov/.ready ## run the tests: unit, contract, workflow, browser, infra, docs
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/.test-ready ## ruff: style and security rules
 	@$(BIN)/ruff check .
