@@ -1,5 +1,6 @@
 """The `vehiclevision` program and the options that its commands share."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -52,6 +53,10 @@ Application = Annotated[
         help="The application in AWS whose endpoint this is, deployed already or not.",
         rich_help_panel="Where",
     ),
+]
+BaselineFile = Annotated[
+    Path | None,
+    typer.Option("--baseline", metavar="FILE", help="Compare with this; else with the shipped model's own."),
 ]
 InAws = Annotated[bool, typer.Option("--aws", help="Work in AWS instead of the local AWS.", rich_help_panel="Where")]
 

@@ -1,12 +1,11 @@
 """Commands for the scheduled check of what an endpoint captures."""
 # ruff: noqa: PLC0415, PLR0917 - imports are late on purpose; typer calls by name, however many options there are
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cli.app import MONITORING, AsJson, Profile, Region, Stack, app, target_of
+from cli.app import MONITORING, AsJson, BaselineFile, Profile, Region, Stack, app, target_of
 
 monitor = typer.Typer(
     help="Check what the endpoint captures, every day or now.\n\n"
@@ -26,10 +25,7 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
     "The parameters come from the application's stack, from its endpoint and from SageMaker's side of it.",
 )
 def monitor_deploy(
-    baseline: Annotated[
-        Path | None,
-        typer.Option("--baseline", metavar="FILE", help="Compare with this; else with the shipped model's own."),
-    ] = None,
+    baseline: BaselineFile = None,
     parameters: Annotated[
         list[str] | None,
         typer.Option("--parameter", metavar="NAME=VALUE", help="A parameter of monitoring/template.yaml; repeatable."),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.app import MONITORING, AsJson, Profile, Region, Stack, app
+from cli.app import MONITORING, AsJson, BaselineFile, Profile, Region, Stack, app
 from cli.errors import USAGE, CommandError
 
 
@@ -39,10 +39,7 @@ def report(
         str | None,
         typer.Option("--labels", metavar="FOLDER|S3", help="Reviewed pictures, a folder per label, named by sha256."),
     ] = None,
-    baseline: Annotated[
-        Path | None,
-        typer.Option("--baseline", metavar="FILE", help="Compare with this; else with the shipped model's own."),
-    ] = None,
+    baseline: BaselineFile = None,
     threshold: Annotated[
         float | None,
         typer.Option("--threshold", metavar="X", min=0, max=1, help="Confidence that counts; else the application's."),

@@ -6,10 +6,11 @@ Captured data says when, never how long, and names a model only where the reques
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from monitoring.captures.source import Window
+from monitoring.check import iso
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -55,19 +56,14 @@ def _count(found: Recorded, item: Mapping[str, Any]) -> None:
         found.model_versions[version] += 1
 
 
-def _as_recorded(moment: datetime) -> str:
-    """A time as the records have it, to the millisecond: they are compared as text."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def _items(dynamodb: "DynamoDBClient", table: str, outcome: str, window: Window | None) -> Iterator[Mapping[str, Any]]:
     """Records with one outcome, newest first."""
     condition, values = "#outcome = :outcome", {":outcome": {"S": outcome}}
     if window is not None:
         condition += " AND recorded_at BETWEEN :start AND :end"
         values |= {
-            ":start": {"S": _as_recorded(window.start)},
-            ":end": {"S": _as_recorded(window.end)},
+            ":start": {"S": iso(window.start)},
+            ":end": {"S": iso(window.end)},
         }
     pages = dynamodb.get_paginator("query").paginate(
         TableName=table,

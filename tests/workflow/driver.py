@@ -1,8 +1,10 @@
 """Drives the deployed application from outside, through AWS's own interfaces only."""
 
 import json
+import subprocess
+import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -157,3 +159,15 @@ def _value(value: dict[str, Any]) -> Any:
 def all_files(folder: Path) -> Iterable[Path]:
     """The files of a folder, without its manifest."""
     return sorted(path for path in folder.iterdir() if path.is_file() and path.name != "MANIFEST.csv")
+
+
+def assert_starts_alone(artefact: Path, name: str, settings: Mapping[str, str]) -> None:
+    """The handler starts in an interpreter that has nothing but the artefact."""
+    environment = {"PYTHONPATH": str(artefact), "AWS_DEFAULT_REGION": "us-east-1", **settings}
+    program = f"import {name}.app as a, sys; assert a.__file__.startswith({str(artefact)!r}); print(a.lambda_handler)"
+
+    run = subprocess.run(
+        [sys.executable, "-S", "-c", program], env=environment, capture_output=True, text=True, check=False
+    )
+
+    assert run.returncode == 0, run.stderr

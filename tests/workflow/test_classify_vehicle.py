@@ -2,7 +2,6 @@
 
 import http.server
 import json
-import subprocess
 import sys
 import threading
 import time
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driver import Application, all_files
+from driver import Application, all_files, assert_starts_alone
 from pictures import encoded, quarters
 
 from cli import samples
@@ -354,16 +353,5 @@ def test_the_built_artefact_starts_in_a_clean_interpreter(application: Applicati
     logical = "".join(part.title() for part in name.split("_")) + "Function"
     artefact = root / ".aws-sam" / "local" / "build" / logical
     assert application.outputs, "deployed, and so built"
-    environment = {
-        "PYTHONPATH": str(artefact),
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "ENDPOINT_NAME": "vehiclevision",
-        "CONFIDENCE_THRESHOLD": "0.7",
-    }
-    program = f"import {name}.app as a, sys; assert a.__file__.startswith({str(artefact)!r}); print(a.lambda_handler)"
 
-    run = subprocess.run(
-        [sys.executable, "-S", "-c", program], env=environment, capture_output=True, text=True, check=False
-    )
-
-    assert run.returncode == 0, run.stderr
+    assert_starts_alone(artefact, name, {"ENDPOINT_NAME": "vehiclevision", "CONFIDENCE_THRESHOLD": "0.7"})

@@ -16,7 +16,7 @@ import boto3
 import numpy as np
 import pytest
 from botocore.config import Config
-from driver import Application
+from driver import Application, assert_starts_alone
 from PIL import Image, ImageEnhance
 
 from cli import samples
@@ -315,17 +315,6 @@ def test_the_artefact_fits_into_lambda(artefact: Path) -> None:
 @pytest.mark.parametrize("name", HANDLERS)
 def test_the_built_handler_starts_in_a_clean_interpreter(artefact: Path, name: str) -> None:
     """What SAM built holds all that the handler imports: nothing comes from this checkout or its environment."""
-    environment = {
-        "PYTHONPATH": str(artefact),
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "ENDPOINT_NAME": "vehiclevision",
-        "CONFIDENCE_THRESHOLD": "0.856",
-        **HANDLERS[name],
-    }
-    program = f"import {name}.app as a, sys; assert a.__file__.startswith({str(artefact)!r}); print(a.lambda_handler)"
+    settings = {"ENDPOINT_NAME": "vehiclevision", "CONFIDENCE_THRESHOLD": "0.856", **HANDLERS[name]}
 
-    run = subprocess.run(
-        [sys.executable, "-S", "-c", program], env=environment, capture_output=True, text=True, check=False
-    )
-
-    assert run.returncode == 0, run.stderr
+    assert_starts_alone(artefact, name, settings)

@@ -6,7 +6,6 @@ The model of these tests calls bright pictures bicycles and dark ones motorcycle
 import json
 import os
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 from PIL import Image
 
 from tests.unit.local.tiny_model import write_model
+from tests.unit.pages import Page
 from tests.unit.pictures import encoded, png_header
 from training import evaluate
 from training.data.pictures import LabelledImages
@@ -22,8 +22,6 @@ from training.evaluation.report import CLEAN
 
 WHITE, BLACK, GREY = (255, 255, 255), (0, 0, 0), (128, 128, 128)
 HOSTILE = '<script>alert(1)<script>"&{{7*7}}.png'
-# Elements that have no end.
-VOID = {"meta", "img", "br", "link", "input", "hr"}
 
 
 def put(path: Path, colour: tuple[int, int, int], size: tuple[int, int] = (40, 30), file_format: str = "PNG") -> None:
@@ -60,32 +58,6 @@ def report(capsys: pytest.CaptureFixture[str], model: Path) -> Callable[..., dic
         return found
 
     return run
-
-
-class Page(HTMLParser):
-    """A page taken apart: what opens is closed, and what it holds can be asked."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words: list[str] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
 
 
 def test_a_folder_gives_its_figures(report: Callable[..., dict[str, Any]], folder: Path) -> None:
