@@ -30,8 +30,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from local import processes, sagemaker
+from local import processes
 from local.container import PREDICTING_THREADS
+from training.artefact import DEFAULT_MODEL
+from training.sagemaker.entry import unpack
 from vehiclevision.image_gate import normalise
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -45,6 +47,7 @@ PICTURES = 16
 # A loop that gets less of a core than this has not been alone.
 QUIET_SHARE = 0.9
 OURS = "VehicleVision"
+MODEL = "model"
 LIMIT = "no server (limit)"
 BOUNDARY = "picture"
 console = Console(stderr=True)
@@ -74,6 +77,7 @@ RIVALS = (
         form="image",
     ),
 )
+OWN = Server(OURS, ("env", "SAGEMAKER_BIND_TO_PORT={port}", sys.executable, "-m", "container.serve", "serve"))
 NOTHING = Server("nothing", (f"{BENCH}/python", "-m", "bench.rivals.nothing", "{port}"))
 
 
@@ -141,6 +145,8 @@ def environment(folder: Path) -> dict[str, str]:
         "HOME": str(folder),
         "PYTHONPATH": f"{ROOT}:{ROOT / 'functions'}",
         "BENCH_THREADS": str(PREDICTING_THREADS),
+        "SM_MODEL_DIR": str(folder / MODEL),
+        "VEHICLEVISION_HOST": HOST,
         "BENTOML_HOME": str(folder / "bentoml"),
         "BENTOML_DO_NOT_TRACK": "true",
         "DO_NOT_TRACK": "1",
@@ -152,21 +158,8 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def ours(folder: Path) -> Iterator[Running]:
-    """The endpoint server, by the command that starts it in the local AWS."""
-    url = sagemaker.start(folder)
-    try:
-        record = processes.running(sagemaker.server(folder))
-        if record is None:
-            raise SystemExit("The endpoint server ended at once; is training/model/model.tar.gz there?")
-        yield Running(Server(OURS, ()), int(url.rpartition(":")[2]), int(record["pid"]))
-    finally:
-        sagemaker.stop(folder)
-
-
-@contextlib.contextmanager
 def rival(server: Server, folder: Path) -> Iterator[Running]:
-    """Another server, from its start to its end."""
+    """A server, from its start to its end."""
     port = processes.remembered_port(processes.Server(server.name, folder / server.name))
     log = folder / f"{server.name}.log"
     with log.open("wb") as file:
@@ -368,7 +361,8 @@ def main(arguments: list[str]) -> None:
         with rival(NOTHING, folder) as nothing:
             ceiling = drive(nothing, max(CLIENTS), [request(nothing.server, sent[0])])["rate"]
         console.print(f"the clients themselves can ask {ceiling:.0f} times a second")
-        found = [stack.enter_context(ours(folder))]
+        unpack(DEFAULT_MODEL, folder / MODEL)
+        found = [stack.enter_context(rival(OWN, folder))]
         expected = [ask(found[0].server, found[0].port, picture) for picture in sent]
         for server in RIVALS:
             console.print(f"starting {server.name}")

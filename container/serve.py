@@ -1,5 +1,7 @@
 """The serving image's program: the local SageMaker's own server, on 8080, with the model that SageMaker unpacked.
 
+One process a core shares the port; each predicts together what reaches it together.
+
     GET /ping            200 as soon as the model is loaded and has answered a few plain images
     POST /invocations    image/png, image/jpeg or application/x-image in, a JSON list of two probabilities out
 
@@ -16,6 +18,7 @@ from typing import Any, Final
 
 import uvicorn
 
+from local.container import PREDICTING_THREADS
 from local.sagemaker import IN_SERVICE
 from local.sagemaker_runtime import Models, Runtime
 from training.artefact import (
@@ -70,17 +73,26 @@ def read_model(folder: Path) -> Model:
         return load_model(packed)
 
 
+def application() -> Runtime:
+    """What one of the processes answers with."""
+    return Runtime(Unpacked(read_model(_folder(os.environ))), threads=1)
+
+
 def main(environment: Mapping[str, str]) -> int:
     """Serve until told to stop; 1 when there is no model that may be served."""
     try:
-        model = read_model(Path(environment.get("SM_MODEL_DIR", "/opt/ml/model")))
+        model = read_model(_folder(environment))
     except ModelRefusedError as error:
         # SageMaker shows this line in the endpoint's log and reports the endpoint as failed.
         print(error.message, file=sys.stderr, flush=True)
         return 1
     print(f"Serving model {model.manifest.version}", flush=True)
+    del model
     uvicorn.run(
-        Runtime(Unpacked(model)),
+        "container.serve:application",
+        factory=True,
+        # In one process, threads would wait for Python's lock. A worker that dies is replaced.
+        workers=PREDICTING_THREADS,
         host=environment.get("VEHICLEVISION_HOST", HOST),
         port=int(environment.get("SAGEMAKER_BIND_TO_PORT", "8080")),
         log_level="warning",
@@ -89,6 +101,10 @@ def main(environment: Mapping[str, str]) -> int:
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
     return 0
+
+
+def _folder(environment: Mapping[str, str]) -> Path:
+    return Path(environment.get("SM_MODEL_DIR", "/opt/ml/model"))
 
 
 def _bounded(path: Path, most: int) -> bytes:

@@ -19,7 +19,7 @@ from urllib.parse import quote, unquote
 import uvicorn
 
 from local import processes
-from local.container import Container, ContainerError
+from local.container import PREDICTING_THREADS, Container, ContainerError
 from local.place import CHECKOUT, REGION
 from local.processes import HOST
 from local.sagemaker import DEFAULT_ENDPOINTS, IN_SERVICE, endpoints_file, server
@@ -130,10 +130,10 @@ def stamp_of(path: Path) -> tuple[int, int] | None:
 class Runtime:
     """The ASGI application."""
 
-    def __init__(self, models: Models, capture: Capture | None = None) -> None:
+    def __init__(self, models: Models, capture: Capture | None = None, threads: int = PREDICTING_THREADS) -> None:
         self._models = models
         self._capture = capture
-        self._container = Container()
+        self._container = Container(threads)
         # One thread, so that requests that come together load a model once.
         self._loading = ThreadPoolExecutor(1, "load")
 

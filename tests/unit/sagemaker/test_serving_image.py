@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from local.container import PREDICTING_THREADS
 from tests.unit.pictures import encoded, quarters
 from training.artefact import DEFAULT_MODEL, parse_manifest, read_members
 from training.sagemaker import serving_image
@@ -71,6 +72,21 @@ def start(image: Path, model: Path) -> Running:
     return Running(process, port)
 
 
+def children(pid: int) -> list[int]:
+    """The processes that a process started, oldest first, without those that have ended."""
+    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,stat="], check=True, capture_output=True, text=True).stdout
+    rows = [line.split() for line in listed.splitlines()]
+    return sorted(int(own) for own, parent, state in rows if int(parent) == pid and not state.startswith("Z"))
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """/opt/ml/model as SageMaker unpacks it: read-only, with whatever else lay in the archive."""
@@ -94,8 +110,8 @@ def container(image: Path, model: Path) -> Iterator[Running]:
             assert running.process.poll() is None, running.process.stdout
             time.sleep(0.1)
     yield running
-    running.process.kill()
-    running.process.wait()
+    running.process.terminate()
+    running.process.wait(25)
 
 
 def test_it_answers_as_sagemaker_asks(container: Running) -> None:
@@ -130,9 +146,32 @@ def test_sigterm_ends_it(image: Path, model: Path) -> None:
     assert running.process.stdout.readline().startswith("Serving model ")
     time.sleep(1)
 
+    workers = children(running.process.pid)
+
     running.process.send_signal(signal.SIGTERM)
 
     running.process.wait(25)
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and any(alive(pid) for pid in workers):
+        time.sleep(0.1)
+    assert not [pid for pid in workers if alive(pid)]
+
+
+@pytest.mark.skipif(PREDICTING_THREADS < 2, reason="a single core is served by a single process")
+def test_a_worker_that_dies_is_replaced(container: Running) -> None:
+    """Killed as for want of memory, one process of the server costs no more than the requests that it had."""
+    before = children(container.process.pid)
+    os.kill(before[-1], signal.SIGKILL)
+
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and len(set(children(container.process.pid)) & set(before)) == len(before):
+        time.sleep(0.1)
+    while time.monotonic() < deadline and len(children(container.process.pid)) < len(before):
+        time.sleep(0.1)
+
+    assert before[-1] not in children(container.process.pid)
+    for _ in range(20):
+        assert container.ask("POST", "/invocations", encoded(quarters(), "PNG"))[0] == 200
 
 
 def test_without_a_model_it_ends_with_a_sentence(image: Path, tmp_path: Path) -> None:
