@@ -10,7 +10,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from training.data.pictures import Pixels
-from training.network import CHANNEL_MEAN, CHANNEL_SPREAD
+from training.network import LEVEL_MIDDLE, LEVEL_SPREAD, MAGNIFIED
 from training.serving import Calibration, Layer, ServedNetwork, logits_in_batches, probabilities
 from training.session import FEATURES_NAME, INPUT_NAME, OUTPUT_NAME, run_onnx
 from vehiclevision.labels import LABELS, MODEL_INPUT_SIDE
@@ -46,22 +46,33 @@ class _Graph:
 
     def convolve(self, name: str, x: str, layer: Layer) -> str:
         weights = [self.half(f"{name}.weight", layer.weight), self.half(f"{name}.bias", layer.bias)]
-        stride = [layer.stride, layer.stride]
-        return self.add("Conv", [x, *weights], name, kernel_shape=[3, 3], pads=[1, 1, 1, 1], strides=stride)
+        kernel = layer.weight.shape[-1]
+        return self.add(
+            "Conv",
+            [x, *weights],
+            name,
+            kernel_shape=[kernel, kernel],
+            pads=[kernel // 2] * 4,
+            strides=[layer.stride, layer.stride],
+            group=layer.groups,
+        )
 
-    def relu(self, x: str) -> str:
-        return self.add("Relu", [x], f"{x}.relu")
+    def relu6(self, x: str) -> str:
+        return self.add("Clip", [x, "nothing", "six"], f"{x}.relu6")
 
 
 def to_onnx(model: ServedNetwork, calibration: Calibration) -> bytes:
     """The graph from uint8 [n, side, side, 3] to calibrated float32 [n, 2], serialised."""
     graph = _Graph()
-    x = graph.relu(graph.convolve("stem", _colours(graph), model.stem))
-    for number, stage in enumerate(model.stages):
-        name = f"stage{number}"
-        x = graph.relu(graph.convolve(f"{name}.down", x, stage.down))
-        inner = graph.relu(graph.convolve(f"{name}.first", x, stage.first))
-        x = graph.relu(graph.add("Add", [x, graph.convolve(f"{name}.second", inner, stage.second)], f"{name}.sum"))
+    for name, bound in (("nothing", 0), ("six", 6)):
+        graph.constant(name, np.array(bound, np.float32))
+    x = graph.relu6(graph.convolve("stem", _magnified(graph, _colours(graph)), model.stem))
+    for number, block in enumerate(model.blocks):
+        name = f"block{number}"
+        inside = graph.relu6(graph.convolve(f"{name}.widen", x, block.widen)) if block.widen else x
+        inside = graph.relu6(graph.convolve(f"{name}.look", inside, block.look))
+        found = graph.convolve(f"{name}.narrow", inside, block.narrow)
+        x = graph.add("Add", [x, found], f"{name}.sum") if block.adds else found
     x = graph.add("Flatten", [graph.add("GlobalAveragePool", [x], "pooled")], FEATURES_NAME, axis=1)
     head = [graph.half("head.weight", model.head.weight), graph.half("head.bias", model.head.bias)]
     x = graph.add("Gemm", [x, *head], "logits", transB=1)
@@ -79,12 +90,15 @@ def check_export(onnx_bytes: bytes, model: ServedNetwork, calibration: Calibrati
 
 
 def _colours(graph: _Graph) -> str:
-    spread = np.array(CHANNEL_SPREAD, np.float32).reshape(1, 3, 1, 1)
-    mean = np.array(CHANNEL_MEAN, np.float32).reshape(1, 3, 1, 1)
     x = graph.add("Cast", [INPUT_NAME], "levels", to=TensorProto.FLOAT)
     x = graph.add("Transpose", [x], "planes", perm=[0, 3, 1, 2])
-    x = graph.add("Mul", [x, graph.constant("per_level", 1 / (255 * spread))], "scaled")
-    return graph.add("Sub", [x, graph.constant("offset", mean / spread)], "colours")
+    x = graph.add("Sub", [x, graph.constant("middle", np.array(LEVEL_MIDDLE, np.float32))], "centred")
+    return graph.add("Div", [x, graph.constant("spread", np.array(LEVEL_SPREAD, np.float32))], "colours")
+
+
+def _magnified(graph: _Graph, x: str) -> str:
+    scales = graph.constant("scales", np.array([1, 1, MAGNIFIED, MAGNIFIED], np.float32))
+    return graph.add("Resize", [x, "", scales], "magnified", mode="linear", coordinate_transformation_mode="half_pixel")
 
 
 def _answer(graph: _Graph, x: str, calibration: Calibration, classes: int) -> None:

@@ -25,7 +25,8 @@ from training.augment import augment, mix
 from training.data.pictures import LabelledImages
 from training.data.split import Indices, Split
 from training.network import Network, normalise_colours
-from training.recipe import MIXED_PRECISION, SINGLE_PRECISION, Recipe
+from training.published import begin_from_published
+from training.recipe import MIXED_PRECISION, PUBLISHED_START, SINGLE_PRECISION, Recipe
 from vehiclevision.labels import LABELS, MODEL_INPUT_SIDE
 
 CHECKPOINT_SECONDS = 60.0
@@ -69,7 +70,7 @@ class Run:
     network: Network
     average: Network
     device: torch.device
-    optimiser: torch.optim.SGD
+    optimiser: torch.optim.Optimizer
     step: int = 0
     seconds: float = 0.0
     loss_sum: float = 0.0
@@ -171,13 +172,16 @@ def _course(recipe: Recipe, images: LabelledImages, parts: Split) -> Course:
 
 def _new_run(recipe: Recipe, class_count: int, device: torch.device) -> Run:
     torch.manual_seed(_seed(recipe, "weights", 0))
-    network = Network(recipe.channels, class_count).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, unused-ignore]
+    network = Network(recipe.blocks, class_count)
+    if recipe.start == PUBLISHED_START:
+        begin_from_published(network)
+    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, unused-ignore]
     average = copy.deepcopy(network)
     # Norms and biases are not pulled towards zero: it only makes the scale of the weights drift.
     decayed = [parameter for parameter in network.parameters() if parameter.ndim > 1]
     others = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    optimiser = torch.optim.SGD(groups, lr=0.0, momentum=recipe.momentum, nesterov=True)
+    optimiser = torch.optim.AdamW(groups, lr=0.0)
     return Run(network, average, device, optimiser)
 
 
@@ -199,7 +203,7 @@ def _step(run: Run, course: Course, chosen: Tensor) -> None:
         group["lr"] = learning_rate(recipe, progress)
     draw = torch.Generator().manual_seed(_seed(recipe, "step", run.step))
     mixed_share = recipe.augmentation.mixed_share if progress < recipe.mixed_until_share else 0.0
-    x, partner, share = mix(_changed(course, chosen, run.step, draw), mixed_share, draw)
+    x, partner, share = mix(_changed(course, chosen, draw), mixed_share, draw)
     run.network.train()
     run.optimiser.zero_grad()
     with _precision(recipe, run.device):
@@ -215,12 +219,11 @@ def _step(run: Run, course: Course, chosen: Tensor) -> None:
     _average(run, min(recipe.average_decay, run.step / (run.step + 10)))
 
 
-def _changed(course: Course, chosen: Tensor, step: int, draw: torch.Generator) -> Tensor:
-    """The chosen pictures as this step sees them: changed, at its size, with colours as the network expects them."""
-    recipe = course.recipe
-    side = recipe.small_side if step < recipe.small_side_share * course.steps else MODEL_INPUT_SIDE
+def _changed(course: Course, chosen: Tensor, draw: torch.Generator) -> Tensor:
+    """The chosen pictures as this step sees them: changed, with colours as the network expects them."""
     behind = course.backgrounds[torch.randint(len(course.backgrounds), (len(chosen),), generator=draw)]
-    x = augment(course.pixels[chosen] / 255, course.pixels[behind] / 255, side, recipe.augmentation, draw)
+    how = course.recipe.augmentation
+    x = augment(course.pixels[chosen] / 255, course.pixels[behind] / 255, MODEL_INPUT_SIDE, how, draw)
     return normalise_colours(x)
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from training.network import CHANNEL_MEAN, CHANNEL_SPREAD, ConvNorm, Network, Stage
+from training.network import Block, ConvNorm, Network, magnify, normalise_colours
 from vehiclevision.labels import LABELS
 
 
@@ -26,15 +26,17 @@ class Layer:
     weight: Tensor
     bias: Tensor
     stride: int = 1
+    groups: int = 1
 
 
 @dataclass(frozen=True)
-class ServedStage:
-    """One stage of the network, without norms."""
+class ServedBlock:
+    """One block of the network, without norms."""
 
-    down: Layer
-    first: Layer
-    second: Layer
+    widen: Layer | None
+    look: Layer
+    narrow: Layer
+    adds: bool
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class ServedNetwork:
     """All that the exported graph holds but the calibration."""
 
     stem: Layer
-    stages: tuple[ServedStage, ...]
+    blocks: tuple[ServedBlock, ...]
     head: Layer
 
 
@@ -50,20 +52,19 @@ def served(network: Network) -> ServedNetwork:
     """Fold and round a trained network; the rounded one is the model, and the one that is measured."""
     head = Layer(_half(network.head.weight), _half(network.head.bias))
     return ServedNetwork(
-        _fold(network.stem), tuple(_served_stage(cast(Stage, stage)) for stage in network.stages), head
+        _fold(network.stem), tuple(_served_block(cast(Block, block)) for block in network.blocks), head
     )
 
 
 def logits(model: ServedNetwork, images: Tensor) -> Tensor:
     """Logits of all classes from uint8 pictures [n, side, side, 3], not calibrated yet."""
-    mean = torch.tensor(CHANNEL_MEAN).view(1, 3, 1, 1)
-    spread = torch.tensor(CHANNEL_SPREAD).view(1, 3, 1, 1)
     with torch.no_grad():
-        x = (images.permute(0, 3, 1, 2).float() / 255 - mean) / spread
-        x = torch.relu(_convolve(x, model.stem))
-        for stage in model.stages:
-            x = torch.relu(_convolve(x, stage.down))
-            x = torch.relu(x + _convolve(torch.relu(_convolve(x, stage.first)), stage.second))
+        x = magnify(normalise_colours(images.permute(0, 3, 1, 2).float() / 255))
+        x = functional.relu6(_convolve(x, model.stem))
+        for block in model.blocks:
+            inside = functional.relu6(_convolve(x, block.widen)) if block.widen else x
+            found = _convolve(functional.relu6(_convolve(inside, block.look)), block.narrow)
+            x = x + found if block.adds else found
         return functional.linear(x.mean(dim=(2, 3)), model.head.weight, model.head.bias)
 
 
@@ -80,11 +81,13 @@ def probabilities(all_logits: Tensor, calibration: Calibration) -> Tensor:
 
 
 def _convolve(x: Tensor, layer: Layer) -> Tensor:
-    return functional.conv2d(x, layer.weight, layer.bias, stride=layer.stride, padding=1)
+    around = layer.weight.shape[-1] // 2
+    return functional.conv2d(x, layer.weight, layer.bias, layer.stride, around, groups=layer.groups)
 
 
-def _served_stage(stage: Stage) -> ServedStage:
-    return ServedStage(_fold(stage.down), _fold(stage.first), _fold(stage.second))
+def _served_block(block: Block) -> ServedBlock:
+    widen = _fold(block.widen) if block.widen else None
+    return ServedBlock(widen, _fold(block.look), _fold(block.narrow), block.adds)
 
 
 def _fold(block: ConvNorm) -> Layer:
@@ -93,7 +96,8 @@ def _fold(block: ConvNorm) -> Layer:
     assert norm.running_mean is not None and norm.running_var is not None  # noqa: S101 - tells the type checker
     scale = norm.weight.detach() / torch.sqrt(norm.running_var + norm.eps)
     weight = block.conv.weight.detach() * scale.view(-1, 1, 1, 1)
-    return Layer(_half(weight), _half(norm.bias.detach() - norm.running_mean * scale), block.conv.stride[0])
+    bias = norm.bias.detach() - norm.running_mean * scale
+    return Layer(_half(weight), _half(bias), block.conv.stride[0], block.conv.groups)
 
 
 def _half(values: Tensor) -> Tensor:

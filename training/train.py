@@ -38,7 +38,16 @@ from training.export import check_export, to_onnx
 from training.fit import CheckpointRefusedError, EpochResult, Run, best_precision, fit
 from training.machine import machine
 from training.network import parameter_count
-from training.recipe import MIXED_PRECISION, SINGLE_PRECISION, Recipe, quick_recipe
+from training.published import PACKAGE as PUBLISHED_WEIGHTS
+from training.published import PublishedWeightsMissingError
+from training.recipe import (
+    MIXED_PRECISION,
+    PUBLISHED_START,
+    RANDOM_START,
+    SINGLE_PRECISION,
+    Recipe,
+    quick_recipe,
+)
 from training.serving import logits_in_batches, served
 from training.session import milliseconds_per_image, open_onnx, run_onnx
 from vehiclevision.labels import LABELS
@@ -86,7 +95,7 @@ def reported(work: Callable[[], int]) -> int:
     """The exit code of the work, with what stopped it said in a sentence."""
     try:
         return work()
-    except (DataError, ModelError, CheckpointRefusedError) as refusal:
+    except (DataError, ModelError, CheckpointRefusedError, PublishedWeightsMissingError) as refusal:
         print(refusal, file=sys.stderr)
         return REFUSED
     except KeyboardInterrupt:
@@ -151,7 +160,7 @@ def finish(learnt: Run, wanted: Job) -> Finished:
         "calibration": {**vars(calibration), "vehicle_share": VEHICLE_SHARE},
         "metrics": {name: _measured(images, found, threshold) for name, (images, found) in measured.items()},
         "costs": {name: value for name, value in cheapest.as_json().items() if name != "curve"},
-        "versions": _versions(),
+        "versions": _versions(wanted.recipe),
         "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": wanted.command,
     }
@@ -221,7 +230,13 @@ def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(description="Train the model.")
     found.add_argument("--data", type=Path, required=True, help="a folder per class, or CIFAR-100's binary archive")
     found.add_argument("--out", type=Path, required=True, help="where model, run record and checkpoint go")
-    found.add_argument("--quick", action="store_true", help="a small network and few epochs: minutes, not an hour")
+    found.add_argument("--quick", action="store_true", help="few and short epochs: minutes, not an hour")
+    found.add_argument(
+        "--start",
+        choices=(PUBLISHED_START, RANDOM_START),
+        default=Recipe.start,
+        help="begin from weights published for ImageNet, or from random ones (which takes far longer)",
+    )
     found.add_argument("--seed", type=int, default=Recipe.seed)
     found.add_argument("--epochs", type=int, help="passes over the training part")
     found.add_argument("--threads", type=int, default=Recipe.threads, help="part of what makes a run repeatable")
@@ -245,8 +260,10 @@ def job(options: argparse.Namespace, words: str) -> Job:
     costs = Costs(options.wrong_cost, options.review_cost)
     images = load(options.data, options.data_hash)
     photos = extract(options.photos) if options.photos else None
-    settings = {"seed": options.seed, "threads": options.threads, "precision": options.precision or best_precision()}
-    recipe = quick_recipe(**settings) if options.quick else Recipe(**settings)
+    precision = options.precision or best_precision()
+    recipe = Recipe(seed=options.seed, start=options.start, threads=options.threads, precision=precision)
+    if options.quick:
+        recipe = quick_recipe(recipe)
     if options.epochs is not None:
         recipe = replace(recipe, epochs=options.epochs)
     parts = split(images)
@@ -272,8 +289,9 @@ def _measured(images: LabelledImages, answers: npt.NDArray[np.float32], threshol
     }
 
 
-def _versions() -> dict[str, str]:
-    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in PACKAGES}
+def _versions(recipe: Recipe) -> dict[str, str]:
+    names = (*PACKAGES, PUBLISHED_WEIGHTS) if recipe.start == PUBLISHED_START else PACKAGES
+    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in names}
 
 
 if __name__ == "__main__":

@@ -18,6 +18,13 @@ data = typer.Typer(
 app.add_typer(data, name="data", rich_help_panel=MODEL)
 
 
+class Start(StrEnum):
+    """Where a network's weights begin."""
+
+    PUBLISHED = "published"
+    RANDOM = "random"
+
+
 class Split(StrEnum):
     """Which part of the training data is measured."""
 
@@ -33,7 +40,10 @@ class Split(StrEnum):
 def train(
     data: Annotated[Path, typer.Option("--data", metavar="DIR", help="A folder per class, or the archive.")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where model, run record and checkpoints go.")],
-    quick: Annotated[bool, typer.Option("--quick", help="A small network and few epochs: minutes.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Few and short epochs: minutes.")] = False,
+    start: Annotated[
+        Start, typer.Option("--start", help="Begin from weights published for ImageNet, or from random ones.")
+    ] = Start.PUBLISHED,
     seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="Another draw of everything random.")] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", metavar="N", min=1, help="Passes over the data.")] = None,
     photos: Annotated[
@@ -57,6 +67,7 @@ def train(
             "data": data,
             "out": out,
             "quick": quick,
+            "start": start.value,
             "seed": seed,
             "epochs": epochs,
             "photos": photos,

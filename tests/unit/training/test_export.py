@@ -24,7 +24,7 @@ CALIBRATION = Calibration(temperature=0.6, vehicle_shift=0.8)
 def network() -> Network:
     """A network whose norms have seen pictures, so that folding them has something to do."""
     torch.manual_seed(5)
-    network = Network((8, 16, 24), classes=7)
+    network = Network(blocks=4, classes=7)
     for _ in range(5):
         network(torch.randn(64, 3, 32, 32) * 2 + 1)
     return network.eval()

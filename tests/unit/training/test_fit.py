@@ -14,9 +14,9 @@ import torch
 from training.data.pictures import LabelledImages
 from training.data.split import split
 from training.fit import CheckpointRefusedError, EpochResult, Run, _course, _epoch_order, fit, learning_rate
-from training.recipe import Recipe
+from training.recipe import RANDOM_START, Recipe
 
-TINY = Recipe(epochs=2, channels=(8, 16, 16), batch=32, vehicle_repeats=2, others_share=1.0, threads=1)
+TINY = Recipe(epochs=2, start=RANDOM_START, blocks=3, batch=32, vehicle_repeats=2, others_share=1.0, threads=1)
 
 
 class Silent:
