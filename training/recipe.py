@@ -45,7 +45,7 @@ class Recipe:
 def quick_recipe(recipe: Recipe) -> Recipe:
     """Few and short epochs, for a first look.
 
-    On CIFAR-100: 190 of 200 held-out vehicles right (Wilson 95 % [91, 97]), one run, seed 1, 124 s of training and 161 s
-    in all on two cores (AMD EPYC, mixed precision).
+    On CIFAR-100: 190 of 200 held-out vehicles right (Wilson 95 % [91, 97]), one run, seed 1, 124 s of training and
+    161 s in all on two cores (AMD EPYC, mixed precision).
     """
     return replace(recipe, epochs=3, others_share=1 / 6, augmentation=replace(recipe.augmentation, mixed_share=0.0))
