@@ -21,6 +21,7 @@ def second_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     members = read_members(DEFAULT_MODEL)
     path = tmp_path_factory.mktemp("second") / "model.tar.gz"
-    manifest = {**json.loads(members["manifest.json"]), "seed": 2}
+    manifest = json.loads(members["manifest.json"])
+    manifest["seed"] += 1
     write_artefact(Artefact(members["model.onnx"], manifest), path)
     return path
