@@ -27,6 +27,8 @@ class Request(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name.replace("_", "-"), str(value))
+        # Else a client may ask again on a connection that is about to close.
+        self.send_header("Connection", "close")
         self.end_headers()
 
     def give(self, content: bytes, status: int = 200, **headers: Any) -> None:
