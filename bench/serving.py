@@ -158,7 +158,7 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def rival(server: Server, folder: Path) -> Iterator[Running]:
+def started(server: Server, folder: Path) -> Iterator[Running]:
     """A server, from its start to its end."""
     port = processes.remembered_port(processes.Server(server.name, folder / server.name))
     log = folder / f"{server.name}.log"
@@ -358,16 +358,16 @@ def main(arguments: list[str]) -> None:
     sent, notes = pictures(), []
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
-        with rival(NOTHING, folder) as nothing:
+        with started(NOTHING, folder) as nothing:
             ceiling = drive(nothing, max(CLIENTS), [request(nothing.server, sent[0])])["rate"]
         console.print(f"the clients themselves can ask {ceiling:.0f} times a second")
         unpack(DEFAULT_MODEL, folder / MODEL)
-        found = [stack.enter_context(rival(OWN, folder))]
+        found = [stack.enter_context(started(OWN, folder))]
         expected = [ask(found[0].server, found[0].port, picture) for picture in sent]
         for server in RIVALS:
             console.print(f"starting {server.name}")
             try:
-                running = stack.enter_context(rival(server, folder))
+                running = stack.enter_context(started(server, folder))
             except OSError as error:
                 notes.append(f"{server.name} is left out: {error}.")
                 continue
