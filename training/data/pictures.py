@@ -57,7 +57,7 @@ class LabelledImages:
         """SHA-256 over class names, class numbers and pixels."""
         digest = hashlib.sha256("\n".join(self.class_names).encode())
         digest.update(self.classes.tobytes())
-        digest.update(self.pixels.tobytes())
+        digest.update(np.ascontiguousarray(self.pixels).data)  # not copied: they can be hundreds of megabytes
         return digest.hexdigest()
 
 
