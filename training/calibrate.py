@@ -1,4 +1,4 @@
-"""Fit temperature and vehicle shift on held-out pictures, so that 0.7 means seven in ten.
+"""Fit temperatures and vehicle shift on held-out pictures, so that 0.7 means seven in ten.
 
 Half of the uploads are taken to show a vehicle and half something else: the truth depends on who uploads what, and the
 training data, where one picture in fifty shows a vehicle, says nothing about it.
@@ -6,30 +6,29 @@ training data, where one picture in fifty shows a vehicle, says nothing about it
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from training.serving import Calibration, probabilities
 from vehiclevision.labels import LABELS
 
 VEHICLE_SHARE = 0.5
+# Grids are exact enough, cannot diverge, and give the same numbers on every machine.
 _TEMPERATURES = torch.exp(torch.linspace(-1.5, 1.5, 61))
+# Between two vehicles never surer than the network itself: few pictures, all of them right, would make it so.
+_PAIR_TEMPERATURES = torch.exp(torch.linspace(0, 1.5, 31))
 _SHIFTS = torch.linspace(-3.0, 6.0, 91)
 _NEVER = 1e-7
 
 
 def calibrate(all_logits: Tensor, classes: Tensor) -> Calibration:
-    """The pair with the smallest weighted loss over bicycle, motorcycle and neither, from a fixed grid."""
-    # A grid of 5,551 pairs is exact enough, cannot diverge, and gives the same pair on every machine.
-    outcome = classes.clamp(max=len(LABELS))
-    weights = outcome_weights(outcome)
-    # Where the network knows nothing but the two vehicles, raising both changes no answer.
-    shifts = _SHIFTS if all_logits.shape[1] > len(LABELS) else torch.zeros(1)
-    best, found = float("inf"), Calibration()
-    for temperature in _TEMPERATURES.tolist():
-        losses = _losses(all_logits / temperature, outcome, weights, shifts)
-        for shift, loss in zip(shifts.tolist(), losses, strict=True):
-            if loss < best:
-                best, found = loss, Calibration(round(temperature, 6), round(shift, 6))
-    return found
+    """The numbers with the smallest loss: of two questions, is it a vehicle and which, each fitted on its own."""
+    vehicle = classes < len(LABELS)
+    temperature, shift = 1.0, 0.0
+    # Where the network knows nothing but the two vehicles, everything is one.
+    if all_logits.shape[1] > len(LABELS):
+        temperature, shift = _whether(all_logits, vehicle)
+    pair = _which(all_logits[vehicle, : len(LABELS)], classes[vehicle])
+    return Calibration(round(temperature, 6), round(shift, 6), round(pair, 6))
 
 
 def cross_fitted(all_logits: Tensor, classes: Tensor) -> Tensor:
@@ -42,18 +41,24 @@ def cross_fitted(all_logits: Tensor, classes: Tensor) -> Tensor:
     return answers
 
 
-def outcome_weights(outcome: Tensor) -> Tensor:
-    """Weights of pictures that sum to 1, vehicles VEHICLE_SHARE of it; outcome 0 and 1 are vehicles, 2 neither."""
-    vehicle = outcome < len(LABELS)
-    share = torch.where(vehicle, VEHICLE_SHARE / vehicle.sum(), (1 - VEHICLE_SHARE) / (~vehicle).sum().clamp(min=1))
-    return share / share.sum()
+def _whether(all_logits: Tensor, vehicle: Tensor) -> tuple[float, float]:
+    """Temperature and shift for the chance of a vehicle; vehicles weigh VEHICLE_SHARE of all."""
+    weights = torch.where(vehicle, VEHICLE_SHARE / vehicle.sum(), (1 - VEHICLE_SHARE) / (~vehicle).sum().clamp(min=1))
+    best, found = float("inf"), (1.0, 0.0)
+    for temperature in _TEMPERATURES.tolist():
+        scaled = all_logits / temperature
+        odds = torch.logsumexp(scaled[:, : len(LABELS)], dim=1) - torch.logsumexp(scaled[:, len(LABELS) :], dim=1)
+        chances = torch.sigmoid(torch.where(vehicle, 1, -1) * (odds + _SHIFTS.view(-1, 1)))
+        losses = -(chances.clamp(min=_NEVER).log() * weights).sum(dim=1)
+        if float(losses.min()) < best:
+            best, found = float(losses.min()), (temperature, float(_SHIFTS[losses.argmin()]))
+    return found
 
 
-def _losses(scaled: Tensor, outcome: Tensor, weights: Tensor, shifts: Tensor) -> list[float]:
-    """The weighted loss at every shift; all other classes count by the logarithm of their sum."""
-    others = torch.logsumexp(scaled[:, len(LABELS) :], dim=1, keepdim=True)
-    three = torch.cat([scaled[:, : len(LABELS)], others], dim=1)
-    raised = three.unsqueeze(0) + shifts.view(-1, 1, 1) * torch.tensor([1.0, 1.0, 0.0])
-    chances = torch.softmax(raised, dim=2).gather(2, outcome.view(1, -1, 1).expand(len(shifts), -1, 1)).squeeze(2)
-    losses: list[float] = (-(chances.clamp(min=_NEVER).log()) * weights).sum(dim=1).tolist()
-    return losses
+def _which(pair_logits: Tensor, classes: Tensor) -> float:
+    """The temperature for the choice between the two vehicles."""
+    losses = [
+        float(functional.cross_entropy(pair_logits / one, classes, reduction="sum"))
+        for one in _PAIR_TEMPERATURES.tolist()
+    ]
+    return float(_PAIR_TEMPERATURES[losses.index(min(losses))])

@@ -104,12 +104,15 @@ def _magnified(graph: _Graph, x: str) -> str:
 def _answer(graph: _Graph, x: str, calibration: Calibration, classes: int) -> None:
     shift = np.zeros(classes, np.float32)
     shift[: len(LABELS)] = calibration.vehicle_shift
-    x = graph.add("Div", [x, graph.constant("temperature", np.array(calibration.temperature, np.float32))], "cooled")
-    x = graph.add("Add", [x, graph.constant("vehicle_shift", shift)], "calibrated")
-    x = graph.add("Softmax", [x], "everything", axis=1)
+    temperature = graph.constant("temperature", np.array(calibration.temperature, np.float32))
+    raised = graph.add("Add", [graph.add("Div", [x, temperature], "cooled"), graph.constant("shift", shift)], "raised")
+    everything = graph.add("Softmax", [raised], "everything", axis=1)
     bounds = {"first": 0, "end": len(LABELS), "axis": 1}
     edges = [graph.constant(f"labels.{name}", np.array([value], np.int64)) for name, value in bounds.items()]
-    graph.add("Slice", [x, *edges], OUTPUT_NAME)
+    vehicle = graph.add("ReduceSum", [graph.add("Slice", [everything, *edges], "vehicles"), edges[-1]], "vehicle")
+    temperature = graph.constant("pair_temperature", np.array(calibration.pair_temperature, np.float32))
+    pair = graph.add("Div", [graph.add("Slice", [x, *edges], "pair"), temperature], "pair.cooled")
+    graph.add("Mul", [vehicle, graph.add("Softmax", [pair], "which", axis=1)], OUTPUT_NAME)
 
 
 def _serialised(graph: _Graph, features: int) -> bytes:

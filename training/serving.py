@@ -13,10 +13,15 @@ from vehiclevision.labels import LABELS
 
 @dataclass(frozen=True)
 class Calibration:
-    """Logits are divided by the temperature; the vehicles' are then raised by the shift."""
+    """How logits become chances: of a vehicle at all, and of the one vehicle rather than the other.
+
+    For the first, all are divided by the temperature and the vehicles' raised by the shift. For the second, the
+    vehicles' two are divided by a temperature of their own.
+    """
 
     temperature: float = 1.0
     vehicle_shift: float = 0.0
+    pair_temperature: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,9 @@ def probabilities(all_logits: Tensor, calibration: Calibration) -> Tensor:
     """P(bicycle) and P(motorcycle) out of everything the network knows, [n, 2]."""
     shift = torch.zeros(all_logits.shape[1])
     shift[: len(LABELS)] = calibration.vehicle_shift
-    return torch.softmax(all_logits / calibration.temperature + shift, dim=1)[:, : len(LABELS)]
+    everything = torch.softmax(all_logits / calibration.temperature + shift, dim=1)
+    vehicle = everything[:, : len(LABELS)].sum(dim=1, keepdim=True)
+    return vehicle * torch.softmax(all_logits[:, : len(LABELS)] / calibration.pair_temperature, dim=1)
 
 
 def _convolve(x: Tensor, layer: Layer) -> Tensor:

@@ -17,7 +17,7 @@ from training.serving import Calibration, ServedNetwork, logits_in_batches, prob
 from training.session import run_onnx
 
 IMAGES = np.random.default_rng(3).integers(0, 256, (40, 32, 32, 3), np.uint8)
-CALIBRATION = Calibration(temperature=0.6, vehicle_shift=0.8)
+CALIBRATION = Calibration(temperature=0.6, vehicle_shift=0.8, pair_temperature=1.7)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_folding_and_rounding_change_next_to_nothing(network: Network, model: Se
 def test_the_same_network_gives_the_same_bytes(network: Network) -> None:
     """The file depends on the network and the calibration, and on nothing else."""
     digests = {hashlib.sha256(to_onnx(served(network), CALIBRATION)).hexdigest() for _ in range(2)}
-    other = hashlib.sha256(to_onnx(served(network), Calibration(0.7, 0.8))).hexdigest()
+    other = hashlib.sha256(to_onnx(served(network), Calibration(0.6, 0.8, 1.6))).hexdigest()
 
     assert len(digests) == 1
     assert other not in digests
@@ -87,6 +87,46 @@ def test_calibration_finds_what_was_distorted() -> None:
 
     assert found.temperature == pytest.approx(3.0, rel=0.1)
     assert found.vehicle_shift == pytest.approx(1.0 + prior, abs=0.2)
+    assert found.pair_temperature == pytest.approx(3.0, rel=0.1)
+
+
+def test_too_sure_of_which_vehicle_does_not_touch_whether_it_is_one() -> None:
+    """Where only the choice between the two is too sure, only that is cooled."""
+    draw = torch.Generator().manual_seed(1)
+    honest = torch.randn(6_000, 6, generator=draw) * 2
+    classes = torch.multinomial(torch.softmax(honest, dim=1), 1, generator=draw).squeeze(1)
+    surer = honest.clone()
+    surer[:, :2] *= 3
+    whole = torch.logsumexp(honest[:, :2], dim=1, keepdim=True)
+    surer[:, :2] += whole - torch.logsumexp(surer[:, :2], dim=1, keepdim=True)
+
+    before, found = calibrate(honest, classes), calibrate(surer, classes)
+
+    assert found.pair_temperature == pytest.approx(3 * before.pair_temperature, rel=0.1)
+    assert found.temperature == pytest.approx(before.temperature, rel=0.1)
+    assert found.vehicle_shift == pytest.approx(before.vehicle_shift, abs=0.2)
+
+
+@pytest.mark.parametrize("vehicles", [0, 4])
+def test_few_pictures_do_not_make_it_surer_of_which(vehicles: int) -> None:
+    """A handful of pictures that are all right, or none at all, is no reason to trust the choice more than it does."""
+    classes = torch.tensor([0, 1, 0, 1, 2, 3, 2, 3])[4 - vehicles :]
+    logits = torch.eye(4)[classes]
+
+    assert calibrate(logits, classes).pair_temperature == 1.0
+
+
+def test_a_network_that_knows_two_vehicles_alone() -> None:
+    """Whatever it is shown is a vehicle to it; calibration makes it no less sure of that, nor more of which."""
+    draw = torch.Generator().manual_seed(2)
+    honest = torch.randn(2_000, 2, generator=draw) * 2
+    classes = torch.multinomial(torch.softmax(honest, dim=1), 1, generator=draw).squeeze(1)
+
+    found = calibrate(honest * 2, classes)
+
+    assert (found.temperature, found.vehicle_shift) == (1.0, 0.0)
+    assert found.pair_temperature == pytest.approx(2.0, rel=0.15)
+    assert probabilities(honest, found).sum(dim=1) == pytest.approx(torch.ones(2_000))
 
 
 def test_a_vehicle_shift_raises_vehicles_alone() -> None:
