@@ -186,4 +186,5 @@ def _ratio(values: Flags | Numbers) -> float | None:
 
 
 def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
+    # More digits than are ever shown: rounded twice, 85.448 % would read 85.5 %.
+    return None if value is None else round(value, 6)
