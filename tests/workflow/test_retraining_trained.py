@@ -37,7 +37,7 @@ def retraining(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator
 
 def test_labels_become_a_better_model_that_answers(retraining: Retraining) -> None:
     """Trained on base data and labels, compared, registered, deployed: what answers is what the job trained."""
-    retraining.change(TrainingSource=retraining.own_code(), QuickTraining="true")
+    retraining.change(TrainingSource=retraining.own_code(), QuickTraining="true", ManualApproval="false")
     retraining.label(30)
 
     code, run = retraining.run("retrain", "start", "--json")

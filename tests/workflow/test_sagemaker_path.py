@@ -173,7 +173,10 @@ def rung(application: Application, deploy: Any) -> tuple[int, dict[str, Any]]:
 def assert_nothing_left(application: Application) -> None:
     """Asked of each service, not of the command."""
     control = application.client("sagemaker")
-    assert control.list_endpoints()["Endpoints"] == []
+    endpoints = [each["EndpointName"] for each in control.list_endpoints()["Endpoints"]]
+    configs = [control.describe_endpoint(EndpointName=name)["EndpointConfigName"] for name in endpoints]
+    # The local AWS's own: what it serves before anybody has deployed anything.
+    assert [name for name in configs if "shipped" not in name] == []
     for operation, entries in (
         ("list_models", "Models"),
         ("list_endpoint_configs", "EndpointConfigs"),
@@ -181,7 +184,6 @@ def assert_nothing_left(application: Application) -> None:
         ("list_training_jobs", "TrainingJobSummaries"),
     ):
         names = [str(each) for each in getattr(control, operation)()[entries]]
-        # The local AWS's own: what it serves before anybody has deployed anything.
         assert [name for name in names if "shipped" not in name] == [], operation
     buckets = [bucket["Name"] for bucket in application.client("s3").list_buckets()["Buckets"]]
     roles = [role["RoleName"] for role in application.client("iam").list_roles()["Roles"]]
