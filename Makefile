@@ -1,7 +1,7 @@
 # `make` lists the targets. `make demo` and `make test` set up all they need by themselves.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types soak bench setup-training train lock clean
+.PHONY: help setup demo test check lint types soak bench setup-training test-training train lock clean
 
 PYTHON ?= $(shell scripts/find-python)
 BIN := .venv/bin
@@ -68,6 +68,15 @@ bench: setup .venv/.test-ready .venv-sagemaker/.ready .venv-bench/.ready ## meas
 	@$(BIN)/python -m bench.drift
 
 setup-training: setup .venv-training/.ready ## install PyTorch and what training needs (some GB)
+
+.venv-training/.test-ready: .venv-training/.ready requirements/test.txt
+	@scripts/make-environment .venv-training requirements/test.txt "$(PYTHON)" "the test tools beside PyTorch"
+	@touch $@
+
+test-training: setup-training .venv/.test-ready .venv-training/.test-ready ## run the tests that need PyTorch: training, SageMaker's jobs, retraining
+	@.venv-training/bin/python -m pytest -n 2 --dist loadfile tests/unit/training
+	@$(BIN)/python -m pytest tests/workflow/test_sagemaker_path.py
+	@$(BIN)/python -m pytest -m soak tests/workflow/test_retraining_trained.py --timeout 1800
 
 train: setup-training ## train the model anew: make train DATA=folder (a folder per class, or CIFAR-100's binary archive)
 	@$(BIN)/vehiclevision train --data "$(DATA)" --out .local/training

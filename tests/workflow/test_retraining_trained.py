@@ -16,7 +16,7 @@ TRAINING_PYTHON = Path(
 
 pytestmark = [
     pytest.mark.soak,
-    pytest.mark.skipif(not TRAINING_PYTHON.exists(), reason="PyTorch is not installed: make setup-training"),
+    pytest.mark.skipif(not TRAINING_PYTHON.exists(), reason="PyTorch is not installed: make test-training"),
 ]
 
 

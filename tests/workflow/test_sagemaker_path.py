@@ -194,7 +194,7 @@ def assert_nothing_left(application: Application) -> None:
     assert ERRORS_ALARM not in alarms
 
 
-@pytest.mark.skipif(not Path(TRAINING_PYTHON).exists(), reason="PyTorch is not installed: make setup-training")
+@pytest.mark.skipif(not Path(TRAINING_PYTHON).exists(), reason="PyTorch is not installed: make test-training")
 def test_from_pictures_to_a_registered_model(application: Application, command: Any, tmp_path: Path) -> None:
     """`own` really trains: staged data, a job under SageMaker's folders, a model that passes every check."""
     pictures(tmp_path / "pictures", ("bicycle", "motorcycle", "house"), 40)

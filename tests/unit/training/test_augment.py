@@ -2,7 +2,7 @@
 
 import pytest
 
-pytest.importorskip("torch", reason="training needs the packages of requirements/training.txt")
+pytest.importorskip("torch", reason="PyTorch is not installed here: make test-training")
 
 import torch
 
