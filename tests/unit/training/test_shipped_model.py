@@ -76,7 +76,7 @@ def test_its_figures_carry_their_interval(metrics: dict[str, dict[str, Any]]) ->
     for found in metrics.values():
         for name, of in SHARES.items():
             edges = (found[f"{name}_low"], found[f"{name}_high"])
-            assert edges == tuple(round(edge, 4) for edge in wilson(found[f"{name}_count"], found[of]))
+            assert edges == tuple(round(edge, 6) for edge in wilson(found[f"{name}_count"], found[of]))
 
 
 def test_its_threshold_is_the_one_that_is_deployed(root: Path) -> None:
