@@ -1,17 +1,17 @@
 """Fit temperatures and vehicle shift on held-out pictures, so that 0.7 means seven in ten.
 
-Half of the uploads are taken to show a vehicle and half something else: the truth depends on who uploads what, and the
-training data, where one picture in fifty shows a vehicle, says nothing about it.
+Half of the uploads (VEHICLE_SHARE) are taken to show a vehicle and half something else: the truth depends on who
+uploads what, and the training data, where one picture in fifty shows a vehicle, says nothing about it.
 """
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from training.evaluation.costs import VEHICLE_SHARE
 from training.serving import Calibration, probabilities
 from vehiclevision.labels import LABELS
 
-VEHICLE_SHARE = 0.5
 # Grids are exact enough, cannot diverge, and give the same numbers on every machine.
 _TEMPERATURES = torch.exp(torch.linspace(-1.5, 1.5, 61))
 # Between two vehicles never surer than the network itself: few pictures, all of them right, would make it so.

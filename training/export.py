@@ -39,6 +39,10 @@ class _Graph:
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
         return name
 
+    def number(self, name: str, value: float) -> str:
+        """A constant of one number in single precision."""
+        return self.constant(name, np.array(value, np.float32))
+
     def half(self, name: str, values: torch.Tensor) -> str:
         """A constant kept in half precision and used in single; the runtime converts it once, on loading."""
         stored = self.constant(f"{name}.half", values.numpy().astype(np.float16))
@@ -65,7 +69,7 @@ def to_onnx(model: ServedNetwork, calibration: Calibration) -> bytes:
     """The graph from uint8 [n, side, side, 3] to calibrated float32 [n, 2], serialised."""
     graph = _Graph()
     for name, bound in (("nothing", 0), ("six", 6)):
-        graph.constant(name, np.array(bound, np.float32))
+        graph.number(name, bound)
     x = graph.relu6(graph.convolve("stem", _magnified(graph, _colours(graph)), model.stem))
     for number, block in enumerate(model.blocks):
         name = f"block{number}"
@@ -92,8 +96,8 @@ def check_export(onnx_bytes: bytes, model: ServedNetwork, calibration: Calibrati
 def _colours(graph: _Graph) -> str:
     x = graph.add("Cast", [INPUT_NAME], "levels", to=TensorProto.FLOAT)
     x = graph.add("Transpose", [x], "planes", perm=[0, 3, 1, 2])
-    x = graph.add("Sub", [x, graph.constant("middle", np.array(LEVEL_MIDDLE, np.float32))], "centred")
-    return graph.add("Div", [x, graph.constant("spread", np.array(LEVEL_SPREAD, np.float32))], "colours")
+    x = graph.add("Sub", [x, graph.number("middle", LEVEL_MIDDLE)], "centred")
+    return graph.add("Div", [x, graph.number("spread", LEVEL_SPREAD)], "colours")
 
 
 def _magnified(graph: _Graph, x: str) -> str:
@@ -104,15 +108,17 @@ def _magnified(graph: _Graph, x: str) -> str:
 def _answer(graph: _Graph, x: str, calibration: Calibration, classes: int) -> None:
     shift = np.zeros(classes, np.float32)
     shift[: len(LABELS)] = calibration.vehicle_shift
-    temperature = graph.constant("temperature", np.array(calibration.temperature, np.float32))
-    raised = graph.add("Add", [graph.add("Div", [x, temperature], "cooled"), graph.constant("shift", shift)], "raised")
+    cooled = graph.add("Div", [x, graph.number("temperature", calibration.temperature)], "cooled")
+    raised = graph.add("Add", [cooled, graph.constant("shift", shift)], "raised")
     everything = graph.add("Softmax", [raised], "everything", axis=1)
     bounds = {"first": 0, "end": len(LABELS), "axis": 1}
-    edges = [graph.constant(f"labels.{name}", np.array([value], np.int64)) for name, value in bounds.items()]
-    vehicle = graph.add("ReduceSum", [graph.add("Slice", [everything, *edges], "vehicles"), edges[-1]], "vehicle")
-    temperature = graph.constant("pair_temperature", np.array(calibration.pair_temperature, np.float32))
-    pair = graph.add("Div", [graph.add("Slice", [x, *edges], "pair"), temperature], "pair.cooled")
-    graph.add("Mul", [vehicle, graph.add("Softmax", [pair], "which", axis=1)], OUTPUT_NAME)
+    first, end, axis = (graph.constant(f"labels.{name}", np.array([bound], np.int64)) for name, bound in bounds.items())
+    vehicles = graph.add("Slice", [everything, first, end, axis], "vehicles")
+    vehicle = graph.add("ReduceSum", [vehicles, axis], "vehicle")
+    pair_temperature = graph.number("pair_temperature", calibration.pair_temperature)
+    pair = graph.add("Slice", [x, first, end, axis], "pair")
+    which = graph.add("Softmax", [graph.add("Div", [pair, pair_temperature], "pair.cooled")], "which", axis=1)
+    graph.add("Mul", [vehicle, which], OUTPUT_NAME)
 
 
 def _serialised(graph: _Graph, features: int) -> bytes:

@@ -25,14 +25,14 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from training.artefact import Artefact, compose, write_artefact
-from training.calibrate import VEHICLE_SHARE, calibrate, cross_fitted
+from training.calibrate import calibrate, cross_fitted
 from training.data.errors import DataError
 from training.data.extract import extract
 from training.data.pictures import DataRefusedError, LabelledImages, data_manifest
 from training.data.reviewed import joined, read_reviewed
 from training.data.split import Split, split
 from training.errors import ModelError
-from training.evaluation.costs import Costs, cheapest_threshold
+from training.evaluation.costs import VEHICLE_SHARE, Costs, cheapest_threshold
 from training.evaluation.scores import figures
 from training.export import check_export, to_onnx
 from training.fit import CheckpointRefusedError, EpochResult, Run, best_precision, fit

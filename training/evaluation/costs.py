@@ -14,7 +14,7 @@ from training.data.pictures import Classes
 from training.errors import EvaluationRefusedError
 from training.evaluation.scores import Judged, judge
 
-# As training/calibrate.py takes it: half of the uploads show a vehicle.
+# Half of the uploads show a vehicle: what confidences are calibrated for, and what a threshold's cost is counted with.
 VEHICLE_SHARE: Final = 0.5
 UPLOADS: Final = 1000
 # The product takes thresholds above one half and up to 1: below, both labels could pass.
