@@ -25,6 +25,7 @@ from training.session import (
     FEATURES_NAME,
     INPUT_NAME,
     INPUT_SHAPE,
+    MAP_NAME,
     OUTPUT_NAME,
     Images,
     Probabilities,
@@ -34,7 +35,9 @@ from training.session import (
 from vehiclevision.labels import LABELS
 
 DEFAULT_MODEL: Final = Path(__file__).parent / "model" / "model.tar.gz"
-FORMAT: Final = 1
+FORMAT: Final = 2
+# Its models took pictures of 32 x 32 pixels.
+EARLIER_FORMAT: Final = 1
 MODEL_MEMBER: Final = "model.onnx"
 MANIFEST_MEMBER: Final = "manifest.json"
 MEMBERS: Final = frozenset({MODEL_MEMBER, MANIFEST_MEMBER})
@@ -42,6 +45,7 @@ MAX_ARTEFACT_BYTES: Final = 64 * 1024 * 1024
 MAX_UNPACKED_BYTES: Final = 128 * 1024 * 1024
 MAX_MANIFEST_BYTES: Final = 1024 * 1024
 MAX_FEATURES: Final = 4096
+MAX_MAP_SIDE: Final = 64
 VERSION_LENGTH: Final = 12
 # The version travels in an HTTP header.
 VERSION_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -82,7 +86,7 @@ class Model:
     session: onnxruntime.InferenceSession
 
     def predict(self, images: Images, batch: int = BATCH) -> Probabilities:
-        """P(bicycle) and P(motorcycle) of each image, uint8 [n, side, side, 3]."""
+        """The probability of each label for each image, uint8 [n, side, side, 3]."""
         return run_session(self.session, images, batch)
 
 
@@ -188,6 +192,10 @@ def parse_manifest(text: bytes) -> Manifest:
         "input_shape": list(INPUT_SHAPE),
         "input_dtype": "uint8",
     }
+    if fields.get("format") == EARLIER_FORMAT and not isinstance(fields["format"], bool):
+        raise ModelRefusedError(
+            "The model is of an earlier release, which looked at 32 x 32 pixels of a photo.", _TRAIN
+        )
     for name, value in expected.items():
         if fields.get(name) != value or isinstance(fields.get(name), bool):
             said = repr(fields.get(name))[:80]
@@ -211,19 +219,33 @@ def open_session(onnx: bytes, path: Path) -> onnxruntime.InferenceSession:
         raise _refused(path, "its model.onnx cannot be loaded") from error
     ports = [(port.name, port.type, list(port.shape)[1:]) for port in (*session.get_inputs(), *session.get_outputs())]
     expected = [(INPUT_NAME, "tensor(uint8)", list(INPUT_SHAPE)), (OUTPUT_NAME, "tensor(float)", [len(LABELS)])]
-    if ports[:2] != expected or not _features_alone(ports[2:]):
+    if ports[:2] != expected or not _extras(ports[2:]):
         raise _refused(path, f"its input and output are {str(ports)[:200]}")
     return session
 
 
-def _features_alone(ports: list[tuple[str, str, list[Any]]]) -> bool:
-    """Nothing more, or the features, a bounded number of them."""
+def _extras(ports: list[tuple[str, str, list[Any]]]) -> bool:
+    """Nothing more, or the features, or features and map, each of a bounded size."""
     match ports:
         case []:
             return True
-        case [(name, "tensor(float)", [int(width)])]:
-            return name == FEATURES_NAME and 0 < width <= MAX_FEATURES
+        case [features]:
+            return _are_features(features)
+        case [features, (name, "tensor(float)", [int(labels), int(rows), int(columns)])]:
+            sides_fit = 0 < rows <= MAX_MAP_SIDE and 0 < columns <= MAX_MAP_SIDE
+            return _are_features(features) and name == MAP_NAME and labels == len(LABELS) and sides_fit
     return False
+
+
+def _are_features(port: tuple[str, str, list[Any]]) -> bool:
+    name, kind, shape = port
+    return (
+        name == FEATURES_NAME
+        and kind == "tensor(float)"
+        and len(shape) == 1
+        and isinstance(shape[0], int)
+        and 0 < shape[0] <= MAX_FEATURES
+    )
 
 
 def check_answers(model: Model, path: Path) -> None:

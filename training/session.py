@@ -13,14 +13,19 @@ INPUT_NAME: Final = "image"
 OUTPUT_NAME: Final = "probabilities"
 # What the last layer sees; nobody computes it who does not ask for it. Drift is also measured on it.
 FEATURES_NAME: Final = "features"
+# How much each place of the picture speaks for each label; their mean is what the label's share is made from.
+MAP_NAME: Final = "activation_map"
 INPUT_SHAPE: Final = (MODEL_INPUT_SIDE, MODEL_INPUT_SIDE, 3)
-BATCH: Final = 250
-_TIMED_IMAGES: Final = 300
+# Larger batches are no faster and take much more memory: a picture is half a megabyte inside the network.
+BATCH: Final = 16
+_TIMED_IMAGES: Final = 100
 
-# uint8 [n, side, side, 3] in, float32 [n, labels] out; features are float32 [n, as many as the network has].
+# uint8 [n, side, side, 3] in, float32 [n, labels] out; features are float32 [n, as many as the network has], maps
+# float32 [n, labels, rows, columns].
 Images: TypeAlias = npt.NDArray[np.uint8]
 Probabilities: TypeAlias = npt.NDArray[np.float32]
 Features: TypeAlias = npt.NDArray[np.float32]
+Maps: TypeAlias = npt.NDArray[np.float32]
 
 
 def open_onnx(onnx: bytes) -> onnxruntime.InferenceSession:
@@ -34,12 +39,10 @@ def open_onnx(onnx: bytes) -> onnxruntime.InferenceSession:
 
 
 def run_session(session: onnxruntime.InferenceSession, images: Images, batch: int = BATCH) -> Probabilities:
-    """P(bicycle) and P(motorcycle) of each image, computed in batches."""
+    """The probability of each label for each image, computed in batches."""
     if not len(images):
         return np.zeros((0, len(LABELS)), np.float32)
-    parts = [images[start : start + batch] for start in range(0, len(images), batch)]
-    found = [session.run([OUTPUT_NAME], {INPUT_NAME: part})[0] for part in parts]
-    return np.asarray(np.concatenate(found), dtype=np.float32)
+    return _run(session, OUTPUT_NAME, images, batch)
 
 
 def run_onnx(onnx: bytes, images: Images, batch: int = BATCH) -> Probabilities:
@@ -49,13 +52,34 @@ def run_onnx(onnx: bytes, images: Images, batch: int = BATCH) -> Probabilities:
 
 def gives_features(session: onnxruntime.InferenceSession) -> bool:
     """Whether the network can also say what its last layer sees; older ones cannot."""
-    return any(port.name == FEATURES_NAME for port in session.get_outputs())
+    return _gives(session, FEATURES_NAME)
+
+
+def gives_maps(session: onnxruntime.InferenceSession) -> bool:
+    """Whether the network can also say where in the picture it saw what; not every kind of network can."""
+    return _gives(session, MAP_NAME)
 
 
 def run_features(session: onnxruntime.InferenceSession, images: Images, batch: int = BATCH) -> Features:
     """What the last layer sees of each of at least one image."""
+    return _run(session, FEATURES_NAME, images, batch)
+
+
+def run_maps(session: onnxruntime.InferenceSession, images: Images, batch: int = BATCH) -> Maps:
+    """Where in each of at least one image what speaks for each label."""
+    return _run(session, MAP_NAME, images, batch)
+
+
+def _run(
+    session: onnxruntime.InferenceSession, output: str, images: Images, batch: int
+) -> npt.NDArray[np.float32]:
     parts = [images[start : start + batch] for start in range(0, len(images), batch)]
-    return np.concatenate([session.run([FEATURES_NAME], {INPUT_NAME: part})[0] for part in parts])
+    found = [session.run([output], {INPUT_NAME: part})[0] for part in parts]
+    return np.asarray(np.concatenate(found), dtype=np.float32)
+
+
+def _gives(session: onnxruntime.InferenceSession, output: str) -> bool:
+    return any(port.name == output for port in session.get_outputs())
 
 
 def milliseconds_per_image(session: onnxruntime.InferenceSession) -> float:

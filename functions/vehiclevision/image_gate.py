@@ -1,4 +1,4 @@
-"""The only way in for a picture: whatever was uploaded leaves as a small clean PNG, or as a refusal with a reason.
+"""The only way in for a picture: whatever was uploaded leaves as a small clean JPEG, or as a refusal with a reason.
 
 The limits are what held over 1,181 hostile files (docs/decisions/0003-image-gate.md). A header is judged before
 anything is decoded, only three decoders can ever run, and only re-encoded pixels go on: no metadata, no trailing data.
@@ -16,6 +16,10 @@ from vehiclevision.labels import MODEL_INPUT_SIDE
 
 # Measurements are taken on a picture of about this size, so that they compare between a thumbnail and a 16 MP photo.
 WORKING_SIDE: Final = 256
+
+# 64 KiB in base64. At the first quality an ordinary photo takes about 20 KB; the others are for what is mostly noise.
+MAX_JPEG_BYTES: Final = 48 * 1024
+JPEG_QUALITIES: Final = (95, 85, 70, 50, 30)
 
 _MAGIC: Final = ((b"\xff\xd8\xff", "JPEG"), (b"\x89PNG\r\n\x1a\n", "PNG"), (b"RIFF", "WEBP"))
 _ORIENTATION_TAG: Final = 0x0112
@@ -61,7 +65,7 @@ class Measurements:
 class NormalisedImage:
     """The picture as the model sees it, and what was measured on the way."""
 
-    png: bytes
+    jpeg: bytes
     measurements: Measurements
 
     def measured(self) -> dict[str, int | float | str]:
@@ -84,7 +88,7 @@ def normalise(data: bytes, limits: Limits = Limits()) -> NormalisedImage:
     found = decode(data, limits)
     light = _light(found.working)
     return NormalisedImage(
-        png=encode(model_input(found.working)),
+        jpeg=encode(model_input(found.working)),
         measurements=Measurements(found.width, found.height, len(data), found.format, *light),
     )
 
@@ -124,9 +128,13 @@ def model_input(working: Image.Image) -> Image.Image:
 
 
 def encode(small: Image.Image) -> bytes:
-    """An RGB picture as a PNG without metadata."""
-    buffer = io.BytesIO()
-    Image.frombytes("RGB", small.size, small.tobytes()).save(buffer, format="PNG")
+    """An RGB picture of the model's size as a JPEG without metadata, at the best quality that fits."""
+    pixels = Image.frombytes("RGB", small.size, small.tobytes())
+    for quality in JPEG_QUALITIES:
+        buffer = io.BytesIO()
+        pixels.save(buffer, format="JPEG", quality=quality)
+        if buffer.tell() <= MAX_JPEG_BYTES:
+            break
     return buffer.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""Labelled pictures: pixels and class numbers in one canonical order.
+"""Labelled pictures, each as the file that the product's image gate makes of it, in one canonical order.
 
 The same pictures give the same data hash, and the same model, whichever way they came in.
 """
@@ -6,6 +6,7 @@ The same pictures give the same data hash, and the same model, whichever way the
 import hashlib
 import io
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
@@ -14,13 +15,15 @@ import numpy.typing as npt
 from PIL import Image
 
 from training.data.errors import DataRefusedError as DataRefusedError  # noqa: PLC0414 - also found here
-from vehiclevision.image_gate import encode, normalise
+from vehiclevision.image_gate import normalise
 from vehiclevision.labels import LABELS, MODEL_INPUT_SIDE
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 Classes: TypeAlias = npt.NDArray[np.int64]
 
 SIDE: Final = MODEL_INPUT_SIDE
+# Decoded, a picture takes 147 KiB: never more than so many at a time.
+BATCH: Final = 64
 
 
 @dataclass(frozen=True)
@@ -33,20 +36,31 @@ class Refused:
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Pictures [n, side, side, 3] and their class numbers; the product's labels are the first classes."""
+    """Pictures and their class numbers; the product's labels are the first classes.
 
-    pixels: Pixels
+    `files` holds JPEGs of the model's size, `sources` where each picture comes from ("" where nobody said).
+    """
+
+    files: tuple[bytes, ...]
     classes: Classes
     class_names: tuple[str, ...]
     layout: str
     refused: tuple[Refused, ...] = ()
+    sources: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.classes)
 
     def part(self, chosen: Classes) -> "LabelledImages":
         """The pictures at the given indices."""
-        return replace(self, pixels=self.pixels[chosen], classes=self.classes[chosen])
+        files = tuple(self.files[index] for index in chosen)
+        sources = tuple(self.sources[index] for index in chosen) if self.sources else ()
+        return replace(self, files=files, classes=self.classes[chosen], sources=sources)
+
+    def batches(self, size: int = BATCH) -> Iterator[Pixels]:
+        """All pictures decoded, uint8 [n, side, side, 3], a few at a time."""
+        for start in range(0, len(self.files), size):
+            yield stacked(self.files[start : start + size])
 
     def counts(self) -> dict[str, int]:
         """How many pictures each class has."""
@@ -54,10 +68,11 @@ class LabelledImages:
         return {name: found[number] for number, name in enumerate(self.class_names)}
 
     def data_hash(self) -> str:
-        """SHA-256 over class names, class numbers and pixels."""
+        """SHA-256 over class names, class numbers and files."""
         digest = hashlib.sha256("\n".join(self.class_names).encode())
         digest.update(self.classes.tobytes())
-        digest.update(np.ascontiguousarray(self.pixels).data)  # not copied: they can be hundreds of megabytes
+        for file in self.files:
+            digest.update(hashlib.sha256(file).digest())
         return digest.hexdigest()
 
 
@@ -72,24 +87,34 @@ def data_manifest(images: LabelledImages) -> dict[str, object]:
     }
 
 
-def normalised_pixels(data: bytes) -> Pixels:
-    """The pixels that the product's image gate makes of a file."""
-    with Image.open(io.BytesIO(normalise(data).png)) as image:
+def normalised(data: bytes) -> bytes:
+    """The file that the product's image gate makes of an upload."""
+    return normalise(data).jpeg
+
+
+def decoded(file: bytes) -> Pixels:
+    """The pixels of a file that the gate made, uint8 [side, side, 3]."""
+    with Image.open(io.BytesIO(file), formats=["JPEG"]) as image:
         return np.asarray(image.convert("RGB"))
 
 
-def png(picture: Pixels) -> bytes:
-    """The file that the image gate would write for a picture of the model's size."""
-    return encode(Image.fromarray(picture))
+def stacked(files: Sequence[bytes]) -> Pixels:
+    """The pixels of several such files, uint8 [n, side, side, 3]."""
+    return np.stack([decoded(file) for file in files]) if files else np.zeros((0, SIDE, SIDE, 3), np.uint8)
 
 
-def content_hash(picture: Pixels) -> str:
-    """SHA-256 of the pixels: unlike the file's, it does not depend on how they were compressed."""
-    return hashlib.sha256(picture.tobytes()).hexdigest()
+def content_hash(file: bytes) -> str:
+    """SHA-256 of a file that the gate made: of its pixels and nothing else, for it holds no metadata."""
+    return hashlib.sha256(file).hexdigest()
 
 
 def canonical(
-    pixels: Pixels, numbers: Classes, names: list[str], layout: str, refused: tuple[Refused, ...]
+    files: Sequence[bytes],
+    numbers: Classes,
+    names: Sequence[str],
+    layout: str,
+    refused: tuple[Refused, ...],
+    sources: Sequence[str] = (),
 ) -> LabelledImages:
     """The product's labels first, the other classes by name, pictures by content within their class."""
     missing = [label for label in LABELS if label not in names]
@@ -98,6 +123,13 @@ def canonical(
     present = {names[number] for number in set(numbers.tolist())}
     class_names = (*LABELS, *sorted(present - set(LABELS)))
     renumbered = np.array([class_names.index(name) if name in class_names else -1 for name in names])[numbers]
-    contents = [content_hash(picture) for picture in pixels]
+    contents = [content_hash(file) for file in files]
     order = sorted(range(len(numbers)), key=lambda index: (renumbered[index], contents[index]))
-    return LabelledImages(np.ascontiguousarray(pixels[order]), renumbered[order], class_names, layout, refused)
+    return LabelledImages(
+        tuple(files[index] for index in order),
+        renumbered[order],
+        class_names,
+        layout,
+        refused,
+        tuple(sources[index] for index in order) if sources else (),
+    )
