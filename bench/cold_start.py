@@ -23,7 +23,7 @@ import boto3
 import sagemaker
 from sagemaker.core.resources import Endpoint
 def lambda_handler(event, context):
-    return Endpoint.get(endpoint_name="vehiclevision").invoke(body=event["image_data"], content_type="image/png")
+    return Endpoint.get(endpoint_name="vehiclevision").invoke(body=event["image_data"], content_type="image/jpeg")
 """
 MEASURE = """
 import pathlib, resource, sys, time

@@ -10,7 +10,7 @@ from botocore.config import Config
 from vehiclevision import telemetry
 from vehiclevision.errors import VehicleVisionError
 from vehiclevision.prediction import predict
-from vehiclevision.requests import image_data
+from vehiclevision.requests import Picture
 from vehiclevision.settings import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, ClassifySettings
 
 logger = Logger()
@@ -31,9 +31,9 @@ runtime = boto3.client(
 def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Ask the endpoint about the picture and add its answer to the event."""
     telemetry.follow(logger, event)
-    png = image_data(event)
+    picture = Picture.from_event(event)
     try:
-        prediction = predict(runtime, settings.endpoint_name, png)
+        prediction = predict(runtime, settings.endpoint_name, picture)
     except VehicleVisionError as error:
         telemetry.count(metrics, telemetry.PREDICTION_FAILED)
         logger.warning("prediction_failed", error_name=type(error).__name__, detail=str(error))

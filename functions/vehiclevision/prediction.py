@@ -17,6 +17,7 @@ from vehiclevision.errors import (
     EndpointUnavailableError,
     InvalidPredictionError,
 )
+from vehiclevision.requests import Picture
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
@@ -48,11 +49,14 @@ class Prediction:
     model_version: str
 
 
-def predict(runtime: "SageMakerRuntimeClient", endpoint_name: str, png: bytes) -> Prediction:
-    """Send the normalised picture to the endpoint and return its checked answer."""
+def predict(runtime: "SageMakerRuntimeClient", endpoint_name: str, picture: Picture) -> Prediction:
+    """Send the picture to the endpoint as what it is, and return its checked answer."""
     try:
         answer = runtime.invoke_endpoint(
-            EndpointName=endpoint_name, ContentType="image/png", Accept="application/json", Body=png
+            EndpointName=endpoint_name,
+            ContentType=picture.content_type,
+            Accept="application/json",
+            Body=picture.content,
         )
         with answer["Body"] as body:
             text = body.read(MAX_ANSWER_BYTES + 1)

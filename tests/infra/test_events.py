@@ -82,14 +82,16 @@ def test_serialize_image_takes_its_event(project: Project) -> None:
 
 
 def test_classify_image_takes_its_event(project: Project) -> None:
-    """events/classify_image.json adds the normalised picture, which has the model's size."""
+    """events/classify_image.json adds the normalised picture, a JPEG of the model's size."""
     event = _event(project, "classify_image")
 
-    picture = Image.open(io.BytesIO(requests.image_data(event)))
+    sent = requests.Picture.from_event(event)
+    picture = Image.open(io.BytesIO(sent.content))
 
     assert set(event) == set(_event(project, "serialize_image")) | _FROM_SERIALIZE
-    assert (picture.format, picture.mode, picture.size) == ("PNG", "RGB", (MODEL_INPUT_SIDE, MODEL_INPUT_SIDE))
-    assert base64.b64encode(requests.image_data(event)).decode() == event["image_data"]
+    assert (picture.format, picture.mode, picture.size) == ("JPEG", "RGB", (MODEL_INPUT_SIDE, MODEL_INPUT_SIDE))
+    assert sent.content_type == "image/jpeg"
+    assert base64.b64encode(sent.content).decode() == event["image_data"]
 
 
 def test_filter_inferences_takes_its_event(project: Project) -> None:

@@ -1,6 +1,7 @@
 """Pictures for the tests, made on the spot."""
 
 import io
+import random
 import struct
 import zlib
 from typing import Any
@@ -31,11 +32,23 @@ def encoded(image: Image.Image, file_format: str, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
-def corners(png: bytes) -> list[tuple[int, int, int]]:
-    """The colours in the four quarters of a PNG: top left, top right, bottom left, bottom right."""
-    image = Image.open(io.BytesIO(png)).convert("RGB")
+def noise(side: int, seed: int = 7) -> Image.Image:
+    """A picture in which every channel of every pixel is black or white by chance: what takes a JPEG the most bytes."""
+    chance = random.Random(seed)  # noqa: S311 - pixels, not secrets
+    return Image.frombytes("RGB", (side, side), bytes(255 * (byte & 1) for byte in chance.randbytes(3 * side**2)))
+
+
+def corners(picture: bytes) -> list[tuple[int, int, int]]:
+    """The colours in the four quarters of a picture: top left, top right, bottom left, bottom right."""
+    image = Image.open(io.BytesIO(picture)).convert("RGB")
     near, far = image.width // 4, image.width * 3 // 4
     return [image.getpixel(at) for at in ((near, near), (far, near), (near, far), (far, far))]  # type: ignore[misc]
+
+
+def close(colours: list[tuple[int, int, int]], expected: list[tuple[int, int, int]], tolerance: int = 24) -> bool:
+    """Whether no channel of any colour is off by more than the tolerance."""
+    pairs = [pair for colour, other in zip(colours, expected, strict=True) for pair in zip(colour, other, strict=True)]
+    return all(abs(level - other) <= tolerance for level, other in pairs)
 
 
 def png_header(width: int, height: int) -> bytes:

@@ -26,14 +26,22 @@ from vehiclevision.errors import (
     InvalidPredictionError,
     InvalidRequestError,
 )
+from vehiclevision.prediction import predict
+from vehiclevision.requests import Picture
 
-PNG = encoded(quarters(32), "PNG")
+JPEG = encoded(quarters(224), "JPEG")
+PNG_OF_AN_EARLIER_RELEASE = encoded(quarters(32), "PNG")
 EVENT = {
     "s3_bucket": "photos",
     "s3_key": "uploads/a.jpg",
     "version_id": "v1",
-    "image_data": base64.b64encode(PNG).decode(),
+    "image_data": base64.b64encode(JPEG).decode(),
 }
+# Other pictures, no pictures, and pictures whose first bytes are missing.
+NEITHER = [
+    base64.b64encode(data).decode()
+    for data in (b"hello", b"GIF89a", encoded(quarters(), "WEBP"), JPEG[1:], PNG_OF_AN_EARLIER_RELEASE[1:])
+]
 
 
 @pytest.fixture
@@ -42,19 +50,28 @@ def endpoint() -> Iterator[Stubber]:
         yield stub
 
 
-def answer(stub: Stubber, body: bytes, **more: Any) -> None:
-    wanted = {"EndpointName": "vehiclevision", "ContentType": "image/png", "Accept": "application/json", "Body": PNG}
+def answer(stub: Stubber, body: bytes, *, picture: bytes = JPEG, content_type: str = "image/jpeg", **more: Any) -> None:
+    request = {"EndpointName": "vehiclevision", "ContentType": content_type, "Accept": "application/json"}
     response = {"Body": StreamingBody(io.BytesIO(body), len(body)), "InvokedProductionVariant": "AllTraffic", **more}
-    stub.add_response("invoke_endpoint", response, wanted)
+    stub.add_response("invoke_endpoint", response, {**request, "Body": picture})
 
 
 def test_it_adds_the_answer_and_keeps_the_event(endpoint: Stubber) -> None:
-    """The PNG goes to the configured endpoint as image/png; both confidences and the variant come back."""
+    """The JPEG goes to the configured endpoint as image/jpeg; both confidences and the variant come back."""
     answer(endpoint, b"[0.93, 0.06]")
 
     output = app.lambda_handler(dict(EVENT), Context())
 
     assert output == {**EVENT, "inferences": [0.93, 0.06], "model_version": "AllTraffic"}
+    endpoint.assert_no_pending_responses()
+
+
+def test_a_png_is_sent_as_what_it_is(endpoint: Stubber) -> None:
+    """An event kept from a release that handed on PNGs still works: the first bytes tell the content type."""
+    answer(endpoint, b"[0.93, 0.06]", picture=PNG_OF_AN_EARLIER_RELEASE, content_type="image/png")
+    event = {**EVENT, "image_data": base64.b64encode(PNG_OF_AN_EARLIER_RELEASE).decode()}
+
+    assert app.lambda_handler(event, Context())["inferences"] == [0.93, 0.06]
     endpoint.assert_no_pending_responses()
 
 
@@ -143,15 +160,13 @@ def test_an_endpoint_that_cannot_be_reached_is_unavailable(failure: Exception) -
         def invoke_endpoint(self, **_: Any) -> None:
             raise failure
 
-    from vehiclevision.prediction import predict
-
     with pytest.raises(EndpointUnavailableError):
-        predict(Unreachable(), "vehiclevision", PNG)  # type: ignore[arg-type]
+        predict(Unreachable(), "vehiclevision", Picture(JPEG, "image/jpeg"))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("image_data", [None, "", 7, "not base64!", "A" * 70_000, "ÄÖÜ="])
+@pytest.mark.parametrize("image_data", [None, "", 7, "not base64!", "A" * 70_000, "ÄÖÜ=", *NEITHER])
 def test_a_picture_that_is_none_is_an_invalid_request(endpoint: Stubber, image_data: Any) -> None:
-    """Nothing is sent to the endpoint unless the event holds base64 of a plausible size."""
+    """Nothing is sent to the endpoint unless the event holds a JPEG or PNG of a plausible size in base64."""
     with pytest.raises(InvalidRequestError):
         app.lambda_handler({**EVENT, "image_data": image_data}, Context())
 
@@ -196,7 +211,7 @@ def test_the_sample_event_is_accepted(endpoint: Stubber, root: Path) -> None:
     endpoint.add_response(
         "invoke_endpoint",
         {"Body": StreamingBody(io.BytesIO(body), len(body)), "InvokedProductionVariant": "AllTraffic"},
-        {"EndpointName": ANY, "ContentType": "image/png", "Accept": ANY, "Body": ANY},
+        {"EndpointName": ANY, "ContentType": "image/jpeg", "Accept": ANY, "Body": ANY},
     )
 
     assert app.lambda_handler(event, Context())["inferences"] == [0.9, 0.1]

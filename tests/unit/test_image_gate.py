@@ -1,5 +1,6 @@
 """The image gate: valid photos of every kind come out right, everything else is refused with a reason."""
 
+import base64
 import io
 import random
 import subprocess
@@ -7,18 +8,27 @@ import sys
 from pathlib import Path
 
 import pytest
-from pictures import BOTTOM_LEFT, BOTTOM_RIGHT, TOP_LEFT, TOP_RIGHT, corners, encoded, png_header, quarters, webp_canvas
-from PIL import Image
+from pictures import (
+    BOTTOM_LEFT,
+    BOTTOM_RIGHT,
+    TOP_LEFT,
+    TOP_RIGHT,
+    close,
+    corners,
+    encoded,
+    noise,
+    png_header,
+    quarters,
+    webp_canvas,
+)
+from PIL import Image, ImageChops, ImageStat
 
 from vehiclevision.errors import InvalidImageError, Reason
-from vehiclevision.image_gate import Limits, normalise
+from vehiclevision.image_gate import JPEG_QUALITIES, Limits, encode, model_input, normalise
 from vehiclevision.labels import MODEL_INPUT_SIDE
+from vehiclevision.requests import MAX_IMAGE_DATA_CHARACTERS
 
 UPRIGHT = [TOP_LEFT, TOP_RIGHT, BOTTOM_LEFT, BOTTOM_RIGHT]
-
-
-def close(colours: list[tuple[int, int, int]], wanted: list[tuple[int, int, int]], tolerance: int = 24) -> bool:
-    return all(abs(a - b) <= tolerance for c, w in zip(colours, wanted, strict=True) for a, b in zip(c, w, strict=True))
 
 
 def refusal(data: bytes, limits: Limits = Limits()) -> Reason:
@@ -29,12 +39,12 @@ def refusal(data: bytes, limits: Limits = Limits()) -> Reason:
 
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
 def test_each_accepted_format_comes_out_as_the_model_input(file_format: str) -> None:
-    """JPEG, PNG and WebP leave as an RGB PNG of the model's size, with their colours in place."""
+    """JPEG, PNG and WebP leave as an RGB JPEG of the model's size, with their colours in place."""
     image = normalise(encoded(quarters(200), file_format))
 
-    result = Image.open(io.BytesIO(image.png))
-    assert (result.format, result.mode, result.size) == ("PNG", "RGB", (MODEL_INPUT_SIDE, MODEL_INPUT_SIDE))
-    assert close(corners(image.png), UPRIGHT)
+    result = Image.open(io.BytesIO(image.jpeg))
+    assert (result.format, result.mode, result.size) == ("JPEG", "RGB", (MODEL_INPUT_SIDE, MODEL_INPUT_SIDE))
+    assert close(corners(image.jpeg), UPRIGHT)
     assert image.measurements.format == file_format
 
 
@@ -50,7 +60,7 @@ def test_every_exif_orientation_comes_out_upright(orientation: int, file_format:
 
     image = normalise(encoded(stored, file_format, exif=exif))
 
-    assert close(corners(image.png), UPRIGHT)
+    assert close(corners(image.jpeg), UPRIGHT)
     assert (image.measurements.width, image.measurements.height) == (160, 128)
 
 
@@ -70,7 +80,7 @@ def test_every_colour_mode_keeps_light_and_dark(mode: str) -> None:
     else:
         data = encoded(grey.convert(mode), "PNG")
 
-    top_left, _, bottom_left, _ = corners(normalise(data).png)
+    top_left, _, bottom_left, _ = corners(normalise(data).jpeg)
 
     assert close([top_left, bottom_left], [(245, 245, 245), (10, 10, 10)], tolerance=12)
 
@@ -79,16 +89,64 @@ def test_what_is_transparent_becomes_white() -> None:
     """A transparent background ends as a white page, not as black or as hidden colours."""
     image = Image.new("RGBA", (64, 64), (200, 0, 0, 0))
 
-    assert close(corners(normalise(encoded(image, "PNG")).png), [(255, 255, 255)] * 4, tolerance=0)
+    assert close(corners(normalise(encoded(image, "PNG")).jpeg), [(255, 255, 255)] * 4, tolerance=0)
 
 
-def test_the_model_input_passes_unchanged() -> None:
-    """A picture that already has the model's size keeps every pixel, so training data goes through the same gate."""
-    rng = random.Random(7)  # noqa: S311 - pixels, not secrets
-    pixels = bytes(rng.randrange(256) for _ in range(3 * MODEL_INPUT_SIDE**2))
-    image = Image.frombytes("RGB", (MODEL_INPUT_SIDE, MODEL_INPUT_SIDE), pixels)
+def test_the_model_input_is_not_resampled() -> None:
+    """A picture of the model's size only goes through JPEG: what left the gate leaves it again next to unchanged."""
+    photo = normalise(encoded(Image.effect_noise((300, 200), 40).convert("RGB"), "PNG")).jpeg
 
-    assert Image.open(io.BytesIO(normalise(encoded(image, "PNG")).png)).tobytes() == pixels
+    again = normalise(photo).jpeg
+
+    first, second = (Image.open(io.BytesIO(picture)) for picture in (photo, again))
+    assert max(ImageStat.Stat(ImageChops.difference(first, second)).mean) < 1
+
+
+def checkerboard(side: int, field: int) -> Image.Image:
+    """Black and white fields of so many pixels."""
+    even = Image.new("L", (2 * field, 2 * field))
+    even.paste(255, (0, 0, field, field))
+    even.paste(255, (field, field, 2 * field, 2 * field))
+    board = Image.new("L", (side, side))
+    for left in range(0, side, 2 * field):
+        for top in range(0, side, 2 * field):
+            board.paste(even, (left, top))
+    return board.convert("RGB")
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        noise(224),
+        noise(256),
+        noise(1000),
+        noise(112).resize((224, 224), Image.Resampling.NEAREST),
+        noise(16),
+        *(checkerboard(224, field) for field in (1, 2, 3, 5, 7, 8)),
+        checkerboard(999, 13),
+    ],
+    ids=lambda picture: f"{picture.size[0]} pixels",
+)
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16", "CMYK"])
+def test_nothing_leaves_the_gate_larger_than_the_next_step_takes(picture: Image.Image, mode: str) -> None:
+    """Noise and checkerboards of every size in every mode leave as at most 64 KiB of base64."""
+    stored = picture.convert("L" if mode == "I;16" else mode)
+    if mode == "RGBA":
+        stored.putalpha(picture.getchannel("G"))
+    if mode == "I;16":
+        stored = stored.convert("I").point(lambda level: level * 257).convert("I;16")
+
+    jpeg = normalise(encoded(stored, "JPEG" if mode == "CMYK" else "PNG")).jpeg
+
+    assert len(base64.b64encode(jpeg)) <= MAX_IMAGE_DATA_CHARACTERS
+
+
+def test_an_ordinary_picture_keeps_the_best_quality() -> None:
+    """What is not mostly noise is encoded at the first quality; noise at a lower one, and still fits."""
+    calm, wild = (model_input(quarters()), noise(MODEL_INPUT_SIDE))
+
+    assert encode(calm) == encoded(calm, "JPEG", quality=JPEG_QUALITIES[0])
+    assert encode(wild) in [encoded(wild, "JPEG", quality=quality) for quality in JPEG_QUALITIES[1:]]
 
 
 def test_nothing_but_pixels_leaves_the_gate() -> None:
@@ -97,18 +155,14 @@ def test_nothing_but_pixels_leaves_the_gate() -> None:
     exif[0x010E] = "SECRET-DESCRIPTION"
     data = encoded(quarters(), "JPEG", exif=exif, comment=b"SECRET-COMMENT", icc_profile=b"SECRET-PROFILE" * 20)
 
-    png = normalise(data + b"<?php SECRET ?>").png
+    jpeg = normalise(data + b"<?php SECRET ?>").jpeg
 
-    assert b"SECRET" not in png
-    assert [png[at + 4 : at + 8] for at in _chunk_offsets(png)] == [b"IHDR", b"IDAT", b"IEND"]
-
-
-def _chunk_offsets(png: bytes) -> list[int]:
-    offsets, at = [], 8
-    while at < len(png):
-        offsets.append(at)
-        at += 12 + int.from_bytes(png[at : at + 4], "big")
-    return offsets
+    assert b"SECRET" not in jpeg
+    with Image.open(io.BytesIO(jpeg)) as left:
+        assert not left.getexif()
+        assert left.info.keys() <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
+        assert [name for name, _ in left.applist] == ["APP0"]  # type: ignore[attr-defined]
+    assert jpeg.endswith(b"\xff\xd9")
 
 
 def test_measurements_follow_light_contrast_and_blur() -> None:
@@ -173,7 +227,7 @@ def test_a_phone_photo_with_a_second_picture_inside_is_accepted() -> None:
     """A JPEG that carries a gain map or depth map (MPO) counts as the photo that it shows."""
     data = encoded(quarters(), "MPO", save_all=True, append_images=[quarters().convert("L").convert("RGB")])
 
-    assert close(corners(normalise(data).png), UPRIGHT)
+    assert close(corners(normalise(data).jpeg), UPRIGHT)
 
 
 def test_a_damaged_exif_block_does_not_cost_the_photo() -> None:

@@ -13,7 +13,7 @@ from botocore.stub import Stubber
 from lambda_context import Context
 from moto import mock_aws
 from moto.core import patch_client
-from pictures import BOTTOM_LEFT, BOTTOM_RIGHT, TOP_LEFT, TOP_RIGHT, corners, encoded, quarters
+from pictures import BOTTOM_LEFT, BOTTOM_RIGHT, TOP_LEFT, TOP_RIGHT, close, corners, encoded, noise, quarters
 
 from serialize_image import app
 from vehiclevision.errors import (
@@ -23,6 +23,8 @@ from vehiclevision.errors import (
     StorageRefusedError,
     StorageUnavailableError,
 )
+from vehiclevision.labels import MODEL_INPUT_SIDE
+from vehiclevision.requests import Picture
 
 BUCKET = "photos"
 
@@ -46,7 +48,7 @@ def serialize(key: str, **more: Any) -> dict[str, Any]:
 
 
 def test_it_hands_on_the_picture_and_everything_about_it(s3: Any) -> None:
-    """The output carries the event, the exact version, the PNG in base64 and the measurements."""
+    """The output carries the event, the exact version, the JPEG in base64 and the measurements."""
     version = put(s3, "uploads/a.jpg", encoded(quarters(), "JPEG"))
 
     output = serialize("uploads/a.jpg", correlation_id="c-1", execution_id="e-1")
@@ -55,9 +57,18 @@ def test_it_hands_on_the_picture_and_everything_about_it(s3: Any) -> None:
     assert output["s3_key"] == "uploads/a.jpg"
     assert output["version_id"] == version
     assert (output["correlation_id"], output["execution_id"]) == ("c-1", "e-1")
-    assert base64.b64decode(output["image_data"]).startswith(b"\x89PNG")
+    assert base64.b64decode(output["image_data"]).startswith(b"\xff\xd8\xff")
     assert output["measurements"]["width"] == 64
-    assert len(json.dumps(output)) < 16 * 1024
+
+
+def test_the_picture_never_takes_more_than_the_next_step_accepts(s3: Any) -> None:
+    """Noise, which compresses worst, leaves as at most 64 KiB of base64, and Classify image takes it."""
+    put(s3, "uploads/noise.png", encoded(noise(MODEL_INPUT_SIDE), "PNG"))
+
+    output = serialize("uploads/noise.png")
+
+    assert 32 * 1024 < len(output["image_data"]) <= 64 * 1024
+    assert Picture.from_event(output).content_type == "image/jpeg"
 
 
 def test_it_reads_the_version_it_was_told_and_not_the_newest(s3: Any) -> None:
@@ -67,7 +78,7 @@ def test_it_reads_the_version_it_was_told_and_not_the_newest(s3: Any) -> None:
 
     output = serialize("uploads/a.png", version_id=first)
 
-    assert corners(base64.b64decode(output["image_data"]))[0] == TOP_LEFT
+    assert close(corners(base64.b64decode(output["image_data"])), [TOP_LEFT, TOP_RIGHT, BOTTOM_LEFT, BOTTOM_RIGHT])
     assert output["version_id"] == first
 
 
@@ -79,7 +90,7 @@ def test_without_a_version_the_newest_counts_and_is_named(s3: Any) -> None:
     output = serialize("uploads/a.png", version_id="")
 
     assert output["version_id"] == newest
-    assert corners(base64.b64decode(output["image_data"])) == [BOTTOM_RIGHT, BOTTOM_LEFT, TOP_RIGHT, TOP_LEFT]
+    assert close(corners(base64.b64decode(output["image_data"])), [BOTTOM_RIGHT, BOTTOM_LEFT, TOP_RIGHT, TOP_LEFT])
 
 
 @pytest.mark.parametrize(
