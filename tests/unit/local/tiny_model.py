@@ -8,13 +8,31 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+from training.artefact import FORMAT
+from training.session import INPUT_SHAPE
+
 # Cast, mean over height, width and colour, scale to 0..0.95, and the rest of 0.95; made with onnx.helper.
 ONNX = base64.b64decode("""
-CAo67wIKGwoFaW1hZ2USAWYiBENhc3QqCQoCdG8YAaABAgonCgFmCgJheBIBbSIKUmVkdWNlTWVhbioPCghrZWVwZGltcxgAoAECCg4KAW0KAW
-sSAWEiA011bAoRCgNvbmUKAWESAmIwIgNTdWIKFwoBYQoDYXgxEgJhMSIJVW5zcXVlZXplChgKAmIwCgNheDESAmIxIglVbnNxdWVlemUKIAoC
-YTEKAmIxEgFjIgZDb25jYXQqCwoEYXhpcxgBoAECChoKAWMKAXMSDXByb2JhYmlsaXRpZXMiA011bBIBZyoNCAMQBzoDAQIDQgJheCoMCAEQBz
-oBAUIDYXgxKgsQASIEgYCAO0IBayoNEAEiBAAAgD9CA29uZSoLEAEiBDMzcz9CAXNaJAoFaW1hZ2USGwoZCAISFQoHEgViYXRjaAoCCCAKAggg
-CgIIA2IkCg1wcm9iYWJpbGl0aWVzEhMKEQgBEg0KBxIFYmF0Y2gKAggCQgQKABAS
+CAg69gIKGwoFaW1hZ2USAWYiBENhc3QqCQoCdG8YAaABAgo0CgFmEgFtIgpSZWR1Y2VNZWFuKg8KBGF4ZXNAAUACQAOgAQcqDwoIa2VlcGRpbXMYAK
+ABAgoOCgFtCgFrEgFhIgNNdWwKEQoDb25lCgFhEgJiMCIDU3ViChcKAWEKA2F4MRICYTEiCVVuc3F1ZWV6ZQoYCgJiMAoDYXgxEgJiMSIJVW5zcXVl
+ZXplCiAKAmExCgJiMRIBYyIGQ29uY2F0KgsKBGF4aXMYAaABAgoaCgFjCgFzEg1wcm9iYWJpbGl0aWVzIgNNdWwSAWcqCxABQgFrSgSBgIA7Kg0QAU
+IDb25lSgQAAIA/KhMIARAHQgNheDFKCAEAAAAAAAAAKgsQAUIBc0oEMzNzP1omCgVpbWFnZRIdChsIAhIXCgcSBWJhdGNoCgMI4AEKAwjgAQoCCANi
+JAoNcHJvYmFiaWxpdGllcxITChEIARINCgcSBWJhdGNoCgIIAkIECgAQEA==
+""")
+
+# The same, which also gives the mean of each colour as its features, and as its map how bright and how dark each of
+# 7 x 7 places is.
+ONNX_WITH_MAP = base64.b64decode("""
+CAg6iAYKGwoFaW1hZ2USAWYiBENhc3QqCQoCdG8YAaABAgo0CgFmEgFtIgpSZWR1Y2VNZWFuKg8KBGF4ZXNAAUACQAOgAQcqDwoIa2VlcGRpbXMYAK
+ABAgoOCgFtCgFrEgFhIgNNdWwKEQoDb25lCgFhEgJiMCIDU3ViChcKAWEKA2F4MRICYTEiCVVuc3F1ZWV6ZQoYCgJiMAoDYXgxEgJiMSIJVW5zcXVl
+ZXplCiAKAmExCgJiMRIBYyIGQ29uY2F0KgsKBGF4aXMYAaABAgoaCgFjCgFzEg1wcm9iYWJpbGl0aWVzIgNNdWwKOQoBZhIIZmVhdHVyZXMiClJlZH
+VjZU1lYW4qDQoEYXhlc0ABQAKgAQcqDwoIa2VlcGRpbXMYAKABAgokCgFmEgF0IglUcmFuc3Bvc2UqEQoEcGVybUAAQANAAUACoAEHCjMKAXQSBGdy
+ZXkiClJlZHVjZU1lYW4qCwoEYXhlc0ABoAEHKg8KCGtlZXBkaW1zGAGgAQIKRAoEZ3JleRIGcGxhY2VzIgtBdmVyYWdlUG9vbCoVCgxrZXJuZWxfc2
+hhcGVAIEAgoAEHKhAKB3N0cmlkZXNAIEAgoAEHChcKBnBsYWNlcwoBaxIFbGlnaHQiA011bAoXCgNvbmUKBWxpZ2h0EgRkYXJrIgNTdWIKMgoFbGln
+aHQKBGRhcmsSDmFjdGl2YXRpb25fbWFwIgZDb25jYXQqCwoEYXhpcxgBoAECEgFnKgsQAUIBa0oEgYCAOyoNEAFCA29uZUoEAACAPyoTCAEQB0IDYX
+gxSggBAAAAAAAAACoLEAFCAXNKBDMzcz9aJgoFaW1hZ2USHQobCAISFwoHEgViYXRjaAoDCOABCgMI4AEKAggDYiQKDXByb2JhYmlsaXRpZXMSEwoR
+CAESDQoHEgViYXRjaAoCCAJiHwoIZmVhdHVyZXMSEwoRCAESDQoHEgViYXRjaAoCCANiLQoOYWN0aXZhdGlvbl9tYXASGwoZCAESFQoHEgViYXRjaA
+oCCAIKAggHCgIIB0IECgAQEA==
 """)
 
 
@@ -22,10 +40,10 @@ def manifest(onnx: bytes = ONNX, **changes: Any) -> bytes:
     """A manifest that describes the network, with some fields changed; None removes a field."""
     sha256 = hashlib.sha256(onnx).hexdigest()
     fields = {
-        "format": 1,
+        "format": FORMAT,
         "version": sha256[:12],
         "labels": ["bicycle", "motorcycle"],
-        "input_shape": [32, 32, 3],
+        "input_shape": list(INPUT_SHAPE),
         "input_dtype": "uint8",
         "threshold": 0.7,
         "sha256": sha256,
