@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import IO, Final
 
 import numpy as np
+from PIL import Image
 
 from training.data.errors import DataRefusedError
-from training.data.pictures import LabelledImages, canonical
+from training.data.pictures import LabelledImages, Pixels, canonical
+from training.data.threads import THREADS, Listener, in_threads
+from vehiclevision.image_gate import encode, model_input
 
 FOLDER: Final = "cifar-100-binary"
 CLASS_NAMES: Final = "fine_label_names.txt"
@@ -66,32 +69,32 @@ OFFICIAL: Final = Archive(
 )
 
 
-def read_archive(file: Path, archive: Archive, split: str) -> LabelledImages:
+def read_archive(file: Path, archive: Archive, split: str, listener: Listener) -> LabelledImages:
     """The pictures of a checked archive; nothing is ever unpacked to a path that an archive chose."""
     archive.check(file)
-    wanted = [f"{FOLDER}/{split}.bin", f"{FOLDER}/{CLASS_NAMES}"]
+    members = [f"{FOLDER}/{split}.bin", f"{FOLDER}/{CLASS_NAMES}"]
     try:
         with _Unpacked(file) as unpacked, tarfile.open(fileobj=unpacked, mode="r|") as tar:
-            found = {member.name: _content(tar, member) for member in tar if member.name in wanted}
+            contents = {member.name: _content(tar, member) for member in tar if member.name in members}
     except (tarfile.TarError, zlib.error, EOFError, OSError) as exc:
         raise DataRefusedError(f"{file.name} is no readable .tar.gz. Download it again.") from exc
-    for name in wanted:
-        if name not in found:
+    for name in members:
+        if name not in contents:
             raise DataRefusedError(f"The archive has no {name}. Use CIFAR-100's binary version.")
-    return from_records(found[wanted[0]], found[wanted[1]])
+    return from_records(contents[members[0]], contents[members[1]], listener)
 
 
-def read_folder(folder: Path, split: str) -> LabelledImages:
+def read_folder(folder: Path, split: str, listener: Listener) -> LabelledImages:
     """The pictures of the unpacked archive."""
     records, names = folder / f"{split}.bin", folder / CLASS_NAMES
     if not names.is_file():
         raise DataRefusedError(f"{folder} has no {CLASS_NAMES}. Unpack the whole archive.")
     if records.stat().st_size + names.stat().st_size > MAX_UNPACKED_BYTES:
         raise DataRefusedError(f"{records} is far larger than CIFAR-100's. Unpack the official archive.")
-    return from_records(records.read_bytes(), names.read_bytes())
+    return from_records(records.read_bytes(), names.read_bytes(), listener)
 
 
-def from_records(records: bytes, names: bytes) -> LabelledImages:
+def from_records(records: bytes, names: bytes, listener: Listener = lambda done, total: None) -> LabelledImages:
     """Records of coarse label, fine label, 1024 red, 1024 green and 1024 blue bytes."""
     class_names = names.decode("ascii", errors="replace").split()
     if not records or len(records) % RECORD_BYTES:
@@ -101,8 +104,16 @@ def from_records(records: bytes, names: bytes) -> LabelledImages:
     if numbers.max() >= len(class_names):
         raise DataRefusedError(f"A record has class {numbers.max()}, but {len(class_names)} classes have a name.")
     planes = table[:, 2:].reshape(-1, 3, RECORD_SIDE, RECORD_SIDE)
-    # The gate leaves a 32 x 32 RGB picture as it is (a test holds it to that), so these need no trip through it.
-    return canonical(planes.transpose(0, 2, 3, 1), numbers, class_names, LAYOUT, ())
+    files: list[bytes] = []
+    for file in in_threads(_file, planes.transpose(0, 2, 3, 1), THREADS):
+        files.append(file)
+        listener(len(files), len(planes))
+    return canonical(files, numbers, class_names, LAYOUT, ())
+
+
+def _file(pixels: Pixels) -> bytes:
+    """What the gate makes of these pixels in a lossless file (a test holds it to that)."""
+    return encode(model_input(Image.fromarray(pixels)))
 
 
 def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:

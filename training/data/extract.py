@@ -5,10 +5,10 @@ that `training.data.transform` wrote: the same pictures are the same data in eac
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
 
@@ -16,16 +16,14 @@ from training.data import cifar100
 from training.data.cifar100 import Archive
 from training.data.errors import DataRefusedError
 from training.data.manifest import Entry, is_transformed, read_entry, read_manifest
-from training.data.pictures import LabelledImages, Pixels, Refused, canonical, normalised_pixels
-from training.data.threads import in_threads
+from training.data.pictures import LabelledImages, Refused, canonical, is_normalised, normalised
+from training.data.threads import THREADS, in_threads
+from training.data.threads import Listener as Listener  # noqa: PLC0414 - also found here
 from vehiclevision.errors import InvalidImageError
 from vehiclevision.image_gate import Limits
 
-# Is told how many pictures are done, of how many.
-Listener: TypeAlias = Callable[[int, int], None]
-
-# Pillow decodes outside Python's lock. Each thread holds one photo, at most 200 MiB of it.
-THREADS: Final = min(4, os.cpu_count() or 1)
+# The photos of a folder come from SOURCE where their names are SOURCE__NAME.
+SOURCE_ENDS: Final = "__"
 NOT_A_FILE: Final = "NOT_A_FILE"
 _MAX_NAME_BYTES: Final = 200
 
@@ -41,12 +39,12 @@ def extract(
     if not source.exists():
         raise DataRefusedError(f"There is no {source}. Name a folder per class or CIFAR-100's binary archive.")
     if source.is_file():
-        return cifar100.read_archive(source, archive, split)
+        return cifar100.read_archive(source, archive, split, listener)
     for folder in (source, source / cifar100.FOLDER):
         if (folder / f"{split}.bin").is_file():
-            return cifar100.read_folder(folder, split)
+            return cifar100.read_folder(folder, split, listener)
     if (source / archive.name).is_file():
-        return cifar100.read_archive(source / archive.name, archive, split)
+        return cifar100.read_archive(source / archive.name, archive, split, listener)
     if is_transformed(source):
         return _from_transformed(source, listener)
     return _from_class_folders(source, listener)
@@ -55,20 +53,28 @@ def extract(
 def _from_class_folders(source: Path, listener: Listener) -> LabelledImages:
     class_names = [check_class_name(name) for name in sorted(entry.name for entry in _folders(source))]
     files = [(number, file) for number, name in enumerate(class_names) for file in _files(source, source / name)]
-    pixels: list[Pixels] = []
+    pictures: list[bytes] = []
     numbers: list[int] = []
+    sources: list[str] = []
     refused: list[Refused] = []
     outcomes = in_threads(_normalised, (file for _, file in files), THREADS)
     for done, ((number, file), outcome) in enumerate(zip(files, outcomes, strict=True), start=1):
         if isinstance(outcome, str):
             refused.append(Refused(f"{class_names[number]}/{_printable(file.name)}", outcome))
         else:
-            pixels.append(outcome)
+            pictures.append(outcome)
             numbers.append(number)
+            sources.append(_source_of(file.name))
         listener(done, len(files))
-    if not pixels:
+    if not pictures:
         raise DataRefusedError(f"{source} holds no pictures. Put them into one folder per class.")
-    return canonical(np.stack(pixels), np.array(numbers), class_names, "folder-per-class", tuple(refused))
+    known = sources if any(sources) else ()
+    return canonical(pictures, np.array(numbers), class_names, "folder-per-class", tuple(refused), sources=known)
+
+
+def _source_of(file_name: str) -> str:
+    source, ends, _ = file_name.partition(SOURCE_ENDS)
+    return _printable(source) if ends else ""
 
 
 def check_class_name(name: str) -> str:
@@ -101,14 +107,14 @@ def _check_inside(root: Path, path: Path) -> None:
         raise DataRefusedError(f"{where} leads out of the data folder. Copy what it points to into the folder.")
 
 
-def _normalised(file: Path) -> Pixels | str:
-    """The pixels of a photo, or the reason for its refusal."""
+def _normalised(file: Path) -> bytes | str:
+    """What the gate makes of a photo, or the reason for its refusal."""
     if not file.is_file():  # a folder, a pipe that would wait for a writer for ever, a link to nothing
         return NOT_A_FILE
     try:
         with file.open("rb") as stream:
             # One byte more than is allowed, never a whole file of gigabytes: the gate refuses it by itself.
-            return normalised_pixels(stream.read(Limits().max_bytes + 1))
+            return normalised(stream.read(Limits().max_bytes + 1))
     except InvalidImageError as error:
         return error.reason.value
     except OSError as exc:
@@ -119,26 +125,28 @@ def _from_transformed(folder: Path, listener: Listener) -> LabelledImages:
     manifest = read_manifest(folder)
     entries = [entry for entry in manifest.entries if entry.is_picture]
     class_names = sorted({entry.class_name for entry in entries})
-    pixels: list[Pixels] = []
-    for done, picture in enumerate(in_threads(partial(_written, folder), entries, THREADS), start=1):
-        pixels.append(picture)
-        listener(done, len(entries))
-    if not pixels:
+    pictures: list[bytes] = []
+    for picture in in_threads(partial(_written, folder), entries, THREADS):
+        pictures.append(picture)
+        listener(len(pictures), len(entries))
+    if not pictures:
         raise DataRefusedError(f"{folder} holds no pictures. Transform a source that does.")
     numbers = np.array([class_names.index(entry.class_name) for entry in entries])
-    images = canonical(np.stack(pixels), numbers, class_names, str(manifest.facts.get("layout")), manifest.refused)
+    sources = [entry.source for entry in entries]
+    known = sources if any(sources) else ()
+    layout = str(manifest.facts.get("layout"))
+    images = canonical(pictures, numbers, class_names, layout, manifest.refused, sources=known)
     if images.data_hash() != manifest.data_hash:
         raise DataRefusedError(f"{folder} does not hold the pictures that its data manifest tells of. Transform again.")
     return images
 
 
-def _written(folder: Path, entry: Entry) -> Pixels:
-    try:
-        return normalised_pixels(read_entry(folder, entry))
-    except InvalidImageError as error:
-        raise DataRefusedError(
-            f"{entry.path} is no picture of ours ({error.reason.value}). Transform again."
-        ) from error
+def _written(folder: Path, entry: Entry) -> bytes:
+    """A picture as it was written, not encoded again."""
+    content = read_entry(folder, entry)
+    if not is_normalised(content):
+        raise DataRefusedError(f"{entry.path} is no picture that the image gate made. Transform again.")
+    return content
 
 
 def _printable(name: str) -> str:

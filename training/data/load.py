@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 DEFAULT_PREFIX: Final = "training-data"
 # As many as boto3 keeps connections open for, unless it is told otherwise.
 THREADS: Final = 10
-_CONTENT_TYPES: Final = {".png": "image/png", ".lst": "text/tab-separated-values", ".json": "application/json"}
+_CONTENT_TYPES: Final = {".jpg": "image/jpeg", ".lst": "text/tab-separated-values", ".json": "application/json"}
 _MAX_PREFIX_BYTES: Final = 300
 
 

@@ -17,7 +17,10 @@ from training.data.pictures import Refused
 MANIFEST: Final = "manifest.json"
 # Lies in a folder for as long as it is being written.
 UNFINISHED: Final = ".vehiclevision-unfinished"
-FORMAT: Final = "vehiclevision-data-1"
+_FORMATS: Final = "vehiclevision-data-"
+FORMAT: Final = f"{_FORMATS}2"
+# Pictures of 32 x 32 pixels, as PNGs.
+EARLIER_FORMAT: Final = f"{_FORMATS}1"
 MAX_BYTES: Final = 1_000_000_000
 MAX_PICTURE_BYTES: Final = 1_000_000
 
@@ -37,12 +40,16 @@ _AGAIN: Final = "Make the folder anew: vehiclevision data transform SOURCE --out
 
 @dataclass(frozen=True)
 class Entry:
-    """One file of the folder: its path there, its content, and the part of the split it belongs to ("" for a list)."""
+    """One file of the folder: its path there, its content, the part of the split it belongs to, where it comes from.
+
+    A list belongs to no part: "". Neither need a picture come from a source with a name.
+    """
 
     path: str
     sha256: str
     bytes: int
     part: str = ""
+    source: str = ""
 
     @property
     def is_picture(self) -> bool:
@@ -87,12 +94,16 @@ def read_manifest(folder: Path) -> Manifest:
         if path.stat().st_size > MAX_BYTES:
             raise DataRefusedError(f"{path} is too large for a data manifest.", _AGAIN)
         facts = json.loads(path.read_bytes())
-        made_here = facts.pop("format") == FORMAT
+        made_by = facts.pop("format")
+        if made_by == EARLIER_FORMAT:
+            raise DataRefusedError(
+                f"{folder} was transformed by an earlier release, for a model that saw 32 x 32 pixels.", _AGAIN
+            )
         refused = tuple(Refused(**item) for item in facts.pop("refused"))
         entries = tuple(Entry(**item) for item in facts.pop("files"))
         manifest = Manifest(facts, refused, entries)
         is_hash = _HASH.fullmatch(manifest.data_hash) is not None
-        sound = made_here and is_hash and all(_is_ours(entry) for entry in entries)
+        sound = made_by == FORMAT and is_hash and all(_is_ours(entry) for entry in entries)
     except FileNotFoundError as exc:
         raise DataRefusedError(f"{folder} has no {MANIFEST}, so it is no completely transformed data.", _AGAIN) from exc
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
@@ -103,10 +114,10 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def is_transformed(folder: Path) -> bool:
-    """Whether this program wrote the folder, completely or not."""
+    """Whether this program wrote the folder, in this release or another, completely or not."""
     try:
         with (folder / MANIFEST).open("rb") as stream:
-            return FORMAT.encode() in stream.read(100)
+            return _FORMATS.encode() in stream.read(100)
     except OSError:
         return (folder / UNFINISHED).is_file()
 
@@ -131,7 +142,7 @@ def _lines(items: Iterable[Entry | Refused]) -> str:
 
 def _is_ours(entry: Entry) -> bool:
     """Whether it names a file within the folder, of the kinds that are written there."""
-    if not all(isinstance(value, str) for value in (entry.path, entry.sha256, entry.part)):
+    if not all(isinstance(value, str) for value in (entry.path, entry.sha256, entry.part, entry.source)):
         return False
     parts = entry.path.split("/")
     plain = all(part not in ("", ".", "..") and part.isprintable() for part in parts) and "\\" not in entry.path

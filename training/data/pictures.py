@@ -15,7 +15,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from training.data.errors import DataRefusedError as DataRefusedError  # noqa: PLC0414 - also found here
-from vehiclevision.image_gate import normalise
+from vehiclevision.errors import InvalidImageError
+from vehiclevision.image_gate import MAX_JPEG_BYTES, decode, normalise
 from vehiclevision.labels import LABELS, MODEL_INPUT_SIDE
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
@@ -24,6 +25,9 @@ Classes: TypeAlias = npt.NDArray[np.int64]
 SIDE: Final = MODEL_INPUT_SIDE
 # Decoded, a picture takes 147 KiB: never more than so many at a time.
 BATCH: Final = 64
+# What Pillow begins a JPEG with when it is given nothing but pixels: a bare JFIF block, then the tables.
+_BEGINNING: Final = bytes.fromhex("ffd8ffe000104a46494600010100000100010000ffdb")
+_END: Final = bytes.fromhex("ffd9")
 
 
 @dataclass(frozen=True)
@@ -64,8 +68,8 @@ class LabelledImages:
 
     def counts(self) -> dict[str, int]:
         """How many pictures each class has."""
-        found = Counter(self.classes.tolist())
-        return {name: found[number] for number, name in enumerate(self.class_names)}
+        numbers = Counter(self.classes.tolist())
+        return {name: numbers[number] for number, name in enumerate(self.class_names)}
 
     def data_hash(self) -> str:
         """SHA-256 over class names, class numbers and files."""
@@ -88,8 +92,19 @@ def data_manifest(images: LabelledImages) -> dict[str, object]:
 
 
 def normalised(data: bytes) -> bytes:
-    """The file that the product's image gate makes of an upload."""
-    return normalise(data).jpeg
+    """The file that the product's image gate makes of an upload; what it made before is not encoded again."""
+    return data if is_normalised(data) else normalise(data).jpeg
+
+
+def is_normalised(data: bytes) -> bool:
+    """Whether it is a sound JPEG of the model's size without metadata, such as the gate makes."""
+    if len(data) > MAX_JPEG_BYTES or not data.startswith(_BEGINNING) or not data.endswith(_END):
+        return False
+    try:
+        image = decode(data)
+    except InvalidImageError:
+        return False
+    return (image.format, image.width, image.height) == ("JPEG", SIDE, SIDE)
 
 
 def decoded(file: bytes) -> Pixels:
@@ -114,9 +129,10 @@ def canonical(
     names: Sequence[str],
     layout: str,
     refused: tuple[Refused, ...],
+    *,
     sources: Sequence[str] = (),
 ) -> LabelledImages:
-    """The product's labels first, the other classes by name, pictures by content within their class."""
+    """The product's labels first, the other classes by name, pictures by content and source within their class."""
     missing = [label for label in LABELS if label not in names]
     if missing:
         raise DataRefusedError(f"The data has no class {' or '.join(missing)}. Name its folders after the labels.")
@@ -124,7 +140,8 @@ def canonical(
     class_names = (*LABELS, *sorted(present - set(LABELS)))
     renumbered = np.array([class_names.index(name) if name in class_names else -1 for name in names])[numbers]
     contents = [content_hash(file) for file in files]
-    order = sorted(range(len(numbers)), key=lambda index: (renumbered[index], contents[index]))
+    named = sources or [""] * len(files)
+    order = sorted(range(len(numbers)), key=lambda index: (renumbered[index], contents[index], named[index]))
     return LabelledImages(
         tuple(files[index] for index in order),
         renumbered[order],
@@ -132,4 +149,19 @@ def canonical(
         layout,
         refused,
         tuple(sources[index] for index in order) if sources else (),
+    )
+
+
+def combined(parts: Sequence[LabelledImages]) -> LabelledImages:
+    """Several sets of pictures as one; classes of the same name are joined, each picture keeps its source."""
+    names = sorted({name for part in parts for name in part.class_names})
+    numbers = [[names.index(part.class_names[number]) for number in part.classes] for part in parts]
+    sources = [source for part in parts for source in part.sources or ("",) * len(part)]
+    return canonical(
+        [file for part in parts for file in part.files],
+        np.array([number for several in numbers for number in several], dtype=np.int64),
+        names,
+        " + ".join(part.layout for part in parts),
+        tuple(refused for part in parts for refused in part.refused),
+        sources=sources if any(sources) else (),
     )

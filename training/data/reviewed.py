@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training.data.errors import DataRefusedError
-from training.data.pictures import Classes, LabelledImages, Pixels, normalised_pixels
+from training.data.pictures import Classes, LabelledImages, normalised
 from training.data.split import Indices, Split, near_duplicate_groups
 from vehiclevision.errors import InvalidImageError
 from vehiclevision.image_gate import Limits
@@ -15,6 +15,8 @@ from vehiclevision.labels import LABELS
 
 NEITHER: Final = "neither"
 REVIEW_LABELS: Final = (*LABELS, NEITHER)
+# The gate's JPEGs are learnt from as they are; PNGs of releases before it made JPEGs go through it again.
+SUFFIXES: Final = (".jpg", ".png")
 # So many draws an epoch for one reviewed picture: they are few, and what uploads look like now.
 REPEATS: Final = 4
 # However often they are drawn, no more than this share of the training part is theirs.
@@ -22,20 +24,20 @@ MOST_SHARE: Final = 0.3
 
 
 def read_reviewed(folder: Path) -> LabelledImages:
-    """The pictures in the order of their hashes; files that are no pictures are left out."""
-    pixels: list[Pixels] = []
+    """The pictures in the order of their names, which are hashes; files that are no pictures are left out."""
+    files: list[bytes] = []
     classes: list[int] = []
     for number, label in enumerate(REVIEW_LABELS):
-        for path in sorted((folder / label).glob("*.png")):
+        for path in sorted(path for suffix in SUFFIXES for path in (folder / label).glob(f"*{suffix}")):
             try:
                 with path.open("rb") as stream:
-                    pixels.append(normalised_pixels(stream.read(Limits().max_bytes + 1)))
+                    files.append(normalised(stream.read(Limits().max_bytes + 1)))
             except InvalidImageError:
                 continue
             classes.append(number)
-    if not pixels:
+    if not files:
         raise DataRefusedError(f"{folder} holds no reviewed pictures.", "Label some: vehiclevision review")
-    return LabelledImages(np.stack(pixels), np.array(classes, dtype=np.int64), REVIEW_LABELS, "reviewed")
+    return LabelledImages(tuple(files), np.array(classes, dtype=np.int64), REVIEW_LABELS, "reviewed")
 
 
 def joined(
@@ -53,11 +55,12 @@ def joined(
         names = (*names, NEITHER)
     numbers: Classes = np.array([names.index(REVIEW_LABELS[number]) for number in learnt.classes], dtype=np.int64)
     images = LabelledImages(
-        np.concatenate([base.pixels, learnt.pixels]),
+        (*base.files, *learnt.files),
         np.concatenate([base.classes, numbers]),
         names,
         base.layout,
         base.refused,
+        (*base.sources, *[""] * len(learnt)) if base.sources else (),
     )
     added: Indices = np.arange(len(base), len(images))
     repeats = repeats_of(len(parts.train), len(added))
@@ -73,6 +76,6 @@ def repeats_of(base: int, reviewed: int) -> int:
 
 def _alike(reviewed: LabelledImages, held_out: LabelledImages) -> npt.NDArray[np.bool_]:
     """Which reviewed pictures share a group of near-duplicates with a held-out one."""
-    groups = near_duplicate_groups(np.concatenate([held_out.pixels, reviewed.pixels]))
-    found: npt.NDArray[np.bool_] = np.isin(groups[len(held_out) :], groups[: len(held_out)])
-    return found
+    groups = near_duplicate_groups((*held_out.files, *reviewed.files))
+    alike: npt.NDArray[np.bool_] = np.isin(groups[len(held_out) :], groups[: len(held_out)])
+    return alike

@@ -1,14 +1,20 @@
 """Work in a few threads at a time, with results in order."""
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
+# Is told how much is done, of how much.
+Listener: TypeAlias = Callable[[int, int], None]
+
+# Pillow works outside Python's lock. Each thread holds one photo, at most 200 MiB of it.
+THREADS: Final = min(4, os.cpu_count() or 1)
 _AHEAD_PER_THREAD: Final = 4
 
 

@@ -1,8 +1,8 @@
 """Transform: a folder that SageMaker's built-in image classification and our own training both read.
 
-    train/CLASS/*.png        validation/CLASS/*.png        what the lists name
+    train/CLASS/*.jpg        validation/CLASS/*.jpg        what the lists name
     train_lst/train.lst      validation_lst/validation.lst index, class number, path: tab-separated, one picture a line
-    rest/CLASS/*.png         the classes that the lists do not name
+    rest/CLASS/*.jpg         the classes that the lists do not name
     manifest.json            what is in the folder, written last
 
 The same pictures give the same bytes, and a second run writes nothing.
@@ -34,7 +34,7 @@ from training.data.manifest import (
     Manifest,
     is_transformed,
 )
-from training.data.pictures import LabelledImages, content_hash, data_manifest, png
+from training.data.pictures import SIDE, LabelledImages, content_hash, data_manifest
 from training.data.split import Split, split
 from vehiclevision.labels import LABELS
 
@@ -103,7 +103,8 @@ def write(
         folder.check()
         entries = []
         for done, picture in enumerate(pictures, start=1):
-            entries.append(folder.put(picture.path, png(images.pixels[picture.index]), picture.part))
+            source = images.sources[picture.index] if images.sources else ""
+            entries.append(folder.put(picture.path, images.files[picture.index], picture.part, source))
             listener(done, len(pictures))
         for channel, list_folder in ((TRAIN, TRAIN_LIST), (VALIDATION, VALIDATION_LIST)):
             entries.append(folder.put(f"{list_folder}/{channel}.lst", _list(channel, pictures)))
@@ -124,11 +125,11 @@ def _pictures(images: LabelledImages, parts: Split, listed: int) -> Iterator[_Pi
         taken[stem] += 1
         # A picture that the source holds twice counts twice, here as there.
         again = f"-{taken[stem]}" if taken[stem] > 1 else ""
-        yield _Picture(index, f"{stem}{again}.png", number, part)
+        yield _Picture(index, f"{stem}{again}.jpg", number, part)
 
 
 def _name(images: LabelledImages, index: int) -> str:
-    return content_hash(images.pixels[index])[:_NAME_DIGITS]
+    return content_hash(images.files[index])[:_NAME_DIGITS]
 
 
 def _list(channel: str, pictures: Iterable[_Picture]) -> bytes:
@@ -147,7 +148,7 @@ def _facts(images: LabelledImages, parts: Split) -> dict[str, Any]:
     del facts["refused"]
     return {
         **facts,
-        "side": int(images.pixels.shape[1]),
+        "side": SIDE,
         "parts": {name: images.part(getattr(parts, name)).counts() for name in PARTS},
         "near_duplicates": parts.near_duplicates,
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
@@ -159,7 +160,7 @@ def _builtin(images: LabelledImages, pictures: Iterable[_Picture], listed: int) 
     return {
         "num_classes": listed,
         "num_training_samples": sum(picture.path.startswith(f"{TRAIN}/") for picture in pictures),
-        "image_shape": f"3,{images.pixels.shape[1]},{images.pixels.shape[2]}",
+        "image_shape": f"3,{SIDE},{SIDE}",
         "classes": list(images.class_names[:listed]),
     }
 
@@ -182,7 +183,7 @@ class _Folder:
             if path.is_symlink():
                 raise DataRefusedError(f"{path} is a link.", _ANOTHER)
 
-    def put(self, relative: str, content: bytes, part: str = "") -> Entry:
+    def put(self, relative: str, content: bytes, part: str = "", source: str = "") -> Entry:
         """The file with this content, written only where it is not there already."""
         path = self.root / relative
         if path.parent.is_symlink():
@@ -194,7 +195,7 @@ class _Folder:
             path.parent.mkdir(parents=True, exist_ok=True)
             _write(path, content)
             self.written += 1
-        return Entry(relative, hashlib.sha256(content).hexdigest(), len(content), part)
+        return Entry(relative, hashlib.sha256(content).hexdigest(), len(content), part, source)
 
     def remove_all_but(self, relatives: Iterable[str]) -> None:
         """Remove what an earlier run with other pictures left; only this program's own folders are looked into."""
