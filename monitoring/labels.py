@@ -1,10 +1,10 @@
-"""Pictures that a person has named: one PNG each, in a folder per label, called after what is in them.
+"""Pictures that a person has named: one JPEG each, in a folder per label, called after what is in them.
 
-    reviewed/bicycle/{sha256}.png          put up for review: unsure ones, and a sample of the sure ones
-    reviewed/motorcycle/{sha256}.asked.png somebody asked about this very picture, mostly because it was wrong
+    reviewed/bicycle/{sha256}.jpg          put up for review: unsure ones, and a sample of the sure ones
+    reviewed/motorcycle/{sha256}.asked.jpg somebody asked about this very picture, mostly because it was wrong
 
-The PNG is what the endpoint was sent, so a label finds its captured record by the hash alone. Pictures that somebody
-asked about teach the model, but say nothing about how often it is wrong.
+The JPEG is what the endpoint was sent, so a label finds its captured record by the hash alone. Pictures that somebody
+asked about teach the model, but say nothing about how often it is wrong. Earlier releases sent and kept PNGs.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from monitoring.errors import SourceError
 from vehiclevision.labels import LABELS
@@ -21,10 +21,23 @@ NEITHER: Final = "neither"
 REVIEW_LABELS: Final = (*LABELS, NEITHER)
 PREFIX: Final = "reviewed/"
 ASKED: Final = ".asked"
+SUFFIX: Final = ".jpg"
+SUFFIXES: Final = (SUFFIX, ".png")
 # One in five is held out for ever, by its hash: what decides between two models was never learnt from.
 HELD_OUT_BELOW: Final = 51
-_NAME: Final = re.compile(rf"(?:^|/)({'|'.join(REVIEW_LABELS)})/([0-9a-f]{{64}})({re.escape(ASKED)})?\.png$")
+_NAME: Final = re.compile(
+    rf"(?:^|/)({'|'.join(REVIEW_LABELS)})/([0-9a-f]{{64}})({re.escape(ASKED)})?({'|'.join(map(re.escape, SUFFIXES))})$"
+)
 _BUCKET: Final = re.compile(r"^s3://([^/]+)/?(.*)$")
+
+
+class Name(NamedTuple):
+    """The parts of a reviewed picture's name."""
+
+    label: str
+    digest: str
+    asked: bool
+    suffix: str
 
 
 @dataclass(frozen=True)
@@ -40,20 +53,20 @@ class Labels:
         return {digest: label for digest, label in self.by_digest.items() if digest not in self.asked}
 
 
-def digest_of(png: bytes) -> str:
+def digest_of(file: bytes) -> str:
     """What a picture is called."""
-    return hashlib.sha256(png).hexdigest()
+    return hashlib.sha256(file).hexdigest()
 
 
 def key_of(label: str, digest: str, *, asked: bool = False) -> str:
     """Where a reviewed picture lies in the bucket."""
-    return f"{PREFIX}{label}/{digest}{ASKED if asked else ''}.png"
+    return f"{PREFIX}{label}/{digest}{ASKED if asked else ''}{SUFFIX}"
 
 
-def parse(name: str) -> tuple[str, str, bool] | None:
-    """Label, hash, and whether somebody asked about it, of a reviewed picture's name; None if it is none."""
+def parse(name: str) -> Name | None:
+    """What a reviewed picture's name says; None if it is none."""
     parts = _NAME.search(name)
-    return (parts[1], parts[2], bool(parts[3])) if parts else None
+    return Name(parts[1], parts[2], bool(parts[3]), parts[4]) if parts else None
 
 
 def held_out(digest: str) -> bool:
@@ -69,10 +82,9 @@ def read(address: str, s3: Any = None) -> Labels:
     asked: set[str] = set()
     for name in sorted(names):
         if parts := parse(name):
-            label, digest, was_asked = parts
-            found[digest] = label
-            if was_asked:
-                asked.add(digest)
+            found[parts.digest] = parts.label
+            if parts.asked:
+                asked.add(parts.digest)
     return Labels(found, frozenset(asked))
 
 
@@ -87,7 +99,7 @@ def _in_folder(folder: Path) -> Iterator[str]:
             f"There is no folder {folder}.", "Give a folder with bicycle/, motorcycle/ and neither/ in it."
         )
     for label in REVIEW_LABELS:
-        for path in (folder / label).glob("*.png"):
+        for path in (folder / label).glob("*"):
             yield f"{label}/{path.name}"
 
 

@@ -121,12 +121,12 @@ def decide(desk: Desk, case: Case, label: str, *, again: bool = False) -> Review
             "Start it again first, or upload it anew.",
         )
     try:
-        png = normalise(picture(desk, case)).png
+        jpeg = normalise(picture(desk, case)).jpeg
     except InvalidImageError as error:
         raise LabelRefusedError(f"The photo is no usable picture ({error}).", "It needs no label.") from error
     _note(desk, case, label, again=again)
-    digest = digest_of(png)
-    stored = _keep(desk, png, digest, label, asked=case.asked)
+    digest = digest_of(jpeg)
+    stored = _keep(desk, jpeg, digest, label, asked=case.asked)
     found = Reviewed(label, ROUTES.get(label), digest, stored, changed=label != _said(case))
     _announce(desk, case, found)
     _close(desk, case, found)
@@ -166,10 +166,10 @@ def _note(desk: Desk, case: Case, label: str, *, again: bool) -> None:
         ) from error
 
 
-def _keep(desk: Desk, png: bytes, digest: str, label: str, *, asked: bool) -> str:
+def _keep(desk: Desk, jpeg: bytes, digest: str, label: str, *, asked: bool) -> str:
     """The picture among those that are learnt from, under this label and no other."""
     wanted = key_of(label, digest, asked=asked)
-    desk.s3.put_object(Bucket=desk.bucket, Key=wanted, Body=png, ContentType="image/png")
+    desk.s3.put_object(Bucket=desk.bucket, Key=wanted, Body=jpeg, ContentType="image/jpeg")
     for other in REVIEW_LABELS:
         for was_asked in (False, True):
             if (key := key_of(other, digest, asked=was_asked)) != wanted:

@@ -20,11 +20,16 @@ from monitoring.errors import LabelRefusedError
 from monitoring.review import Case, Desk, Reviewed, decide, drawn, picture
 from vehiclevision import image_gate
 from vehiclevision.errors import InvalidImageError
+from vehiclevision.labels import MODEL_INPUT_SIDE
 
 SUCCESS: Final = 0
 LABELS: Final = {"b": "bicycle", "m": "motorcycle", "n": "neither"}
 SKIP, QUIT = "s", "q"
-COLUMNS: Final = 48
+# Below the picture there is room for what is said of it and asked. With fewer lines nobody could tell what it shows, so
+# that a low terminal scrolls; more columns than the model's input has show nothing more.
+LINES_BELOW: Final = 6
+LEAST_LINES: Final = 24
+MAX_COLUMNS: Final = MODEL_INPUT_SIDE
 QUESTION: Final = "[b]icycle  [m]otorcycle  [n]either  [s]kip  [q]uit: "
 
 
@@ -85,9 +90,10 @@ def ask(desk: Desk, record: Record, place: str, folder: Path) -> str:
         notes().print(f"{error} It is left out.")
         return SKIP
     # The upload's own bytes are hostile until they are decoded: what a viewer gets is a picture made anew.
-    shown = folder / f"{place.replace(' ', '-')}.png"
+    shown = folder / f"{place.replace(' ', '-')}.jpg"
     shown.write_bytes(image_gate.encode(decoded.working))
-    output().print(in_colours(decoded.working))
+    console = output()
+    console.print(in_colours(decoded.working, console.width - 2, max(LEAST_LINES, console.height - LINES_BELOW)))
     bicycle, motorcycle = record.inferences or (0.0, 0.0)
     kind = "a sure answer, drawn for a check" if record.outcome == CLASSIFIED else "not sure enough"
     output().print(f"  {shown}\n  bicycle {bicycle:.3f}  motorcycle {motorcycle:.3f}  ({kind})")
@@ -154,16 +160,16 @@ def said(found: Reviewed) -> str:
     return f"{found.label}: recorded, announced and kept to learn from; {rider}."
 
 
-def in_colours(image: Image.Image) -> Text:
-    """The picture in the terminal: two pixels to a character, one above the other."""
-    rows = max(2, round(COLUMNS * image.height / image.width / 2) * 2)
-    small = image.resize((COLUMNS, min(rows, COLUMNS)), Image.Resampling.BICUBIC)
-    pixels = small.tobytes()
+def in_colours(image: Image.Image, columns: int, lines: int) -> Text:
+    """The picture in the terminal, as large as fits: two pixels to a character, one above the other."""
+    factor = min(min(columns, MAX_COLUMNS) / image.width, 2 * lines / image.height)
+    width, height = max(1, round(image.width * factor)), 2 * max(1, round(image.height * factor / 2))
+    pixels = image.resize((width, height), Image.Resampling.BICUBIC).tobytes()
     text = Text()
-    for top in range(0, small.height - 1, 2):
+    for top in range(0, height, 2):
         text.append("  ")
-        for column in range(COLUMNS):
-            upper, lower = (tuple(pixels[3 * (row * COLUMNS + column) :][:3]) for row in (top, top + 1))
+        for column in range(width):
+            upper, lower = (tuple(pixels[3 * (row * width + column) :][:3]) for row in (top, top + 1))
             text.append(
                 "▀", Style(color="#{:02x}{:02x}{:02x}".format(*upper), bgcolor="#{:02x}{:02x}{:02x}".format(*lower))
             )

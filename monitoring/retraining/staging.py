@@ -66,6 +66,7 @@ class Picture:
     label: str
     digest: str
     asked: bool
+    suffix: str
     given: datetime
 
 
@@ -191,7 +192,7 @@ def put_dataset(settings: Settings, aws: Aws, name: str, pictures: Sequence[Pict
         channel, picture = one
         s3.copy_object(
             Bucket=place.bucket,
-            Key=f"{prefixes[channel]}{picture.label}/{picture.digest}.png",
+            Key=f"{prefixes[channel]}{picture.label}/{picture.digest}{picture.suffix}",
             CopySource={"Bucket": settings.upload_bucket, "Key": picture.key},
         )
 

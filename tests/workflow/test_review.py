@@ -34,6 +34,6 @@ def test_an_unsure_photo_is_decided_by_a_person(application: Application) -> Non
     assert now is not None
     assert (now["outcome"], now["label"], now["decided_by"]) == ("CLASSIFIED", "bicycle", "human")
     assert KEY not in [found.s3_key for found in review.waiting(table, sure=False)]
-    digest = labels.digest_of(normalise(UNSURE).png)
+    digest = labels.digest_of(normalise(UNSURE).jpeg)
     found = labels.read(f"s3://{application.bucket}/{labels.PREFIX}", application.client("s3"))
     assert found.drawn[digest] == "bicycle"

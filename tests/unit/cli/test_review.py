@@ -82,8 +82,8 @@ def test_a_label_is_recorded_announced_and_kept(deployed: Target, desk: Desk, bu
     [event] = bus.heard
     assert (event["detail-type"], event["label"], event["route"]) == ("VehicleReviewed", "motorcycle", "distant")
     assert (event["s3_key"], event["decided_by"], event["changed"]) == ("uploads/a.jpg", "human", True)
-    digest = labels.digest_of(normalise(photo()).png)
-    assert kept(deployed) == [f"reviewed/motorcycle/{digest}.png"]
+    digest = labels.digest_of(normalise(photo()).jpeg)
+    assert kept(deployed) == [f"reviewed/motorcycle/{digest}.jpg"]
     assert labels.read(f"s3://{desk.bucket}/reviewed/", desk.s3).drawn == {digest: "motorcycle"}
 
 
@@ -213,8 +213,26 @@ def test_in_the_terminal_each_picture_is_shown_and_asked_about(
     answer = called(lambda: review.go_through(deployed, 10, sure=False))
 
     assert "bicycle 0.400  motorcycle 0.350" in answer.out
-    assert ".png" in answer.out
+    assert ".jpg" in answer.out
     assert "▀" in answer.out
     assert "1 of 3 reviewed." in answer.err
     left = [record.s3_key for record in review.waiting(ResultsTable.of(deployed), sure=False)]
     assert left == ["uploads/b.jpg", "uploads/c.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("size", "columns", "lines", "drawn_as"),
+    [
+        ((224, 224), 78, 40, (78, 39)),
+        ((224, 224), 400, 300, (224, 112)),
+        ((40, 200), 78, 30, (12, 30)),
+        ((9, 1), 5, 5, (5, 1)),
+    ],
+)
+def test_a_picture_is_drawn_as_large_as_fits_and_in_its_own_shape(
+    size: tuple[int, int], columns: int, lines: int, drawn_as: tuple[int, int]
+) -> None:
+    """Neither wider nor higher than asked for, and never wider than what the model sees."""
+    rows = review.in_colours(Image.new("RGB", size, "teal"), columns, lines).plain.splitlines()
+
+    assert (len(rows[0].strip()), len(rows)) == drawn_as

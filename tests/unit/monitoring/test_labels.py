@@ -16,8 +16,9 @@ def test_labels_are_read_from_names_and_nothing_else_counts(tmp_path: Path) -> N
     for name in (
         labels.key_of("bicycle", DIGEST),
         labels.key_of("neither", other, asked=True),
-        "reviewed/bicycle/holiday.png",
-        f"reviewed/car/{DIGEST}.png",
+        "reviewed/bicycle/holiday.jpg",
+        f"reviewed/car/{DIGEST}.jpg",
+        f"reviewed/motorcycle/{DIGEST}.gif",
         "reviewed/motorcycle/notes.txt",
     ):
         path = tmp_path / name
@@ -28,6 +29,16 @@ def test_labels_are_read_from_names_and_nothing_else_counts(tmp_path: Path) -> N
 
     assert found.by_digest == {DIGEST: "bicycle", other: "neither"}
     assert found.drawn == {DIGEST: "bicycle"}
+
+
+def test_labels_of_earlier_releases_still_count(tmp_path: Path) -> None:
+    """They are PNGs, asked about or not, and stay PNGs."""
+    (tmp_path / "bicycle").mkdir()
+    (tmp_path / "bicycle" / f"{DIGEST}.png").touch()
+
+    assert labels.read(str(tmp_path)).by_digest == {DIGEST: "bicycle"}
+    assert labels.parse(f"reviewed/neither/{DIGEST}.asked.png") == ("neither", DIGEST, True, ".png")
+    assert labels.parse(labels.key_of("neither", DIGEST)) == ("neither", DIGEST, False, ".jpg")
 
 
 def test_a_folder_that_is_not_there_is_said_so(tmp_path: Path) -> None:

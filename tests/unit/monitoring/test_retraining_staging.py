@@ -90,8 +90,8 @@ def test_held_out_pictures_are_never_learnt_from(aws: Aws) -> None:
     learnt = {key.rpartition("/")[2][:64] for key in copied if "/reviewed/" in key.removeprefix("training-data/")}
     sides: dict[str, set[str]] = {"reviewed": set(), "heldout": set()}
     for key in copied:
-        if key.endswith(".png"):
-            sides[key.split("/")[3]].add(key.rpartition("/")[2].removesuffix(".png"))
+        if key.endswith(labels.SUFFIX):
+            sides[key.split("/")[3]].add(key.rpartition("/")[2].removesuffix(labels.SUFFIX))
     assert learnt
     assert not sides["reviewed"] & sides["heldout"]
     assert all(labels.held_out(digest) for digest in sides["heldout"])
@@ -99,6 +99,20 @@ def test_held_out_pictures_are_never_learnt_from(aws: Aws) -> None:
     asked = {labels.digest_of(f"bicycle {number}".encode()) for number in range(100, 105)}
     assert not asked & sides["heldout"]
     assert plan["labels"] == {"new": 75, "learnt": len(sides["reviewed"]), "held_out": len(sides["heldout"])}
+
+
+def test_a_picture_of_an_earlier_release_is_copied_as_what_it_is(aws: Aws) -> None:
+    """A PNG stays a PNG beside the JPEGs of today."""
+    label(aws, 20)
+    digest = "ff" + labels.digest_of(b"earlier")[2:]
+    key = labels.key_of("bicycle", digest).replace(labels.SUFFIX, ".png")
+    fake_of(aws).objects["photos"][key] = b"earlier"
+    fake_of(aws).moments[key] = NOW
+
+    staged(aws)
+
+    copied = [key for key in fake_of(aws).objects[aws.place.bucket] if digest in key]
+    assert [key.partition("/reviewed/bicycle/")[2] for key in copied] == [f"{digest}.png"]
 
 
 def test_a_label_counts_once(aws: Aws) -> None:
