@@ -6,26 +6,28 @@ import tarfile
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from training.data.cifar100 import CLASS_NAMES, FOLDER, Archive
-from training.data.pictures import LabelledImages
 
 Member = tuple[tarfile.TarInfo, bytes]
 
 
-def binary_records(images: LabelledImages, shuffled_by: int = 0) -> tuple[bytes, bytes]:
-    """The pictures in CIFAR-100's own record layout, and the file of class names."""
-    names = sorted(images.class_names)
-    planes = images.pixels.transpose(0, 3, 1, 2).reshape(len(images), -1)
-    numbers = np.array([[0, names.index(images.class_names[number])] for number in images.classes], np.uint8)
-    records = np.concatenate([numbers, planes], axis=1)
-    np.random.default_rng(shuffled_by).shuffle(records)
-    return records.tobytes(), "".join(f"{name}\n" for name in names).encode()
+def binary_records(folder: Path) -> tuple[bytes, bytes]:
+    """A folder per class of 32 x 32 PNGs in CIFAR-100's own record layout, and the file of class names."""
+    names = sorted(path.name for path in folder.iterdir())
+    records = [
+        np.concatenate([np.array([0, number], np.uint8), np.asarray(Image.open(path)).transpose(2, 0, 1).ravel()])
+        for number, name in enumerate(names)
+        for path in sorted((folder / name).iterdir())
+    ]
+    mixed = np.random.default_rng(0).permutation(np.stack(records))
+    return mixed.tobytes(), "".join(f"{name}\n" for name in names).encode()
 
 
-def members(images: LabelledImages) -> list[Member]:
+def members(folder: Path) -> list[Member]:
     """What an archive of these pictures holds."""
-    records, names = binary_records(images)
+    records, names = binary_records(folder)
     return [member("train.bin", records), member(CLASS_NAMES, names)]
 
 

@@ -4,6 +4,7 @@ import gzip
 import io
 import os
 import tarfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,23 +13,26 @@ import pytest
 from PIL import Image
 
 from tests.unit.training.archives import accepted, binary_records, member, members, write_archive
+from tests.unit.training.conftest import draw_picture
 from training.data.cifar100 import CLASS_NAMES, FOLDER, OFFICIAL
 from training.data.errors import DataRefusedError
 from training.data.extract import extract
-from training.data.pictures import LabelledImages, normalised_pixels, png
-from vehiclevision.image_gate import normalise
+from training.data.pictures import SIDE, LabelledImages, combined, decoded, is_normalised
+from vehiclevision.image_gate import MAX_JPEG_BYTES, encode, normalise
 from vehiclevision.labels import LABELS
 
 
-def test_the_same_pictures_have_one_hash_in_every_layout(drawn: LabelledImages, tmp_path: Path) -> None:
+def test_the_same_pictures_have_one_hash_in_every_layout(
+    drawn: LabelledImages, drawn_folder: Path, tmp_path: Path
+) -> None:
     """A folder per class, the binary folder, the archive and a folder with the archive in it are the same data."""
-    records, names = binary_records(drawn)
+    records, names = binary_records(drawn_folder)
     folder, beside = tmp_path / FOLDER, tmp_path / "fetched"
     folder.mkdir()
     beside.mkdir()
     (folder / "train.bin").write_bytes(records)
     (folder / CLASS_NAMES).write_bytes(names)
-    archive = write_archive(beside / OFFICIAL.name, members(drawn))
+    archive = write_archive(beside / OFFICIAL.name, members(drawn_folder))
 
     hashes = {extract(tmp_path).data_hash(), extract(folder).data_hash()}
     hashes |= {extract(path, archive=archive).data_hash() for path in (beside, beside / OFFICIAL.name)}
@@ -52,70 +56,133 @@ def test_labels_agree_with_the_product(drawn: LabelledImages) -> None:
 
 
 def test_other_pictures_have_another_hash(drawn: LabelledImages) -> None:
-    """One changed level in one picture changes the data hash."""
-    pixels = drawn.pixels.copy()
-    pixels[7, 3, 3, 1] ^= 1
+    """One picture for another, or the same one in another class, changes the data hash."""
+    swapped = replace(drawn, files=(drawn.files[1], *drawn.files[1:]))
+    moved = replace(drawn, classes=np.array([1, *drawn.classes[1:]]))
 
-    changed = LabelledImages(pixels, drawn.classes, drawn.class_names, drawn.layout)
-
-    assert changed.data_hash() != drawn.data_hash()
+    assert len({images.data_hash() for images in (drawn, swapped, moved)}) == 3
 
 
-def test_the_gate_leaves_model_sized_pictures_alone(drawn: LabelledImages) -> None:
-    """A 32 x 32 RGB picture passes the image gate unchanged, so binary records need no trip through it."""
+def test_every_picture_is_what_the_gate_makes_of_the_upload(drawn: LabelledImages, drawn_folder: Path) -> None:
+    """Training sees the files that the endpoint is sent; no pixel comes by another way."""
+    uploads = [path.read_bytes() for path in drawn_folder.rglob("*.png")]
+
+    assert sorted(drawn.files) == sorted(normalise(upload).jpeg for upload in uploads)
+
+
+def test_what_the_gate_made_is_not_encoded_again(drawn: LabelledImages, tmp_path: Path) -> None:
+    """A folder of the gate's own files is the data that they came from, byte for byte."""
+    for index, number in enumerate(drawn.classes):
+        folder = tmp_path / drawn.class_names[number]
+        folder.mkdir(exist_ok=True)
+        (folder / f"{index}.jpg").write_bytes(drawn.files[index])
+
+    assert extract(tmp_path).files == drawn.files
+
+
+def turned(file: bytes) -> bytes:
+    """The same pixels, with a block of metadata that says to turn them."""
+    orientation = Image.Exif()
+    orientation[0x0112] = 6
     buffer = io.BytesIO()
-    Image.fromarray(drawn.pixels[0]).save(buffer, format="PNG")
-
-    passed = normalised_pixels(buffer.getvalue())
-
-    assert np.array_equal(passed, drawn.pixels[0])
+    Image.open(io.BytesIO(file)).save(buffer, "JPEG", quality=95, exif=orientation)
+    return buffer.getvalue()
 
 
-def test_a_written_picture_is_what_the_gate_would_write(drawn: LabelledImages) -> None:
-    """The PNG that is made of pixels passes the gate byte for byte."""
-    written = png(drawn.pixels[0])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        turned,
+        lambda file: file[: len(file) // 2],
+        lambda file: file + b"what trails",
+        lambda file: encode(Image.new("RGB", (SIDE, SIDE - 1))),
+        lambda file: encode(Image.effect_noise((SIDE, SIDE), 9).convert("RGB")) + bytes(MAX_JPEG_BYTES),
+    ],
+)
+def test_a_file_that_only_looks_like_one_of_the_gate_goes_through_it(
+    drawn: LabelledImages, spoil: Callable[[bytes], bytes]
+) -> None:
+    """Metadata, a cut, something behind the end, another size: none of it is taken as it is."""
+    assert is_normalised(drawn.files[0])
+    assert not is_normalised(spoil(drawn.files[0]))
 
-    assert normalise(written).png == written
+
+def test_pictures_are_decoded_a_few_at_a_time(drawn: LabelledImages) -> None:
+    """Batches hold all pictures in their order, and none more than was asked for."""
+    batches = list(drawn.batches(100))
+
+    assert [len(batch) for batch in batches] == [100, 100, 40]
+    assert np.array_equal(batches[1][3], decoded(drawn.files[103]))
 
 
-def test_only_the_official_archive_is_read(tmp_path: Path, drawn: LabelledImages) -> None:
+def test_file_names_tell_the_source(two_pictures: Path) -> None:
+    """`SOURCE__NAME` comes from SOURCE, all else from nowhere that has a name; a part keeps what belongs to it."""
+    photo = two_pictures / "bicycle" / "good.png"
+    photo.rename(photo.with_name("oi_vehicles__1ef__77c.png"))
+
+    images = extract(two_pictures)
+
+    assert images.sources == ("oi_vehicles", "")
+    assert images.part(np.array([1])).sources == ("",)
+
+
+def test_several_sets_of_pictures_become_one(drawn: LabelledImages, two_pictures: Path) -> None:
+    """Classes of one name are joined, those of the other sets are kept, and the order of the sets does not matter."""
+    (two_pictures / "bicycle" / "good.png").rename(two_pictures / "bicycle" / "web__good.png")
+    (two_pictures / "unicorn").mkdir()
+    draw_picture("bicycle", 99).save(two_pictures / "unicorn" / "web__one.png")
+    (two_pictures / "unicorn" / "broken.png").write_bytes(b"no picture")
+    photos = extract(two_pictures)
+
+    images = combined([drawn, photos])
+
+    assert images.class_names == (*LABELS, "house", "tree", "unicorn")
+    assert images.counts() == {"bicycle": 61, "motorcycle": 61, "house": 60, "tree": 60, "unicorn": 1}
+    assert sorted(images.sources) == [""] * 241 + ["web"] * 2
+    assert images.refused == photos.refused
+    assert images.layout == "folder-per-class + folder-per-class"
+    assert images.data_hash() == combined([photos, drawn]).data_hash()
+    assert combined([drawn]).data_hash() == drawn.data_hash()
+
+
+def test_only_the_official_archive_is_read(tmp_path: Path, drawn_folder: Path) -> None:
     """By default every other archive is refused before anything in it is looked at, whatever its size."""
-    write_archive(tmp_path / OFFICIAL.name, members(drawn))
+    write_archive(tmp_path / OFFICIAL.name, members(drawn_folder))
 
     with pytest.raises(DataRefusedError, match="checksums differ"):
         extract(tmp_path / OFFICIAL.name)
 
 
 @pytest.mark.parametrize("field", ["md5", "sha256"])
-def test_both_checksums_must_be_right(tmp_path: Path, drawn: LabelledImages, field: str) -> None:
+def test_both_checksums_must_be_right(tmp_path: Path, drawn_folder: Path, field: str) -> None:
     """An archive with the right size and one right checksum is not the archive."""
-    archive = write_archive(tmp_path / "archive.tar.gz", members(drawn))
+    archive = write_archive(tmp_path / "archive.tar.gz", members(drawn_folder))
 
     with pytest.raises(DataRefusedError, match="checksums differ"):
         extract(tmp_path / "archive.tar.gz", archive=replace(archive, **{field: "0" * 32}))
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE])
-def test_only_a_plain_file_of_an_archive_is_read(tmp_path: Path, drawn: LabelledImages, kind: bytes) -> None:
+def test_only_a_plain_file_of_an_archive_is_read(tmp_path: Path, drawn_folder: Path, kind: bytes) -> None:
     """An archive whose records are a link to a file of this machine, or no file at all, is refused."""
     link = tarfile.TarInfo(f"{FOLDER}/train.bin")
     link.type, link.linkname = kind, "/etc/hostname"
-    archive = write_archive(tmp_path / "links.tar.gz", [(link, b""), members(drawn)[1]])
+    archive = write_archive(tmp_path / "links.tar.gz", [(link, b""), members(drawn_folder)[1]])
 
     with pytest.raises(DataRefusedError, match="no plain file"):
         extract(tmp_path / "links.tar.gz", archive=archive)
 
 
-def test_an_archive_writes_nothing(tmp_path: Path, drawn: LabelledImages) -> None:
+def test_an_archive_writes_nothing(tmp_path: Path, drawn_folder: Path) -> None:
     """Members that point out of the archive, or are not asked for, never reach the disk."""
     inside = tmp_path / "inside"
     inside.mkdir()
     outside = [(tarfile.TarInfo("../escaped"), b"x"), (tarfile.TarInfo(str(tmp_path / "absolute")), b"x")]
-    archive = write_archive(inside / "tricks.tar.gz", [*outside, *members(drawn)])
+    archive = write_archive(inside / "tricks.tar.gz", [*outside, *members(drawn_folder)])
 
     images = extract(inside / "tricks.tar.gz", archive=archive)
 
-    assert len(images) == len(drawn)
+    assert len(images) == 240
     assert [path.name for path in tmp_path.rglob("*")] == ["inside", "tricks.tar.gz"]
 
 
@@ -142,9 +209,9 @@ def test_what_is_no_archive_is_refused(tmp_path: Path, content: bytes) -> None:
         extract(tmp_path / "rubbish.tar.gz", archive=accepted("rubbish.tar.gz", content))
 
 
-def test_an_archive_without_the_records_is_refused(tmp_path: Path, drawn: LabelledImages) -> None:
+def test_an_archive_without_the_records_is_refused(tmp_path: Path, drawn_folder: Path) -> None:
     """The archive for another program, such as the one with pickles, is refused by what it lacks."""
-    archive = write_archive(tmp_path / "other.tar.gz", [member("train", b"a pickle"), members(drawn)[1]])
+    archive = write_archive(tmp_path / "other.tar.gz", [member("train", b"a pickle"), members(drawn_folder)[1]])
 
     with pytest.raises(DataRefusedError, match=r"no cifar-100-binary/train\.bin"):
         extract(tmp_path / "other.tar.gz", archive=archive)
@@ -235,9 +302,9 @@ def test_data_without_a_label_is_refused(drawn_folder: Path, tmp_path: Path) -> 
         extract(tmp_path)
 
 
-def test_cut_records_are_refused(tmp_path: Path, drawn: LabelledImages) -> None:
+def test_cut_records_are_refused(tmp_path: Path, drawn_folder: Path) -> None:
     """A binary file that ends within a record is refused."""
-    records, names = binary_records(drawn)
+    records, names = binary_records(drawn_folder)
     (tmp_path / "train.bin").write_bytes(records[:-1])
     (tmp_path / "fine_label_names.txt").write_bytes(names)
 

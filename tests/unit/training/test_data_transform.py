@@ -1,6 +1,6 @@
 """A transformed folder holds the same data as its source, says so file by file, and is the same every time."""
 
-import io
+import hashlib
 import json
 import shutil
 import subprocess
@@ -20,7 +20,7 @@ from training.data.manifest import CHANNELS, MANIFEST, Manifest, read_manifest
 from training.data.pictures import LabelledImages
 from training.data.split import split
 from training.data.transform import Transformed, transform, write
-from vehiclevision.image_gate import normalise
+from vehiclevision.image_gate import encode, normalise
 from vehiclevision.labels import LABELS
 
 MADE = (*CHANNELS, "rest", MANIFEST)
@@ -58,10 +58,10 @@ def test_it_is_the_same_data_as_its_source(drawn: LabelledImages, transformed: t
 
 
 def test_every_layout_gives_the_same_bytes(
-    drawn: LabelledImages, transformed: tuple[Path, Transformed], tmp_path: Path
+    drawn_folder: Path, transformed: tuple[Path, Transformed], tmp_path: Path
 ) -> None:
     """From the archive and from a folder per class, pictures and lists are the same to the byte."""
-    archive = write_archive(tmp_path / "archive.tar.gz", members(drawn))
+    archive = write_archive(tmp_path / "archive.tar.gz", members(drawn_folder))
 
     transform(tmp_path / "archive.tar.gz", tmp_path / "out", archive=archive)
 
@@ -89,14 +89,14 @@ def test_the_lists_are_what_the_builtin_algorithm_reads(transformed: tuple[Path,
 
         assert [int(index) for index, _, _ in rows] == list(range(len(rows)))
         assert {(number, path.split("/")[0]) for _, number, path in rows} == {("0", "bicycle"), ("1", "motorcycle")}
-        in_channel = {path.relative_to(out / channel).as_posix() for path in (out / channel).rglob("*.png")}
+        in_channel = {path.relative_to(out / channel).as_posix() for path in (out / channel).rglob("*.jpg")}
         assert {path for _, _, path in rows} == in_channel
         # Classes are mixed: batches in the list's order must not show one class only.
         assert {number for _, number, _ in rows[:10]} == {"0", "1"}
     assert done.manifest.facts["builtin"] == {
         "num_classes": 2,
         "num_training_samples": len((out / "train_lst" / "train.lst").read_text().splitlines()),
-        "image_shape": "3,32,32",
+        "image_shape": "3,224,224",
         "classes": list(LABELS),
     }
 
@@ -116,12 +116,25 @@ def test_the_lists_can_name_all_classes(
     assert done.manifest.version != transformed[1].manifest.version
 
 
-def test_every_written_picture_is_as_the_gate_makes_it(transformed: tuple[Path, Transformed]) -> None:
-    """The gate gives each file back byte for byte."""
-    for entry in transformed[1].manifest.entries[::20]:
-        if entry.is_picture:
-            content = (transformed[0] / entry.path).read_bytes()
-            assert normalise(content).png == content
+def test_every_written_picture_is_as_the_gate_made_it(
+    drawn: LabelledImages, transformed: tuple[Path, Transformed]
+) -> None:
+    """What the pictures were extracted as lies in the folder byte for byte."""
+    written = [(transformed[0] / entry.path).read_bytes() for entry in transformed[1].manifest.entries if entry.part]
+
+    assert sorted(written) == sorted(drawn.files)
+
+
+def test_sources_go_along(two_kinds: Path, tmp_path: Path) -> None:
+    """The folder's files are named by their content; where each photo came from stands in the manifest."""
+    for path in sorted((two_kinds / LABELS[0]).iterdir()):
+        path.rename(path.with_name(f"web__{path.name}"))
+
+    transform(two_kinds, tmp_path / "out")
+
+    again, before = extract(tmp_path / "out"), extract(two_kinds)
+    assert again.sources == before.sources
+    assert set(again.sources) == {"web", ""}
 
 
 def test_photos_go_through_the_gate(two_kinds: Path, tmp_path: Path) -> None:
@@ -135,7 +148,7 @@ def test_photos_go_through_the_gate(two_kinds: Path, tmp_path: Path) -> None:
 
     transform(two_kinds, tmp_path / "out")
 
-    expected = normalise(path.read_bytes()).png
+    expected = normalise(path.read_bytes()).jpeg
     assert expected in contents(tmp_path / "out").values()
 
 
@@ -172,14 +185,13 @@ def test_near_duplicates_lie_in_one_channel(two_kinds: Path, tmp_path: Path) -> 
 
     assert done.manifest.facts["pictures"] == 60
     assert done.manifest.facts["near_duplicates"] >= 40
-    assert len([entry for entry in done.manifest.entries if entry.path.endswith("-2.png")]) == 20
+    assert len([entry for entry in done.manifest.entries if entry.path.endswith("-2.jpg")]) == 20
     assert extract(tmp_path / "out").data_hash() == extract(two_kinds).data_hash()
-    for entry in done.manifest.entries:
-        if entry.is_picture:
-            with Image.open(tmp_path / "out" / entry.path) as image:
-                mirrored = normalise(encoded(image.transpose(Image.Transpose.FLIP_LEFT_RIGHT))).png
-            twin = next(path for path, content in contents(tmp_path / "out").items() if content == mirrored)
-            assert twin.split("/")[0] == entry.path.split("/")[0]
+    channels = {content: path.split("/")[0] for path, content in contents(tmp_path / "out").items()}
+    for path in two_kinds.rglob("?.png"):
+        twin = path.with_stem(f"{path.stem}-mirrored")
+        channel, other = (channels[normalise(upload.read_bytes()).jpeg] for upload in (path, twin))
+        assert channel == other
 
 
 def test_a_run_that_was_cut_off_is_gone_on_with(drawn_folder: Path, tmp_path: Path) -> None:
@@ -201,7 +213,7 @@ def test_a_run_that_was_cut_off_is_gone_on_with(drawn_folder: Path, tmp_path: Pa
 
 def test_what_the_source_no_longer_holds_is_removed(drawn: LabelledImages, folder: Path) -> None:
     """After a change of the source the folder holds the new data and nothing else; what stayed is not written again."""
-    (folder / "train" / "bicycle" / "stray.png").write_bytes(b"x")
+    (folder / "train" / "bicycle" / "stray.jpg").write_bytes(b"x")
     fewer = drawn.part(split(drawn).train)
 
     done = write(fewer, "fewer", folder)
@@ -276,12 +288,12 @@ def test_a_manifest_of_other_pictures_is_refused(folder: Path) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "../secret.png",
-        "train/../../x.png",
+        "../secret.jpg",
+        "train/../../x.jpg",
         "/etc/passwd",
-        "train/bicycle/a/b.png",
-        "secret/a/b.png",
-        "train//b.png",
+        "train/bicycle/a/b.jpg",
+        "secret/a/b.jpg",
+        "train//b.jpg",
         "",
     ],
 )
@@ -301,10 +313,10 @@ def test_a_manifest_names_no_file_outside(folder: Path, path: str) -> None:
         b"",
         b"[]",
         b"\xff",
-        b'{"format": "vehiclevision-data-1"}',
-        b'{"format": "vehiclevision-data-1", "refused": [], "files": [1], "data_hash": ""}',
-        b'{"format": "vehiclevision-data-1", "refused": [], "files": [], "data_hash": "../.."}',
-        b'{"format": "vehiclevision-data-1", "x": ' + b"[" * 100_000,
+        b'{"format": "vehiclevision-data-2"}',
+        b'{"format": "vehiclevision-data-2", "refused": [], "files": [1], "data_hash": ""}',
+        b'{"format": "vehiclevision-data-2", "refused": [], "files": [], "data_hash": "../.."}',
+        b'{"format": "vehiclevision-data-2", "x": ' + b"[" * 100_000,
     ],
 )
 def test_a_damaged_manifest_is_refused(folder: Path, content: bytes) -> None:
@@ -315,6 +327,37 @@ def test_a_damaged_manifest_is_refused(folder: Path, content: bytes) -> None:
         read_manifest(folder)
 
     assert refusal.value.hint
+
+
+def test_a_picture_that_the_gate_did_not_make_is_refused(folder: Path) -> None:
+    """A manifest that someone sent may vouch for a file of another size; it is not learnt from."""
+    manifest = read_manifest(folder)
+    entry = next(entry for entry in manifest.entries if entry.is_picture)
+    content = encode(Image.new("RGB", (320, 320)))
+    (folder / entry.path).write_bytes(content)
+    vouched = replace(entry, sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
+    entries = tuple(vouched if each == entry else each for each in manifest.entries)
+    (folder / MANIFEST).write_bytes(Manifest(manifest.facts, (), entries).to_bytes())
+
+    with pytest.raises(DataRefusedError, match="no picture that the image gate made"):
+        extract(folder)
+
+
+def test_data_of_an_earlier_release_is_made_anew(drawn_folder: Path, drawn: LabelledImages, tmp_path: Path) -> None:
+    """A folder of 32-pixel PNGs is refused by name, with the command that replaces it; that leaves nothing of it."""
+    out = tmp_path / "out"
+    (out / "train" / "bicycle").mkdir(parents=True)
+    (out / "train" / "bicycle" / "0.png").write_bytes((drawn_folder / "bicycle" / "000.png").read_bytes())
+    earlier = {"format": "vehiclevision-data-1", "data_hash": "0" * 64, "refused": [], "files": []}
+    (out / MANIFEST).write_text(json.dumps(earlier))
+
+    with pytest.raises(DataRefusedError, match="earlier release.* 32 x 32") as refusal:
+        extract(out)
+    done = transform(drawn_folder, out)
+
+    assert "vehiclevision data transform" in refusal.value.hint
+    assert done.removed == 1
+    assert extract(out).data_hash() == drawn.data_hash()
 
 
 def test_a_file_in_the_way_is_told_in_a_sentence(drawn_folder: Path, tmp_path: Path) -> None:
@@ -348,9 +391,3 @@ def two_kinds(tmp_path: Path) -> Path:
         for number in range(10):
             draw_picture(label, number).save(tmp_path / "two_kinds" / label / f"{number}.png")
     return tmp_path / "two_kinds"
-
-
-def encoded(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
