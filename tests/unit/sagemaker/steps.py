@@ -14,7 +14,7 @@ from training.sagemaker.registry import Version
 
 MODEL: Final = DEFAULT_MODEL
 APPLICATION_ALARM: Final = "vehiclevision-endpoint-failing"
-BUILTIN_FACTS: Final = {"num_classes": 2, "num_training_samples": 960, "image_shape": "3,32,32"}
+BUILTIN_FACTS: Final = {"num_classes": 2, "num_training_samples": 960, "image_shape": "3,224,224"}
 
 
 def stage(aws: Aws) -> None:

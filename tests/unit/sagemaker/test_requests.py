@@ -18,6 +18,7 @@ from training.sagemaker.images import BUILTIN, OWN, on_gpu, training_image
 from training.sagemaker.jobs import Data, Training
 from training.sagemaker.place import OWNER_TAG, Place, Request, clipped
 from training.sagemaker.registry import Candidate, Version
+from vehiclevision.labels import MODEL_INPUT_SIDE
 
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555"
 PLACES = [
@@ -127,14 +128,21 @@ def test_a_job_is_named_after_what_it_does() -> None:
     assert again == f"{name()}-3"
 
 
-def test_the_built_in_algorithm_is_told_what_suits_32_pixels() -> None:
-    """Not the defaults: 20 layers instead of 152, augmentation, the data's own counts, four image channels."""
+# What AWS's developer guide says of the hyperparameter num_layers ("Image Classification Hyperparameters", as of
+# November 2026): "For transfer learning, the number of layers defines the architecture of base network and hence can
+# only be selected from the set [18, 34, 50, 101, 152, 200]."
+TRANSFER_LAYERS = {18, 34, 50, 101, 152, 200}
+
+
+def test_the_built_in_algorithm_goes_on_from_published_weights() -> None:
+    """Few of the layers that have any, small steps, augmentation, the data's own counts, four image channels."""
     request = jobs.training_job(PLACES[0], training(PLACES[0], BUILTIN)).parameters
 
     given = request["HyperParameters"]
-    assert given["num_layers"] == "20"
-    assert given["image_shape"] == "3,32,32"
-    assert given["use_pretrained_model"] == "0"
+    assert given["use_pretrained_model"] == "1"
+    assert int(given["num_layers"]) == min(TRANSFER_LAYERS)
+    assert given["image_shape"] == f"3,{MODEL_INPUT_SIDE},{MODEL_INPUT_SIDE}"
+    assert float(given["learning_rate"]) <= 0.01
     assert given["augmentation_type"] == "crop_color_transform"
     assert (given["num_classes"], given["num_training_samples"]) == ("2", "960")
     channels = {channel["ChannelName"]: channel for channel in request["InputDataConfig"]}
@@ -146,7 +154,7 @@ def test_the_built_in_algorithm_is_told_what_suits_32_pixels() -> None:
 
 
 def test_incremental_training_goes_on_from_a_model() -> None:
-    """The current model comes in through a fifth channel of the type that the algorithm knows."""
+    """The current model comes in through a fifth channel of the type that the algorithm knows, instead of weights."""
     model = "s3://bucket/jobs/x/output/model.tar.gz"
 
     request = jobs.training_job(PLACES[0], training(PLACES[0], BUILTIN, model=model)).parameters
@@ -154,6 +162,7 @@ def test_incremental_training_goes_on_from_a_model() -> None:
     (channel,) = [each for each in request["InputDataConfig"] if each["ChannelName"] == "model"]
     assert channel["ContentType"] == "application/x-sagemaker-model"
     assert channel["DataSource"]["S3DataSource"]["S3Uri"] == model
+    assert request["HyperParameters"]["use_pretrained_model"] == "0"
 
 
 @pytest.mark.parametrize("algorithm", [OWN, BUILTIN])
