@@ -32,8 +32,9 @@ from training.data.pictures import LabelledImages
 from training.data.reviewed import read_reviewed
 from training.data.split import split
 from training.errors import ModelError
-from training.evaluation.costs import VEHICLE_SHARE
-from training.evaluation.scores import Flags, Judged, Numbers, figures, judge
+from training.evaluation import by_model
+from training.evaluation.costs import VEHICLE_SHARE, each_cost
+from training.evaluation.scores import Judged, Numbers, figures, judge
 
 FORMAT: Final = 1
 SIGNIFICANCE: Final = 0.05
@@ -105,7 +106,10 @@ def compare(
     """Everything about the two, as plain JSON: whether the challenger is accepted, why, and all figures."""
     sets = {"reviewed": reviewed, "base": base}
     answers = {
-        name: {"champion": champion.predict(images.pixels), "challenger": challenger.predict(images.pixels)}
+        name: {
+            "champion": by_model.answers(champion, images.files),
+            "challenger": by_model.answers(challenger, images.files),
+        }
         for name, images in sets.items()
     }
     judged = {
@@ -204,9 +208,7 @@ def paired(champion: Judged, challenger: Judged, weights: Numbers, rule: Rule) -
 
 def costs(judged: Judged, rule: Rule) -> Numbers:
     """What each answer costs at the threshold; a picture with neither vehicle that passes sends a rider nowhere."""
-    passed: Flags = judged.passed(rule.threshold)
-    found: Numbers = np.where(passed, np.where(judged.right, 0.0, rule.wrong_cost), rule.review_cost)
-    return found
+    return each_cost(judged, rule.threshold, rule.wrong_cost, rule.review_cost)
 
 
 def review_weights(champion: Judged, rule: Rule) -> Numbers:

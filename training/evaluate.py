@@ -23,14 +23,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from training.artefact import DEFAULT_MODEL, Model, load_model
 from training.data.errors import DataError
-from training.data.extract import Listener
-from training.data.pictures import Pixels
+from training.data.threads import Listener
 from training.errors import EvaluationRefusedError, ModelError
-from training.evaluation import endpoint, samples
+from training.evaluation import by_model, endpoint, samples
 from training.evaluation.costs import VEHICLE_SHARE, Costs
-from training.evaluation.report import Answered, report
+from training.evaluation.degrade import DEGRADATIONS
+from training.evaluation.report import Answered, looked_at, report
 from training.evaluation.samples import Samples
-from training.evaluation.scores import Numbers
 from training.machine import machine
 from training.session import milliseconds_per_image
 
@@ -116,15 +115,16 @@ def evaluate(request: Request, bars: Bars) -> Evaluation:
     if request.threshold is not None and not 0 <= request.threshold <= 1:
         raise EvaluationRefusedError(f"The threshold is {request.threshold}.", "Give a number from 0 to 1.")
     model = load_model(request.model)
-    # Every picture would be sent nine times over: to an endpoint only when asked for.
+    # Pictures would be sent many times over: to an endpoint only when asked for.
     robustness = request.robustness if request.robustness is not None else request.endpoint is None
     with bars.shown():
-        found = _samples(request, model, bars, robustness=robustness)
+        asked = _samples(request, model, bars, robustness=robustness)
         if request.endpoint is None:
-            answered, facts = _by_model(model, found)
+            answered, facts = _by_model(model, asked, bars)
         else:
-            answered, facts = _by_endpoint(request.endpoint, found, bars)
+            answered, facts = _by_endpoint(request.endpoint, asked, bars)
     threshold = model.manifest.threshold if request.threshold is None else request.threshold
+    answered = _with_maps(answered, threshold, model, facts["model_versions"])
     facts = {
         **facts,
         "threshold_from": "given" if request.threshold is not None else f"manifest of model {model.manifest.version}",
@@ -159,8 +159,9 @@ def summary(found: Mapping[str, Any]) -> list[str]:
     if costs := found["costs"]:
         lines.append(
             f"cheapest threshold        {costs['threshold']:g} ({costs['threshold_low']:g} to "
-            f"{costs['threshold_high']:g}): {costs['cost']:,.2f} for {costs['uploads']:,} uploads"
+            f"{costs['threshold_high']:g}): {costs['cost']:,.2f} for {costs['uploads']:,} uploads, on these pictures"
         )
+        lines.append(f"chosen on the other half  {_crossed(costs['cross_fitted'])}")
     if found["data"]["refused"]:
         reasons = ", ".join(f"{count} {reason}" for reason, count in found["data"]["refused_reasons"].items())
         lines.append(f"refused                   {reasons}")
@@ -176,6 +177,8 @@ def warnings(found: Mapping[str, Any]) -> list[str]:
         said.append("No picture shows neither vehicle: how many of those pass is unknown.")
     if len(found["model_versions"]) > 1:
         said.append(f"The endpoint answered with several models: {', '.join(found['model_versions'])}.")
+    if found["data"]["source"] == samples.VALIDATION_PART and found["threshold_from"] != "given":
+        said.append("Training chose the model's threshold on these pictures, which flatters the figures at it.")
     threshold_model = found["threshold_from"].removeprefix("manifest of model ")
     if found["threshold_from"] != "given" and threshold_model not in found["model_versions"]:
         said.append(
@@ -206,11 +209,14 @@ def _held_out_hash(model: Model) -> str | None:
     return None
 
 
-def _by_model(model: Model, found: Samples) -> tuple[Answered, dict[str, Any]]:
-    answers = model.predict(found.pixels).astype(np.float64)
-    worse = {name: model.predict(pixels).astype(np.float64) for name, pixels in found.degraded.items()}
+def _by_model(model: Model, asked: Samples, bars: Bars) -> tuple[Answered, dict[str, Any]]:
+    answers = by_model.answers(model, asked.files, bars.bar("asking the model"))
+    worse = {
+        name: by_model.answers(model, tuple(asked.worsened(name)), bars.bar(name))
+        for name in (DEGRADATIONS if len(asked.worse) else ())
+    }
     fields = model.manifest.fields
-    return Answered(found, answers, worse), {
+    return Answered(asked, answers, worse), {
         "model_version": model.manifest.version,
         "model_versions": [model.manifest.version],
         "model": {
@@ -223,21 +229,33 @@ def _by_model(model: Model, found: Samples) -> tuple[Answered, dict[str, Any]]:
     }
 
 
-def _by_endpoint(asked: Endpoint, found: Samples, bars: Bars) -> tuple[Answered, dict[str, Any]]:
-    def ask(description: str, pixels: Pixels) -> endpoint.Asked:
-        return endpoint.ask(asked.runtime, asked.name, pixels, bars.bar(description))
+def _by_endpoint(to: Endpoint, asked: Samples, bars: Bars) -> tuple[Answered, dict[str, Any]]:
+    def ask(description: str, files: Sequence[bytes]) -> endpoint.Asked:
+        return endpoint.ask(to.runtime, to.name, files, bars.bar(description))
 
-    plain = ask("asking the endpoint", found.pixels)
-    worse: dict[str, Numbers] = {name: ask(name, pixels).answers for name, pixels in found.degraded.items()}
+    plain = ask("asking the endpoint", asked.files)
+    conditions = DEGRADATIONS if len(asked.worse) else ()
+    worse = {name: ask(name, tuple(asked.worsened(name))).answers for name in conditions}
     p50, p99 = (round(float(value), 3) for value in np.percentile(plain.milliseconds, [50, 99]))
-    return Answered(found, plain.answers, worse), {
+    return Answered(asked, plain.answers, worse), {
         "model_version": ", ".join(plain.model_versions),
         "model_versions": list(plain.model_versions),
         "model": None,
-        "endpoint": asked.name,
+        "endpoint": to.name,
         "latency_milliseconds": {"p50": p50, "p99": p99, "at_a_time": endpoint.AT_A_TIME},
         "milliseconds_per_image": p50,
     }
+
+
+def _with_maps(answered: Answered, threshold: float, model: Model, answered_by: Sequence[str]) -> Answered:
+    """With where the model looked, for the pictures that the page shows; else with the reason why not."""
+    if list(answered_by) != [model.manifest.version]:
+        return replace(answered, no_maps=f"Model {model.manifest.version}, which is at hand, did not give the answers.")
+    indices = looked_at(answered.judged(), threshold)
+    maps = by_model.maps(model, answered.samples.part(indices))
+    if maps is None:
+        return replace(answered, no_maps="This model cannot say where it looked." if indices else "")
+    return replace(answered, maps=dict(zip(indices, maps, strict=True)))
 
 
 def _costs_of(model: Model) -> Costs | None:
@@ -249,6 +267,13 @@ def _costs_of(model: Model) -> Costs | None:
         return Costs(**{name: float(told[name]) for name in ("wrong_route", "review", "vehicle_share")})
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def _crossed(crossed: Mapping[str, Any] | None) -> str:
+    if crossed is None:
+        return "unknown: too few pictures"
+    interval = f"{crossed['cost_low']:,.2f} to {crossed['cost_high']:,.2f}"
+    return f"{crossed['cost']:,.2f} ({interval}), halves {crossed['halves']}"
 
 
 def _share(found: Mapping[str, Any], name: str) -> str:

@@ -4,7 +4,8 @@ A lower threshold sends fewer pictures to a person and more riders the wrong way
 costs, from how many uploads show a vehicle at all, and from the model's answers to pictures that it never saw.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy.typing as npt
 
 from training.data.pictures import Classes
 from training.errors import EvaluationRefusedError
-from training.evaluation.scores import Judged, judge
+from training.evaluation.scores import Flags, Judged, Numbers, judge
 
 # Half of the uploads show a vehicle: what confidences are calibrated for, and what a threshold's cost is counted with.
 VEHICLE_SHARE: Final = 0.5
@@ -123,6 +124,96 @@ def cheapest_threshold(answers: npt.NDArray[np.floating], classes: Classes, cost
         neither_n=neither_n,
         curve=tuple((_threshold(step), _money(seen[step])) for step in range(len(seen)) if _on_curve(step)),
     )
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What 1,000 uploads cost, in whatever unit, and how sure that is (95 % of resamplings)."""
+
+    cost: float
+    cost_low: float
+    cost_high: float
+
+
+@dataclass(frozen=True)
+class CrossFitted:
+    """What 1,000 uploads cost where each half of the pictures is judged by the threshold chosen on the other half."""
+
+    counted: Counted
+    thresholds: tuple[float, float]
+    by_source: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON, costs for 1,000 uploads."""
+        halves = "of whole sources" if self.by_source else "of every other picture"
+        return {**asdict(self.counted), "thresholds": list(self.thresholds), "halves": halves}
+
+
+def each_cost(judged: Judged, threshold: float | Numbers, wrong_route: float, review: float) -> Numbers:
+    """What the answer to each picture costs: nothing, a wrong route, or a look by a person."""
+    costs: Numbers = np.where(judged.passed(threshold), np.where(judged.right, 0.0, wrong_route), review)
+    return costs
+
+
+def cost_at(judged: Judged, threshold: float | Numbers, costs: Costs) -> Counted:
+    """What 1,000 uploads cost at a threshold, or at one for each picture, that these pictures did not choose."""
+    each = each_cost(judged, threshold, costs.wrong_route, costs.review)
+    share = costs.vehicle_share if not judged.vehicle.all() else 1.0
+    draw = np.random.default_rng(SEED)
+    cost, resampled = 0.0, np.zeros(RESAMPLINGS)
+    for stratum, weight in ((judged.vehicle, share), (~judged.vehicle, 1 - share)):
+        if stratum.any():
+            values, counts = np.unique(each[stratum], return_counts=True)
+            n = int(counts.sum())
+            cost += UPLOADS * weight * float(values @ counts) / n
+            resampled += UPLOADS * weight * (draw.multinomial(n, counts / n, size=RESAMPLINGS) @ values) / n
+    low, high = np.percentile(resampled, [2.5, 97.5])
+    return Counted(_money(cost), _money(low), _money(high))
+
+
+def cross_fitted(
+    answers: npt.NDArray[np.floating], classes: Classes, costs: Costs, sources: Sequence[str]
+) -> CrossFitted | None:
+    """The cost of letting pictures choose the threshold that others are judged by; None of too few pictures.
+
+    Pictures of one source look alike, so where sources are known no source is in both halves.
+    """
+    judged = judge(answers, classes)
+    by_source, first = True, _half_of_the_sources(judged, sources)
+    if first is None:
+        by_source, first = False, _every_other(judged)
+    if any(len(np.unique(judged.truth[half])) < len(np.unique(judged.truth)) for half in (first, ~first)):
+        return None
+    chosen = [cheapest_threshold(answers[half], classes[half], costs).threshold for half in (~first, first)]
+    counted = cost_at(judged, np.where(first, *chosen), costs)
+    return CrossFitted(counted, (chosen[0], chosen[1]), by_source)
+
+
+def _every_other(judged: Judged) -> Flags:
+    """Half of the pictures of each truth."""
+    first = np.zeros(len(judged.truth), dtype=bool)
+    for truth in np.unique(judged.truth):
+        first[np.flatnonzero(judged.truth == truth)[::2]] = True
+    return first
+
+
+def _half_of_the_sources(judged: Judged, sources: Sequence[str]) -> Flags | None:
+    """About half of the pictures of each truth, with all that come from the same sources; None where that fails."""
+    if not sources or "" in sources:
+        return None
+    names, numbers = np.unique(np.array(sources, dtype=object).astype(str), return_inverse=True)
+    truths = np.unique(judged.truth)
+    counts = np.stack([np.bincount(numbers[judged.truth == truth], minlength=len(names)) for truth in truths])
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    balance = np.zeros(len(truths))
+    first = np.zeros(len(names), dtype=bool)
+    # The largest first, each to the side that it makes more even.
+    for number in np.argsort(-shares.sum(axis=0), kind="stable"):
+        first[number] = np.abs(balance + shares[:, number]).sum() < np.abs(balance - shares[:, number]).sum()
+        balance += shares[:, number] if first[number] else -shares[:, number]
+    half: Flags = first[numbers]
+    has_all = all(len(np.unique(judged.truth[side])) == len(truths) for side in (half, ~half))
+    return half if has_all else None
 
 
 def _on_curve(step: int) -> bool:

@@ -1,6 +1,7 @@
 """Asking a SageMaker endpoint about many pictures: a few at a time, each answer checked, each one timed."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -8,18 +9,19 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from training.data.extract import Listener
-from training.data.pictures import Pixels, png
 from training.data.threads import in_threads
 from training.errors import EndpointFailedError
 from training.evaluation.scores import Numbers
 from vehiclevision.errors import EndpointMissingError, InvalidPredictionError, VehicleVisionError
 from vehiclevision.labels import LABELS
 from vehiclevision.prediction import Prediction, predict
+from vehiclevision.requests import Picture
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
 
 AT_A_TIME: Final = 8
+CONTENT_TYPE: Final = "image/jpeg"
 
 
 @dataclass(frozen=True)
@@ -31,25 +33,24 @@ class Asked:
     model_versions: tuple[str, ...]
 
 
-def ask(runtime: "SageMakerRuntimeClient", endpoint_name: str, pixels: Pixels, listener: Listener) -> Asked:
-    """Send every picture as the workflow does; the client's settings say how often a request is tried again."""
-    answers = np.zeros((len(pixels), len(LABELS)))
+def ask(runtime: "SageMakerRuntimeClient", endpoint_name: str, files: Sequence[bytes], listener: Listener) -> Asked:
+    """Send every file as the workflow does; the client's settings say how often a request is tried again."""
+    answers = np.zeros((len(files), len(LABELS)))
     taken: list[float] = []
     versions: set[str] = set()
-    asking = in_threads(partial(_timed, runtime, endpoint_name), pixels, AT_A_TIME)
+    asking = in_threads(partial(_timed, runtime, endpoint_name), files, AT_A_TIME)
     for number, (prediction, milliseconds) in enumerate(asking):
         answers[number] = prediction.inferences
         taken.append(milliseconds)
         versions.add(prediction.model_version)
-        listener(number + 1, len(pixels))
+        listener(number + 1, len(files))
     return Asked(answers, tuple(taken), tuple(sorted(versions)))
 
 
-def _timed(runtime: "SageMakerRuntimeClient", endpoint_name: str, picture: Pixels) -> tuple[Prediction, float]:
-    body = png(picture)
+def _timed(runtime: "SageMakerRuntimeClient", endpoint_name: str, file: bytes) -> tuple[Prediction, float]:
     started = time.perf_counter()
     try:
-        prediction = predict(runtime, endpoint_name, body)
+        prediction = predict(runtime, endpoint_name, Picture(file, CONTENT_TYPE))
     except EndpointMissingError as error:
         raise EndpointFailedError(
             f"There is no endpoint {endpoint_name}.", "Check its name, the account and the region."

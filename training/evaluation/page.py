@@ -1,21 +1,30 @@
 """The report as one page that needs nothing but itself: no network, no scripts, at home on a phone and on paper."""
 
 import base64
-from collections.abc import Mapping
+import io
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from PIL import Image
 
-from training.data.pictures import Pixels, png
+from training.data.pictures import Pixels, decoded
 from training.evaluation import plots
-from training.evaluation.report import CLEAN, Answered, least_sure, wrong
+from training.evaluation.degrade import DEGRADATIONS, degraded
+from training.evaluation.report import CLEAN, Answered, least_sure, right, wrong
 from training.evaluation.scores import TRUTHS, VERDICTS
+from training.looked import overlay
 
 # Also the place of the style sheet, which all our pages share.
 HERE: Final = Path(__file__).parent
 TEMPLATE: Final = "page.html"
 UNKNOWN: Final = "–"
+# Somewhat more than is shown, for sharp screens; some 80 pictures of 4 to 10 KB keep the page below a megabyte.
+PHOTO_SIDE: Final = 208
+SMALL_SIDE: Final = 128
+_JPEG_QUALITY: Final = 80
 _THIN: Final = "\N{NARROW NO-BREAK SPACE}"
 
 
@@ -32,8 +41,9 @@ def page(answered: Answered, report: Mapping[str, Any]) -> str:
         thresholds=plots.thresholds(report["curve"], threshold),
         trade_off=plots.trade_off(report["curve"], threshold),
         cost_curve=plots.costs(report["costs"]) if report["costs"] else None,
-        wrong=_thumbnails(answered, wrong(judged, threshold), report["pictures"]["wrong"]),
-        least_sure=_thumbnails(answered, least_sure(judged, threshold), report["pictures"]["least_sure"]),
+        wrong=_photos(answered, wrong(judged, threshold), report["pictures"]["wrong"]),
+        least_sure=_photos(answered, least_sure(judged, threshold), report["pictures"]["least_sure"]),
+        right=_photos(answered, right(judged, threshold), report["pictures"]["right"]),
         example=_example(answered),
     )
 
@@ -71,19 +81,33 @@ def width(value: float | None) -> str:
     return f"{100 * (value or 0):.2f}%"
 
 
-def _thumbnails(answered: Answered, chosen: list[int], named: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    pixels = answered.samples.pixels
-    return [{**facts, "image": data_uri(pixels[index])} for index, facts in zip(chosen, named, strict=True)]
+def _photos(answered: Answered, chosen: list[int], named: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Each picture, and beside it where the model saw the label that it is surer of, if that is known."""
+    return [{**facts, **_photo(answered, index)} for index, facts in zip(chosen, named, strict=True)]
+
+
+def _photo(answered: Answered, index: int) -> dict[str, str | None]:
+    picture = decoded(answered.samples.files[index])
+    if index not in answered.maps:
+        return {"image": data_uri(picture, SMALL_SIDE), "looked": None}
+    surer = answered.maps[index][int(np.argmax(answered.answers[index]))]
+    return {"image": data_uri(picture, PHOTO_SIDE), "looked": data_uri(overlay(picture, surer), PHOTO_SIDE)}
 
 
 def _example(answered: Answered) -> dict[str, str]:
     """One picture in each of its states, so that a reader sees what a strength means."""
     if not answered.worse:
         return {}
-    worse = {name: data_uri(pixels[0]) for name, pixels in answered.samples.degraded.items()}
-    return {CLEAN: data_uri(answered.samples.pixels[answered.samples.worse[0]]), **worse}
+    index = int(answered.samples.worse[0])
+    file, shape = answered.samples.files[index], answered.samples.looks[index].shape
+    states = {CLEAN: file, **{name: degraded(name, file, shape) for name in DEGRADATIONS}}
+    return {name: data_uri(decoded(state), SMALL_SIDE) for name, state in states.items()}
 
 
-def data_uri(picture: Pixels) -> str:
-    """A small picture inside the page."""
-    return "data:image/png;base64," + base64.b64encode(png(picture)).decode()
+def data_uri(picture: Pixels, side: int) -> str:
+    """A picture inside the page, of so many pixels a side."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).resize((side, side), Image.Resampling.LANCZOS).save(
+        buffer, format="JPEG", quality=_JPEG_QUALITY
+    )
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

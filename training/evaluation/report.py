@@ -2,33 +2,42 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 import numpy as np
 
 from training.data.pictures import Classes
 from training.evaluation import scores
-from training.evaluation.costs import Costs, cheapest_threshold
+from training.evaluation.costs import Costs, cheapest_threshold, cost_at, cross_fitted
 from training.evaluation.degrade import DEGRADATIONS
+from training.evaluation.kinds import kinds
 from training.evaluation.samples import Samples
 from training.evaluation.scores import TRUTHS, Judged, Numbers, judge
+from training.session import Maps
 from vehiclevision.labels import LABELS
 
 FORMAT: Final = 1
 CLEAN: Final = "clean"
 # So many pictures of each kind of trouble are named: enough to look at, whatever the folder holds.
 MAX_NAMED: Final = 24
+MAX_RIGHT: Final = 4 * len(LABELS)
 _ROBUSTNESS_FIGURES: Final = ("n", "accuracy", "coverage", "accuracy_covered", "neither_n", "neither_passed")
 
 
 @dataclass(frozen=True)
 class Answered:
-    """Pictures and what the model said: plain, and in each worse state for the samples that have one."""
+    """Pictures and what the model said: plain, and in each worse state for the samples that have one.
+
+    `maps` say where in a picture the model saw what [labels, rows, columns], by the picture's index; `no_maps` says why
+    there are none.
+    """
 
     samples: Samples
     answers: Numbers
     worse: Mapping[str, Numbers]
+    maps: Mapping[int, Maps] = field(default_factory=dict)
+    no_maps: str = ""
 
     def judged(self) -> Judged:
         """The answers beside the truth."""
@@ -51,15 +60,23 @@ def report(answered: Answered, threshold: float, costs: Costs | None, facts: Map
             "refused_reasons": dict(sorted(Counter(item.reason for item in samples.refused).items())),
             "refused_files": [{"file": item.file, "reason": item.reason} for item in samples.refused],
         },
+        "kinds": kinds(judged, samples.looks, samples.sources, threshold),
         "robustness": _robustness(answered, threshold),
-        "costs": _costs(answered, costs),
+        "costs": _costs(answered, threshold, costs),
         "reliability": scores.reliability(answered.answers, samples.classes),
         "curve": scores.curve(answered.answers, samples.classes),
         "pictures": {
             "wrong": _named(answered, wrong(judged, threshold)),
             "least_sure": _named(answered, least_sure(judged, threshold)),
+            "right": _named(answered, right(judged, threshold)),
         },
+        "where_it_looked": {"shown": bool(answered.maps), "why_not": answered.no_maps or None},
     }
+
+
+def looked_at(judged: Judged, threshold: float) -> list[int]:
+    """Pictures of which the page shows where the model looked."""
+    return sorted({*wrong(judged, threshold), *right(judged, threshold)})
 
 
 def wrong(judged: Judged, threshold: float) -> list[int]:
@@ -72,6 +89,17 @@ def least_sure(judged: Judged, threshold: float) -> list[int]:
     """Vehicles that go to a person, the least sure of their own label first."""
     found = np.flatnonzero(judged.vehicle & ~judged.passed(threshold))
     return _first(found, judged.confidence[found])
+
+
+def right(judged: Judged, threshold: float) -> list[int]:
+    """Some vehicles that pass with their own label: as many of each, evenly from the surest to the least sure."""
+    chosen: list[int] = []
+    for number in range(len(LABELS)):
+        own = np.flatnonzero(judged.passed(threshold) & judged.right & (judged.truth == number))
+        own = own[np.argsort(-judged.confidence[own], kind="stable")]
+        count = min(len(own), MAX_RIGHT // len(LABELS))
+        chosen += own[np.linspace(0, max(0, len(own) - 1), count).round().astype(np.int64)].tolist()
+    return chosen
 
 
 def _first(found: Classes, rank: Numbers) -> list[int]:
@@ -108,8 +136,19 @@ def _some(found: Mapping[str, Any]) -> dict[str, Any]:
     return {name: found[name] for name in _ROBUSTNESS_FIGURES}
 
 
-def _costs(answered: Answered, costs: Costs | None) -> dict[str, Any] | None:
-    """The cheapest threshold, where costs are known and there is a vehicle to send anywhere."""
-    if costs is None or not (answered.samples.classes < len(LABELS)).any():
+def _costs(answered: Answered, threshold: float, costs: Costs | None) -> dict[str, Any] | None:
+    """The cheapest threshold, where costs are known and there is a vehicle to send anywhere.
+
+    What it costs is counted on the pictures that chose it, which flatters it; so beside it stands what a threshold that
+    half of them chose costs on the other half.
+    """
+    samples, judged = answered.samples, answered.judged()
+    if costs is None or not judged.vehicle.any():
         return None
-    return cheapest_threshold(answered.answers, answered.samples.classes, costs).as_json()
+    crossed = cross_fitted(answered.answers, samples.classes, costs, samples.sources)
+    return {
+        **cheapest_threshold(answered.answers, samples.classes, costs).as_json(),
+        "chosen_on_the_same_pictures": True,
+        "cross_fitted": None if crossed is None else crossed.as_json(),
+        "in_use": {"threshold": threshold, **asdict(cost_at(judged, threshold, costs))},
+    }

@@ -1,55 +1,68 @@
-"""The pictures that an evaluation asks about: as the model sees them, by name, and what was refused on the way."""
+"""The pictures that an evaluation asks about: as the gate hands them on, by name, and what was refused on the way."""
 
 import hashlib
 import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-from PIL import Image
 
-from training.data.extract import Listener, extract
-from training.data.pictures import Classes, LabelledImages, Pixels, Refused
+from training.data.extract import extract
+from training.data.pictures import Classes, LabelledImages, Refused, content_hash
 from training.data.split import split
-from training.data.threads import in_threads
+from training.data.threads import THREADS, Listener, in_threads
 from training.errors import EvaluationRefusedError
-from training.evaluation.degrade import DEGRADATIONS, at_working_size
+from training.evaluation.degrade import degraded
+from training.evaluation.kinds import Looks, looks, source_of
 from vehiclevision.errors import InvalidImageError
-from vehiclevision.image_gate import Limits, decode, model_input
-from vehiclevision.labels import LABELS, MODEL_INPUT_SIDE
+from vehiclevision.image_gate import Limits, normalise
+from vehiclevision.labels import LABELS
 
-# Is told how many pictures are done, of how many.
-
-# Pillow decodes outside Python's lock. Each thread holds one photo, at most 200 MiB of it.
-THREADS: Final = min(4, os.cpu_count() or 1)
-# So many vehicles, and so many pictures with neither, are made worse in every way: more cost time and say no more.
-MAX_DEGRADED_OF_A_KIND: Final = 1000
+# So many vehicles, and so many pictures with neither, are made worse in every way, which bounds the time it takes.
+MAX_DEGRADED_OF_A_KIND: Final = 100
 NOT_A_FILE: Final = "NOT_A_FILE"
 LINK: Final = "LINK"
 NO_CLASS: Final = "NO_CLASS"
 UNREADABLE: Final = "UNREADABLE"
+VALIDATION_PART: Final = "validation part of the training data"
 MAX_NAME_CHARACTERS: Final = 200
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Pictures [n, side, side, 3], what they show, and how they are called; `degraded` holds those of `worse`."""
+    """Pictures as the gate hands them on, what they show and look like, where they come from, and how they are called.
 
-    pixels: Pixels
+    `worse` are those that are also made worse; none where nobody asked.
+    """
+
+    files: tuple[bytes, ...]
     classes: Classes
+    looks: tuple[Looks, ...]
     names: tuple[str, ...]
+    sources: tuple[str, ...]
     refused: tuple[Refused, ...]
     source: str
     data_hash: str
     class_names: tuple[str, ...]
     worse: Classes
-    degraded: dict[str, Pixels]
 
     def __len__(self) -> int:
         return len(self.classes)
+
+    def part(self, chosen: Classes | list[int]) -> tuple[bytes, ...]:
+        """The files at the given indices."""
+        return tuple(self.files[index] for index in chosen)
+
+    def worsened(self, name: str) -> Iterator[bytes]:
+        """The files of `worse`, made worse in this way."""
+        return in_threads(partial(self._worsened, name), self.worse.tolist(), THREADS)
+
+    def _worsened(self, name: str, index: int) -> bytes:
+        return degraded(name, self.files[index], self.looks[index].shape)
 
 
 @dataclass(frozen=True)
@@ -57,23 +70,21 @@ class _File:
     path: Path
     name: str
     number: int
-    worsen: bool
 
 
 @dataclass(frozen=True)
 class _Seen:
-    """What became of one file: its pictures, plain and worse, or the reason for its refusal."""
+    """What the gate made of a file, and how it looks."""
 
-    pixels: Pixels | None = None
-    worse: tuple[Pixels, ...] = ()
-    reason: str = ""
+    file: bytes
+    looks: Looks
 
 
 def from_folder(folder: Path, listener: Listener, *, robustness: bool) -> Samples:
     """All that lies in a folder per class, through the product's image gate; what it refuses is listed by name."""
     if not folder.is_dir():
         raise EvaluationRefusedError(f"There is no folder {printable(str(folder))}.", "Name one with a folder a class.")
-    class_names, files, refused = _walk(folder, robustness=robustness)
+    class_names, files, refused = _walk(folder)
     if not class_names:
         raise EvaluationRefusedError(
             f"{printable(str(folder))} holds no folder for any class.",
@@ -81,30 +92,30 @@ def from_folder(folder: Path, listener: Listener, *, robustness: bool) -> Sample
         )
     seen: list[_Seen] = []
     kept: list[_File] = []
-    for done, (file, found) in enumerate(zip(files, in_threads(_look, files, THREADS), strict=True), start=1):
-        if found.pixels is None:
-            refused.append(Refused(file.name, found.reason))
+    for done, (file, outcome) in enumerate(zip(files, in_threads(_look, files, THREADS), strict=True), start=1):
+        if isinstance(outcome, str):
+            refused.append(Refused(file.name, outcome))
         else:
             kept.append(file)
-            seen.append(found)
+            seen.append(outcome)
         listener(done, len(files))
     if not kept:
         raise EvaluationRefusedError(
             f"{printable(str(folder))} holds no usable picture; {len(refused)} files were refused.",
             "Put JPEG, PNG or WebP files into its class folders.",
         )
-    pixels = np.stack([found.pixels for found in seen if found.pixels is not None])
-    classes = np.array([file.number for file in kept], dtype=np.int64)
+    classes = np.minimum(np.array([file.number for file in kept], dtype=np.int64), len(LABELS))
     return Samples(
-        pixels=pixels,
-        classes=np.minimum(classes, len(LABELS)),
+        files=tuple(each.file for each in seen),
+        classes=classes,
+        looks=tuple(each.looks for each in seen),
         names=tuple(file.name for file in kept),
+        sources=tuple(source_of(file.name) for file in kept),
         refused=tuple(sorted(refused, key=lambda item: item.file)),
         source="folder",
-        data_hash=_hash(pixels, np.minimum(classes, len(LABELS))),
+        data_hash=_hash([each.file for each in seen], classes),
         class_names=tuple(class_names),
-        worse=np.flatnonzero([bool(found.worse) for found in seen]),
-        degraded=_stacked([found.worse for found in seen if found.worse]) if robustness else {},
+        worse=_evenly(classes, MAX_DEGRADED_OF_A_KIND if robustness else 0),
     )
 
 
@@ -133,23 +144,23 @@ def from_validation_part(
 
 
 def from_images(images: LabelledImages, data_hash: str, listener: Listener, *, robustness: bool) -> Samples:
-    """Pictures of the model's size, which have been through the gate before."""
+    """Pictures that have been through the gate before."""
     classes = np.minimum(images.classes, len(LABELS))
-    worse = _evenly(classes) if robustness else np.array([], dtype=np.int64)
-    made = []
-    for done, several in enumerate(in_threads(_worsened_pixels, (images.pixels[i] for i in worse), THREADS), start=1):
-        made.append(several)
-        listener(done, len(worse))
+    seen: list[Looks] = []
+    for each in in_threads(_looks, images.files, THREADS):
+        seen.append(each)
+        listener(len(seen), len(images))
     return Samples(
-        pixels=images.pixels,
+        files=images.files,
         classes=classes,
+        looks=tuple(seen),
         names=tuple(f"{images.class_names[number]} {index}" for index, number in enumerate(images.classes.tolist())),
+        sources=images.sources or ("",) * len(images),
         refused=images.refused,
-        source="validation part of the training data",
+        source=VALIDATION_PART,
         data_hash=data_hash,
         class_names=images.class_names,
-        worse=worse,
-        degraded=_stacked(made) if made else {},
+        worse=_evenly(classes, MAX_DEGRADED_OF_A_KIND if robustness else 0),
     )
 
 
@@ -159,10 +170,10 @@ def printable(name: str) -> str:
     return plain if len(plain) <= MAX_NAME_CHARACTERS else plain[: MAX_NAME_CHARACTERS - 1] + "…"
 
 
-def _walk(folder: Path, *, robustness: bool) -> tuple[list[str], list[_File], list[Refused]]:
+def _walk(folder: Path) -> tuple[list[str], list[_File], list[Refused]]:
     """The class folders by name, all files in them, and what is refused by its place alone."""
     class_names: list[str] = []
-    found: list[tuple[Path, str, int]] = []
+    files: list[_File] = []
     refused: list[Refused] = []
     for entry in sorted(folder.iterdir(), key=lambda entry: os.fsencode(entry.name)):
         if entry.name.startswith("."):
@@ -178,9 +189,8 @@ def _walk(folder: Path, *, robustness: bool) -> tuple[list[str], list[_File], li
                 if _leads_out(folder, path):
                     refused.append(Refused(name, LINK))
                 else:
-                    found.append((path, name, number))
-    chosen = set(_evenly(np.array([number for *_, number in found], dtype=np.int64)).tolist()) if robustness else set()
-    return class_names, [_File(*item, index in chosen) for index, item in enumerate(found)], refused
+                    files.append(_File(path, name, number))
+    return class_names, files, refused
 
 
 def class_number(folder_name: str) -> int:
@@ -205,56 +215,39 @@ def _leads_out(root: Path, path: Path) -> bool:
     return path.is_symlink() and not path.resolve().is_relative_to(root.resolve())
 
 
-def _look(file: _File) -> _Seen:
+def _look(file: _File) -> _Seen | str:
+    """What the gate makes of a file, or the reason for its refusal."""
     limits = Limits()
     try:
         # A pipe would wait for a writer for ever; it is opened without waiting, and then refused.
         descriptor = os.open(file.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         with os.fdopen(descriptor, "rb") as stream:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return _Seen(reason=NOT_A_FILE)
+                return NOT_A_FILE
             # One byte more than is allowed, never a whole file of gigabytes, and the gate refuses it by itself.
             data = stream.read(limits.max_bytes + 1)
-        working = decode(data, limits).working
+        picture = normalise(data, limits)
     except InvalidImageError as error:
-        return _Seen(reason=error.reason.value)
+        return error.reason.value
     except IsADirectoryError:
-        return _Seen(reason=NOT_A_FILE)
+        return NOT_A_FILE
     except OSError:
-        return _Seen(reason=UNREADABLE)
-    return _Seen(np.asarray(model_input(working)), _worsened(working) if file.worsen else ())
+        return UNREADABLE
+    return _Seen(picture.jpeg, looks(picture))
 
 
-def _worsened_pixels(pixels: Pixels) -> tuple[Pixels, ...]:
-    return _worsened(Image.fromarray(pixels))
+def _looks(file: bytes) -> Looks:
+    return looks(normalise(file), as_uploaded=False)
 
 
-def _worsened(working: Image.Image) -> tuple[Pixels, ...]:
-    """The model's input of the picture in each worse state, in the order of DEGRADATIONS."""
-    large = at_working_size(working)
-    return tuple(np.asarray(model_input(degradation.apply(large))) for degradation in DEGRADATIONS.values())
-
-
-def _stacked(made: list[tuple[Pixels, ...]]) -> dict[str, Pixels]:
-    empty = np.zeros((0, MODEL_INPUT_SIDE, MODEL_INPUT_SIDE, 3), np.uint8)
-    by_way = zip(*made, strict=True) if made else ([] for _ in DEGRADATIONS)
-    return {name: np.stack(list(some)) if made else empty for name, some in zip(DEGRADATIONS, by_way, strict=True)}
-
-
-def _evenly(classes: Classes) -> Classes:
+def _evenly(classes: Classes, most: int) -> Classes:
     """At most so many vehicles and so many pictures with neither, evenly over all of them."""
     kinds = (np.flatnonzero(classes < len(LABELS)), np.flatnonzero(classes >= len(LABELS)))
-    chosen = [
-        kind[np.linspace(0, len(kind) - 1, min(len(kind), MAX_DEGRADED_OF_A_KIND)).round().astype(np.int64)]
-        for kind in kinds
-    ]
+    chosen = [kind[np.linspace(0, len(kind) - 1, min(len(kind), most)).round().astype(np.int64)] for kind in kinds]
     return np.sort(np.concatenate(chosen))
 
 
-def _hash(pixels: Pixels, classes: Classes) -> str:
+def _hash(files: list[bytes], classes: Classes) -> str:
     """SHA-256 over what is asked, in an order of its own, so that file names do not matter."""
-    single = sorted(
-        hashlib.sha256(bytes([number]) + picture.tobytes()).digest()
-        for picture, number in zip(pixels, classes.tolist(), strict=True)
-    )
-    return hashlib.sha256(b"".join(single)).hexdigest()
+    single = sorted(f"{number} {content_hash(file)}" for file, number in zip(files, classes.tolist(), strict=True))
+    return hashlib.sha256("\n".join(single).encode()).hexdigest()

@@ -4,12 +4,12 @@ Whatever has nothing to be a share of is None, never NaN. An answer passes as it
 two probabilities reaches the threshold.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import binomtest
 
 from training.data.pictures import Classes
 from vehiclevision.labels import LABELS
@@ -23,7 +23,6 @@ TRUTHS: Final = (*LABELS, NEITHER)
 VERDICTS: Final = (*LABELS, REVIEW)
 CALIBRATION_BINS: Final = 10
 CURVE_THRESHOLDS: Final = tuple(round(number / 200, 3) for number in range(201))
-_NORMAL_95: Final = 1.959963984540054
 
 
 @dataclass(frozen=True)
@@ -46,10 +45,14 @@ class Judged:
         found: Flags = self.answered == self.truth
         return found
 
-    def passed(self, threshold: float) -> Flags:
-        """Answers that the workflow would act on."""
+    def passed(self, threshold: float | Numbers) -> Flags:
+        """Answers that the workflow would act on, at one threshold or at one for each."""
         found: Flags = self.confidence >= threshold
         return found
+
+    def part(self, chosen: Flags) -> "Judged":
+        """Some of them."""
+        return Judged(self.truth[chosen], self.confidence[chosen], self.answered[chosen])
 
 
 def judge(answers: npt.NDArray[np.floating], classes: Classes) -> Judged:
@@ -71,19 +74,27 @@ def figures(answers: npt.NDArray[np.floating], classes: Classes, threshold: floa
     judged = judge(answers, classes)
     vehicle, right, passed = judged.vehicle, judged.right, judged.passed(threshold)
     return {
-        "n": int(vehicle.sum()),
-        **_share("accuracy", right[vehicle]),
+        **shares(judged, threshold),
         "threshold": threshold,
-        **_share("coverage", passed[vehicle]),
-        **_share("accuracy_covered", right[vehicle & passed]),
-        "covered_n": int((vehicle & passed).sum()),
-        "neither_n": int((~vehicle).sum()),
-        **_share("neither_passed", passed[~vehicle]),
         "ece": calibration_error(judged.confidence, right, np.ones(len(right))),
         "ece_vehicles": calibration_error(judged.confidence[vehicle], right[vehicle], np.ones(int(vehicle.sum()))),
         "ece_balanced": _balanced_error(judged),
         "labels": {label: _of_label(judged, number, passed) for number, label in enumerate(LABELS)},
         "confusion": confusion(judged, threshold),
+    }
+
+
+def shares(judged: Judged, threshold: float, least: int = 1) -> dict[str, Any]:
+    """The four shares that everything is judged by, each of at least so many pictures."""
+    vehicle, right, passed = judged.vehicle, judged.right, judged.passed(threshold)
+    return {
+        "n": int(vehicle.sum()),
+        **_share("accuracy", right[vehicle], least),
+        **_share("coverage", passed[vehicle], least),
+        **_share("accuracy_covered", right[vehicle & passed], least),
+        "covered_n": int((vehicle & passed).sum()),
+        "neither_n": int((~vehicle).sum()),
+        **_share("neither_passed", passed[~vehicle], least),
     }
 
 
@@ -133,13 +144,8 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
     """Wilson's 95 % interval for hits of n; all of 0..1 where nothing was counted."""
     if n == 0:
         return 0.0, 1.0
-    share, z2 = hits / n, _NORMAL_95**2
-    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
-    reach = _NORMAL_95 * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    # All of n, or none, must lie inside their interval: rounding may not push its edge past them.
-    low = 0.0 if hits == 0 else middle - reach
-    high = 1.0 if hits == n else middle + reach
-    return low, high
+    edges = binomtest(hits, n).proportion_ci(method="wilson")
+    return float(edges.low), float(edges.high)
 
 
 def calibration_error(confidence: Numbers, right: Flags, weights: Numbers) -> float | None:
@@ -174,11 +180,16 @@ def _of_label(judged: Judged, number: int, passed: Flags) -> dict[str, Any]:
     }
 
 
-def _share(name: str, hits: Flags) -> dict[str, Any]:
-    """The share under its name, with its count and the edges of its interval."""
+def _share(name: str, hits: Flags, least: int = 1) -> dict[str, Any]:
+    """The share under its name, with its count and the edges of its interval; None of fewer than `least`."""
     count, n = int(hits.sum()), len(hits)
-    low, high = wilson(count, n) if n else (None, None)
-    return {name: _ratio(hits), f"{name}_count": count, f"{name}_low": _rounded(low), f"{name}_high": _rounded(high)}
+    low, high = wilson(count, n) if n >= least else (None, None)
+    return {
+        name: _ratio(hits) if n >= least else None,
+        f"{name}_count": count,
+        f"{name}_low": _rounded(low),
+        f"{name}_high": _rounded(high),
+    }
 
 
 def _ratio(values: Flags | Numbers) -> float | None:

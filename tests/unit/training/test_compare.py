@@ -16,6 +16,7 @@ from training.compare import ACCEPTED, NOT_BETTER, TOO_FEW, WORSE_ON_BASE, Compa
 from training.data.pictures import LabelledImages
 from training.data.reviewed import REVIEW_LABELS
 from training.evaluation.scores import judge
+from vehiclevision.image_gate import encode
 
 RULE = Rule(threshold=0.856, least=10)
 # To the tiny model bright pictures are bicycles and dark ones motorcycles; 0.95 is as sure as it gets.
@@ -27,9 +28,9 @@ def pictures(count: int, seed: int = 0) -> LabelledImages:
     """So many of each: bright, dark, grey."""
     draw = np.random.default_rng(seed)
     middles = np.repeat([240, 12, 128], count)
-    noise = draw.integers(-12, 12, (3 * count, 32, 32, 3))
-    pixels = (middles[:, None, None, None] + noise).clip(0, 255).astype(np.uint8)
-    return LabelledImages(pixels, np.repeat([0, 1, 2], count), REVIEW_LABELS, "test")
+    levels = (middles[:, None] + draw.integers(-12, 12, (3 * count, 3))).clip(0, 255)
+    files = tuple(encode(Image.new("RGB", (224, 224), tuple(colour))) for colour in levels.tolist())
+    return LabelledImages(files, np.repeat([0, 1, 2], count), REVIEW_LABELS, "test")
 
 
 def found(folder: Path, champion: bytes, challenger: bytes, *, count: int = 10, rule: Rule = RULE) -> dict:
@@ -146,7 +147,7 @@ def test_the_command_writes_what_it_found_and_prints_its_metrics(
         for index, number in enumerate(each.classes):
             target = tmp_path / folder / REVIEW_LABELS[number]
             target.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(each.pixels[index]).save(target / f"{index}.png")
+            (target / f"{index}.jpg").write_bytes(each.files[index])
     out = tmp_path / "comparison.json"
 
     code = compare.main(

@@ -16,6 +16,7 @@ from PIL import Image
 
 from training.errors import EndpointFailedError
 from training.evaluation.endpoint import AT_A_TIME, ask
+from vehiclevision.image_gate import encode
 
 Handler = Callable[[bytes], tuple[int, dict[str, str], bytes]]
 
@@ -32,7 +33,7 @@ def runtime(handler: Handler) -> Any:
     client = boto3.client("sagemaker-runtime", config=Config(retries={"total_max_attempts": 2}))
 
     def answer(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
-        assert request.headers["Content-Type"] in ("image/png", b"image/png")
+        assert request.headers["Content-Type"] in ("image/jpeg", b"image/jpeg")
         status, headers, body = handler(bytes(request.body))
         return AWSResponse(request.url, status, headers, Raw(body))
 
@@ -46,8 +47,8 @@ def brightness(body: bytes, version: str = "v1") -> tuple[int, dict[str, str], b
     return 200, {"x-amzn-SageMaker-Custom-Attributes": f"model_version={version}"}, json.dumps([mean, 0.0]).encode()
 
 
-def pictures(count: int) -> np.ndarray:
-    return np.stack([np.full((32, 32, 3), number, np.uint8) for number in range(count)])
+def pictures(count: int) -> tuple[bytes, ...]:
+    return tuple(encode(Image.new("RGB", (224, 224), (number, number, number))) for number in range(count))
 
 
 def test_every_picture_gets_its_own_answer() -> None:

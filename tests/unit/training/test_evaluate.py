@@ -216,7 +216,7 @@ def test_the_page_needs_nothing_but_itself(model: Path, folder: Path, tmp_path: 
     names = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert page.open == []
     assert not {"script", "link", "iframe", "object", "form"} & {tag for tag, _ in page.tags}
-    assert all(found.startswith("data:image/png;base64,") for found in loaded if found)
+    assert all(found.startswith("data:image/jpeg;base64,") for found in loaded if found)
     assert all(found.startswith("#") for found in linked)
     assert "@import" not in text
     assert "url(http" not in text

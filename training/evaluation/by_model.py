@@ -1,0 +1,35 @@
+"""Asking a model file about many pictures: decoded a few at a time, on a few cores."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+
+from training.artefact import Model
+from training.data.pictures import stacked
+from training.data.threads import THREADS, Listener, in_threads
+from training.evaluation.scores import Numbers
+from training.session import BATCH, Maps, gives_maps, run_maps
+from vehiclevision.labels import LABELS
+
+
+def answers(model: Model, files: Sequence[bytes], listener: Listener = lambda done, total: None) -> Numbers:
+    """The model's answers [n, 2] to files that the image gate made."""
+    several = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
+    parts: list[Numbers] = [np.zeros((0, len(LABELS)))]
+    for part in in_threads(partial(_answers, model), several, THREADS):
+        parts.append(part)
+        listener(min(len(files), BATCH * (len(parts) - 1)), len(files))
+    return np.concatenate(parts)
+
+
+def maps(model: Model, files: Sequence[bytes]) -> Maps | None:
+    """Where in each file the model saw what [n, labels, rows, columns]; None of a network that cannot say."""
+    if not files or not gives_maps(model.session):
+        return None
+    several = (files[start : start + BATCH] for start in range(0, len(files), BATCH))
+    return np.concatenate([run_maps(model.session, stacked(part)) for part in several])
+
+
+def _answers(model: Model, files: Sequence[bytes]) -> Numbers:
+    return model.predict(stacked(files)).astype(np.float64)
