@@ -1,9 +1,11 @@
 """The serving image's program: the local SageMaker's own server, on 8080, with the model that SageMaker unpacked.
 
-One process a core shares the port; each predicts together what reaches it together.
+One process predicts, on a thread for each core. A second one, which holds nothing, starts it anew should it die; what
+is asked meanwhile waits at the port.
 
     GET /ping            200 as soon as the model is loaded and has answered a few plain images
-    POST /invocations    image/png, image/jpeg or application/x-image in, a JSON list of two probabilities out
+    POST /invocations    image/jpeg, image/png or application/x-image in, a JSON list of two probabilities out;
+                         with the custom attribute `activation-map` an object that also says where it looked
 
 SageMaker starts it as `serve`, unpacks model.tar.gz into /opt/ml/model, read-only, and ends it with SIGTERM.
 """
@@ -17,8 +19,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import uvicorn
+from uvicorn.supervisors import Multiprocess
 
-from local.container import PREDICTING_THREADS
 from local.sagemaker import IN_SERVICE
 from local.sagemaker_runtime import Models, Runtime
 from training.artefact import (
@@ -74,8 +76,8 @@ def read_model(folder: Path) -> Model:
 
 
 def application() -> Runtime:
-    """What one of the processes answers with."""
-    return Runtime(Unpacked(read_model(_folder(os.environ))), threads=1)
+    """What the predicting process answers with."""
+    return Runtime(Unpacked(read_model(_folder(os.environ))))
 
 
 def main(environment: Mapping[str, str]) -> int:
@@ -88,11 +90,9 @@ def main(environment: Mapping[str, str]) -> int:
         return 1
     print(f"Serving model {model.manifest.version}", flush=True)
     del model
-    uvicorn.run(
+    config = uvicorn.Config(
         "container.serve:application",
         factory=True,
-        # In one process, threads would wait for Python's lock. A worker that dies is replaced.
-        workers=PREDICTING_THREADS,
         host=environment.get("VEHICLEVISION_HOST", HOST),
         port=int(environment.get("SAGEMAKER_BIND_TO_PORT", "8080")),
         log_level="warning",
@@ -100,6 +100,8 @@ def main(environment: Mapping[str, str]) -> int:
         lifespan="off",
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
+    # uvicorn's own command supervises only where there are several workers.
+    Multiprocess(config, sockets=[config.bind_socket()]).run()
     return 0
 
 

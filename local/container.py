@@ -1,40 +1,48 @@
-"""What a model's container does with a request: the picture decoded, then predicted together with whoever waits.
+"""What a model's container does with a request: the picture decoded and predicted, one a thread, and nothing of it on
+the event loop.
 
-A request never waits for company. While the predicting threads are busy, requests gather; as soon as a thread is free,
-those that wait go to it as one batch, which spares the hand-over from thread to thread that each would cost alone, and
-reads the network's weights once for all of them. A request that finds nobody else is predicted where it is.
+A prediction takes about ten milliseconds of one core. Batches, and several cores for one picture, were measured and
+left out: both cost more of the cores' time for each picture than they save (docs/decisions/0008-sagemaker-side.md).
 """
 
 import asyncio
-import functools
-import io
-import itertools
+import contextlib
+import json
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
-from PIL import Image
 
 from training.artefact import Model
-from training.session import Images
+from training.session import INPUT_NAME, MAP_NAME, OUTPUT_NAME, Images, gives_maps
 from vehiclevision import image_gate
 from vehiclevision.errors import InvalidImageError
 from vehiclevision.labels import MODEL_INPUT_SIDE
 
 # Decoding a hostile file may take 300 MiB: this many at a time.
 MAX_DECODED_AT_A_TIME: Final = 2
-# More threads than this would only wait for Python's lock.
+# Without the network one process answers about 1,000 pictures a second: this many threads never ask for as much.
 PREDICTING_THREADS: Final = min(os.cpu_count() or 1, 8)
-# A batch ends after about as many milliseconds: whoever comes next does not wait long.
-MAX_BATCH: Final = 8
+# Requests that are in hand together hold no more: some 6,000 pictures as the gate writes them, a minute's work.
+MAX_BYTES_IN_HAND: Final = 256 * 1024 * 1024
 CONTENT_TYPES: Final = frozenset({"image/png", "image/jpeg", "application/x-image"})
-# First bytes of a PNG of the model's own size in 8-bit RGB: it has been through the image gate already.
-READY_PNG: Final = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + MODEL_INPUT_SIDE.to_bytes(4, "big") * 2 + b"\x08\x02"
-# What the gate writes is shorter, pixels that cannot be compressed included; it is decoded in microseconds.
-MAX_READY_BYTES: Final = 4096
+# The caller's word, among its own custom attributes, for an answer that says where the model looked.
+ACTIVATION_MAP: Final = "activation-map"
+# Differences smaller than this cannot be seen in a picture of the map.
+MAP_DIGITS: Final = 4
+
+# Of a JPEG as the gate writes it: one JFIF header, two tables of steps, the frame, four tables of codes, one scan.
+MAX_READY_SEGMENTS: Final = 16
+_START: Final = b"\xff\xd8"
+_END: Final = b"\xff\xd9"
+_FRAME: Final = b"\xff\xc0"
+_SCAN: Final = b"\xff\xda"
+_TABLES: Final = frozenset({b"\xff\xe0", b"\xff\xdb", b"\xff\xc4"})
+# 8 bits, height, width, three colours.
+_READY_FRAME: Final = b"\x08" + MODEL_INPUT_SIDE.to_bytes(2, "big") * 2 + b"\x03"
 
 
 class ContainerError(Exception):
@@ -46,24 +54,58 @@ class ContainerError(Exception):
         self.message = message
 
 
+# ---- one picture ---------------------------------------------------------------------------------
+
+
 def decode(data: bytes) -> Images:
     """The picture as the model takes it, or the refusal a container would give."""
     try:
-        if not data.startswith(READY_PNG):
-            return np.asarray(image_gate.model_input(image_gate.decode(data).working))
-        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
-            return np.asarray(image.convert("RGB"))
-    except (InvalidImageError, OSError, ValueError, SyntaxError) as error:
+        return np.asarray(image_gate.model_input(image_gate.decode(data).working))
+    except InvalidImageError as error:
         raise ContainerError(400, f"unable to decode the image: {error}") from error
 
 
-@dataclass(frozen=True, eq=False)
-class Waiting:
-    """A picture, the model it is for, and where its answer is awaited: None means, predict it yourself."""
+def is_ready(data: bytes) -> bool:
+    """Whether it is a JPEG as the gate writes them, of the model's size in one plain scan: it is decoded in no time."""
+    if len(data) > image_gate.MAX_JPEG_BYTES or not data.startswith(_START):
+        return False
+    position, frames = len(_START), 0
+    for _ in range(MAX_READY_SEGMENTS):
+        marker, end = data[position : position + 2], position + 2 + int.from_bytes(data[position + 2 : position + 4])
+        if marker == _SCAN:
+            # Within a scan each FF is followed by 00: the only marker is the one that ends it.
+            codes = data[end:]
+            return frames == 1 and codes.endswith(_END) and codes.count(b"\xff") == codes.count(b"\xff\x00") + 1
+        if marker == _FRAME and data.startswith(_READY_FRAME, position + 4):
+            frames += 1
+        elif marker not in _TABLES:
+            return False
+        position = end
+    return False
 
-    model: Model
-    picture: Images
-    answer: asyncio.Future[list[float] | None]
+
+def predict(model: Model, picture: Images, with_map: bool) -> bytes:
+    """The answer's body: a JSON list of the probabilities, or where the map is asked for an object with both."""
+    if not with_map:
+        return json.dumps(model.predict(picture[None])[0].tolist()).encode()
+    probabilities, maps = model.session.run([OUTPUT_NAME, MAP_NAME], {INPUT_NAME: picture[None]})
+    found = {"probabilities": probabilities[0].tolist(), "activation_map": rounded(maps[0].tolist())}
+    return json.dumps(found).encode()
+
+
+def rounded(numbers: Any) -> Any:
+    """Nested lists of numbers with the digits that matter."""
+    if isinstance(numbers, list):
+        return [rounded(each) for each in numbers]
+    return float(f"{numbers:.{MAP_DIGITS}g}")
+
+
+def asks_for_map(attributes: str) -> bool:
+    """Whether the map's word is among a request's custom attributes, the rest of which means nothing here."""
+    return ACTIVATION_MAP in re.split(r"[,;\s]+", attributes)
+
+
+# ---- many ----------------------------------------------------------------------------------------
 
 
 class Container:
@@ -72,61 +114,28 @@ class Container:
     def __init__(self, threads: int = PREDICTING_THREADS) -> None:
         self._decoding = ThreadPoolExecutor(MAX_DECODED_AT_A_TIME, "decode")
         self._predicting = ThreadPoolExecutor(threads, "predict")
-        self._threads = self._free = threads
-        self._waiting: list[Waiting] = []
+        self._bytes_in_hand = 0
 
-    async def answer(self, model: Model, data: bytes, content_type: str) -> list[float]:
-        """The container's whole work on one request; ContainerError when it refuses the picture."""
+    @contextlib.contextmanager
+    def in_hand(self, size: int) -> Iterator[None]:
+        """Count a request's bytes from before it is read until the answer; ContainerError when there is no room."""
+        if self._bytes_in_hand + size > MAX_BYTES_IN_HAND:
+            raise ContainerError(503, "too many pictures are waiting; send this one again later")
+        self._bytes_in_hand += size
+        try:
+            yield
+        finally:
+            self._bytes_in_hand -= size
+
+    async def answer(self, model: Model, data: bytes, content_type: str, attributes: str = "") -> bytes:
+        """The body that answers one request; ContainerError when it is refused."""
         if content_type.split(";", maxsplit=1)[0].strip().lower() not in CONTENT_TYPES:
             raise ContainerError(415, f"content type {content_type[:80]!r} is not supported")
+        with_map = asks_for_map(attributes)
+        if with_map and not gives_maps(model.session):
+            raise ContainerError(400, f"model {model.manifest.version} cannot say where it looked")
         loop = asyncio.get_running_loop()
-        if data.startswith(READY_PNG) and len(data) <= MAX_READY_BYTES:
-            picture = decode(data)
-        else:
-            picture = await loop.run_in_executor(self._decoding, decode, data)
-        waiting = Waiting(model, picture, loop.create_future())
-        self._waiting.append(waiting)
-        if len(self._waiting) == 1:
-            # After the requests that arrived together with this one.
-            loop.call_soon(self._start, loop)
-        found = await waiting.answer
-        return predict([waiting])[0] if found is None else found
-
-    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Hand those that wait to the threads that are free, in equal shares."""
-        self._waiting = [waiting for waiting in self._waiting if not waiting.answer.done()]  # some have gone away
-        if len(self._waiting) == 1 and self._free == self._threads:
-            # The way to a thread and back costs about a quarter of a prediction.
-            self._waiting.pop().answer.set_result(None)
-        while self._free and self._waiting:
-            batch = alike(self._waiting, min(MAX_BATCH, -(-len(self._waiting) // self._free)))
-            del self._waiting[: len(batch)]
-            self._free -= 1
-            running = loop.run_in_executor(self._predicting, predict, batch)
-            running.add_done_callback(functools.partial(self._finish, loop, batch))
-
-    def _finish(
-        self, loop: asyncio.AbstractEventLoop, batch: Sequence[Waiting], done: asyncio.Future[list[list[float]]]
-    ) -> None:
-        self._free += 1
-        error = done.exception()
-        for number, waiting in enumerate(batch):
-            if waiting.answer.done():
-                continue
-            if error is not None:
-                waiting.answer.set_exception(error)
-            else:
-                waiting.answer.set_result(done.result()[number])
-        self._start(loop)
-
-
-def alike(waiting: Sequence[Waiting], most: int) -> list[Waiting]:
-    """The first of those that wait, as far as they are for the same model."""
-    model = waiting[0].model
-    return list(itertools.islice(itertools.takewhile(lambda each: each.model is model, waiting), most))
-
-
-def predict(batch: Sequence[Waiting]) -> list[list[float]]:
-    """The probabilities of each picture, in order."""
-    found: list[list[float]] = batch[0].model.predict(np.stack([waiting.picture for waiting in batch])).tolist()
-    return found
+        if is_ready(data):
+            return await loop.run_in_executor(self._predicting, lambda: predict(model, decode(data), with_map))
+        picture = await loop.run_in_executor(self._decoding, decode, data)
+        return await loop.run_in_executor(self._predicting, predict, model, picture, with_map)

@@ -30,6 +30,8 @@ from training.errors import ModelRefusedError
 MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
 VARIANT = "AllTraffic"
 ANSWER_TYPE = "application/json"
+# Opaque to SageMaker in both directions: the caller's reach the container, the container's reach the caller.
+CUSTOM_ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
 ACCOUNT = "000000000000"
 
 Scope = Mapping[str, Any]
@@ -180,16 +182,23 @@ class Runtime:
             model = await self._model(endpoint)
         except ModelRefusedError as error:
             raise ContainerError(503, error.message) from error
-        body = await read_body(receive, headers)
-        probabilities = await self._container.answer(model, body, headers.get("content-type", ""))
+        with self._container.in_hand(size_of(headers)):
+            body = await read_body(receive, headers)
+            answer = await self._container.answer(model, body, *asked(headers))
         # SageMaker hands this header of a container on to whoever asked.
-        named = {"x-amzn-sagemaker-custom-attributes": f"model_version={model.manifest.version}"}
-        return Answer(200, json.dumps(probabilities).encode(), {"content-type": ANSWER_TYPE, **named})
+        named = {CUSTOM_ATTRIBUTES: f"model_version={model.manifest.version}"}
+        return Answer(200, answer, {"content-type": ANSWER_TYPE, **named})
 
     async def _invoke_endpoint(self, name: str, headers: Mapping[str, str], receive: Receive) -> Answer:
         if not headers.get("authorization", "").startswith("AWS4-HMAC-SHA256 "):
             raise ServiceError(403, "MissingAuthenticationTokenException", "Missing Authentication Token")
-        body = await read_body(receive, headers)
+        try:
+            with self._container.in_hand(size_of(headers)):
+                return await self._ask(name, await read_body(receive, headers), headers)
+        except ContainerError as error:
+            raise model_error(name, error) from error
+
+    async def _ask(self, name: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         endpoint = self._models.endpoints().get(name)
         if endpoint is None:
             raise ServiceError(400, "ValidationError", f"Endpoint {name} of account {ACCOUNT} not found.")
@@ -201,13 +210,10 @@ class Runtime:
             raise ServiceError(503, "ServiceUnavailable", f"Endpoint {name} is {endpoint.get('status')}.")
         try:
             model = await self._model(variant)
-            probabilities = await self._container.answer(model, body, headers.get("content-type", ""))
         except ModelRefusedError as error:
             print(error.message, file=sys.stderr, flush=True)
             raise ServiceError(503, "ServiceUnavailable", f"Endpoint {name} has no usable model.") from error
-        except ContainerError as error:
-            raise model_error(name, error) from error
-        answer = json.dumps(probabilities).encode()
+        answer = await self._container.answer(model, body, *asked(headers))
         if self._capture is not None and "capture" in endpoint:
             sides = (headers.get("content-type", ""), body, ANSWER_TYPE, answer)
             inference_id = headers.get("x-amzn-sagemaker-inference-id", "")
@@ -218,7 +224,7 @@ class Runtime:
             {
                 "content-type": ANSWER_TYPE,
                 "x-amzn-invoked-production-variant": variant["name"],
-                "x-amzn-sagemaker-custom-attributes": f"model_version={model.manifest.version}",
+                CUSTOM_ATTRIBUTES: f"model_version={model.manifest.version}",
             },
         )
 
@@ -229,11 +235,22 @@ class Runtime:
         return await asyncio.get_running_loop().run_in_executor(self._loading, self._models.model, endpoint)
 
 
+def asked(headers: Mapping[str, str]) -> tuple[str, str]:
+    """What a request says of its body, and what it asks for: content type and custom attributes."""
+    return headers.get("content-type", ""), headers.get(CUSTOM_ATTRIBUTES, "")
+
+
+def size_of(headers: Mapping[str, str]) -> int:
+    """How many bytes of body a request may bring: what it declares, else as many as SageMaker takes."""
+    declared = headers.get("content-length", "")
+    return min(int(declared), MAX_PAYLOAD_BYTES) if declared.isdecimal() else MAX_PAYLOAD_BYTES
+
+
 async def read_body(receive: Receive, headers: Mapping[str, str]) -> bytes:
     """The request's body, refused as soon as it is longer than SageMaker takes."""
     declared = headers.get("content-length", "0")
     found = b""
-    too_long = declared.isdigit() and int(declared) > MAX_PAYLOAD_BYTES
+    too_long = declared.isdecimal() and int(declared) > MAX_PAYLOAD_BYTES
     while not too_long:
         message = await receive()
         found += message.get("body", b"")
