@@ -135,7 +135,7 @@ class Runtime:
     def __init__(self, models: Models, capture: Capture | None = None, threads: int = PREDICTING_THREADS) -> None:
         self._models = models
         self._capture = capture
-        self._container = Container(threads)
+        self.container = Container(threads)
         # One thread, so that requests that come together load a model once.
         self._loading = ThreadPoolExecutor(1, "load")
 
@@ -182,9 +182,9 @@ class Runtime:
             model = await self._model(endpoint)
         except ModelRefusedError as error:
             raise ContainerError(503, error.message) from error
-        with self._container.in_hand(size_of(headers)):
+        with self.container.in_hand(size_of(headers)):
             body = await read_body(receive, headers)
-            answer = await self._container.answer(model, body, *asked(headers))
+            answer = await self.container.answer(model, body, *asked(headers))
         # SageMaker hands this header of a container on to whoever asked.
         named = {CUSTOM_ATTRIBUTES: f"model_version={model.manifest.version}"}
         return Answer(200, answer, {"content-type": ANSWER_TYPE, **named})
@@ -193,7 +193,7 @@ class Runtime:
         if not headers.get("authorization", "").startswith("AWS4-HMAC-SHA256 "):
             raise ServiceError(403, "MissingAuthenticationTokenException", "Missing Authentication Token")
         try:
-            with self._container.in_hand(size_of(headers)):
+            with self.container.in_hand(size_of(headers)):
                 return await self._ask(name, await read_body(receive, headers), headers)
         except ContainerError as error:
             raise model_error(name, error) from error
@@ -213,7 +213,7 @@ class Runtime:
         except ModelRefusedError as error:
             print(error.message, file=sys.stderr, flush=True)
             raise ServiceError(503, "ServiceUnavailable", f"Endpoint {name} has no usable model.") from error
-        answer = await self._container.answer(model, body, *asked(headers))
+        answer = await self.container.answer(model, body, *asked(headers))
         if self._capture is not None and "capture" in endpoint:
             sides = (headers.get("content-type", ""), body, ANSWER_TYPE, answer)
             inference_id = headers.get("x-amzn-sagemaker-inference-id", "")

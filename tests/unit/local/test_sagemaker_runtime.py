@@ -14,10 +14,13 @@ import pytest
 from botocore.awsrequest import HeadersDict
 from PIL import Image
 
-from local.sagemaker_runtime import MAX_PAYLOAD_BYTES, Answer, Models, Runtime, read_body
-from tests.unit.local.tiny_model import write_model
+from local.container import ACTIVATION_MAP, MAX_BYTES_IN_HAND
+from local.sagemaker_runtime import CUSTOM_ATTRIBUTES, MAX_PAYLOAD_BYTES, Answer, Models, Runtime, read_body
+from tests.unit.local.tiny_model import ONNX_WITH_MAP, write_model
+from vehiclevision.labels import MODEL_INPUT_SIDE
 
 SIGNED = {"authorization": "AWS4-HMAC-SHA256 Credential=x", "content-type": "image/png"}
+ASKING = {**SIGNED, CUSTOM_ATTRIBUTES: f"trace=7, {ACTIVATION_MAP}"}
 PATH = "/endpoints/vehiclevision/invocations"
 
 
@@ -29,10 +32,12 @@ def picture(colour: str, size: tuple[int, int] = (32, 32), file_format: str = "P
 
 @pytest.fixture
 def endpoints(tmp_path: Path) -> Path:
-    """A state file with one endpoint in service and one paused."""
+    """A state file with two endpoints in service, one of a model that says where it looked, and one paused."""
     model = str(write_model(tmp_path / "model.tar.gz"))
+    with_map = str(write_model(tmp_path / "with-map.tar.gz", ONNX_WITH_MAP))
     text = {
         "vehiclevision": {"model": model, "status": "InService"},
+        "looking": {"model": with_map, "status": "InService"},
         "paused": {"model": model, "status": "Updating"},
         "broken": {"model": str(tmp_path / "none.tar.gz"), "status": "InService"},
     }
@@ -83,12 +88,13 @@ def parsed(answer: Answer) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("data", "content_type"),
     [
+        (picture("white", (MODEL_INPUT_SIDE, MODEL_INPUT_SIDE), "JPEG"), "image/jpeg"),
         (picture("white"), "image/png"),
         (picture("white", (400, 300)), "image/png"),
         (picture("white", (400, 300), "JPEG"), "image/jpeg"),
         (picture("white", (400, 300), "JPEG"), "application/x-image; charset=binary"),
     ],
-    ids=["ready", "large", "jpeg", "any"],
+    ids=["ready", "small", "large", "jpeg", "any"],
 )
 def test_a_picture_is_answered_with_two_probabilities(runtime: Runtime, data: bytes, content_type: str) -> None:
     """Any accepted type and size gives a JSON list, the variant and the model's version."""
@@ -131,6 +137,59 @@ def test_what_the_container_refuses_is_a_model_error(
     assert found["OriginalStatusCode"] == status
     assert found["OriginalMessage"]
     assert found["LogStreamArn"].endswith("/aws/sagemaker/Endpoints/vehiclevision")
+
+
+def test_custom_attributes_reach_the_container_under_the_header_that_it_reads() -> None:
+    """AWS's own description of InvokeEndpoint says so, as boto3 carries it.
+
+    "The information is an opaque value that is forwarded verbatim. You could use this value, for example, to provide an
+    ID that you can use to track a request or to provide other metadata that a service endpoint was programmed to
+    process." And of all other headers: "Amazon SageMaker AI strips all POST headers except those supported by the API."
+    (Amazon SageMaker Runtime, API version 2017-05-13, InvokeEndpoint; read on 28 November 2026.)
+    """
+    operation = botocore.session.Session().get_service_model("sagemaker-runtime").operation_model("InvokeEndpoint")
+
+    for shape in (operation.input_shape, operation.output_shape):
+        serialization = shape.members["CustomAttributes"].serialization
+        assert serialization["location"] == "header"
+        assert serialization["name"].lower() == CUSTOM_ATTRIBUTES
+    assert "opaque value that is forwarded verbatim" in operation.input_shape.members["CustomAttributes"].documentation
+    assert "strips all POST headers except those supported by the API" in operation.documentation
+
+
+def test_who_asks_is_told_where_the_model_looked(runtime: Runtime) -> None:
+    """By a word among the request's custom attributes; nobody else gets more than the probabilities."""
+    path = "/endpoints/looking/invocations"
+
+    asked = ask(runtime, path, picture("white"), ASKING)
+    plain = ask(runtime, path, picture("white"), {**SIGNED, CUSTOM_ATTRIBUTES: "trace=7"})
+
+    body = json.loads(asked.body)
+    assert set(body) == {"probabilities", "activation_map"}
+    assert body["probabilities"] == json.loads(plain.body) == pytest.approx([0.95, 0.0], abs=0.01)
+    assert [(len(rows), len(rows[0])) for rows in body["activation_map"]] == [(7, 7), (7, 7)]
+    assert parsed(asked)["CustomAttributes"].startswith("model_version=")
+
+
+def test_a_model_that_cannot_say_where_it_looked_is_a_model_error(runtime: Runtime) -> None:
+    """The container's 400 and its sentence travel inside SageMaker's 424."""
+    answer = ask(runtime, PATH, picture("white"), ASKING)
+
+    assert answer.status == 424
+    assert parsed(answer)["OriginalStatusCode"] == 400
+    assert parsed(answer)["OriginalMessage"].endswith("cannot say where it looked")
+
+
+def test_a_server_without_room_is_a_model_error_of_the_server(endpoints: Path) -> None:
+    """Unread, and such that the workflow tries again."""
+    full = Runtime(Models(endpoints))
+
+    with full.container.in_hand(MAX_BYTES_IN_HAND):
+        answer = ask(full, PATH, picture("white"))
+
+    assert answer.status == 424
+    assert parsed(answer)["OriginalStatusCode"] == 503
+    assert ask(full, PATH, picture("white")).status == 200
 
 
 @pytest.mark.parametrize("name", ["paused", "broken"])
@@ -179,10 +238,14 @@ def test_the_container_contract_is_served_too(runtime: Runtime) -> None:
     ping = ask(runtime, "/ping", method="GET", headers={})
     answer = ask(runtime, "/invocations", picture("black"), {"content-type": "image/png"})
     refused = ask(runtime, "/invocations", b"no picture", {"content-type": "image/png"})
+    asked = ask(
+        runtime, "/invocations", picture("black"), {"content-type": "image/png", CUSTOM_ATTRIBUTES: ACTIVATION_MAP}
+    )
 
     assert ping.status == 200
     assert json.loads(answer.body) == pytest.approx([0.0, 0.95])
     assert refused.status == 400
+    assert (asked.status, asked.headers["content-type"]) == (400, "text/plain")
 
 
 def test_a_replaced_model_is_served_at_once(runtime: Runtime, tmp_path: Path) -> None:

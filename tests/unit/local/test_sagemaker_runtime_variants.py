@@ -11,8 +11,9 @@ from PIL import Image
 
 from local.sagemaker_capture import Capture
 from local.sagemaker_runtime import Models, Runtime, chosen
-from tests.unit.local.test_sagemaker_runtime import PATH, SIGNED, ask, parsed
-from tests.unit.local.tiny_model import write_model
+from monitoring.captures.record import Captured, parse
+from tests.unit.local.test_sagemaker_runtime import ASKING, PATH, SIGNED, ask, parsed
+from tests.unit.local.tiny_model import ONNX_WITH_MAP, write_model
 
 
 def picture() -> bytes:
@@ -89,3 +90,20 @@ def test_only_answers_are_captured_and_only_where_it_is_asked_for(state: State) 
     assert record["captureData"]["endpointOutput"]["data"] == answer.body.decode()
     assert record["captureData"]["endpointInput"]["observedContentType"] == "image/png"
     assert record["eventMetadata"]["inferenceId"] == "mine"
+
+
+def test_an_answer_with_a_map_is_captured_as_it_was_and_still_read(state: State) -> None:
+    """Monitoring finds the probabilities in it, the same as in an answer without."""
+    path = str(write_model(state.file.parent / "with-map.tar.gz", ONNX_WITH_MAP))
+    capture = {"percentage": 100, "destination": "s3://b/p", "json": ["application/json"]}
+    state.write({path: 1.0}, capture=capture)
+    plain = ask(state.runtime, PATH, picture())
+    with_map = ask(state.runtime, PATH, picture(), ASKING)
+    ask(state.runtime, "/flush-captured-data")
+
+    lines = b"".join(state.objects.values()).splitlines()
+
+    outputs = [json.loads(line)["captureData"]["endpointOutput"]["data"].encode() for line in lines]
+    assert sorted(outputs) == sorted([plain.body, with_map.body])
+    records = [parse(line) for line in lines]
+    assert [record.answers for record in records if isinstance(record, Captured)] == [tuple(json.loads(plain.body))] * 2
