@@ -1,4 +1,4 @@
-"""What is measured on a picture: light, colour and size, on the model's own input so that any endpoint's compare.
+"""What is measured on a picture: light, colour and size, on a small square so that whatever was captured compares.
 
 Brightness, contrast and sharpness mean what they mean in vehiclevision.image_gate, whole batches at a time.
 """
@@ -13,7 +13,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from vehiclevision.errors import InvalidImageError
-from vehiclevision.image_gate import Limits, decode, model_input
+from vehiclevision.image_gate import Limits, decode, encode, model_input
+from vehiclevision.labels import MODEL_INPUT_SIDE
 
 Numbers = npt.NDArray[np.float64]
 Pictures = npt.NDArray[np.uint8]
@@ -22,32 +23,46 @@ MEASURES: Final = ("brightness", "contrast", "sharpness", "saturation", "warmth"
 
 # What an endpoint accepted may be smaller than what this application lets in.
 LIMITS: Final = Limits(min_side_pixels=1)
-THUMBNAIL_SIDE: Final = 96
+# Releases before 224 pixels sent the endpoint just so many: measured on this square, their captures and ours agree.
+MEASURED_SIDE: Final = 32
+EARLIER_PIXELS: Final = 32 * 32
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A captured picture, decoded: the model's input, a small copy to show, and its size as captured."""
+    """A captured picture, decoded: what is measured of it, the whole of it upright, and its size as captured."""
 
     small: Pictures
-    thumbnail: Image.Image
+    working: Image.Image
     width: int
     height: int
     digest: str
+
+    def as_model_sees_it(self) -> bytes:
+        """The model's input as a JPEG."""
+        return encode(model_input(self.working))
+
+    def to_show(self) -> bytes:
+        """A JPEG in the picture's own shape, no larger than the model's input."""
+        shown = self.working.copy()
+        shown.thumbnail((MODEL_INPUT_SIDE, MODEL_INPUT_SIDE), Image.Resampling.BICUBIC)
+        return encode(shown)
 
 
 def see(picture: bytes) -> Seen | None:
     """Decode a captured picture within the gate's limits; None when it cannot be."""
     try:
-        found = decode(picture, LIMITS)
+        decoded = decode(picture, LIMITS)
     except InvalidImageError:
         return None
-    thumbnail = found.working
-    if max(thumbnail.size) > THUMBNAIL_SIDE:
-        thumbnail = thumbnail.copy()
-        thumbnail.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BICUBIC)
-    small = np.asarray(model_input(found.working), np.uint8)
-    return Seen(small, thumbnail, found.width, found.height, hashlib.sha256(picture).hexdigest())
+    digest = hashlib.sha256(picture).hexdigest()
+    return Seen(measured_square(decoded.working), decoded.working, decoded.width, decoded.height, digest)
+
+
+def measured_square(image: Image.Image) -> Pictures:
+    """The small square of an RGB picture on which it is measured."""
+    square = (MEASURED_SIDE, MEASURED_SIDE)
+    return np.asarray(image if image.size == square else image.resize(square, Image.Resampling.BICUBIC), np.uint8)
 
 
 def measure(pictures: Sequence[Seen]) -> dict[str, Numbers]:
@@ -56,6 +71,21 @@ def measure(pictures: Sequence[Seen]) -> dict[str, Numbers]:
         return {name: np.empty(0) for name in MEASURES}
     sizes = np.array([picture.width * picture.height for picture in pictures], np.float64)
     return measure_arrays(np.stack([picture.small for picture in pictures]), sizes)
+
+
+def measure_pixels(pictures: Pictures) -> dict[str, Numbers]:
+    """All measures of RGB pictures [n, height, width, 3] as they would be captured."""
+    if not len(pictures):
+        return measure([])
+    count, height, width, _ = pictures.shape
+    small = np.stack([measured_square(Image.fromarray(picture)) for picture in pictures])
+    return measure_arrays(small, np.full(count, height * width, np.float64))
+
+
+def is_earlier(pixels: Numbers) -> npt.NDArray[np.bool_]:
+    """Whether pictures of these measured sizes are such as earlier releases sent to the endpoint."""
+    earlier: npt.NDArray[np.bool_] = np.isclose(pixels, np.log10(EARLIER_PIXELS), atol=1e-4)
+    return earlier
 
 
 def measure_arrays(pictures: Pictures, sizes: Numbers | None = None) -> dict[str, Numbers]:

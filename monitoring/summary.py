@@ -23,13 +23,13 @@ from monitoring.captures.record import Captured, Unreadable
 from monitoring.captures.sharing import Reading, share_out
 from monitoring.captures.source import Source, Wanted, Window
 from monitoring.measure import MEASURES, Numbers, Seen, measure, see
-from vehiclevision.image_gate import encode
 from vehiclevision.labels import LABELS
 
 REVIEW: Final = "review"
 SAMPLE_SIZE: Final = 10_000
-# Of so many pictures of the sample the model's input is kept, for whatever a model alone can measure.
-PICTURES: Final = 1_000
+# Of so many pictures of the sample the model's input is kept, for whatever a model alone can measure: at most 24 MiB,
+# mostly 10, and some seconds for the model.
+PICTURES: Final = 500
 EXAMPLES: Final = 24
 EXTREMES: Final = 4
 CONFIDENCE_BINS: Final = 100
@@ -37,10 +37,10 @@ MAX_NAMES: Final = 1000
 OTHER: Final = "(other)"
 COLUMNS: Final = (*MEASURES, *LABELS, "confidence", "at")
 
-# Small enough that what is measured stays in the processor's cache.
 # The class below calls a number `bytes`.
-RgbBytes: TypeAlias = bytes
+Jpeg: TypeAlias = bytes
 
+# What waits to be measured is held decoded: at most 192 KiB a picture.
 _BATCH: Final = 64
 # Confidences are added up as whole numbers: a sum of floats would depend on the order.
 _PARTS: Final = 1_000_000_000
@@ -103,7 +103,7 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A picture to show: re-encoded, at most 96 pixels a side."""
+    """A picture to show: re-encoded as a JPEG, no larger than the model's input."""
 
     picture: bytes = field(repr=False)
     answers: tuple[float, float] | None
@@ -170,8 +170,8 @@ class Summary:
     # All hours together, with the records that say no time.
     total: Hour = field(default_factory=Hour)
     sample: Sample = field(default_factory=lambda: _sample([]))
-    # RGB bytes of MODEL_INPUT_SIDE squared, by the picture's digest.
-    pictures: dict[str, RgbBytes] = field(default_factory=dict)
+    # JPEGs of the model's size, by the digest of what was captured.
+    pictures: dict[str, Jpeg] = field(default_factory=dict)
     least_sure: tuple[Example, ...] = ()
     mistakes: tuple[Example, ...] = ()
     extremes: dict[str, Extremes] = field(default_factory=dict)
@@ -284,8 +284,8 @@ class _Part:
             else:
                 counts.records_read += 1
                 self._count(found, block, number)
-        if len(self._waiting) >= _BATCH:
-            self.close()
+            if len(self._waiting) >= _BATCH:
+                self.close()
 
     def _count(self, found: Captured, block: Block, number: int) -> None:
         counts, place = self._counts, block.place
@@ -332,7 +332,7 @@ class _Part:
                 values = (*row, *(each.answers or (math.nan, math.nan)), each.confidence, each.moment)
                 self._pool.append((each.order, each.seen.digest if each.seen else "", values))
             if each.seen and each.order < self._pictures_cut:
-                self._pictures.append((each.order, each.seen.digest, each.seen.small.tobytes()))
+                self._pictures.append((each.order, each.seen.digest, each.seen.as_model_sees_it()))
         self._trim(2 * SAMPLE_SIZE)
 
     def _trim(self, allowed: int) -> None:
@@ -372,9 +372,7 @@ class _Part:
             value,
             each.at,
             seen.digest,
-            lambda: Example(
-                encode(seen.thumbnail), each.answers, each.at, seen.digest, self._labels.get(seen.digest), shown
-            ),
+            lambda: Example(seen.to_show(), each.answers, each.at, seen.digest, self._labels.get(seen.digest), shown),
         )
 
     def _label(self, order: int, labelled: Labelled) -> None:
@@ -411,7 +409,7 @@ class _Part:
             bytes=tally.bytes,
             hours=dict(sorted(self._counts.hours.items())),
             sample=_sample(self._pool),
-            pictures={digest: small for _, digest, small in sorted(self._pictures)[:PICTURES]},
+            pictures={digest: jpeg for _, digest, jpeg in sorted(self._pictures)[:PICTURES]},
             least_sure=self._least_sure.examples(),
             mistakes=self._mistakes.examples(),
             extremes={

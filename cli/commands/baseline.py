@@ -87,7 +87,11 @@ def _of_pictures(request: Request) -> Baseline:
     bars = Bars()
     with bars.shown():
         return from_pictures(
-            Path(request.source), load_model(request.model), bars.bar("worsening pictures"), neither=request.neither
+            Path(request.source),
+            load_model(request.model),
+            bars.bar("asking the model"),
+            neither=request.neither,
+            reading=bars.bar("reading pictures"),
         )
 
 

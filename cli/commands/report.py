@@ -17,7 +17,8 @@ from monitoring import labels as labels_store
 from monitoring.captures.source import Window, open_source
 from monitoring.check import baseline_key
 from monitoring.drift.baseline import MAX_BYTES, Baseline, load
-from monitoring.report import comparison, recorded
+from monitoring.errors import BaselineError
+from monitoring.report import comparison, looking, recorded
 from monitoring.report.files import write
 from monitoring.report.recorded import Recorded
 from monitoring.report.report import Facts, Found, report
@@ -58,9 +59,10 @@ class _Place:
     endpoint: str | None
     labels: str | None
     s3: "S3Client | None"
-    # The endpoint's own baseline, where one was put beside its captures.
-    baseline: Baseline | None
     recorded: Callable[[Window | None], Recorded]
+    # The endpoint's own baseline, where one was put beside its captures; or why that one cannot be used.
+    baseline: Baseline | None = None
+    baseline_why: str = ""
 
 
 def run(request: Request, where: Where, out: Path | None, *, as_json: bool) -> int:
@@ -70,6 +72,8 @@ def run(request: Request, where: Where, out: Path | None, *, as_json: bool) -> i
         request = replace(request, since=datetime.now(UTC) - OWN_WINDOW)
     try:
         found = _read(request, where, quiet=as_json)
+        if page and request.images:
+            found = _with_looks(found)
         figures = report(found)
         written = write(found, figures, page, images=request.images) if page else None
     except KeyboardInterrupt:
@@ -127,7 +131,15 @@ def _read(request: Request, where: Where, *, quiet: bool) -> Found:
     )
     results = place.recorded(asked)
     compared = comparison.compare(summary, named or place.baseline, results.model_versions)
+    if place.baseline_why and named is None:
+        compared = replace(compared, why=f"{place.baseline_why} {compared.why}".strip())
     return Found(summary, facts, compared, results, labels)
+
+
+def _with_looks(found: Found) -> Found:
+    """With pictures of where the model looked, for those mistakes and odd ones that the page shows."""
+    summary, shown = found.summary, [*found.summary.mistakes, *found.compared.oddest]
+    return replace(found, looked=looking.look(shown, summary.model_versions or found.recorded.model_versions))
 
 
 def _captured(request: Request, where: Where) -> _Place:
@@ -143,7 +155,6 @@ def _captured(request: Request, where: Where) -> _Place:
         endpoint=request.endpoint,
         labels=request.labels,
         s3=where.s3() if any(address.startswith(S3) for address in addresses) else None,
-        baseline=None,
         recorded=lambda _: Recorded(),
     )
 
@@ -160,6 +171,7 @@ def _own(request: Request, target: Target) -> _Place:
         threshold, said = float(parameters["ConfidenceThreshold"]), f"that of the application {target.stack}"
     s3, dynamodb, table = target.client("s3"), target.client("dynamodb"), target.output("ResultsTableName")
     address = _captured_into(target, endpoint)
+    baseline, baseline_why = _baseline_beside(s3, address, endpoint)
     return _Place(
         address=address,
         threshold=threshold,
@@ -167,8 +179,9 @@ def _own(request: Request, target: Target) -> _Place:
         endpoint=endpoint,
         labels=request.labels or f"{S3}{target.output('BucketName')}/{labels_store.PREFIX}",
         s3=s3,
-        baseline=_baseline_beside(s3, address, endpoint),
         recorded=lambda asked: recorded.read(dynamodb, table, asked),
+        baseline=baseline,
+        baseline_why=baseline_why,
     )
 
 
@@ -197,15 +210,17 @@ def _captured_into(target: Target, endpoint: str) -> str:
     return f"{capture['DestinationS3Uri'].rstrip('/')}/{endpoint}/"
 
 
-def _baseline_beside(s3: "S3Client", address: str, endpoint: str) -> Baseline | None:
-    """The baseline that the scheduled check compares with, if it was deployed."""
+def _baseline_beside(s3: "S3Client", address: str, endpoint: str) -> tuple[Baseline | None, str]:
+    """The baseline that the scheduled check compares with, if it was deployed; why it cannot be used, if it cannot."""
     bucket = address.removeprefix(S3).partition("/")[0]
     try:
-        return load(s3.get_object(Bucket=bucket, Key=baseline_key(endpoint))["Body"].read(MAX_BYTES + 1))
+        return load(s3.get_object(Bucket=bucket, Key=baseline_key(endpoint))["Body"].read(MAX_BYTES + 1)), ""
+    except BaselineError as error:
+        return None, f"{error} {error.hint}, and put it in place with: vehiclevision monitor deploy --baseline FILE."
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") not in ("NoSuchKey", "404"):
             raise
-        return None
+        return None, ""
 
 
 def _shipped_threshold() -> float:

@@ -13,14 +13,16 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from monitoring.drift.embedding import Embedding
+from monitoring.drift.embedding import MAX_FEATURES, Embedding
 from monitoring.errors import BaselineError
 from vehiclevision.labels import LABELS
 
 Numbers: TypeAlias = npt.NDArray[np.float64]
 
-FORMAT: Final = 1
-MAX_BYTES: Final = 500_000
+FORMAT: Final = 2
+# Its pictures were measured as a model of 32 x 32 pixels took them, and its embedding is that of such a model.
+EARLIER_FORMAT: Final = 1
+MAX_BYTES: Final = 1_000_000
 MAX_VALUES: Final = 4000
 MAX_COLUMNS: Final = 20
 MAX_TEXT: Final = 300
@@ -135,7 +137,14 @@ def parse(data: bytes) -> Baseline:
         fields = json.loads(data, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise _refused("it is no JSON") from error
-    if not isinstance(fields, dict) or fields.get("format") != FORMAT or isinstance(fields["format"], bool):
+    if not isinstance(fields, dict) or isinstance(fields.get("format"), bool):
+        raise _refused(f"it is no baseline of format {FORMAT}")
+    if fields.get("format") == EARLIER_FORMAT:
+        raise BaselineError(
+            "The baseline was made by an earlier release, whose model looked at 32 x 32 pixels of a photo.",
+            "Make a new one with: vehiclevision baseline",
+        )
+    if fields.get("format") != FORMAT:
         raise _refused(f"it is no baseline of format {FORMAT}")
     columns = fields.get("columns")
     if not isinstance(columns, dict) or not columns or len(columns) > MAX_COLUMNS:
@@ -211,7 +220,7 @@ def _text(found: object, name: str) -> str:
 def _embedding(found: object) -> Embedding:
     if not isinstance(found, dict):
         raise _refused("its embedding is no object")
-    mean = numbers(found.get("mean"), "embedding.mean")
+    mean = numbers(found.get("mean"), "embedding.mean", most=MAX_FEATURES)
     basis = numbers(found.get("basis"), "embedding.basis", most=MAX_BYTES)
     left_over = found.get("left_over")
     if len(basis) % len(mean) or not is_number(left_over) or left_over <= 0:  # type: ignore[operator]

@@ -5,8 +5,9 @@ cross-fitting: each half of the pictures is estimated with what was fitted to th
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -27,8 +28,9 @@ from monitoring.estimate import (
     probabilities,
     rows_confidence,
 )
-from monitoring.measure import measure_arrays
+from monitoring.measure import MEASURES, measure_pixels
 from training.data.pictures import Classes, Pixels
+from training.data.threads import THREADS, in_threads
 from vehiclevision.labels import LABELS
 
 Rows: TypeAlias = Mapping[str, Numbers]
@@ -42,17 +44,14 @@ _COUNTS_FOR: Final = 3.0
 _OTHERS: Final = (0.0, 0.2, 0.5)
 
 
-def calibrate(
-    pictures: Mapping[str, Pixels], classes: Classes, answering: Answering, threshold: float, vehicle_share: float
-) -> Calibration | None:
-    """A calibration from pictures, `plain` and worse by name; None for fewer vehicles than tell.
+def calibrate(seen: Mapping[str, Rows], classes: Classes, threshold: float, vehicle_share: float) -> Calibration | None:
+    """A calibration from the rows of pictures, `plain` and worse by name; None for fewer vehicles than tell.
 
     A class beyond the labels is neither vehicle.
     """
     vehicle = classes < len(LABELS)
     if int(vehicle.sum()) < MIN_VEHICLES:
         return None
-    seen = {name: rows_of(pixels, answering) for name, pixels in pictures.items()}
     light = np.stack([seen[PLAIN][name][vehicle] for name in MEASURED], axis=1)
     blank = Calibration(
         coefficients=np.zeros(len(FEATURES)),
@@ -75,10 +74,16 @@ def calibrate(
     return replace(fitted, kinds=kinds, systematic=off)
 
 
-def rows_of(pixels: Pixels, answering: Answering) -> dict[str, Numbers]:
-    """Measurements and answers of pictures of the model's size."""
+def rows_of(batches: Iterable[Pixels], answering: Answering) -> dict[str, Numbers]:
+    """Measurements and answers of pictures of the model's size, a few at a time; `answering` is called in threads."""
+    parts = list(in_threads(partial(_rows, answering), batches, THREADS))
+    names = (*MEASURES, *LABELS)
+    return {name: np.concatenate([part[name] for part in parts]) if parts else np.empty(0) for name in names}
+
+
+def _rows(answering: Answering, pixels: Pixels) -> dict[str, Numbers]:
     answers = np.asarray(answering(pixels), dtype=np.float64)
-    return {**measure_arrays(pixels), **{label: answers[:, number] for number, label in enumerate(LABELS)}}
+    return {**measure_pixels(pixels), **{label: answers[:, number] for number, label in enumerate(LABELS)}}
 
 
 def is_right(rows: Rows, classes: Classes) -> npt.NDArray[np.bool_]:

@@ -17,10 +17,12 @@ from monitoring.drift.baseline import CONFIDENCE, MIX, NEITHER, REVIEW, Baseline
 from monitoring.drift.compare import MIN_VALUES, compare_counts, compare_numbers, holm, most_changed
 from monitoring.drift.embedding import NAME as EMBEDDING
 from monitoring.errors import MonitoringError
+from monitoring.measure import is_earlier
 from monitoring.summary import Sample
 
 ALARM_RATE: Final = 0.01
 MIX_NAME: Final = "mix"
+SIZE: Final = "pixels"
 # What is compared, in the order of reports; columns of a baseline with other names are left alone.
 KINDS: Final[Mapping[str, str]] = {
     "brightness": "picture",
@@ -28,7 +30,7 @@ KINDS: Final[Mapping[str, str]] = {
     "sharpness": "picture",
     "saturation": "picture",
     "warmth": "picture",
-    "pixels": "picture",
+    SIZE: "picture",
     EMBEDDING: "picture",
     CONFIDENCE: "answer",
     MIX_NAME: "answer",
@@ -40,7 +42,7 @@ _SAID: Final[Mapping[str, tuple[str, str, str]]] = {
     "sharpness": ("sharpness", "Pictures are sharper", "Pictures are less sharp"),
     "saturation": ("saturation", "Colours are stronger", "Colours are paler"),
     "warmth": ("warmth", "Colours are warmer, more yellow", "Colours are colder, more blue"),
-    "pixels": ("size", "Pictures are larger", "Pictures are smaller"),
+    SIZE: ("size", "Pictures are larger", "Pictures are smaller"),
     EMBEDDING: (
         "distance from what the model knows",
         "Pictures are less like those that the model learnt from",
@@ -80,7 +82,8 @@ class Decision:
     """What a check found; with `enough` false, finding nothing means nothing, and `more_needed` says how many more.
 
     `not_compared` lists what one side lacks, `too_few_before` what has too few values in the baseline to rule out a
-    change of it, however many pictures come.
+    change of it, however many pictures come. `earlier_pictures` are such as earlier releases sent, whose size is not
+    compared with a baseline that has none of them.
     """
 
     drifted: bool
@@ -92,6 +95,7 @@ class Decision:
     not_compared: tuple[str, ...]
     too_few_before: tuple[str, ...]
     words: str
+    earlier_pictures: int = 0
 
     @property
     def changed(self) -> tuple[Finding, ...]:
@@ -122,7 +126,7 @@ def check(baseline: Baseline, sample: Sample, *, alarm_rate: float = ALARM_RATE)
     """Compare a sample of captured records with the baseline; a picture that came several times counts once."""
     if not 0 < alarm_rate < 1:
         raise MonitoringError(f"The alarm rate is {alarm_rate}.", "Give a number between 0 and 1, such as 0.01.")
-    kept = distinct(sample)
+    kept, earlier = _without_earlier_sizes(baseline, distinct(sample))
     n = len(next(iter(kept.values()), ()))
     compared: list[_Compared] = []
     absent: list[str] = []
@@ -149,6 +153,7 @@ def check(baseline: Baseline, sample: Sample, *, alarm_rate: float = ALARM_RATE)
         not_compared=tuple(absent),
         too_few_before=blind,
         words=_words(findings, n, missing, blind, enough=enough, least=power.least_baseline(level)),
+        earlier_pictures=earlier,
     )
 
 
@@ -169,6 +174,18 @@ def distinct(sample: Sample) -> dict[str, Numbers]:
     keep = digests == ""
     keep[np.unique(digests, return_index=True)[1]] = True
     return {name: values[keep] for name, values in sample.columns.items()}
+
+
+def _without_earlier_sizes(baseline: Baseline, kept: Mapping[str, Numbers]) -> tuple[dict[str, Numbers], int]:
+    """The columns without the sizes of what earlier releases sent, and how many; all where the baseline has such too.
+
+    The release made those pictures larger, not the photographers.
+    """
+    sizes = kept.get(SIZE, _NOTHING)
+    earlier = is_earlier(sizes)
+    if not earlier.any() or is_earlier(baseline.columns.get(SIZE, _NOTHING)).any():
+        return dict(kept), 0
+    return {**kept, SIZE: np.where(earlier, np.nan, sizes)}, int(earlier.sum())
 
 
 def _column(name: str, baseline: Baseline, kept: Mapping[str, Numbers], level: float) -> _Compared | None:
@@ -249,7 +266,7 @@ def _said(name: str, before: Numbers, now: Numbers, shift: float, *, changed: bo
         edges = [float(edge) for values in (before, now) for edge in np.quantile(values, [0.1, 0.9])]
         lies = "{:.2f} to {:.2f} -> {:.2f} to {:.2f}".format(*edges)
         return f"{called.capitalize()} lies differently around the same middle: eight in ten from {lies}"
-    if name == "pixels":
+    if name == SIZE:
         return f"{up if shift > 0 else down}: {_pixels(before)} -> {_pixels(now)} pixels in the middle of them"
     digits = 3 if max(abs(before.mean()), abs(now.mean())) < 0.1 else 2
     moved = f"{before.mean():.{digits}f} -> {now.mean():.{digits}f}"

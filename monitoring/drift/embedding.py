@@ -4,24 +4,24 @@ Mahalanobis distance with few directions: along the strongest ones by their own 
 that they share (probabilistic PCA). So a baseline holds some thousand numbers, not a whole matrix.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from monitoring.measure import is_earlier
 from monitoring.summary import Sample
-from vehiclevision.labels import MODEL_INPUT_SIDE
 
 Numbers: TypeAlias = npt.NDArray[np.float64]
-Pictures: TypeAlias = npt.NDArray[np.uint8]
 
 NAME: Final = "embedding"
-SHAPE: Final = (MODEL_INPUT_SIDE, MODEL_INPUT_SIDE, 3)
 DIRECTIONS: Final = 24
-# All directions together: a baseline is one small file.
-MAX_NUMBERS: Final = 20_000
+# All directions together, 24 of a network with 1,280 features: a baseline is one small file.
+MAX_NUMBERS: Final = 32_000
+# As many as a model may give (training/artefact.py).
+MAX_FEATURES: Final = 4096
 MIN_PICTURES: Final = 100
 SIGNIFICANT_DIGITS: Final = 5
 
@@ -73,15 +73,19 @@ def with_distances(
     sample: Sample,
     pictures: Mapping[str, bytes],
     where: Embedding,
-    features: Callable[[Pictures], npt.NDArray[np.floating]],
+    features: Callable[[Sequence[bytes]], npt.NDArray[np.floating]],
 ) -> Sample:
-    """The sample with a column `embedding`: the distances of those of its rows whose picture is given, by digest."""
-    known = list(pictures)
+    """The sample with a column `embedding`: the distances of those of its rows whose picture is given, by digest.
+
+    What earlier releases sent has none: a picture of 32 pixels is far from all that the model knows, and no news.
+    """
+    earlier = {digest for digest, old in zip(sample.digest, is_earlier(sample["pixels"]), strict=True) if old}
+    known = [digest for digest in pictures if digest not in earlier]
     if not known:
         return sample
-    small = np.stack([np.frombuffer(pictures[digest], np.uint8).reshape(SHAPE) for digest in known])
-    found = dict(zip(known, where.distances(features(small)).tolist(), strict=True))
-    column = np.array([found.get(digest, np.nan) for digest in sample.digest])
+    distances = where.distances(features([pictures[digest] for digest in known]))
+    by_digest = dict(zip(known, distances.tolist(), strict=True))
+    column = np.array([by_digest.get(digest, np.nan) for digest in sample.digest])
     return Sample({**sample.columns, NAME: column}, sample.digest)
 
 

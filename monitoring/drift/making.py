@@ -4,13 +4,15 @@ Measurements come from all vehicles of the pictures. What the model says comes o
 from: of its own training data, from the part that was held out.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from monitoring.drift import embedding as embeddings
 from monitoring.drift.baseline import CONFIDENCE, Baseline, Numbers, compose
@@ -18,31 +20,45 @@ from monitoring.drift.calibration import calibrate, rows_of
 from monitoring.drift.decision import distinct
 from monitoring.errors import BaselineError
 from monitoring.estimate import PLAIN
-from monitoring.measure import MEASURES, measure_arrays
+from monitoring.measure import MEASURES
 from monitoring.summary import Summary
 from training.artefact import Model
 from training.data.extract import extract
-from training.data.pictures import LabelledImages
+from training.data.pictures import LabelledImages, Pixels, decoded
 from training.data.split import split
-from training.evaluation.samples import from_images
-from training.session import gives_features, run_features
+from training.data.threads import THREADS, Listener, in_threads
+from training.evaluation.degrade import DEGRADATIONS, Degradation, at_working_size
+from training.session import BATCH, Features, gives_features, run_features
+from vehiclevision.image_gate import encode, model_input
 from vehiclevision.labels import LABELS
 
-Listener = Callable[[int, int], None]
 Indices = npt.NDArray[np.int64]
 
 # Fewer find only changes that anybody would see.
 MIN_PICTURES: Final = 100
+# Of what the model knows and of what it does not, so many each; and of each kind so many that are made worse as well.
+# Together the model is asked about at most 12,000 pictures: some two minutes on two cores.
+MAX_PICTURES: Final = 1200
+MAX_JUDGED: Final = 400
 # The share of vehicles that a model's answers are calibrated for, where its manifest does not say.
 VEHICLE_SHARE: Final = 0.5
 
 
-def from_pictures(source: Path, model: Model, listener: Listener, *, neither: float = 0.0) -> Baseline:
-    """The baseline of a folder per class or of CIFAR-100: of its vehicles, and this share of pictures with neither."""
-    images = extract(source)
-    learnt, unseen = _parts(images, model)
+def from_pictures(
+    source: Path,
+    model: Model,
+    listener: Listener,
+    *,
+    neither: float = 0.0,
+    reading: Listener = lambda done, total: None,
+) -> Baseline:
+    """The baseline of a folder per class or of CIFAR-100: of its vehicles, and this share of pictures with neither.
+
+    Of very many pictures an even part is taken, so that the model is asked about no more than some thousands.
+    """
     if not 0 <= neither < 1:
         raise BaselineError(f"The share of pictures with neither vehicle is {neither}.", "Give one from 0 up to 1.")
+    learnt, unseen = _parts(extract(source, listener=reading), model)
     traffic, known = _traffic(unseen, neither), _traffic(learnt, neither)
     if len(traffic) < MIN_PICTURES:
         raise BaselineError(
@@ -50,18 +66,18 @@ def from_pictures(source: Path, model: Model, listener: Listener, *, neither: fl
             f"a baseline takes {MIN_PICTURES}.",
             "Give more pictures, or make it from captured data: --from s3://…",
         )
-    rows = rows_of(traffic.pixels, model.predict)
-    measured = measure_arrays(np.concatenate([traffic.pixels, known.pixels]))
-    columns: dict[str, Numbers] = {name: measured[name] for name in MEASURES}
+    judged = _judged(unseen)
+    asked = _Asked(listener, 2 * len(traffic) + 2 * len(known) + (1 + len(DEGRADATIONS)) * len(judged))
+    rows, known_rows = (rows_of(asked.batches(images), model.predict) for images in (traffic, known))
+    columns: dict[str, Numbers] = {name: np.concatenate([rows[name], known_rows[name]]) for name in MEASURES}
     columns[CONFIDENCE] = np.maximum(rows[LABELS[0]], rows[LABELS[1]])
-    where = _where(model, known if len(known) else traffic)
-    if where is not None:
-        columns[embeddings.NAME] = where.distances(run_features(model.session, traffic.pixels))
-    judged = from_images(_evenly(unseen), "", listener, robustness=True)
+    embedding, distances = _embedded(model, known, traffic, asked)
+    if embedding is not None:
+        columns[embeddings.NAME] = distances
+    worse = {name: asked.worse(judged, way) for name, way in DEGRADATIONS.items()}
     calibration = calibrate(
-        {PLAIN: judged.pixels[judged.worse], **judged.degraded},
-        judged.classes[judged.worse],
-        model.predict,
+        {name: rows_of(batches, model.predict) for name, batches in {PLAIN: asked.batches(judged), **worse}.items()},
+        np.minimum(judged.classes, len(LABELS)),
         model.manifest.threshold,
         _vehicle_share(model),
     )
@@ -74,7 +90,7 @@ def from_pictures(source: Path, model: Model, listener: Listener, *, neither: fl
         made_from=f"{total:,} pictures; answers from {len(traffic):,} that the model never learnt from",
         made_at=_now(),
         calibration=None if calibration is None else calibration.as_json(),
-        embedding=where,
+        embedding=embedding,
     )
 
 
@@ -125,9 +141,10 @@ def _parts(images: LabelledImages, model: Model) -> tuple[LabelledImages, Labell
 
 
 def _traffic(images: LabelledImages, neither: float) -> LabelledImages:
-    """The vehicles, and so many others that they make up the given share."""
+    """The vehicles, and so many others that they make up the given share; an even part where these are very many."""
     vehicles = np.flatnonzero(images.classes < len(LABELS))
     others = np.flatnonzero(images.classes >= len(LABELS))
+    vehicles = _some(vehicles, min(len(vehicles), round(MAX_PICTURES * (1 - neither))))
     wanted = round(len(vehicles) * neither / (1 - neither))
     if wanted > len(others):
         raise BaselineError(
@@ -137,10 +154,11 @@ def _traffic(images: LabelledImages, neither: float) -> LabelledImages:
     return images.part(np.concatenate([vehicles, _some(others, wanted)]))
 
 
-def _evenly(images: LabelledImages) -> LabelledImages:
-    """All vehicles, and as many others: worse copies of more cost time and say no more."""
+def _judged(images: LabelledImages) -> LabelledImages:
+    """Vehicles, and as many others: worse copies of more cost time and say no more."""
     vehicles = np.flatnonzero(images.classes < len(LABELS))
     others = np.flatnonzero(images.classes >= len(LABELS))
+    vehicles = _some(vehicles, min(len(vehicles), MAX_JUDGED))
     return images.part(np.concatenate([vehicles, _some(others, min(len(vehicles), len(others)))]))
 
 
@@ -149,11 +167,52 @@ def _some(indices: Indices, count: int) -> Indices:
     return found
 
 
-def _where(model: Model, images: LabelledImages) -> embeddings.Embedding | None:
-    """Where these pictures lie among the network's features, if it gives them."""
-    if not len(images) or not gives_features(model.session):
-        return None
-    return embeddings.fit(run_features(model.session, images.pixels))
+def _embedded(
+    model: Model, known: LabelledImages, traffic: LabelledImages, asked: "_Asked"
+) -> tuple[embeddings.Embedding | None, Numbers]:
+    """Where the known pictures lie among the network's features, and how far from them the traffic lies.
+
+    Without known ones the traffic is halved: what an embedding was fitted to lies nearer than whatever comes later.
+    """
+    if not gives_features(model.session):
+        return None, np.empty(0)
+    measured = _features(model, traffic, asked)
+    fitted = _features(model, known, asked) if len(known) else measured[::2]
+    embedding = embeddings.fit(fitted)
+    if embedding is None:
+        return None, np.empty(0)
+    return embedding, embedding.distances(measured if len(known) else measured[1::2])
+
+
+def _features(model: Model, images: LabelledImages, asked: "_Asked") -> Features:
+    parts = in_threads(partial(run_features, model.session), asked.batches(images), THREADS)
+    return np.concatenate(list(parts))
+
+
+class _Asked:
+    """Pictures on their way to the model, a few at a time, while somebody is told how far it is."""
+
+    def __init__(self, listener: Listener, total: int) -> None:
+        self._listener, self._total, self._done = listener, total, 0
+
+    def batches(self, images: LabelledImages) -> Iterator[Pixels]:
+        """The pictures as they are."""
+        for batch in images.batches(BATCH):
+            yield self._counted(batch)
+
+    def worse(self, images: LabelledImages, way: Degradation) -> Iterator[Pixels]:
+        """The pictures made worse, as the gate would send them then."""
+        for batch in images.batches(BATCH):
+            yield self._counted(np.stack(list(in_threads(partial(_worse, way), batch, THREADS))))
+
+    def _counted(self, batch: Pixels) -> Pixels:
+        self._done += len(batch)
+        self._listener(min(self._done, self._total), self._total)
+        return batch
+
+
+def _worse(way: Degradation, picture: Pixels) -> Pixels:
+    return decoded(encode(model_input(way.apply(at_working_size(Image.fromarray(picture))))))
 
 
 def _vehicle_share(model: Model) -> float:

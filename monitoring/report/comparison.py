@@ -1,20 +1,29 @@
 """Which baseline the captured answers are held against, if any, and what comes of it."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Final
+
+import numpy as np
 
 from monitoring import estimate
 from monitoring.drift.baseline import Baseline, load
 from monitoring.drift.decision import check
+from monitoring.drift.embedding import NAME as EMBEDDING
 from monitoring.drift.embedding import with_distances
 from monitoring.report.report import Compared
-from monitoring.summary import Sample, Summary
-from training.artefact import DEFAULT_MODEL, load_model
-from training.session import gives_features, run_features
+from monitoring.summary import Example, Sample, Summary
+from training.artefact import DEFAULT_MODEL, Model, load_model
+from training.data.pictures import stacked
+from training.session import BATCH, Features, gives_features, run_features
+from vehiclevision.labels import LABELS
 
 # Of the model that this release comes with.
 DEFAULT_BASELINE: Final = DEFAULT_MODEL.with_name("baseline.json")
+# So many pictures furthest from what the model knows are shown.
+ODDEST: Final = 8
 MAKE: Final = "Make one of the captures of a good time with vehiclevision baseline, and name it with --baseline."
 
 
@@ -54,7 +63,40 @@ def _against(baseline: Baseline, summary: Summary, note: str) -> Compared:
     decision = check(baseline, sample)
     # What passes is counted with the report's threshold, which may be another than the baseline's.
     estimates = estimate.estimate(replace(baseline, threshold=summary.threshold), summary.sample, decision)
-    return Compared(note, baseline, decision, estimates.passed, estimates.everything, sample)
+    return Compared(note, baseline, decision, estimates.passed, estimates.everything, sample, oddest(summary, sample))
+
+
+def oddest(summary: Summary, sample: Sample) -> tuple[Example, ...]:
+    """The pictures that lie furthest from what the model knows, the furthest first; none where nothing measured it."""
+    if EMBEDDING not in sample.columns:
+        return ()
+    distances = sample[EMBEDDING]
+    labels = {case.digest: case.label for case in summary.labelled}
+    examples: dict[str, Example] = {}
+    for row in np.argsort(-distances, kind="stable")[: np.isfinite(distances).sum()].tolist():
+        digest = sample.digest[row]
+        if digest not in examples and digest in summary.pictures:
+            examples[digest] = Example(
+                summary.pictures[digest],
+                _answers(sample, row),
+                _at(sample, row),
+                digest,
+                labels.get(digest),
+                float(distances[row]),
+            )
+        if len(examples) == ODDEST:
+            break
+    return tuple(examples.values())
+
+
+def _answers(sample: Sample, row: int) -> tuple[float, float] | None:
+    bicycle, motorcycle = (float(sample[label][row]) for label in LABELS)
+    return None if math.isnan(bicycle) or math.isnan(motorcycle) else (bicycle, motorcycle)
+
+
+def _at(sample: Sample, row: int) -> datetime | None:
+    seconds = float(sample["at"][row])
+    return None if math.isnan(seconds) else datetime.fromtimestamp(seconds, UTC)
 
 
 def _with_distances(baseline: Baseline, summary: Summary) -> Sample:
@@ -64,6 +106,10 @@ def _with_distances(baseline: Baseline, summary: Summary) -> Sample:
     model = load_model(DEFAULT_MODEL)
     if model.manifest.version != baseline.model_version or not gives_features(model.session):
         return summary.sample
-    return with_distances(
-        summary.sample, summary.pictures, baseline.embedding, lambda images: run_features(model.session, images)
-    )
+    return with_distances(summary.sample, summary.pictures, baseline.embedding, lambda files: _features(model, files))
+
+
+def _features(model: Model, files: Sequence[bytes]) -> Features:
+    """A few at a time: decoded, they would fill the memory."""
+    starts = range(0, len(files), BATCH)
+    return np.concatenate([run_features(model.session, stacked(files[start : start + BATCH])) for start in starts])

@@ -1,13 +1,17 @@
 """The report as one page that needs nothing but itself: no network, no scripts, at home on a phone and on paper."""
 
 import base64
+import io
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from PIL import Image
+
 from monitoring.captures.record import REASONS
 from monitoring.report.plots import plots
+from monitoring.report.report import LOOKED
 from monitoring.report.standing import arrows, by_shift
 from training.evaluation import page as evaluation_page
 from training.evaluation.page import UNKNOWN, number
@@ -15,7 +19,14 @@ from training.evaluation.page import UNKNOWN, number
 TEMPLATE: Final = "page.html"
 _THIN: Final = "\N{NARROW NO-BREAK SPACE}"
 
-# Pictures of the examples that the report names, in the same order: PNG, or None where there is none to show.
+# Somewhat more than the page shows, for sharp screens. There are at most 120 pictures of at most so many bytes, most
+# take half of that, and a page stays below 2 MB.
+THUMBNAIL_SIDE: Final = 192
+SMALL_SIDE: Final = 112
+MAX_THUMBNAIL_BYTES: Final = 12 * 1024
+_QUALITIES: Final = (85, 70, 50, 30, 10)
+
+# Pictures of the examples that the report names, in the same order: JPEG, or None where there is none to show.
 Pictures = Mapping[str, Sequence[bytes | None]]
 
 
@@ -27,9 +38,13 @@ def page(report: Mapping[str, Any], pictures: Pictures | None) -> str:
     return environment.get_template(TEMPLATE).render(
         report=report,
         plots={plot.name: plot.svg(report) for plot in plots(report)},
-        mistakes=_thumbnails(report["pictures"]["mistakes"], shown.get("mistakes")),
-        least_sure=_thumbnails(report["pictures"]["least_sure"], shown.get("least_sure")),
-        examples={name: [_data_uri(png) for png in pngs if png] for name, pngs in shown.items()},
+        mistakes=_thumbnails("mistakes", report, shown),
+        least_sure=_thumbnails("least_sure", report, shown),
+        oddest=_thumbnails("oddest", report, shown),
+        examples={
+            column["name"]: [_data_uri(jpeg, SMALL_SIDE) for jpeg in shown.get(column["name"], ()) if jpeg]
+            for column in report["measures"]
+        },
         with_images=pictures is not None,
         thin=_THIN,
         reasons=REASONS,
@@ -54,10 +69,29 @@ def figure(value: Any) -> str:
     return UNKNOWN if value is None else str(value)
 
 
-def _thumbnails(named: Sequence[Mapping[str, Any]], pictures: Sequence[bytes | None] | None) -> list[dict[str, Any]]:
-    shown = pictures or [None] * len(named)
-    return [{**facts, "image": _data_uri(png) if png else None} for facts, png in zip(named, shown, strict=True)]
+def _thumbnails(name: str, report: Mapping[str, Any], shown: Pictures) -> list[dict[str, Any]]:
+    """What the report says of each picture, with the picture, and with the same as the model looked at it."""
+    named = report["pictures"][name]
+    nothing = [None] * len(named)
+    together = zip(named, shown.get(name, nothing), shown.get(name + LOOKED, nothing), strict=True)
+    return [
+        {**facts, "image": _data_uri(jpeg) if jpeg else None, "looked": _data_uri(looked) if looked else None}
+        for facts, jpeg, looked in together
+    ]
 
 
-def _data_uri(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode()
+def _data_uri(jpeg: bytes, side: int = THUMBNAIL_SIDE) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(thumbnail(jpeg, side)).decode()
+
+
+def thumbnail(jpeg: bytes, side: int = THUMBNAIL_SIDE) -> bytes:
+    """The picture as a JPEG of at most so many pixels a side and MAX_THUMBNAIL_BYTES."""
+    with Image.open(io.BytesIO(jpeg), formats=["JPEG"]) as image:
+        small = image.convert("RGB")
+    small.thumbnail((side, side), Image.Resampling.BICUBIC)
+    for quality in _QUALITIES:
+        buffer = io.BytesIO()
+        small.save(buffer, format="JPEG", quality=quality)
+        if buffer.tell() <= MAX_THUMBNAIL_BYTES:
+            break
+    return buffer.getvalue()

@@ -17,6 +17,7 @@ from monitoring.drift.embedding import NAME as EMBEDDING
 from monitoring.estimate import Estimate
 from monitoring.labels import REVIEW_LABELS, Labels
 from monitoring.measure import Numbers
+from monitoring.report.looking import Looked
 from monitoring.report.recorded import Recorded
 from monitoring.report.standing import standing
 from monitoring.summary import Example, Hour, Labelled, Sample, Summary
@@ -25,6 +26,7 @@ from vehiclevision.labels import LABELS
 
 FORMAT: Final = 1
 CONFIDENCE: Final = "confidence"
+LOOKED: Final = " looked"
 VERDICTS: Final = (*LABELS, REVIEW)
 TITLES: Final = {
     "brightness": "Brightness",
@@ -67,7 +69,8 @@ class Facts:
 class Compared:
     """The baseline and what came of it, or why there is no comparison; estimates of answers that pass and of all.
 
-    `sample` is the summary's with whatever only a model can measure, where one was at hand.
+    `sample` is the summary's with whatever only a model can measure, where one was at hand; `oddest` are the pictures
+    furthest from what it knows.
     """
 
     why: str = ""
@@ -76,6 +79,7 @@ class Compared:
     passed: Estimate | None = None
     everything: Estimate | None = None
     sample: Sample | None = None
+    oddest: tuple[Example, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,7 @@ class Found:
     compared: Compared = field(default_factory=Compared)
     recorded: Recorded = field(default_factory=Recorded)
     labels: Labels = field(default_factory=Labels)
+    looked: Looked = field(default_factory=Looked)
 
 
 def report(found: Found) -> dict[str, Any]:
@@ -131,17 +136,28 @@ def report(found: Found) -> dict[str, Any]:
         "pictures": {
             "mistakes": [_named(example, facts.threshold) for example in summary.mistakes],
             "least_sure": [_named(example, facts.threshold) for example in _least_sure(summary)],
+            "oddest": [
+                {**_named(example, facts.threshold), "distance": _rounded(example.value)}
+                for example in found.compared.oddest
+            ],
         },
+        "looked_why": found.looked.why,
     }
     return {**figures, "standing": standing(figures)}
 
 
-def pictures(found: Found, figures: Mapping[str, Any]) -> dict[str, list[bytes]]:
-    """The thumbnails that belong to the figures' pictures; of each measurement that changed, the end it moved to."""
-    summary = found.summary
-    shown = {
+def pictures(found: Found, figures: Mapping[str, Any]) -> dict[str, list[bytes | None]]:
+    """The JPEGs that belong to the figures' pictures; of each measurement that changed, the end it moved to.
+
+    Under a name with LOOKED behind it are the same pictures with what the model looked at, or None.
+    """
+    summary, oddest = found.summary, found.compared.oddest
+    shown: dict[str, list[bytes | None]] = {
         "mistakes": [example.picture for example in summary.mistakes],
+        f"mistakes{LOOKED}": [found.looked.pictures.get(example.digest) for example in summary.mistakes],
         "least_sure": [example.picture for example in _least_sure(summary)],
+        "oddest": [example.picture for example in oddest],
+        f"oddest{LOOKED}": [found.looked.pictures.get(example.digest) for example in oddest],
     }
     for column in figures["measures"]:
         ends = summary.extremes.get(column["name"])

@@ -1,6 +1,7 @@
 """Reports for the tests, from captured lines."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from monitoring.drift.baseline import Baseline, compose
 from monitoring.drift.decision import Decision, Finding
 from monitoring.estimate import Estimate
 from monitoring.labels import Labels, digest_of
+from monitoring.report.looking import Looked
 from monitoring.report.recorded import Recorded
 from monitoring.report.report import Compared, Facts, Found
 from monitoring.summary import summarise
@@ -82,11 +84,18 @@ def everything(folder: Path, made_from: str = "pictures") -> Found:
             not_compared=("embedding",),
             too_few_before=("contrast",),
             words=HOSTILE,
+            earlier_pictures=20,
         ),
         Estimate(0.95, 0.9, 0.99, 15, False, HOSTILE),
         Estimate(0.9, 0.8, 0.95, 20, True, ""),
     )
     plain = found(folder, labels_of({0: "bicycle", 1: "motorcycle", 2: "neither"}), compared, endpoint=HOSTILE)
+    odd = plain.summary.least_sure[:5]
     return Found(
-        plain.summary, plain.facts, plain.compared, Recorded("why", [1.0, 2.0, 9.0], [0.5, 1.5, 8.0]), plain.labels
+        plain.summary,
+        plain.facts,
+        replace(compared, oddest=odd),
+        Recorded("why", [1.0, 2.0, 9.0], [0.5, 1.5, 8.0]),
+        plain.labels,
+        Looked(pictures={example.digest: example.picture for example in (*odd, *plain.summary.mistakes)}),
     )

@@ -48,7 +48,7 @@ def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
 
 
 def test_the_largest_baseline_fits_the_file() -> None:
-    """Every column full, and an embedding of 176 features, stay below the limit."""
+    """Every column full, and an embedding of 1,280 features, stay below the limit."""
     chance = np.random.default_rng(0)
     rows = columns(3 * MAX_VALUES, 1)
     kept = {name: -chance.random(3 * MAX_VALUES) / 7 for name in ("brightness", "contrast", "sharpness", "saturation")}
@@ -60,7 +60,7 @@ def test_the_largest_baseline_fits_the_file() -> None:
         model_version="m",
         made_from="x",
         made_at="y",
-        embedding=fit(chance.normal(size=(400, 176))),
+        embedding=fit(-chance.random(size=(400, 1280)) / 7),
     )
 
     text = found.as_json().encode()
@@ -88,7 +88,7 @@ def test_rounding_is_that_of_the_text(value: float) -> None:
 
 
 BROKEN: dict[str, Any] = {
-    "format": [0, 2, True, "1", None],
+    "format": [0, 3, True, "2", None],
     "columns": [None, {}, [], {"brightness": []}, {"brightness": "1"}, {"brightness": [1, None]}]
     + [{"brightness": [True]}, {"brightness": [10**400]}, {"brightness": [1e10]}, {"brightness": [[1]]}]
     + [{"brightness": [0.5] * (MAX_VALUES + 1)}, {str(number): [1] for number in range(30)}, {"a\nb": [1]}, {"": [1]}],
@@ -131,7 +131,7 @@ def test_a_field_that_is_missing_is_refused(name: str) -> None:
         b"{",
         b"[" * 100_000,
         b'{"format": NaN}',
-        b'{"format": 1, "columns": {"a": [Infinity]}}',
+        b'{"format": 2, "columns": {"a": [Infinity]}}',
         b" " * (MAX_BYTES + 1),
         b"\x80\x04\x95",
     ],
@@ -147,6 +147,14 @@ def test_no_bytes_crash_it(data: bytes) -> None:
     """Whatever comes is a baseline or BaselineError."""
     with pytest.raises(BaselineError):
         parse(data)
+
+
+def test_a_baseline_of_an_earlier_release_is_refused_by_name() -> None:
+    """It was measured for a model of 32 pixels; the hint says that a new one can be made."""
+    with pytest.raises(BaselineError, match="made by an earlier release, whose model looked at 32 x 32") as caught:
+        parse(json.dumps({**fields(), "format": 1}).encode())
+
+    assert caught.value.hint == "Make a new one with: vehiclevision baseline"
 
 
 def test_a_missing_file_is_said_by_name(tmp_path: Path) -> None:

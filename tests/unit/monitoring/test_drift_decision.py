@@ -167,6 +167,19 @@ def test_values_that_are_no_numbers_or_beyond_all_measure_are_left_out() -> None
     assert {finding.name: finding.n for finding in found.findings}["brightness"] == 395
 
 
+def test_sizes_of_an_earlier_release_are_not_compared() -> None:
+    """A release that sends larger pictures is no drift; how many were left out is said, and the rest is compared."""
+    before = baseline()
+    before = replace(before, columns={**before.columns, "pixels": np.full(1000, np.log10(224 * 224))})
+
+    found = check(before, sample(columns(300, 7)))
+    darker = check(before, sample(columns(300, 7, shift={"brightness": -0.8})))
+
+    assert not found.drifted
+    assert (found.earlier_pictures, found.not_compared) == (300, ("pixels",))
+    assert [finding.name for finding in darker.changed] == ["brightness"]
+
+
 def test_a_baseline_too_small_to_rule_anything_out_says_so() -> None:
     """Waiting would not help: no number of pictures is asked for."""
     found = check(baseline(100), sample(columns(5000, 18)))

@@ -9,10 +9,10 @@ import pytest
 from scipy.special import expit
 
 from monitoring.drift.baseline import CONFIDENCE, MIX, Baseline, Numbers, parse
-from monitoring.drift.calibration import MIN_VEHICLES, calibrate, is_right
+from monitoring.drift.calibration import MIN_VEHICLES, calibrate, is_right, rows_of
 from monitoring.drift.decision import check
 from monitoring.errors import BaselineError
-from monitoring.estimate import MEASURED, PLAIN, Calibration, calibration_of, estimate, share_of_vehicles
+from monitoring.estimate import MEASURED, Calibration, calibration_of, estimate, share_of_vehicles
 from monitoring.summary import Sample
 from tests.unit.monitoring.drawn_columns import sample
 from vehiclevision.labels import LABELS
@@ -44,11 +44,16 @@ def darkened(pixels: np.ndarray) -> np.ndarray:
     return np.clip(pixels.astype(float) - 12, 0, 255).astype(np.uint8)
 
 
+def seen(**pixels: np.ndarray) -> dict[str, dict[str, Numbers]]:
+    """The rows of pictures by what was done to them."""
+    return {name: rows_of(np.array_split(own, 3), answering) for name, own in pixels.items()}
+
+
 @pytest.fixture(scope="module")
 def calibration() -> Calibration:
     """Fitted to 600 pictures, as they are and darkened."""
     pixels, classes = pictures(600, 1, others=1 / 3)
-    found = calibrate({PLAIN: pixels, "dark": darkened(pixels)}, classes, answering, THRESHOLD, 2 / 3)
+    found = calibrate(seen(plain=pixels, dark=darkened(pixels)), classes, THRESHOLD, 2 / 3)
     assert found is not None
     return found
 
@@ -177,14 +182,14 @@ def test_too_few_vehicles_give_no_calibration() -> None:
     """Better none than one of chance."""
     pixels, classes = pictures(MIN_VEHICLES - 1, 9)
 
-    assert calibrate({PLAIN: pixels}, classes, answering, THRESHOLD, 0.5) is None
+    assert calibrate(seen(plain=pixels), classes, THRESHOLD, 0.5) is None
 
 
 def test_the_same_pictures_give_the_same_calibration() -> None:
     """Nothing in the fit is left to chance."""
     pixels, classes = pictures(240, 11, others=1 / 3)
 
-    first, second = (calibrate({PLAIN: pixels}, classes, answering, THRESHOLD, 0.5) for _ in range(2))
+    first, second = (calibrate(seen(plain=pixels), classes, THRESHOLD, 0.5) for _ in range(2))
 
     assert first is not None
     assert second is not None

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
-from monitoring.measure import MEASURES, measure, measure_arrays, see
+from monitoring.measure import MEASURED_SIDE, MEASURES, is_earlier, measure, measure_arrays, measure_pixels, see
 from tests.unit.monitoring.capture_lines import png
 from tests.unit.pictures import encoded, png_header, webp_canvas
 from vehiclevision.image_gate import normalise
+from vehiclevision.labels import MODEL_INPUT_SIDE
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -41,16 +42,54 @@ def test_colour_and_size_mean_what_their_names_say() -> None:
     assert tuple(found) == MEASURES
 
 
-def test_a_large_picture_is_measured_on_the_models_input_but_keeps_its_size() -> None:
-    """A 320 x 200 photo and its 32 x 32 version differ in size alone."""
+def test_a_large_picture_is_measured_on_the_same_square_but_keeps_its_size() -> None:
+    """A 320 x 200 photo is shown in its own shape, no larger than the model's input."""
     large = Image.open(io.BytesIO(png(1, side=320))).crop((0, 0, 320, 200))
 
     seen = see(encoded(large, "PNG"))
 
     assert seen is not None
-    assert seen.small.shape == (32, 32, 3)
-    assert max(seen.thumbnail.size) == 96
+    assert seen.small.shape == (MEASURED_SIDE, MEASURED_SIDE, 3)
+    assert Image.open(io.BytesIO(seen.to_show())).size == (224, 140)
+    assert Image.open(io.BytesIO(seen.as_model_sees_it())).size == (MODEL_INPUT_SIDE, MODEL_INPUT_SIDE)
     assert measure([seen])["pixels"][0] == pytest.approx(math.log10(64000))
+
+
+def scene(seed: int) -> Image.Image:
+    """Something with edges of all sizes, 300 x 240."""
+    chance = np.random.default_rng(seed)
+    image = Image.new("RGB", (300, 240), tuple(chance.integers(60, 200, 3).tolist()))
+    draw = ImageDraw.Draw(image)
+    for _ in range(60):
+        x, y, size = chance.integers(0, 300), chance.integers(0, 240), chance.integers(2, 80)
+        draw.ellipse((x, y, x + size, y + size), tuple(chance.integers(0, 256, 3).tolist()))
+    return image
+
+
+def test_what_earlier_releases_captured_compares_with_what_is_captured_now() -> None:
+    """The same photos as 32 x 32 PNGs and as the gate's JPEGs: light, colour and sharpness agree, only size differs."""
+    photos = [scene(seed) for seed in range(60)]
+    earlier = [encoded(photo.resize((256, 205)).resize((32, 32), Image.Resampling.BICUBIC), "PNG") for photo in photos]
+    now = [normalise(encoded(photo, "PNG")).jpeg for photo in photos]
+
+    before, after = (measure([seen for file in files if (seen := see(file))]) for files in (earlier, now))
+
+    for name in set(MEASURES) - {"pixels"}:
+        assert abs(after[name].mean() - before[name].mean()) < 0.1 * before[name].std(), name
+    assert is_earlier(before["pixels"]).all()
+    assert not is_earlier(after["pixels"]).any()
+
+
+def test_pixels_are_measured_as_if_they_had_been_captured() -> None:
+    """A baseline of pictures means the same as one of captures."""
+    photos = [scene(seed).resize((MODEL_INPUT_SIDE, MODEL_INPUT_SIDE)) for seed in range(5)]
+
+    measured = measure_pixels(np.stack([np.asarray(photo) for photo in photos]))
+    captured = measure([seen for photo in photos if (seen := see(encoded(photo, "PNG")))])
+
+    assert {name: values.tolist() for name, values in measured.items()} == {
+        name: values.tolist() for name, values in captured.items()
+    }
 
 
 def test_no_pictures_have_no_measures() -> None:

@@ -5,18 +5,23 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from monitoring.report.comparison import ODDEST
 from monitoring.report.files import write
-from monitoring.report.page import page
+from monitoring.report.page import MAX_THUMBNAIL_BYTES, THUMBNAIL_SIDE, page, thumbnail
 from monitoring.report.plots import NAMES, plots
-from monitoring.report.report import Facts, Found, pictures, report
+from monitoring.report.report import LOOKED, Facts, Found, pictures, report
+from monitoring.summary import EXAMPLES
 from tests.unit.monitoring.capture_lines import line, png, record
 from tests.unit.monitoring.reports import HOSTILE, answered, everything, found
 from tests.unit.monitoring.reports import write as write_lines
 from tests.unit.pages import Page
 from training.evaluation.chart import LIGHT
+from vehiclevision.image_gate import encode
+from vehiclevision.labels import MODEL_INPUT_SIDE
 
 
 @pytest.fixture
@@ -52,7 +57,10 @@ def test_the_page_has_every_part(whole_page: Page) -> None:
         "Has what comes in changed?",
         "How long it takes",
         "Surest mistakes",
+        "Least like what the model knows",
         "Least sure",
+        "tinted where the model saw the label",
+        "20 pictures were sent by an earlier release",
         "could not be read",
     ):
         assert part in whole_page.text
@@ -67,7 +75,7 @@ def test_the_page_needs_nothing_but_itself(whole_page: Page) -> None:
     for tag, attributes in whole_page.tags:
         assert not [name for name in attributes if name.startswith("on")]
         if tag == "img":
-            assert (attributes["src"] or "").startswith("data:image/png;base64,")
+            assert (attributes["src"] or "").startswith("data:image/jpeg;base64,")
         for name in ("href", "xlink:href"):
             assert (attributes.get(name) or "#").startswith("#")
     policies = [attributes["content"] for _, attributes in whole_page.tags if "http-equiv" in attributes]
@@ -135,6 +143,50 @@ def test_without_images_no_captured_picture_is_on_the_page(whole: Found) -> None
 
     assert "img" not in {tag for tag, _ in taken_apart.tags}
     assert "left out on request" in taken_apart.text
+
+
+def test_the_page_is_small_however_many_and_however_noisy_the_pictures_are(folder: Path) -> None:
+    """Every picture there can be, each of pure noise and shown twice where that is possible: still less than 2 MB."""
+    chance = np.random.default_rng(1)
+    noise = [
+        encode(Image.fromarray(chance.integers(0, 256, (MODEL_INPUT_SIDE, MODEL_INPUT_SIDE, 3), np.uint8)))
+        for _ in range(4)
+    ]
+    made = report(found(folder))
+    named = {
+        "digest": "",
+        "at": None,
+        "bicycle": 0.1,
+        "motorcycle": 0.9,
+        "confidence": 0.9,
+        "passed": True,
+        "label": "",
+    }
+    counts = {"mistakes": EXAMPLES, "least_sure": EXAMPLES, "oddest": ODDEST}
+    figures = {
+        **made,
+        "labels": {**made["labels"], "matched": 1},
+        "answers": 1,
+        "mix": dict.fromkeys(made["mix"], 1),
+        "pictures": {name: [{**named, "distance": 1.0}] * count for name, count in counts.items()},
+    }
+    shown = {name: [noise[0]] * count for name, count in counts.items()}
+    looked = {f"{name}{LOOKED}": shown[name] for name in ("mistakes", "oddest")}
+
+    text = page(figures, {**shown, **looked})
+
+    assert text.count("data:image/jpeg") == 2 * EXAMPLES + EXAMPLES + 2 * ODDEST
+    assert len(text) < 2_000_000
+
+
+def test_a_thumbnail_is_bounded_and_keeps_its_shape() -> None:
+    """Noise at the model's size and a long narrow picture."""
+    chance = np.random.default_rng(2)
+    for shape, size in (((224, 224), (THUMBNAIL_SIDE, THUMBNAIL_SIDE)), ((224, 112), (96, 192)), ((5, 9), (9, 5))):
+        small = thumbnail(encode(Image.fromarray(chance.integers(0, 256, (*shape, 3), np.uint8))))
+
+        assert len(small) <= MAX_THUMBNAIL_BYTES
+        assert Image.open(io.BytesIO(small), formats=["JPEG"]).size == size
 
 
 def test_page_json_and_pngs_say_the_same(whole: Found, tmp_path: Path) -> None:

@@ -14,8 +14,10 @@ from PIL import Image
 
 from monitoring.captures.source import Window, open_source
 from monitoring.measure import MEASURES, measure_arrays
-from monitoring.summary import COLUMNS, EXAMPLES, EXTREMES, MAX_NAMES, SAMPLE_SIZE, Hour, Summary, summarise
+from monitoring.summary import COLUMNS, EXAMPLES, EXTREMES, MAX_NAMES, PICTURES, SAMPLE_SIZE, Hour, Summary, summarise
 from tests.unit.monitoring.capture_lines import NOON, line, lines, png, record, write
+from vehiclevision.image_gate import MAX_JPEG_BYTES
+from vehiclevision.labels import MODEL_INPUT_SIDE
 
 THRESHOLD = 0.85
 HOUR = timedelta(hours=1)
@@ -150,6 +152,15 @@ def test_the_sample_is_even_and_of_fixed_size(tmp_path: Path) -> None:
     assert np.abs(thirds - 1 / 3).max() < 0.03
 
 
+def test_of_many_pictures_the_models_input_is_kept_of_few(tmp_path: Path) -> None:
+    """An even part of them, whatever else the summary holds."""
+    found = summary(tmp_path, [record(png(seed, side=8), event_id=f"{seed}") for seed in range(2 * PICTURES + 200)])
+
+    assert len(found.pictures) == PICTURES
+    assert set(found.pictures) < set(found.sample.digest)
+    assert len(found.sample) == 2 * PICTURES + 200
+
+
 def test_records_without_an_id_are_sampled_one_by_one(tmp_path: Path) -> None:
     """The same content in several places is several records."""
     content = [record(None, (0.5, 0.1), None, event_id=None)] * 50
@@ -225,11 +236,15 @@ def test_extremes_of_each_measure_are_kept(tmp_path: Path) -> None:
     assert found["brightness"].high[0].value > found["brightness"].high[-1].value > 0.7
 
 
-def test_large_pictures_are_shown_small(tmp_path: Path) -> None:
-    """A photo of another endpoint is at most 96 pixels a side on the page."""
+def test_large_pictures_are_shown_as_large_as_the_models_input(tmp_path: Path) -> None:
+    """Whatever was captured, what is kept of it is a JPEG of bounded size; for the model it is the model's square."""
     found = summary(tmp_path, [record(png(1, side=400))])
 
-    assert Image.open(io.BytesIO(found.least_sure[0].picture)).size == (96, 96)
+    kept = [found.least_sure[0].picture, *found.pictures.values()]
+    for file in kept:
+        with Image.open(io.BytesIO(file), formats=["JPEG"]) as image:
+            assert image.size == (MODEL_INPUT_SIDE, MODEL_INPUT_SIDE)
+        assert len(file) <= MAX_JPEG_BYTES
     assert found.sample["pixels"][0] == pytest.approx(math.log10(400 * 400))
 
 
