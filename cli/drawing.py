@@ -122,10 +122,11 @@ class Canvas:
                 (*box, box[0] + 2 * radius * self._size, box[1] + 1.4 * radius * self._size), chance.choice(colours)
             )
 
-    def photo(self, seed: int, grain: int = 7) -> Image.Image:
-        """The finished picture at its final size, slightly soft and grainy like a camera's."""
+    def photo(self, seed: int, grain: int = 5) -> Image.Image:
+        """The finished picture at its final size, soft and grainy like a phone camera's."""
         small = self._image.reduce(SUPERSAMPLING)
-        small = small.filter(ImageFilter.GaussianBlur(0.6))
+        # A network that learnt from photos takes hard edges for a drawing of something else.
+        small = small.filter(ImageFilter.GaussianBlur(2.3))
         chance = random.Random(seed)  # noqa: S311 - the same picture every time is the point
         noise = Image.frombytes("L", small.size, chance.randbytes(SIDE_PIXELS * SIDE_PIXELS))
         noise = noise.filter(ImageFilter.GaussianBlur(0.7)).point(

@@ -13,13 +13,14 @@ from typing import Final
 
 from PIL import Image
 
-from cli.drawing import Canvas, Colour, Pose, circle, curve, darker, lighter
+from cli.drawing import Canvas, Colour, Point, Pose, circle, curve, darker, lighter
 from cli.results import CLASSIFIED, NEEDS_REVIEW, REJECTED
 
 BICYCLE: Final = "bicycle"
 MOTORCYCLE: Final = "motorcycle"
 
 BLACK: Final = (22, 22, 24)
+DARK: Final = (44, 45, 49)
 STEEL: Final = (172, 176, 182)
 RED: Final = (190, 28, 30)
 BLUE: Final = (32, 70, 160)
@@ -151,7 +152,7 @@ def bicycle(canvas: Canvas, colour: Colour, *, drop_bar: bool = False, basket: b
     canvas.disc(crank, 0.014, STEEL)
 
 
-def _spoked_wheel(canvas: Canvas, hub: tuple[float, float], radius: float) -> None:
+def _spoked_wheel(canvas: Canvas, hub: Point, radius: float) -> None:
     rim = circle(hub, radius)
     for step in range(0, len(rim), 6):
         canvas.line([hub, rim[step]], 0.0028, (150, 152, 156))
@@ -162,83 +163,105 @@ def _spoked_wheel(canvas: Canvas, hub: tuple[float, float], radius: float) -> No
 
 def motorcycle(canvas: Canvas, colour: Colour, *, faired: bool = False, chopper: bool = False) -> None:
     """A motorcycle from its right side."""
-    rear = (0.225, 0.645)
-    front = (0.83, 0.645) if chopper else (0.785, 0.645)
-    head = (0.625, 0.335) if chopper else (0.645, 0.34)
-    canvas.shadow((0.5, 0.835), 0.95, 0.07, 0.55)
+    rear, front = (0.2, 0.655), (0.86 if chopper else 0.815, 0.655)
+    head = (0.64, 0.37) if chopper else (0.675, 0.38)
+    canvas.shadow((0.51, 0.805), 0.92, 0.06, 0.6)
     for hub in (rear, front):
-        _road_wheel(canvas, hub, 0.172)
-    canvas.tube([rear, (0.46, 0.62)], 0.036, (92, 94, 98))
-    canvas.tube([head, front], 0.034, SILVER)
+        _road_wheel(canvas, hub, 0.17)
+    canvas.shaded([(0.19, 0.635), (0.43, 0.6), (0.43, 0.66), (0.19, 0.675)], (96, 98, 104), DARK)
+    canvas.tube([(0.24, 0.63), (0.3, 0.47)], 0.032, (150, 152, 158))
     _engine(canvas)
-    canvas.tube([head, (0.47, 0.42), (0.3, 0.45)], 0.03, darker(colour, 0.8))
-    canvas.tube([(0.635, 0.4), (0.61, 0.66), (0.42, 0.7)], 0.026, BLACK)
+    canvas.tube([(0.66, 0.42), (0.625, 0.69), (0.42, 0.735)], 0.024, DARK)
+    canvas.tube([(0.555, 0.6), (0.6, 0.68), (0.545, 0.745), (0.4, 0.755)], 0.026, SILVER)
+    canvas.tube([(0.42, 0.755), (0.2, 0.735)], 0.046, (96, 98, 102))
     _bodywork(canvas, colour)
-    canvas.shaded(
-        [*curve((0.06, 0.5), (0.14, 0.4), (0.36, 0.42)), (0.34, 0.47), (0.2, 0.47), (0.1, 0.53)],
-        colour,
-        darker(colour, 0.5),
-    )
-    left, right = front[0] - 0.13, front[0] + 0.12
-    canvas.line(curve((left, 0.53), (front[0], 0.39), (right, 0.55)), 0.026, colour)
-    canvas.tube([(0.57, 0.73), (0.36, 0.735), (0.1, 0.7)], 0.044, STEEL)
-    canvas.tube([(0.56, 0.56), (0.575, 0.66), (0.54, 0.73)], 0.026, SILVER)
+    _fork(canvas, colour, head, front)
     if faired:
         _fairing(canvas, colour)
     else:
-        canvas.ball((head[0] + 0.065, 0.365), 0.05, SILVER)
-        canvas.disc((head[0] + 0.088, 0.365), 0.026, (250, 246, 222))
-    grip = (0.5, 0.235) if chopper else (0.545, 0.275)
-    canvas.tube([head, (0.61, 0.27), grip], 0.02, BLACK if not chopper else SILVER)
-    canvas.line([(head[0], 0.3), (head[0] - 0.02, 0.215)], 0.008, BLACK)
-    canvas.ball((head[0] - 0.022, 0.21), 0.022, (70, 72, 76))
-    canvas.disc((0.07, 0.5), 0.02, (200, 30, 26))
+        _headlight(canvas, head)
+    _handlebar(canvas, head, (0.5, 0.27) if chopper else (0.56, 0.325))
 
 
-def _road_wheel(canvas: Canvas, hub: tuple[float, float], radius: float) -> None:
-    canvas.disc(hub, radius * 0.8, (34, 34, 38))
-    rim = circle(hub, radius * 0.66)
-    for step in range(0, len(rim), len(rim) // 6):
-        canvas.line([hub, rim[step]], 0.016, (104, 106, 112))
-    canvas.ring(hub, radius * 0.68, 0.01, (132, 134, 140))
-    canvas.ring(hub, radius * 0.88, 0.066, BLACK)
-    canvas.ring(hub, radius * 1.04, 0.006, (64, 64, 66))
-    canvas.ring(hub, radius * 0.34, 0.016, (128, 130, 136))
-    canvas.disc(hub, 0.028, (84, 86, 90))
+def _around(centre: Point, offsets: Sequence[Point]) -> list[Point]:
+    return [(centre[0] + x, centre[1] + y) for x, y in offsets]
+
+
+def _fork(canvas: Canvas, colour: Colour, head: Point, front: Point) -> None:
+    """The two parts of a telescopic fork, and the mudguard over the wheel."""
+    middle = ((head[0] + front[0]) / 2, (head[1] + front[1]) / 2)
+    canvas.tube([head, front], 0.03, SILVER)
+    canvas.tube([middle, front], 0.042, (112, 114, 120))
+    outer = curve((-0.15, -0.055), (-0.02, -0.215), (0.12, -0.11))
+    inner = curve((0.11, -0.095), (-0.01, -0.18), (-0.135, -0.05))
+    canvas.shaded(_around(front, [*outer, *inner]), colour, darker(colour, 0.6))
+    canvas.disc(front, 0.02, (58, 60, 64))
+
+
+def _headlight(canvas: Canvas, head: Point) -> None:
+    canvas.ball((head[0] + 0.06, 0.4), 0.05, SILVER)
+    glass = [(0.075, 0.352), (0.1, 0.36), (0.108, 0.4), (0.098, 0.44), (0.075, 0.448)]
+    canvas.shaded(_around((head[0], 0), glass), (252, 250, 238), (196, 200, 206))
+    canvas.disc((head[0] - 0.005, 0.345), 0.024, DARK)
+
+
+def _handlebar(canvas: Canvas, head: Point, grip: Point) -> None:
+    """Bar, grip and mirror."""
+    canvas.tube([head, (head[0] - 0.025, grip[1] - 0.01), (grip[0] + 0.04, grip[1] - 0.005)], 0.016, SILVER)
+    canvas.line([(grip[0] + 0.05, grip[1] - 0.005), grip], 0.026, BLACK)
+    canvas.line([(head[0] - 0.03, grip[1]), (head[0] - 0.05, grip[1] - 0.075)], 0.008, BLACK)
+    mirror = [(-0.085, -0.1), (-0.02, -0.1), (-0.03, -0.06), (-0.075, -0.06)]
+    canvas.shaded(_around((head[0], grip[1]), mirror), (70, 72, 76), BLACK)
+
+
+def _road_wheel(canvas: Canvas, hub: Point, radius: float) -> None:
+    rim = circle(hub, radius * 0.72)
+    for step in range(0, len(rim), 4):
+        canvas.line([hub, rim[step]], 0.0035, (126, 128, 134))
+    canvas.ring(hub, radius * 0.72, 0.014, (150, 152, 158))
+    canvas.ring(hub, radius * 0.88, 0.052, (26, 26, 28))
+    canvas.ring(hub, radius * 0.98, 0.006, (58, 58, 60))
+    canvas.ring(hub, radius * 0.36, 0.03, (136, 138, 144))
+    canvas.ring(hub, radius * 0.36, 0.006, (80, 82, 88))
+    canvas.disc(hub, radius * 0.2, (72, 74, 78))
 
 
 def _engine(canvas: Canvas) -> None:
-    canvas.shaded(
-        [(0.36, 0.52), (0.62, 0.5), (0.64, 0.66), (0.56, 0.73), (0.4, 0.73), (0.35, 0.64)], (92, 94, 98), (34, 34, 38)
-    )
-    canvas.ball((0.44, 0.645), 0.062, (142, 144, 150))
-    canvas.ball((0.555, 0.655), 0.05, (120, 122, 128))
-    for fin in range(6):
-        y = 0.475 + 0.021 * fin
-        canvas.line([(0.47, y), (0.605, y - 0.006)], 0.013, SILVER)
-        canvas.line([(0.47, y + 0.01), (0.605, y + 0.004)], 0.007, (44, 44, 48))
+    """Two cylinders in a V above the crankcase."""
+    block = [(0.34, 0.5), (0.63, 0.47), (0.635, 0.68), (0.58, 0.735), (0.38, 0.74), (0.33, 0.64)]
+    canvas.shaded(block, DARK, (20, 20, 22))
+    for lean, foot in ((-0.05, 0.44), (0.05, 0.545)):
+        for fin in range(9):
+            x, y = foot + lean * (8 - fin) / 8, 0.49 + 0.0145 * fin
+            canvas.line([(x - 0.044, y), (x + 0.044, y)], 0.0075, (172, 174, 180) if fin else SILVER)
+    crankcase = [(0.375, 0.62), (0.61, 0.615), (0.615, 0.68), (0.57, 0.725), (0.4, 0.725)]
+    canvas.shaded(crankcase, (128, 130, 136), (52, 54, 58))
+    canvas.ball((0.445, 0.665), 0.056, (150, 152, 158))
+    canvas.disc((0.445, 0.665), 0.03, (98, 100, 106))
+    canvas.ball((0.56, 0.66), 0.042, (140, 142, 148))
 
 
 def _bodywork(canvas: Canvas, colour: Colour) -> None:
-    tank = curve((0.405, 0.42), (0.44, 0.31), (0.56, 0.315)) + curve((0.56, 0.315), (0.66, 0.33), (0.645, 0.415))
-    canvas.shaded([*tank, (0.55, 0.475), (0.42, 0.465)], lighter(colour, 0.35), darker(colour, 0.5))
-    canvas.line(curve((0.45, 0.365), (0.49, 0.335), (0.56, 0.338)), 0.012, lighter(colour, 0.75))
-    seat = curve((0.415, 0.435), (0.33, 0.44), (0.27, 0.395)) + curve((0.27, 0.395), (0.2, 0.36), (0.13, 0.375))
-    canvas.shaded([*seat, (0.13, 0.42), (0.24, 0.455), (0.34, 0.49), (0.42, 0.475)], (64, 60, 58), BLACK)
+    tank = curve((0.445, 0.46), (0.455, 0.355), (0.57, 0.352)) + curve((0.57, 0.352), (0.655, 0.36), (0.66, 0.42))
+    canvas.shaded([*tank, (0.6, 0.475), (0.46, 0.48)], lighter(colour, 0.25), darker(colour, 0.45))
+    canvas.line(curve((0.49, 0.395), (0.52, 0.372), (0.58, 0.372)), 0.01, lighter(colour, 0.75))
+    seat = curve((0.46, 0.455), (0.37, 0.475), (0.31, 0.42)) + curve((0.31, 0.42), (0.24, 0.385), (0.15, 0.4))
+    canvas.shaded([*seat, (0.14, 0.425), (0.26, 0.465), (0.34, 0.505), (0.45, 0.495)], (58, 55, 54), BLACK)
+    tail = [*curve((0.06, 0.535), (0.09, 0.43), (0.26, 0.462)), (0.34, 0.5), (0.33, 0.535), (0.24, 0.52)]
+    mudguard = [*tail, *curve((0.2, 0.505), (0.12, 0.5), (0.085, 0.55))]
+    canvas.shaded(mudguard, colour, darker(colour, 0.5))
+    side_cover = [(0.335, 0.5), (0.43, 0.49), (0.41, 0.575), (0.355, 0.575)]
+    canvas.shaded(side_cover, lighter(colour, 0.1), darker(colour, 0.5))
+    canvas.disc((0.07, 0.5), 0.018, (200, 30, 26))
 
 
 def _fairing(canvas: Canvas, colour: Colour) -> None:
-    canvas.shaded(
-        [
-            *curve((0.56, 0.4), (0.62, 0.27), (0.75, 0.37)),
-            *((0.76, 0.42), (0.68, 0.5), (0.63, 0.7), (0.44, 0.735), (0.48, 0.6), (0.57, 0.52)),
-        ],
-        lighter(colour, 0.25),
-        darker(colour, 0.55),
-    )
-    canvas.polygon([(0.62, 0.33), (0.655, 0.235), (0.735, 0.35)], (128, 148, 160))
-    canvas.line([(0.5, 0.64), (0.64, 0.5), (0.7, 0.44)], 0.024, WHITE)
-    canvas.disc((0.735, 0.395), 0.022, (250, 248, 230))
+    nose = [*curve((0.6, 0.43), (0.64, 0.32), (0.765, 0.4)), (0.775, 0.44), (0.715, 0.52), (0.67, 0.68)]
+    belly = [(0.6, 0.74), (0.44, 0.745), (0.47, 0.66), (0.59, 0.56)]
+    canvas.shaded([*nose, *belly], lighter(colour, 0.25), darker(colour, 0.5))
+    canvas.polygon([(0.64, 0.37), (0.665, 0.29), (0.76, 0.395)], (128, 148, 160))
+    canvas.line([(0.5, 0.7), (0.655, 0.58), (0.73, 0.45)], 0.02, WHITE)
+    canvas.shaded([(0.735, 0.405), (0.77, 0.405), (0.775, 0.435), (0.745, 0.44)], (252, 250, 238), (196, 200, 206))
 
 
 # ---- the set -----------------------------------------------------------------------------------------------------
@@ -291,12 +314,12 @@ def _bicycles() -> list[Sample]:
 
 def _motorcycles() -> list[Sample]:
     scenes: list[tuple[str, _Background, Pose, Colour, bool, bool]] = [
-        ("red motorcycle.jpg", _studio, Pose(1.05, down=-0.03), RED, False, False),
-        ("black motorcycle.jpg", _studio, Pose(0.98, down=0.03, mirrored=True), (34, 34, 38), True, False),
-        ("wall motorcycle.jpg", _wall, Pose(0.98, down=0.04), BLUE, True, False),
-        ("beach motorcycle.jpg", _beach, Pose(0.96, down=0.04, mirrored=True), ORANGE, False, False),
-        ("dusk motorcycle.png", _dusk, Pose(0.98, down=0.04), (120, 20, 24), False, True),
-        ("meadow motorcycle.jpg", _meadow, Pose(0.98, down=0.04, tilt_degrees=-2, mirrored=True), RED, False, False),
+        ("red motorcycle.jpg", _street, Pose(0.9, down=0.05), RED, False, False),
+        ("black motorcycle.jpg", _street, Pose(0.92, down=0.05, mirrored=True), BLACK, True, False),
+        ("wall motorcycle.jpg", _wall, Pose(0.92, down=0.05), BLUE, True, False),
+        ("beach motorcycle.jpg", _beach, Pose(0.88, down=0.04, mirrored=True), ORANGE, False, False),
+        ("dusk motorcycle.png", _dusk, Pose(0.9, down=0.04), ORANGE, False, True),
+        ("meadow motorcycle.jpg", _meadow, Pose(0.88, down=0.04, tilt_degrees=-2, mirrored=True), BLUE, False, False),
     ]
     samples = []
     for seed, (name, background, pose, colour, faired, chopper) in enumerate(scenes, start=200):
