@@ -63,15 +63,15 @@ class Client(asyncio.Protocol):
         self.closed.set_result(None)
 
 
-def cost(pid: int) -> tuple[float, int]:
-    """CPU seconds so far, and memory in bytes, of a server's processes."""
+def cost(pid: int) -> tuple[float, list[int]]:
+    """CPU seconds so far of a server's processes together, and the memory of each in bytes."""
     leader = psutil.Process(pid)
-    seconds, memory = 0.0, 0
+    seconds, memory = 0.0, list[int]()
     for process in (leader, *leader.children(recursive=True)):
         with contextlib.suppress(psutil.NoSuchProcess):
             times = process.cpu_times()
             seconds += times.user + times.system
-            memory += process.memory_info().rss
+            memory.append(process.memory_info().rss)
     return seconds, memory
 
 
@@ -94,7 +94,8 @@ async def drive(port: int, pid: int, clients: int, seconds: float, requests: lis
         "rate": len(counted) / (ended - began),
         "microseconds": counted,
         "cpu_ms": 1000 * (cpu_after - cpu_before) / max(len(counted), 1),
-        "memory_mib": memory / 2**20,
+        "memory_mib": sum(memory) / 2**20,
+        "largest_process_mib": max(memory) / 2**20,
     }
 
 

@@ -12,7 +12,7 @@ from bench.rivals.work import answer
 def main(seconds: float) -> None:
     """Print images per second and the share of a core it got, once told to begin: several loops begin together."""
     turns = itertools.cycle([base64.b64decode(text) for text in json.loads(sys.stdin.readline())])
-    for _ in range(100):
+    for _ in range(10):
         answer(next(turns))
     print("ready", flush=True)
     sys.stdin.readline()
