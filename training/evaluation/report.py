@@ -22,7 +22,6 @@ CLEAN: Final = "clean"
 # So many pictures of each kind of trouble are named: enough to look at, whatever the folder holds.
 MAX_NAMED: Final = 24
 MAX_RIGHT: Final = 4 * len(LABELS)
-_ROBUSTNESS_FIGURES: Final = ("n", "accuracy", "coverage", "accuracy_covered", "neither_n", "neither_passed")
 
 
 @dataclass(frozen=True)
@@ -127,13 +126,9 @@ def _robustness(answered: Answered, threshold: float) -> list[dict[str, Any]]:
     rows = [(CLEAN, "as they are", answered.answers[chosen])]
     rows += [(name, DEGRADATIONS[name].strength, answers) for name, answers in answered.worse.items()]
     return [
-        {"condition": name, "strength": strength, **_some(scores.figures(answers, classes, threshold))}
+        {"condition": name, "strength": strength, **scores.shares(judge(answers, classes), threshold)}
         for name, strength, answers in rows
     ]
-
-
-def _some(found: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: found[name] for name in _ROBUSTNESS_FIGURES}
 
 
 def _costs(answered: Answered, threshold: float, costs: Costs | None) -> dict[str, Any] | None:

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training.errors import EvaluationRefusedError
-from training.evaluation.costs import Costs, cheapest_threshold
+from training.evaluation.costs import Costs, cheapest_threshold, cost_at, cross_fitted
+from training.evaluation.scores import judge
 
 
 def said(*confidences: float) -> np.ndarray:
@@ -140,3 +141,92 @@ def test_the_threshold_is_as_cheap_as_any(pictures: list[tuple[int, float, bool]
     least = min(cost_by_hand(answers, classes, costs, step / 1000) for step in range(501, 1001, 7))
     assert found.cost <= 1.01 * least + 1e-3
     json.dumps(found.as_json(), allow_nan=False)
+
+
+def noisy(seed: int, n: int = 120) -> tuple[np.ndarray, np.ndarray]:
+    """Answers that are right as often as they say, to vehicles and a third as many others."""
+    draw = np.random.default_rng(seed)
+    confidence = draw.uniform(0.5, 1, n)
+    classes = np.where(np.arange(n) % 4 == 3, 2, (draw.random(n) >= confidence).astype(np.int64))
+    confidence = np.where(classes == 2, confidence - 0.4, confidence)
+    return np.stack([confidence, (1 - confidence) / 2], axis=1), classes
+
+
+def test_pictures_flatter_the_threshold_that_they_chose() -> None:
+    """Of thirty sets, hardly any costs less on the other half than where the threshold was chosen."""
+    costs = Costs(10, 1)
+
+    flattering, honest = [], []
+    for seed in range(30):
+        answers, classes = noisy(seed)
+        crossed = cross_fitted(answers, classes, costs, ())
+        assert crossed is not None
+        flattering.append(cheapest_threshold(answers, classes, costs).cost)
+        honest.append(crossed.counted.cost)
+
+    assert np.mean(honest) > np.mean(flattering)
+    assert sum(other > same for other, same in zip(honest, flattering, strict=True)) >= 25
+
+
+def test_the_other_half_chooses() -> None:
+    """Every other picture of each truth is judged by the threshold of the rest, counted by hand."""
+    answers, classes = noisy(1)
+    costs = Costs(10, 1)
+    first = np.zeros(len(classes), dtype=bool)
+    for truth in (0, 1, 2):
+        first[np.flatnonzero(classes == truth)[::2]] = True
+
+    crossed = cross_fitted(answers, classes, costs, ())
+
+    assert crossed is not None
+    chosen = tuple(cheapest_threshold(answers[half], classes[half], costs).threshold for half in (~first, first))
+    assert (crossed.thresholds, crossed.by_source) == (chosen, False)
+    each = np.where(
+        answers.max(axis=1) >= np.where(first, *chosen), np.where(answers.argmax(axis=1) == classes, 0, 10), 1
+    )
+    by_hand = 500 * each[classes < 2].mean() + 500 * each[classes == 2].mean()
+    assert crossed.counted.cost == pytest.approx(by_hand, abs=1e-3)
+    assert crossed.counted.cost_low <= crossed.counted.cost <= crossed.counted.cost_high
+
+
+def test_no_source_is_in_both_halves() -> None:
+    """Where every answer of one source is wrong and sure, the half that chose without it pays for it."""
+    answers = np.concatenate([said(*[0.9] * 60), said(*[0.95] * 20)])
+    classes = np.array([0] * 30 + [1] * 30 + [1] * 10 + [0] * 10)
+    answers[30:60] = answers[30:60, ::-1]
+    answers[70:] = answers[70:, ::-1]
+    sources = ["good", "fine"] * 30 + ["odd"] * 20
+
+    mixed, whole = (cross_fitted(answers, classes, Costs(10, 1), named) for named in ((), sources))
+
+    assert mixed is not None
+    assert whole is not None
+    assert (mixed.by_source, whole.by_source) == (False, True)
+    assert whole.counted.cost > mixed.counted.cost
+
+
+@pytest.mark.parametrize("named", [["a"] * 120, ["a", ""] * 60, []], ids=["one source", "some unknown", "none"])
+def test_without_several_sources_pictures_are_halved(named: list[str]) -> None:
+    """One source, or pictures of which nobody knows theirs, cannot be kept apart."""
+    answers, classes = noisy(2)
+
+    crossed = cross_fitted(answers, classes, Costs(10, 1), named)
+
+    assert crossed is not None
+    assert not crossed.by_source
+
+
+@pytest.mark.parametrize("classes", [[0, 1], [0, 0, 1, 1, 2]], ids=["two pictures", "one of neither"])
+def test_too_few_pictures_are_not_halved(classes: list[int]) -> None:
+    """Each half needs a picture of everything that there is."""
+    assert cross_fitted(said(*[0.9] * len(classes)), np.array(classes), Costs(10, 1), ()) is None
+
+
+def test_a_threshold_that_others_chose_is_counted_as_it_is() -> None:
+    """The figure for the threshold in use is that of the pictures at it."""
+    answers, classes = noisy(3)
+
+    counted = cost_at(judge(answers, classes), 0.8, Costs(7, 2, vehicle_share=0.3))
+
+    assert counted.cost == pytest.approx(cost_by_hand(answers, classes, Costs(7, 2, 0.3), 0.8), abs=1e-3)
+    assert counted.cost_low < counted.cost < counted.cost_high

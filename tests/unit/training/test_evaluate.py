@@ -12,13 +12,27 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.unit.local.tiny_model import write_model
+from tests.unit.local.tiny_model import ONNX_WITH_MAP, write_model
 from tests.unit.pages import Page
 from tests.unit.pictures import encoded, png_header
 from training import evaluate
 from training.data.pictures import LabelledImages
 from training.evaluation.degrade import DEGRADATIONS
 from training.evaluation.report import CLEAN
+
+# What `--json` has had since its first release; scripts rely on it.
+EVER_PUBLISHED = (
+    "format n accuracy accuracy_count accuracy_low accuracy_high threshold coverage coverage_count coverage_low "
+    "coverage_high accuracy_covered accuracy_covered_count accuracy_covered_low accuracy_covered_high covered_n "
+    "neither_n neither_passed neither_passed_count neither_passed_low neither_passed_high ece ece_vehicles "
+    "ece_balanced labels confusion model_version model_versions model endpoint latency_milliseconds "
+    "milliseconds_per_image threshold_from machine measured_at data_hash data robustness costs reliability curve "
+    "pictures"
+)
+EVER_PUBLISHED_OF_COSTS = (
+    "wrong_route review vehicle_share uploads n neither_n threshold threshold_low threshold_high cost cost_low "
+    "cost_high cost_all_reviewed curve"
+)
 
 WHITE, BLACK, GREY = (255, 255, 255), (0, 0, 0), (128, 128, 128)
 HOSTILE = '<script>alert(1)<script>"&{{7*7}}.png'
@@ -73,6 +87,43 @@ def test_a_folder_gives_its_figures(report: Callable[..., dict[str, Any]], folde
     assert found["data"]["classes"] == ["bicycle", "cat", "motorcycle", "tree"]
     assert found["milliseconds_per_image"] > 0
     assert len(found["curve"]) > 100
+
+
+def test_what_scripts_read_is_there(report: Callable[..., dict[str, Any]], folder: Path) -> None:
+    """Each key that was ever published is in the JSON, of whatever folder."""
+    told = report(folder, "--wrong-cost", "10", "--review-cost", "1")
+
+    assert set(EVER_PUBLISHED.split()) - told.keys() == set()
+    assert set(EVER_PUBLISHED_OF_COSTS.split()) - told["costs"].keys() == set()
+
+
+def test_few_pictures_of_a_kind_are_counted_and_no_more(report: Callable[..., dict[str, Any]], folder: Path) -> None:
+    """All are small, three are black; of so few no share is given, and sources are those that the names tell."""
+    (folder / "bicycle" / "0.jpg").rename(folder / "bicycle" / "shop__0.jpg")
+
+    told = report(folder)["kinds"]
+
+    by_kind = {each["kind"]: each for each in told["slices"]}
+    assert (by_kind["small"]["n"], by_kind["small"]["neither_n"], by_kind["dark"]["n"]) == (5, 2, 2)
+    assert by_kind["all"]["accuracy"] is None
+    assert [(each["kind"], each["n"]) for each in told["sources"]] == [("shop", 1)]
+
+
+def test_a_threshold_is_also_counted_on_pictures_that_did_not_choose_it(
+    report: Callable[..., dict[str, Any]], folder: Path
+) -> None:
+    """Beside the flattering cost stand those of the other half's choice, if both halves show everything, and in use."""
+    costs = ("--wrong-cost", "10", "--review-cost", "1")
+    few = report(folder, "--threshold", "0.6", *costs)["costs"]
+    put(folder / "motorcycle" / "2.png", BLACK)
+    put(folder / "motorcycle" / "3.png", BLACK)
+
+    enough = report(folder, "--threshold", "0.6", *costs)["costs"]
+
+    assert few["chosen_on_the_same_pictures"]
+    assert few["in_use"]["threshold"] == 0.6
+    assert enough["cross_fitted"]["halves"] == "of every other picture"
+    assert enough["cross_fitted"]["cost"] >= enough["cost"]
 
 
 def test_pictures_go_through_the_gate_of_the_product(report: Callable[..., dict[str, Any]], folder: Path) -> None:
@@ -225,6 +276,30 @@ def test_the_page_needs_nothing_but_itself(model: Path, folder: Path, tmp_path: 
     assert "#0102" not in text, "a stand-in colour was left"
     assert len(text) < 600_000
     assert json.loads(out.with_suffix(".json").read_text())["n"] == 5
+
+
+def test_the_page_shows_where_the_model_looked(tmp_path: Path, folder: Path) -> None:
+    """Beside every surest mistake and right answer the same picture with the map laid over it, and a sentence."""
+    out, model = tmp_path / "page.html", write_model(tmp_path / "maps.tar.gz", ONNX_WITH_MAP)
+
+    assert evaluate.main([str(folder), "--model", str(model), "--out", str(out)]) == 0
+
+    told = json.loads(out.with_suffix(".json").read_text())
+    page = Page(out.read_text())
+    looked = [attributes for _, attributes in page.tags if attributes.get("alt") == "Where the model looked"]
+    assert len(looked) == len(told["pictures"]["wrong"]) + len(told["pictures"]["right"]) == 5
+    assert told["where_it_looked"] == {"shown": True, "why_not": None}
+    assert "tinted where the model saw the label" in page.text
+
+
+def test_a_model_without_maps_says_so(model: Path, tmp_path: Path, folder: Path) -> None:
+    """The pictures are there all the same."""
+    out = tmp_path / "page.html"
+
+    assert evaluate.main([str(folder), "--model", str(model), "--out", str(out)]) == 0
+
+    assert "This model cannot say where it looked." in Page(out.read_text()).text
+    assert not json.loads(out.with_suffix(".json").read_text())["where_it_looked"]["shown"]
 
 
 def test_hostile_names_stay_words(model: Path, tmp_path: Path) -> None:
