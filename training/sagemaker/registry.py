@@ -17,7 +17,7 @@ from training.sagemaker.place import Aws, Place, Request, code_of, send
 PENDING: Final = "PendingManualApproval"
 APPROVED: Final = "Approved"
 REJECTED: Final = "Rejected"
-CONTENT_TYPES: Final = ["image/png", "image/jpeg", "application/x-image"]
+CONTENT_TYPES: Final = ["image/jpeg", "image/png", "application/x-image"]
 # What SageMaker's console offers for it; any other type of these families serves as well.
 X86_INSTANCES: Final = ["ml.m5.large", "ml.m5.xlarge", "ml.c5.large", "ml.c5.xlarge"]
 GRAVITON_INSTANCES: Final = ["ml.m6g.large", "ml.m6g.xlarge", "ml.c6g.large", "ml.c7g.large", "ml.c7g.xlarge"]
