@@ -1,7 +1,7 @@
 """Accuracy estimated without labels, beside the true one: `python -m bench.estimate --data DIR [--photos DIR]`.
 
 The model never learnt from these pictures, and no estimate was fitted to the pictures it is made for: each half of the
-held-out part is estimated with a baseline calibrated on the other half. `blur, sigma 1`, `10 % darker` and `another
+held-out part is estimated with a baseline calibrated on the other half. `blur, sigma 1 %`, `10 % darker` and `another
 camera` were not among the trials of any calibration. Photos are estimated with all of the held-out part.
 """
 
@@ -13,26 +13,25 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from bench.drift import CHANGES, OTHER_VEHICLES, Pixels, Pool
+from bench.drift import CHANGES, OTHER_VEHICLES, Pool, batches
 from monitoring.drift.baseline import CONFIDENCE, compose
 from monitoring.drift.calibration import calibrate, is_right, rows_of
+from monitoring.drift.making import TRIED
 from monitoring.estimate import PLAIN, Calibration, Estimate, estimate
 from monitoring.summary import Sample
 from training.artefact import DEFAULT_MODEL, load_model
 from training.data.extract import extract
-from training.data.pictures import Classes, LabelledImages
+from training.data.pictures import Classes, LabelledImages, Pixels
 from training.data.split import split
 from training.evaluation import samples
-from training.evaluation.degrade import DEGRADATIONS, at_working_size
-from vehiclevision.image_gate import model_input
+from training.evaluation.degrade import degraded
 from vehiclevision.labels import LABELS
 
 NEITHER: Final = len(LABELS)
-TRIED: Final = {PLAIN, *DEGRADATIONS}
+KINDS: Final = (PLAIN, *TRIED)
 HALF_NIGHT: Final = "a third at night"
 
 
@@ -53,15 +52,14 @@ class Traffic:
         return Traffic(rows, np.concatenate([self.classes, other.classes[:count]]))
 
 
-def kinds(pixels: Pixels) -> Iterator[tuple[str, Pixels]]:
-    """The pictures as they are, and changed in every way."""
-    yield PLAIN, pixels
-    large = [at_working_size(Image.fromarray(picture)) for picture in pixels]
-    for name, way in DEGRADATIONS.items():
-        yield name, np.stack([np.asarray(model_input(way.apply(picture))) for picture in large])
+def kinds(files: Sequence[bytes]) -> Iterator[tuple[str, Iterator[Pixels]]]:
+    """The pictures as they are, and changed in every way, a few at a time."""
+    yield PLAIN, batches(files)
+    for name in TRIED:
+        yield name, batches([degraded(name, file) for file in files])
     for name, change in CHANGES.items():
         if name != HALF_NIGHT:
-            yield name, np.stack([np.asarray(change(Image.fromarray(picture))) for picture in pixels])
+            yield name, batches(files, change)
 
 
 def estimated(calibration: Calibration, traffic: Traffic, threshold: float) -> tuple[Estimate | None, Estimate | None]:
@@ -89,27 +87,20 @@ def run(data: Path, photos: Path | None) -> dict[str, Any]:
     vehicles = held_out.part(np.flatnonzero(held_out.classes < NEITHER))
     others = held_out.part(np.flatnonzero(held_out.classes >= NEITHER)[:: max(1, 9800 // 400)])
     strange = held_out.part(np.flatnonzero(np.isin(names, list(OTHER_VEHICLES)))[::2])
-    pictures = {
-        "vehicles": dict(kinds(vehicles.pixels)),
-        "others": dict(kinds(others.pixels)),
-        "strange": {PLAIN: strange.pixels},
-    }
     seen = {
-        group: {
-            name: Traffic(rows_of(pixels, model.predict), _classes(images_of, len(pixels)))
-            for name, pixels in of.items()
-        }
-        for (group, of), images_of in zip(pictures.items(), (vehicles, others, strange), strict=True)
+        group: {name: Traffic(rows_of(pixels, model.predict), _classes(images)) for name, pixels in kinds(images.files)}
+        for group, images in (("vehicles", vehicles), ("others", others))
     }
+    seen["strange"] = {PLAIN: Traffic(rows_of(batches(strange.files), model.predict), _classes(strange))}
 
     def fitted(first: Any, second: Any) -> Calibration:
+        of_others = {name: seen["others"][name].part(second) for name in KINDS}
         both = {
-            name: np.concatenate([pictures["vehicles"][name][first], pictures["others"][name][second]])
-            for name in TRIED
+            name: seen["vehicles"][name].part(first).with_some(others, len(others.classes))
+            for name, others in of_others.items()
         }
-        both = {PLAIN: both.pop(PLAIN), **both}
-        classes = np.concatenate([vehicles.classes[first], np.full(int(np.sum(second)), NEITHER)])
-        found = calibrate(both, classes, model.predict, threshold, 0.5)
+        rows = {name: traffic.rows for name, traffic in both.items()}
+        found = calibrate(rows, both[PLAIN].classes, threshold, 0.5)
         if found is None:
             raise SystemExit("too few vehicles to calibrate on")
         return found
@@ -117,7 +108,7 @@ def run(data: Path, photos: Path | None) -> dict[str, Any]:
     even, even_others = np.arange(len(vehicles)) % 2 == 0, np.arange(len(others)) % 2 == 0
     halves = [(fitted(~even, ~even_others), even, even_others), (fitted(even, even_others), ~even, ~even_others)]
     found = []
-    for name in pictures["vehicles"]:
+    for name in seen["vehicles"]:
         for share in (0.0, 0.2):
             found.append(
                 _row(
@@ -145,16 +136,17 @@ def run(data: Path, photos: Path | None) -> dict[str, Any]:
     if photos is not None:
         everything = fitted(np.ones(len(vehicles), bool), np.ones(len(others), bool))
         real = samples.from_folder(photos, lambda done, total: None, robustness=True)
-        for name, pixels in {PLAIN: real.pixels, **real.degraded}.items():
+        for name in KINDS:
+            files = real.files if name == PLAIN else list(real.worsened(name))
             traffic = Traffic(
-                rows_of(pixels, model.predict), real.classes if name == PLAIN else real.classes[real.worse]
+                rows_of(batches(files), model.predict), real.classes if name == PLAIN else real.classes[real.worse]
             )
             found.append(_row(f"photos, {name}", threshold, [(everything, traffic)]))
     return {"model": model.manifest.version, "threshold": threshold, "sets": found}
 
 
-def _classes(images: LabelledImages, count: int) -> Classes:
-    found: Classes = np.minimum(images.classes[:count], NEITHER)
+def _classes(images: LabelledImages) -> Classes:
+    found: Classes = np.minimum(images.classes, NEITHER)
     return found
 
 

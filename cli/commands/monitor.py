@@ -166,8 +166,8 @@ def _present_baseline(s3: Any, bucket: str, key: str) -> Baseline | None:
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") not in ("NoSuchKey", "404"):
             raise
-    except BaselineError:
-        notes().print("The baseline that is there cannot be used; the shipped model's takes its place.")
+    except BaselineError as error:
+        notes().print(f"{error} What is there cannot be used.")
     return None
 
 

@@ -5,14 +5,15 @@ from: of its own training data, from the part that was held out.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from monitoring.drift import embedding as embeddings
 from monitoring.drift.baseline import CONFIDENCE, Baseline, Numbers, compose
@@ -24,24 +25,46 @@ from monitoring.measure import MEASURES
 from monitoring.summary import Summary
 from training.artefact import Model
 from training.data.extract import extract
-from training.data.pictures import LabelledImages, Pixels, decoded
+from training.data.pictures import LabelledImages, Pixels, stacked
 from training.data.split import split
 from training.data.threads import THREADS, Listener, in_threads
-from training.evaluation.degrade import DEGRADATIONS, Degradation, at_working_size
+from training.evaluation.degrade import degraded
 from training.session import BATCH, Features, gives_features, run_features
-from vehiclevision.image_gate import encode, model_input
 from vehiclevision.labels import LABELS
 
 Indices = npt.NDArray[np.int64]
 
 # Fewer find only changes that anybody would see.
 MIN_PICTURES: Final = 100
-# Of what the model knows and of what it does not, so many each; and of each kind so many that are made worse as well.
-# Together the model is asked about at most 12,000 pictures: some two minutes on two cores.
-MAX_PICTURES: Final = 1200
-MAX_JUDGED: Final = 400
 # The share of vehicles that a model's answers are calibrated for, where its manifest does not say.
 VEHICLE_SHARE: Final = 0.5
+
+
+# What happens to photos in use (training/evaluation/degrade.py). A crop or a mirror image is no worse picture, and
+# nothing that is measured would tell it from a plain one.
+TRIED: Final = (
+    "dark",
+    "night",
+    "glare",
+    "haze",
+    "blur",
+    "noise",
+    "jpeg",
+    "64 pixels",
+    "rotation",
+    "small object",
+)
+
+
+@dataclass(frozen=True)
+class Most:
+    """How many pictures are looked at: of those that the model knows and of others each, and of vehicles made worse.
+
+    With these the model is asked about at most 12,000 pictures: some two or three minutes on two cores.
+    """
+
+    pictures: int = 1200
+    judged: int = 300
 
 
 def from_pictures(
@@ -51,6 +74,7 @@ def from_pictures(
     *,
     neither: float = 0.0,
     reading: Listener = lambda done, total: None,
+    most: Most = Most(),
 ) -> Baseline:
     """The baseline of a folder per class or of CIFAR-100: of its vehicles, and this share of pictures with neither.
 
@@ -59,22 +83,22 @@ def from_pictures(
     if not 0 <= neither < 1:
         raise BaselineError(f"The share of pictures with neither vehicle is {neither}.", "Give one from 0 up to 1.")
     learnt, unseen = _parts(extract(source, listener=reading), model)
-    traffic, known = _traffic(unseen, neither), _traffic(learnt, neither)
+    traffic, known = (_traffic(images, neither, most.pictures) for images in (unseen, learnt))
     if len(traffic) < MIN_PICTURES:
         raise BaselineError(
             f"Only {len(traffic)} of the pictures are vehicles that the model never learnt from; "
             f"a baseline takes {MIN_PICTURES}.",
             "Give more pictures, or make it from captured data: --from s3://…",
         )
-    judged = _judged(unseen)
-    asked = _Asked(listener, 2 * len(traffic) + 2 * len(known) + (1 + len(DEGRADATIONS)) * len(judged))
+    judged = _judged(unseen, most.judged)
+    asked = _Asked(listener, 2 * len(traffic) + 2 * len(known) + (1 + len(TRIED)) * len(judged))
     rows, known_rows = (rows_of(asked.batches(images), model.predict) for images in (traffic, known))
     columns: dict[str, Numbers] = {name: np.concatenate([rows[name], known_rows[name]]) for name in MEASURES}
     columns[CONFIDENCE] = np.maximum(rows[LABELS[0]], rows[LABELS[1]])
     embedding, distances = _embedded(model, known, traffic, asked)
     if embedding is not None:
         columns[embeddings.NAME] = distances
-    worse = {name: asked.worse(judged, way) for name, way in DEGRADATIONS.items()}
+    worse = {name: asked.worse(judged, name) for name in TRIED}
     calibration = calibrate(
         {name: rows_of(batches, model.predict) for name, batches in {PLAIN: asked.batches(judged), **worse}.items()},
         np.minimum(judged.classes, len(LABELS)),
@@ -140,11 +164,11 @@ def _parts(images: LabelledImages, model: Model) -> tuple[LabelledImages, Labell
     return images.part(parts.train), held_out
 
 
-def _traffic(images: LabelledImages, neither: float) -> LabelledImages:
+def _traffic(images: LabelledImages, neither: float, most: int) -> LabelledImages:
     """The vehicles, and so many others that they make up the given share; an even part where these are very many."""
     vehicles = np.flatnonzero(images.classes < len(LABELS))
     others = np.flatnonzero(images.classes >= len(LABELS))
-    vehicles = _some(vehicles, min(len(vehicles), round(MAX_PICTURES * (1 - neither))))
+    vehicles = _some(vehicles, min(len(vehicles), round(most * (1 - neither))))
     wanted = round(len(vehicles) * neither / (1 - neither))
     if wanted > len(others):
         raise BaselineError(
@@ -154,11 +178,11 @@ def _traffic(images: LabelledImages, neither: float) -> LabelledImages:
     return images.part(np.concatenate([vehicles, _some(others, wanted)]))
 
 
-def _judged(images: LabelledImages) -> LabelledImages:
+def _judged(images: LabelledImages, most: int) -> LabelledImages:
     """Vehicles, and as many others: worse copies of more cost time and say no more."""
     vehicles = np.flatnonzero(images.classes < len(LABELS))
     others = np.flatnonzero(images.classes >= len(LABELS))
-    vehicles = _some(vehicles, min(len(vehicles), MAX_JUDGED))
+    vehicles = _some(vehicles, min(len(vehicles), most))
     return images.part(np.concatenate([vehicles, _some(others, min(len(vehicles), len(others)))]))
 
 
@@ -200,19 +224,16 @@ class _Asked:
         for batch in images.batches(BATCH):
             yield self._counted(batch)
 
-    def worse(self, images: LabelledImages, way: Degradation) -> Iterator[Pixels]:
-        """The pictures made worse, as the gate would send them then."""
-        for batch in images.batches(BATCH):
-            yield self._counted(np.stack(list(in_threads(partial(_worse, way), batch, THREADS))))
+    def worse(self, images: LabelledImages, name: str) -> Iterator[Pixels]:
+        """The pictures made worse in one way."""
+        files = in_threads(partial(degraded, name), images.files, THREADS)
+        while batch := list(islice(files, BATCH)):
+            yield self._counted(stacked(batch))
 
     def _counted(self, batch: Pixels) -> Pixels:
         self._done += len(batch)
         self._listener(min(self._done, self._total), self._total)
         return batch
-
-
-def _worse(way: Degradation, picture: Pixels) -> Pixels:
-    return decoded(encode(model_input(way.apply(at_working_size(Image.fromarray(picture))))))
 
 
 def _vehicle_share(model: Model) -> float:

@@ -2,7 +2,7 @@
 
     python -m tests.browser.picture docs/report.png
 
-It takes Chromium and a minute.
+It takes Chromium and some minutes.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from tests.browser.traffic import ENDPOINT, START, night, review, sort, traffic,
 from training.artefact import DEFAULT_MODEL, load_model
 
 WIDTH, HEIGHT = 1200, 1745
-A_DAY, DARK_DAYS, DAYS = 130, 2, 7
+A_DAY, DARK_DAYS, DAYS = 100, 2, 7
 
 
 def draw(out: Path) -> int:

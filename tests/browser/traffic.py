@@ -18,13 +18,14 @@ from PIL import Image, ImageEnhance, ImageFilter
 
 from cli.samples import draw
 from training.artefact import DEFAULT_MODEL, load_model
+from training.data.pictures import BATCH, stacked
 from training.evaluation.scores import NEITHER
 from vehiclevision.image_gate import normalise
 
 Worse = Callable[[Image.Image], Image.Image]
 START = datetime(2026, 11, 2, tzinfo=UTC)
 ENDPOINT, VARIANT = "vehiclevision", "AllTraffic"
-SIDE = 160
+SIDE = 320
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,13 @@ class Record:
     """One request and its answer, and what was really in the picture."""
 
     at: datetime
-    png: bytes
+    jpeg: bytes
     answers: tuple[float, float]
     truth: str
 
     @property
     def digest(self) -> str:
-        return hashlib.sha256(self.png).hexdigest()
+        return hashlib.sha256(self.jpeg).hexdigest()
 
 
 def night(picture: Image.Image) -> Image.Image:
@@ -59,17 +60,17 @@ def traffic(
     whole = [each for each in draw() if _opens(each.content)]
     scenes = [(_opened(each.content), each.label) for each in whole]
     chosen = [scenes[index] for index in random.choice(len(scenes), days * a_day, p=_weights(scenes))]
-    pngs = []
+    jpegs = []
     for scene, _ in chosen:
         seen = _varied(scene, random)
         if worse and random.random() < share:
             seen = worse(seen)
-        pngs.append(normalise(_bytes(seen)).png)
-    answers = _answers(pngs)
+        jpegs.append(normalise(_bytes(seen)).jpeg)
+    answers = _answers(jpegs)
     times = sorted(_moment(random, start, days) for _ in chosen)
     return [
-        Record(at, png, answer, label or NEITHER)
-        for at, png, answer, (_, label) in zip(times, pngs, answers, chosen, strict=True)
+        Record(at, jpeg, answer, label or NEITHER)
+        for at, jpeg, answer, (_, label) in zip(times, jpegs, answers, chosen, strict=True)
     ]
 
 
@@ -90,9 +91,9 @@ def line(record: Record, model_version: str) -> str:
         {
             "captureData": {
                 "endpointInput": {
-                    "observedContentType": "image/png",
+                    "observedContentType": "image/jpeg",
                     "mode": "INPUT",
-                    "data": base64.b64encode(record.png).decode(),
+                    "data": base64.b64encode(record.jpeg).decode(),
                     "encoding": "BASE64",
                 },
                 "endpointOutput": {
@@ -115,9 +116,9 @@ def line(record: Record, model_version: str) -> str:
 def sort(records: Sequence[Record], folder: Path) -> None:
     """The pictures in a folder per class, as a baseline is made of them."""
     for record in records:
-        file = folder / record.truth / f"{record.digest}.png"
+        file = folder / record.truth / f"{record.digest}.jpg"
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(record.png)
+        file.write_bytes(record.jpeg)
 
 
 def review(records: Sequence[Record], folder: Path, threshold: float, share: float = 0.3) -> None:
@@ -170,7 +171,8 @@ def _bytes(picture: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def _answers(pngs: Sequence[bytes]) -> Iterator[tuple[float, float]]:
-    pixels = np.stack([np.asarray(Image.open(io.BytesIO(png)).convert("RGB")) for png in pngs])
-    for bicycle, motorcycle in load_model(DEFAULT_MODEL).predict(pixels).tolist():
-        yield min(1.0, bicycle), min(1.0 - min(1.0, bicycle), motorcycle)
+def _answers(jpegs: Sequence[bytes]) -> Iterator[tuple[float, float]]:
+    model = load_model(DEFAULT_MODEL)
+    for start in range(0, len(jpegs), BATCH):
+        for bicycle, motorcycle in model.predict(stacked(jpegs[start : start + BATCH])).tolist():
+            yield min(1.0, bicycle), min(1.0 - min(1.0, bicycle), motorcycle)

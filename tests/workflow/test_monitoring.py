@@ -49,7 +49,7 @@ def pictures(count: int, seed: int, light: float = 1.0) -> list[bytes]:
         image = ImageEnhance.Brightness(image.crop((int(left), int(upper), *image.size))).enhance(light)
         buffer = io.BytesIO()
         image.save(buffer, "PNG")
-        found.append(normalise(buffer.getvalue()).png)
+        found.append(normalise(buffer.getvalue()).jpeg)
     return found
 
 
@@ -82,7 +82,7 @@ def run(application: Application) -> Iterator[Run]:
 def deployed(application: Application, run: Run, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Monitoring beside the application, with a baseline of drawn pictures; what `monitor deploy` says."""
     path = tmp_path_factory.mktemp("baseline") / "baseline.json"
-    measured = measure([found for png in pictures(350, 1) if (found := see(png))])
+    measured = measure([found for picture in pictures(350, 1) if (found := see(picture))])
     given = np.array(answers(350, 1))
     columns = {**{name: measured[name] for name in MEASURES}, "confidence": given.max(axis=1)}
     both = {"bicycle": given[:, 0], "motorcycle": given[:, 1]}
@@ -95,8 +95,8 @@ def deployed(application: Application, run: Run, tmp_path_factory: pytest.TempPa
 def capture(application: Application, at: datetime, shown: list[bytes], seed: int, extra: bytes = b"") -> None:
     """A file as SageMaker would have written it in that hour."""
     found = [
-        line(record(png, given, at + timedelta(seconds=number)))
-        for number, (png, given) in enumerate(zip(shown, answers(len(shown), seed), strict=True))
+        line(record(picture, given, at + timedelta(seconds=number), content_type="image/jpeg"))
+        for number, (picture, given) in enumerate(zip(shown, answers(len(shown), seed), strict=True))
     ]
     key = f"capture/vehiclevision/AllTraffic/{at:%Y/%m/%d/%H}/00-00-000-{seed}.jsonl"
     application.client("s3").put_object(Bucket=BUCKET, Key=key, Body=b"\n".join([*found, extra]))

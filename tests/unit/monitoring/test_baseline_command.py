@@ -9,9 +9,13 @@ from PIL import Image
 
 from cli.main import main
 from monitoring.drift.baseline import CONFIDENCE, load
+from monitoring.drift.embedding import NAME
+from monitoring.drift.making import TRIED, Most, from_pictures
+from monitoring.estimate import PLAIN
 from monitoring.measure import MEASURES
+from tests.unit.local.tiny_model import ONNX_WITH_MAP, write_model
 from tests.unit.pictures import encoded
-from training.artefact import DEFAULT_MODEL, load_model
+from training.artefact import load_model
 from vehiclevision.labels import LABELS
 
 
@@ -28,6 +32,12 @@ def folder(tmp_path: Path) -> Path:
         for index in range(52 if name in LABELS else 26):
             picture(1000 * number + index).save(tmp_path / "pictures" / name / f"{index}.png")
     return tmp_path / "pictures"
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A model that is asked in no time, with features and a map."""
+    return write_model(tmp_path / "model.tar.gz", ONNX_WITH_MAP)
 
 
 @pytest.fixture
@@ -80,18 +90,53 @@ def run(*arguments: str | Path) -> int:
     return main(["baseline", *map(str, arguments)])
 
 
-def test_from_pictures(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_from_pictures(folder: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Vehicles and the asked-for share of others make it, with the model's version and threshold."""
     out = tmp_path / "baseline.json"
 
-    assert run("--from", folder, "--out", out, "--neither", "0.2") == 0
-    found, manifest = load(out), load_model(DEFAULT_MODEL).manifest
+    assert run("--from", folder, "--out", out, "--neither", "0.2", "--model", model) == 0
+    found, manifest = load(out), load_model(model).manifest
 
     assert (found.model_version, found.threshold) == (manifest.version, manifest.threshold)
     assert {len(values) for values in found.columns.values()} == {130}
-    assert set(found.columns) >= {*MEASURES, CONFIDENCE}
-    assert found.calibration
+    assert set(found.columns) == {*MEASURES, CONFIDENCE}
+    assert set(found.calibration["kinds"]) == {PLAIN, *TRIED}
     assert "130 pictures; answers from 130 that the model never learnt from" in capsys.readouterr().out
+
+
+def test_of_very_many_pictures_an_even_part_is_taken(folder: Path, model: Path) -> None:
+    """The model is asked about no more of them than the limits say; how far it is can be followed to the end."""
+    told: list[tuple[int, int]] = []
+
+    found = from_pictures(
+        folder,
+        load_model(model),
+        lambda done, total: told.append((done, total)),
+        neither=0.2,
+        most=Most(pictures=100, judged=10),
+    )
+
+    assert len(found.columns[CONFIDENCE]) == 100
+    assert {total for _, total in told} == {2 * 100 + (1 + len(TRIED)) * 20}
+    assert told[-1][0] == told[-1][1]
+    # Too few vehicles to calibrate on.
+    assert not found.calibration
+
+
+def test_pictures_that_the_model_never_knew_lie_at_unseen_distances(tmp_path: Path, model: Path) -> None:
+    """The embedding is fitted to one half of them and the distances are the other half's, as later ones' will be."""
+    for name in LABELS:
+        (tmp_path / "many" / name).mkdir(parents=True)
+        for index in range(110):
+            colour = tuple(np.random.default_rng([len(name), index]).integers(0, 256, 3).tolist())
+            Image.new("RGB", (32, 32), colour).save(tmp_path / "many" / name / f"{index}.png")
+
+    found = from_pictures(tmp_path / "many", load_model(model), lambda done, total: None, most=Most(judged=5))
+
+    assert found.embedding is not None
+    assert len(found.columns[NAME]) == 110
+    assert len(found.columns[CONFIDENCE]) == 220
+    assert found.columns[NAME].mean() == pytest.approx(1, abs=0.2)
 
 
 def test_from_captures(captures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
