@@ -11,7 +11,7 @@ from PIL import Image
 
 from local import sagemaker
 from local.place import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
-from tests.unit.local.tiny_model import write_model
+from tests.unit.local.tiny_model import ONNX_WITH_MAP, write_model
 from tests.unit.pictures import encoded
 from training.errors import EndpointFailedError
 from training.evaluate import Bars, Endpoint, Request, evaluate
@@ -34,7 +34,11 @@ def endpoint(tmp_path: Path, model: Path) -> Iterator[Endpoint]:
     session = Session()
     session.set_credentials(ACCESS_KEY_ID, SECRET_ACCESS_KEY)
     client = session.create_client(
-        "sagemaker-runtime", REGION, endpoint_url=url, config=Config(proxies={}, retries={"total_max_attempts": 1})
+        # As the command's own client: while pictures are made worse, the server may close an idle connection.
+        "sagemaker-runtime",
+        REGION,
+        endpoint_url=url,
+        config=Config(proxies={}, retries={"total_max_attempts": 3}),
     )
     try:
         yield Endpoint("tiny", client)
@@ -66,10 +70,10 @@ def test_an_endpoint_is_judged_as_its_model_is(endpoint: Endpoint, model: Path, 
     assert (through["endpoint"], direct["endpoint"]) == ("tiny", None)
 
 
-def test_an_endpoint_that_is_not_there_is_named(endpoint: Endpoint, folder: Path) -> None:
+def test_an_endpoint_that_is_not_there_is_named(endpoint: Endpoint, model: Path, folder: Path) -> None:
     """No figures, but a sentence that says which endpoint is missing."""
     with pytest.raises(EndpointFailedError, match="There is no endpoint other"):
-        evaluate(Request(folder, endpoint=Endpoint("other", endpoint.runtime)), Bars())
+        evaluate(Request(folder, model=model, endpoint=Endpoint("other", endpoint.runtime)), Bars())
 
 
 def test_the_page_tells_of_the_endpoint(endpoint: Endpoint, model: Path, folder: Path, tmp_path: Path) -> None:
@@ -79,3 +83,13 @@ def test_the_page_tells_of_the_endpoint(endpoint: Endpoint, model: Path, folder:
     text = page.read_text()
     assert "asked through the endpoint tiny" in text
     assert "p99" in text
+
+
+def test_where_it_looked_is_only_told_of_the_model_at_hand(endpoint: Endpoint, folder: Path, tmp_path: Path) -> None:
+    """An endpoint answers with numbers alone: maps are those of the model file, if that is what it serves."""
+    other = write_model(tmp_path / "other.tar.gz", ONNX_WITH_MAP)
+
+    told = evaluate(Request(folder, model=other, endpoint=endpoint, threshold=0.7), Bars()).report["where_it_looked"]
+
+    assert not told["shown"]
+    assert "did not give the answers" in told["why_not"]
