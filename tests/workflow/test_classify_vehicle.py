@@ -12,14 +12,18 @@ from typing import Any
 
 import pytest
 from driver import Application, all_files, assert_starts_alone
-from pictures import encoded, quarters
+from pictures import encoded, noise
 
 from cli import samples
 from local import sagemaker
+from training.artefact import DEFAULT_MODEL, load_model
 from vehiclevision.errors import Reason
-from vehiclevision.labels import ROUTES
+from vehiclevision.labels import MODEL_INPUT_SIDE, ROUTES
 
 DRAWN = samples.draw()
+THRESHOLD = load_model(DEFAULT_MODEL).manifest.threshold
+# What Step Functions takes as a state's input or output, in bytes.
+MAX_STATE_BYTES = 256 * 1024
 
 
 def sure(label: str, number: int = 0) -> bytes:
@@ -27,7 +31,7 @@ def sure(label: str, number: int = 0) -> bytes:
     return [sample.content for sample in DRAWN if sample.label == label][number]
 
 
-UNSURE = encoded(quarters(64), "PNG")
+UNSURE = next(sample.content for sample in DRAWN if sample.outcome == "NEEDS_REVIEW")
 JUNK = b"this is no image"
 
 
@@ -40,7 +44,7 @@ def test_a_sure_photo_is_recorded_and_announced_once(application: Application, l
     announced = application.announced(key)
 
     assert (record["outcome"], record["label"], record["route"]) == ("CLASSIFIED", label, ROUTES[label])
-    assert record["confidence"] == max(record["inferences"]) >= 0.7
+    assert record["confidence"] == max(record["inferences"]) >= THRESHOLD
     assert len(announced) == 1
     event = announced[0]
     assert (event["source"], event["detail-type"]) == ("vehiclevision", "VehicleClassified")
@@ -56,15 +60,15 @@ def test_an_unsure_photo_is_recorded_then_fails_by_its_name(application: Applica
     """NEEDS_REVIEW: recorded with both confidences, not announced, a failed run that is no dead letter."""
     application.dead_letters()
 
-    record = application.outcome("uploads/unsure.png", UNSURE)
+    record = application.outcome("uploads/unsure.jpg", UNSURE)
     finished = application.finished(record["execution"])
 
     assert (record["outcome"], record["reason"]) == ("NEEDS_REVIEW", "THRESHOLD_CONFIDENCE_NOT_MET")
     assert record["label"] is None
     assert record["route"] is None
-    assert record["confidence"] == max(record["inferences"]) < 0.7
+    assert record["confidence"] == max(record["inferences"]) < THRESHOLD
     assert (finished["status"], finished["error"]) == ("FAILED", "THRESHOLD_CONFIDENCE_NOT_MET")
-    assert application.announced("uploads/unsure.png", at_least=0) == []
+    assert application.announced("uploads/unsure.jpg", at_least=0) == []
     assert application.dead_letters() == []
 
 
@@ -198,7 +202,22 @@ def test_it_starts_by_hand_with_the_plain_input(application: Application) -> Non
     assert {"image_data", "s3_bucket", "s3_key"} <= outputs["Serialize image"].keys()
     assert {"image_data", "s3_bucket", "s3_key", "inferences"} <= outputs["Classify image"].keys()
     assert {"image_data", "s3_bucket", "s3_key", "inferences"} <= outputs["Filter inferences"].keys()
-    assert all(len(json.dumps(output)) < 16_384 for output in outputs.values())
+
+
+def test_the_largest_picture_leaves_room_in_every_state(application: Application) -> None:
+    """Noise, which compresses worst, stands once in each state: a third of what Step Functions takes at the most."""
+    record = application.outcome("uploads/noise.png", encoded(noise(MODEL_INPUT_SIDE), "PNG"))
+
+    sizes = {
+        len(str(details[name]).encode())
+        for event in application.history(record["execution"])
+        for details in event.values()
+        if isinstance(details, dict)
+        for name in ("input", "output", "parameters")
+        if name in details
+    }
+
+    assert 32 * 1024 < max(sizes) < MAX_STATE_BYTES / 3
 
 
 @pytest.mark.parametrize(

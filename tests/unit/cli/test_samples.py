@@ -7,6 +7,8 @@ import pytest
 from cli import samples
 from cli.results import CLASSIFIED, NEEDS_REVIEW, REJECTED
 from cli.samples import Sample
+from training.artefact import DEFAULT_MODEL, load_model
+from training.data.pictures import normalised, stacked
 from vehiclevision.errors import InvalidImageError
 from vehiclevision.image_gate import normalise
 from vehiclevision.labels import LABELS
@@ -53,6 +55,18 @@ def test_broken_ones_break_in_different_ways(drawn: list[Sample]) -> None:
             reasons.add(caught.value.reason)
 
     assert len(reasons) == sum(sample.outcome == REJECTED for sample in drawn)
+
+
+def test_the_shipped_model_sees_what_was_drawn(drawn: list[Sample]) -> None:
+    """Every vehicle passes the model's own threshold under its own label, and nothing else does."""
+    model = load_model(DEFAULT_MODEL)
+    whole = [sample for sample in drawn if sample.outcome != REJECTED]
+
+    answers = model.predict(stacked([normalised(sample.content) for sample in whole]))
+
+    for sample, answer in zip(whole, answers, strict=True):
+        passes = float(answer.max()) >= model.manifest.threshold
+        assert (LABELS[int(answer.argmax())] if passes else None) == sample.label, (sample.name, answer)
 
 
 def test_only_vehicles_have_a_label(drawn: list[Sample]) -> None:
