@@ -144,13 +144,13 @@ def test_a_trained_model_is_served_updated_rolled_back_and_deleted(room: Applica
 
     def upload_for_ever() -> None:
         while not stop.is_set():
-            key = f"uploads/flow/{len(uploads)}.png"
-            uploads[key] = room.upload(key, png())
+            key = f"uploads/flow/{len(uploads)}.jpg"
+            uploads[key] = room.upload(key, picture())
             time.sleep(0.2)
 
     def invoke_for_ever() -> None:
         while not stop.is_set():
-            answer = runtime.invoke_endpoint(EndpointName=ENDPOINT, ContentType="image/png", Body=png())
+            answer = runtime.invoke_endpoint(EndpointName=ENDPOINT, ContentType="image/jpeg", Body=picture())
             assert len(json.loads(answer["Body"].read())) == 2
             answers.append(answer["InvokedProductionVariant"])
 
@@ -170,7 +170,7 @@ def test_a_trained_model_is_served_updated_rolled_back_and_deleted(room: Applica
     assert "did not pass the ping health check" in rolled_back["FailureReason"]
     # Whatever failed in one of them is raised here.
     assert [flow.result() for flow in flows] == [None] * 3
-    assert len(answers) > 200
+    assert len(answers) > 50
     records = [room.record(key, version) for key, version in uploads.items()]
     assert len(records) > 5
     assert {record["outcome"] for record in records if record} <= {"CLASSIFIED", "NEEDS_REVIEW"}
@@ -179,11 +179,11 @@ def test_a_trained_model_is_served_updated_rolled_back_and_deleted(room: Applica
     settled(room, ENDPOINT)
 
 
-def png() -> bytes:
-    """A small picture, a new one each time."""
+def picture() -> bytes:
+    """A small photo, a new one each time."""
     stream = io.BytesIO()
     colour = (int(time.time() * 1000) % 256, 100, 50)
-    Image.new("RGB", (64, 64), colour).save(stream, "PNG")
+    Image.new("RGB", (64, 64), colour).save(stream, "JPEG")
     return stream.getvalue()
 
 
@@ -196,7 +196,7 @@ def captured(room: Application, endpoint: str) -> dict[str, int]:
     records = {key: [json.loads(line) for line in body.splitlines()] for key, body in bodies.items()}
     for lines in records.values():
         for line in lines:
-            assert line["captureData"]["endpointInput"]["observedContentType"] == "image/png"
+            assert line["captureData"]["endpointInput"]["observedContentType"] == "image/jpeg"
             assert len(json.loads(line["captureData"]["endpointOutput"]["data"])) == 2
     return {key: len(lines) for key, lines in records.items()}
 
@@ -208,12 +208,12 @@ def test_an_endpoint_of_its_own_is_created_invoked_and_deleted(room: Application
     control.create_endpoint(EndpointName="own", EndpointConfigName="own")
     assert settled(room, "own")["EndpointStatus"] == "InService"
 
-    answer = runtime.invoke_endpoint(EndpointName="own", ContentType="image/png", Body=png())
+    answer = runtime.invoke_endpoint(EndpointName="own", ContentType="image/jpeg", Body=picture())
     control.delete_endpoint(EndpointName="own")
 
     assert len(json.loads(answer["Body"].read())) == 2
     with pytest.raises(ClientError, match="Endpoint own of account 000000000000 not found"):
-        runtime.invoke_endpoint(EndpointName="own", ContentType="image/png", Body=png())
+        runtime.invoke_endpoint(EndpointName="own", ContentType="image/jpeg", Body=picture())
 
 
 def workflow_role(room: Application) -> str:
