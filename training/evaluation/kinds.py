@@ -6,6 +6,7 @@ cannot be measured so, and is not reported.
 """
 
 import io
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -21,7 +22,7 @@ from vehiclevision.image_gate import NormalisedImage
 LEAST: Final = 20
 # A folder may name thousands of sources; those with the most pictures are shown.
 MAX_SOURCES: Final = 30
-NOT_MEASURED: Final = "Angle and crop are not reported: nothing that can be measured of a picture tells them."
+NOT_MEASURED: Final = "Angle and crop are not reported: nothing that is measured of a picture tells them."
 
 _COLOURED_PERCENTILE: Final = 98
 
@@ -94,14 +95,15 @@ def kinds(judged: Judged, seen: Sequence[Looks], sources: Sequence[str], thresho
         else:
             slices.append(_slice(kind.name, kind.means, judged, np.array(told, dtype=bool), threshold))
     named = np.array(sources, dtype=object)
-    by_source = [_slice(name, "", judged, named == name, threshold) for name in sorted(set(sources) - {""})]
-    largest = sorted(by_source, key=lambda each: -each["n"] - each["neither_n"])[:MAX_SOURCES]
+    counts = Counter(source for source in sources if source)
+    # Of as many pictures, by name: whatever order the files lie in, the same sources are shown.
+    largest = sorted(counts, key=lambda name: (-counts[name], name))[:MAX_SOURCES]
     return {
         "least": LEAST,
         "slices": slices,
         "unknown": unknown,
-        "sources": largest,
-        "sources_total": len(by_source),
+        "sources": [_slice(name, "", judged, named == name, threshold) for name in largest],
+        "sources_total": len(counts),
         "not_measured": NOT_MEASURED,
     }
 
