@@ -20,17 +20,19 @@ from rich.progress import (
 )
 
 from cli.display import command, notes, output, print_json, printable
-from cli.errors import INTERRUPTED
+from cli.errors import FAILURE, INTERRUPTED
 from cli.target import Target
 from training.data import fetch as fetching
 from training.data.cifar100 import OFFICIAL, Archive
 from training.data.load import Place
 from training.data.load import load as load_folder
+from training.data.photos import ADDRESS, RECORD, UPSTREAM, Photo, fetch_photos, read_list
 from training.data.transform import Transformed
 from training.data.transform import transform as transform_source
 
 SUCCESS: Final = 0
 _SHOWN_REFUSALS: Final = 10
+_SHOWN_MISSING: Final = 10
 _BYTES: Final = (DownloadColumn(), TransferSpeedColumn(), TextColumn("left"), TimeRemainingColumn())
 _FILES: Final = (MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
 
@@ -49,6 +51,46 @@ def fetch(out: Path, mirrors: Sequence[str], *, as_json: bool, archive: Archive 
     how = "is downloaded, and its checksums are right" if fetched.downloaded else "was there already and is right"
     output().print(f"{printable(str(fetched.path))} {how}.")
     output().print(f"Next: {command()} data transform {printable(str(fetched.path))} --out DIR")
+    return SUCCESS
+
+
+def listed_photos(*, upstream_only: bool) -> Sequence[Photo]:
+    """The photos of the list, or those whose licence their collection states itself."""
+    return [photo for photo in read_list() if not upstream_only or photo.source.licence_basis == UPSTREAM]
+
+
+def photos(out: Path, listed: Sequence[Photo], mirror: str | None, *, as_json: bool, pause_seconds: float = 2) -> int:
+    """Download the listed photos into a folder per class; what is missing afterwards is told, and counts as failure."""
+    try:
+        with _progress(_FILES) as listen:
+            fetched = fetch_photos(
+                out, listed, mirror=mirror or ADDRESS, listener=listen("fetched"), pause_seconds=pause_seconds
+            )
+    except KeyboardInterrupt:
+        notes().print("Stopped. What has come is kept: run the same command again to go on.")
+        return INTERRUPTED
+    missing = fetched.missing
+    if as_json:
+        print_json(
+            {
+                "folder": str(out),
+                "record": str(out / RECORD),
+                "photos": len(listed),
+                "downloaded": fetched.downloaded,
+                "unchanged": fetched.unchanged,
+                "missing": [{"file": each.file, "reason": each.reason} for each in missing],
+            }
+        )
+        return FAILURE if missing else SUCCESS
+    for each in missing[:_SHOWN_MISSING]:
+        notes().print(f"Missing: {printable(each.file)} {printable(each.reason)}.")
+    if len(missing) > _SHOWN_MISSING:
+        notes().print(f"Missing: {len(missing) - _SHOWN_MISSING:,} more; --json lists them.")
+    output().print(f"Photos downloaded: {fetched.downloaded:,}; there already: {fetched.unchanged:,}.")
+    if missing:
+        notes().print(f"{len(missing):,} of {len(listed):,} are missing. Run the same command again to try those.")
+        return FAILURE
+    output().print(f"{printable(str(out))} is complete; {printable(str(out / RECORD))} says whose each photo is.")
     return SUCCESS
 
 

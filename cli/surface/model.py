@@ -25,6 +25,13 @@ class Start(StrEnum):
     RANDOM = "random"
 
 
+class Terms(StrEnum):
+    """What the licence of a photo may rest on."""
+
+    UPSTREAM = "upstream"
+    ANY = "any"
+
+
 class Split(StrEnum):
     """Which part of the training data is measured."""
 
@@ -80,20 +87,35 @@ def train(
 
 @data.command(
     "fetch",
-    help="Download CIFAR-100's official binary archive (169 MB).\n\n"
-    "It goes on where an earlier try stopped, and the archive gets its name when its checksums are right.",
+    help="Download CIFAR-100's official binary archive (169 MB), or with --photos real photos.\n\n"
+    "It goes on where an earlier try stopped. The archive gets its name when its checksums are right. A photo of the "
+    "list is taken when it shows what the list says; the folder's ATTRIBUTION.csv says whose it is.",
 )
 def data_fetch(
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder that gets the archive.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder that gets the archive or the photos.")],
+    photos: Annotated[
+        bool, typer.Option("--photos", help="4,157 photos under open licences instead, in a folder per class.")
+    ] = False,
+    licence_basis: Annotated[
+        Terms,
+        typer.Option("--licence-basis", help="upstream: none whose licence is only their uploader's word."),
+    ] = Terms.ANY,
     mirrors: Annotated[
         list[str] | None,
-        typer.Option("--mirror", metavar="URL", help="Fetch it from here; several are tried in their order."),
+        typer.Option("--mirror", metavar="URL", help="Fetch from here; several are tried in their order."),
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Download the official archive."""
+    """Download the official archive, or the listed photos."""
+    if photos and len(mirrors or []) > 1:
+        raise CommandError("Photos come from one place.", "Give --mirror once, as the address before OWNER/.", USAGE)
+    if licence_basis is not Terms.ANY and not photos:
+        raise CommandError("--licence-basis belongs to --photos.", "Add --photos.", USAGE)
     from cli.commands import data as data_commands
 
+    if photos:
+        listed = data_commands.listed_photos(upstream_only=licence_basis is Terms.UPSTREAM)
+        return data_commands.photos(out, listed, mirrors[0] if mirrors else None, as_json=as_json)
     return data_commands.fetch(out, mirrors or [], as_json=as_json)
 
 
@@ -101,8 +123,8 @@ def data_fetch(
     "transform",
     help="Make the folder that training and SageMaker read.\n\n"
     "SOURCE is a folder with a folder of pictures per class, or CIFAR-100's binary archive. Every picture goes through "
-    "the image gate. The folder gets small PNGs, lists for SageMaker's built-in algorithm, and a manifest. "
-    "A second run writes only what changed.",
+    "the image gate. The folder gets JPEGs of the model's size, lists for SageMaker's built-in algorithm, and a "
+    "manifest. A second run writes only what changed.",
 )
 def data_transform(
     source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A folder per class, or the archive.")],

@@ -15,22 +15,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
-from urllib.parse import urljoin, urlsplit
 
 import requests
 from urllib3.exceptions import HTTPError
 
 from training.data.cifar100 import OFFICIAL, Archive
 from training.data.errors import DataNotFetchedError
-from training.data.extract import Listener
+from training.data.threads import Listener
+from training.data.web import CutOffError, RefusedAnswerError, answer, reason, shown
 
-CONNECT_SECONDS: Final = 10
-READ_SECONDS: Final = 30
 TRIES_PER_MIRROR: Final = 6
-MAX_REDIRECTS: Final = 5
 BLOCK_BYTES: Final = 1 << 18
-_PAUSE_SECONDS: Final = 2.0
-_GO_ON: Final = "What has come is kept. Run the same command again to go on."
+PAUSE_SECONDS: Final = 2.0
+GO_ON: Final = "What has come is kept. Run the same command again to go on."
 
 
 @dataclass(frozen=True)
@@ -41,21 +38,13 @@ class Fetched:
     downloaded: bool
 
 
-class _MirrorFailedError(Exception):
-    """This mirror will not give the archive; another may."""
-
-
-class _CutOffError(Exception):
-    """The connection failed on the way; the same mirror may give the rest."""
-
-
 def fetch(
     out: Path,
     *,
     archive: Archive = OFFICIAL,
     mirrors: Sequence[str] = (),
     listener: Listener = lambda done, total: None,
-    pause_seconds: float = _PAUSE_SECONDS,
+    pause_seconds: float = PAUSE_SECONDS,
 ) -> Fetched:
     """The checked archive in the folder `out`; Ctrl-C and errors leave what has come for the next try."""
     try:
@@ -69,8 +58,8 @@ def fetch(
             part.finish()
     except OSError as exc:
         if exc.errno == errno.ENOSPC:
-            raise DataNotFetchedError(f"The disk of {out} is full.", f"Make room. {_GO_ON}") from exc
-        raise DataNotFetchedError(f"{exc.filename or out} cannot be written: {exc.strerror}.", _GO_ON) from exc
+            raise DataNotFetchedError(f"The disk of {out} is full.", f"Make room. {GO_ON}") from exc
+        raise DataNotFetchedError(f"{exc.filename or out} cannot be written: {exc.strerror}.", GO_ON) from exc
     return Fetched(path, downloaded=True)
 
 
@@ -79,7 +68,7 @@ def _check_room(out: Path, wanted_bytes: int) -> None:
     if free < wanted_bytes:
         raise DataNotFetchedError(
             f"The disk of {out} has {free // 10**6:,} MB left and {wanted_bytes // 10**6:,} MB are to come.",
-            f"Make room, or name another folder with --out. {_GO_ON}",
+            f"Make room, or name another folder with --out. {GO_ON}",
         )
 
 
@@ -90,13 +79,13 @@ def _from_mirrors(
     for mirror in mirrors:
         try:
             _from_mirror(part, archive, mirror, listener, pause_seconds)
-        except (_MirrorFailedError, _CutOffError) as failure:
-            problems.append(f"{_shown(mirror)} {failure}")
+        except (RefusedAnswerError, CutOffError) as failure:
+            problems.append(f"{shown(mirror)} {failure}")
         else:
             return
     raise DataNotFetchedError(
         f"The archive could not be downloaded: {'; '.join(problems)}.",
-        f"Check the network and any proxy, or name another place with --mirror. {_GO_ON}",
+        f"Check the network and any proxy, or name another place with --mirror. {GO_ON}",
     )
 
 
@@ -107,7 +96,7 @@ def _from_mirror(part: "_Part", archive: Archive, mirror: str, listener: Listene
         try:
             if part.size < archive.bytes:
                 _transfer(part, mirror, listener)
-        except _CutOffError:
+        except CutOffError:
             if attempt == TRIES_PER_MIRROR:
                 raise
             time.sleep(pause_seconds)
@@ -117,8 +106,8 @@ def _from_mirror(part: "_Part", archive: Archive, mirror: str, listener: Listene
         # A piece from an earlier try or from another mirror may have spoilt it: once more, from nothing.
         part.clear()
         if not resumed:
-            raise _MirrorFailedError("gave something else: its checksums differ")
-    raise _MirrorFailedError("gave nothing with the right checksums")
+            raise RefusedAnswerError("gave something else: its checksums differ")
+    raise RefusedAnswerError("gave nothing with the right checksums")
 
 
 def _transfer(part: "_Part", mirror: str, listener: Listener) -> None:
@@ -129,37 +118,21 @@ def _transfer(part: "_Part", mirror: str, listener: Listener) -> None:
         if validator := part.validator(mirror):
             headers["If-Range"] = validator
     try:
-        with requests.Session() as session, _response(session, mirror, headers) as response:
+        with requests.Session() as session, answer(session, mirror, headers) as response:
             _place(part, mirror, response)
             # Undecoded: some servers call the archive's own gzip a Content-Encoding.
             for block in response.raw.stream(BLOCK_BYTES, decode_content=False):
                 if part.size + len(block) > part.total:
                     part.clear()
-                    raise _MirrorFailedError(f"sends more than the archive's {part.total:,} bytes")
+                    raise RefusedAnswerError(f"sends more than the archive's {part.total:,} bytes")
                 part.append(block)
                 listener(part.size, part.total)
     except ValueError as exc:  # requests and urllib3 raise many kinds of it for what cannot be an address
-        raise _MirrorFailedError("is no web address") from exc
+        raise RefusedAnswerError("is no web address") from exc
     except (requests.RequestException, HTTPError) as exc:
-        raise _CutOffError(_reason(exc)) from exc
+        raise CutOffError(reason(exc)) from exc
     if part.size < part.total:
-        raise _CutOffError("ended too early")
-
-
-def _response(session: requests.Session, address: str, headers: dict[str, str]) -> requests.Response:
-    """The answer at the end of all redirects; none of them leads from https to anything else."""
-    for _ in range(MAX_REDIRECTS + 1):
-        response = session.get(
-            address, headers=headers, stream=True, allow_redirects=False, timeout=(CONNECT_SECONDS, READ_SECONDS)
-        )
-        if not response.is_redirect:
-            return response
-        response.close()
-        target = urljoin(address, response.headers["Location"])
-        if urlsplit(target).scheme not in ("https", urlsplit(address).scheme):
-            raise _MirrorFailedError(f"redirects to {_shown(target)}, which is less safe")
-        address = target
-    raise _MirrorFailedError("redirects without end")
+        raise CutOffError("ended too early")
 
 
 def _place(part: "_Part", mirror: str, response: requests.Response) -> None:
@@ -167,21 +140,21 @@ def _place(part: "_Part", mirror: str, response: requests.Response) -> None:
     status, declared = response.status_code, response.headers.get("Content-Length", "")
     if status == requests.codes.requested_range_not_satisfiable:
         part.clear()
-        raise _CutOffError("has fewer bytes than came before")
+        raise CutOffError("has fewer bytes than came before")
     if status in (requests.codes.too_many_requests, requests.codes.service_unavailable):
-        raise _CutOffError(f"is too busy (HTTP {status})")
+        raise CutOffError(f"is too busy (HTTP {status})")
     if status not in (requests.codes.ok, requests.codes.partial_content):
-        raise _MirrorFailedError(f"answers with HTTP {status}")
+        raise RefusedAnswerError(f"answers with HTTP {status}")
     if response.headers.get("Content-Type", "").startswith("text/"):
-        raise _MirrorFailedError("answers with a page instead of the archive (is there a sign-in to this network?)")
+        raise RefusedAnswerError("answers with a page instead of the archive (is there a sign-in to this network?)")
     start = part.size if status == requests.codes.partial_content else 0
     if start and response.headers.get("Content-Range") not in (
         f"bytes {start}-{part.total - 1}/{part.total}",
         f"bytes {start}-{part.total - 1}/*",
     ):
-        raise _MirrorFailedError("sends another piece than the one asked for")
+        raise RefusedAnswerError("sends another piece than the one asked for")
     if declared.isdecimal() and int(declared) != part.total - start:
-        raise _MirrorFailedError(f"offers {int(declared):,} bytes where {part.total - start:,} are to come")
+        raise RefusedAnswerError(f"offers {int(declared):,} bytes where {part.total - start:,} are to come")
     if not start:
         part.clear()
     part.note(mirror, response)
@@ -250,25 +223,3 @@ class _Part:
 
 def _beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
-
-
-def _shown(address: str) -> str:
-    """An address as it may stand on a screen: without a password or a signature."""
-    try:
-        parts = urlsplit(address)
-        return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
-    except ValueError:
-        return "the given address"
-
-
-def _reason(error: Exception) -> str:
-    match error:
-        case requests.exceptions.ProxyError():
-            return "cannot be reached through the proxy"
-        case requests.exceptions.SSLError():
-            return "has no certificate that this machine trusts"
-        case requests.exceptions.Timeout():
-            return "does not answer"
-        case requests.exceptions.ConnectionError() if not isinstance(error, requests.exceptions.ChunkedEncodingError):
-            return "cannot be reached"
-    return "broke off"

@@ -1,6 +1,7 @@
 """The `data` commands as they are typed: results on standard output, sentences on standard error, no traceback."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ from cli.samples import draw
 from cli.target import Target
 from tests.unit.cli.answers import Called, Command
 from tests.unit.training.archives import accepted
-from tests.unit.training.mirror import serving, sign_in_page, well
+from tests.unit.training.mirror import serving, sign_in_page, well, with_status, without_ranges
+from training.data.fingerprint import fingerprint
 from training.data.load import Place
+from training.data.pictures import normalised
 
 CONTENT = b"an archive" * 1000
 ARCHIVE = accepted("archive.tar.gz", CONTENT)
@@ -95,6 +98,45 @@ def test_fetch_says_where_the_archive_lies(called: Called, tmp_path: Path) -> No
     assert json.loads(first.out) == {"path": path, "sha256": ARCHIVE.sha256, "downloaded": True}
     assert f"{path} was there already and is right." in second.out
     assert f"data transform {path} --out DIR" in second.out
+
+
+def test_photos_that_are_missing_are_told_and_count_as_failure(
+    command: Command, called: Called, tmp_path: Path
+) -> None:
+    """Names and reasons for people, all of them for scripts; the exit code says that the folder is not complete."""
+    few = data.listed_photos(upstream_only=True)[:12]
+    with serving(b"", with_status(404)) as empty:
+        base = empty.address.rpartition("/")[0]
+        said = called(lambda: data.photos(tmp_path, few, base, as_json=False, pause_seconds=0))
+        asked = called(lambda: data.photos(tmp_path, few, base, as_json=True, pause_seconds=0))
+
+    assert (said.code, asked.code) == (1, 1)
+    assert f"Missing: {few[0].file} is answered with HTTP 404." in said.err
+    assert "12 of 12 are missing" in said.err
+    (fields,) = asked.json_lines()
+    assert (fields["photos"], fields["downloaded"], fields["unchanged"]) == (12, 0, 0)
+    assert [each["file"] for each in fields["missing"]] == [photo.file for photo in few]
+
+
+def test_photos_that_are_there_make_a_complete_folder(called: Called, tmp_path: Path) -> None:
+    """The folder and its attribution are named."""
+    (photo, *_) = data.listed_photos(upstream_only=False)
+    content = next(sample.content for sample in draw() if sample.label == "bicycle")
+    drawn = replace(photo, fingerprint=fingerprint(normalised(content)))
+    with serving(content, without_ranges) as good:
+        base = good.address.rpartition("/")[0]
+        said = called(lambda: data.photos(tmp_path, [drawn], base, as_json=False))
+
+    assert said.code == 0
+    assert "Photos downloaded: 1; there already: 0." in said.out
+    assert f"{tmp_path} is complete; {tmp_path / 'ATTRIBUTION.csv'} says whose each photo is." in said.out
+
+
+def test_options_of_photos_belong_to_photos(command: Command, tmp_path: Path) -> None:
+    """Terms without photos, and photos from several places, are a matter of usage."""
+    for arguments in (("--licence-basis", "upstream"), ("--photos", "--mirror", "http://a", "--mirror", "http://b")):
+        answer = command("data", "fetch", "--out", tmp_path, *arguments)
+        assert (answer.code, answer.out) == (2, "")
 
 
 def test_a_network_with_a_sign_in_page_is_named(command: Command, tmp_path: Path) -> None:
