@@ -82,11 +82,13 @@ class LabelledImages:
 
 def data_manifest(images: LabelledImages) -> dict[str, object]:
     """What was trained on, as plain JSON."""
+    sources = Counter(source for source in images.sources if source)
     return {
         "data_hash": images.data_hash(),
         "layout": images.layout,
         "pictures": len(images),
         "classes": images.counts(),
+        **({"sources": dict(sorted(sources.items()))} if sources else {}),
         "refused": [{"file": refused.file, "reason": refused.reason} for refused in images.refused],
     }
 

@@ -130,8 +130,9 @@ def test_sources_go_along(two_kinds: Path, tmp_path: Path) -> None:
     for path in sorted((two_kinds / LABELS[0]).iterdir()):
         path.rename(path.with_name(f"web__{path.name}"))
 
-    transform(two_kinds, tmp_path / "out")
+    done = transform(two_kinds, tmp_path / "out")
 
+    assert done.manifest.facts["sources"] == {"web": 10}
     again, before = extract(tmp_path / "out"), extract(two_kinds)
     assert again.sources == before.sources
     assert set(again.sources) == {"web", ""}
