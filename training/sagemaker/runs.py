@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from training.artefact import MANIFEST_MEMBER, MEMBERS, MODEL_MEMBER, Artefact, load_model, write_artefact
 from training.data.load import Place as DataPlace
 from training.data.load import load
-from training.data.manifest import MANIFEST
+from training.data.manifest import EARLIER_FORMAT, MANIFEST
 from training.sagemaker import registry
 from training.sagemaker.errors import JobFailedError, NothingFoundError, SageMakerStepError
 from training.sagemaker.images import BUILTIN, OWN
@@ -69,6 +69,11 @@ def data_at(aws: Aws, address: str) -> Data:
             f"There is no complete data at s3://{bucket}/{prefix}.", "Give --data DIR, a folder of `data transform`."
         ) from error
     manifest = json.loads(answer["Body"].read(MAX_DATA_MANIFEST_BYTES))
+    if manifest.get("format") == EARLIER_FORMAT:
+        raise NothingFoundError(
+            f"The data at s3://{bucket}/{prefix} was made by an earlier release, for a model that saw 32 x 32 pixels.",
+            "Make it anew with `vehiclevision data transform`, and give that folder with --data DIR.",
+        )
     return Data(f"s3://{bucket}/{prefix}", str(manifest["data_hash"]), manifest["builtin"])
 
 

@@ -9,6 +9,7 @@ import pytest
 from tests.unit.sagemaker.fake_aws import FakeAws, Interrupted
 from tests.unit.sagemaker.steps import APPLICATION_ALARM, MODEL, deploy_newest, register_shipped, stage, training
 from training.artefact import DEFAULT_MODEL, load_model
+from training.data.manifest import EARLIER_FORMAT
 from training.sagemaker import deploy, foundation, jobs, registry, runs, serving_image, teardown
 from training.sagemaker.endpoint import Hosting, Serverless
 from training.sagemaker.errors import JobFailedError, NotApprovedError, NothingFoundError, RolledBackError
@@ -323,6 +324,17 @@ def test_the_application_goes_only_when_asked(fake: FakeAws, killed_after: int) 
 
     assert fake.leftovers == []
     assert teardown.find(aws, application=True) == []
+
+
+def test_data_of_an_earlier_release_starts_no_job(fake: FakeAws) -> None:
+    """Pictures of 32 pixels in the bucket are refused by name before a job that is paid for would."""
+    aws = fake.aws()
+    foundation.ensure(aws)
+    manifest = {"format": EARLIER_FORMAT, "data_hash": "a" * 64, "builtin": {}}
+    runs.put_once(aws, "training-data/old-1/manifest.json", json.dumps(manifest).encode())
+
+    with pytest.raises(NothingFoundError, match="32 x 32 pixels"):
+        runs.data_at(aws, "")
 
 
 def test_the_newest_loaded_data_is_taken(fake: FakeAws) -> None:
