@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from vehiclevision.image_gate import encode
+from vehiclevision.labels import MODEL_INPUT_SIDE
+
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
@@ -23,6 +26,15 @@ def png(seed: int, side: int = 32, brightness: float = 0.5) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(np.clip(noise + slope, 0, 255).astype(np.uint8)).save(buffer, format="PNG")
     return buffer.getvalue()
+
+
+def jpeg(seed: int) -> bytes:
+    """A picture as our own endpoint is sent them: coarse shapes with grain, about as many bytes as a photo has."""
+    chance = np.random.default_rng(seed)
+    shapes = Image.fromarray(chance.integers(0, 256, (12, 12, 3), np.uint8))
+    smooth = np.asarray(shapes.resize((MODEL_INPUT_SIDE, MODEL_INPUT_SIDE), Image.Resampling.BICUBIC), np.int16)
+    grain = chance.integers(-7, 8, (MODEL_INPUT_SIDE, MODEL_INPUT_SIDE, 1), np.int16)
+    return encode(Image.fromarray(np.clip(smooth + grain, 0, 255).astype(np.uint8)))
 
 
 def record(
@@ -89,8 +101,10 @@ def write(folder: Path, at: datetime, name: str, content: bytes, **owner: str) -
 def traffic(
     folder: Path, count: int, lines_a_file: int = 200, every: timedelta = timedelta(seconds=2)
 ) -> Iterator[int]:
-    """Write many records in SageMaker's layout, from some thousand pictures; yields the bytes of each file."""
-    pool = [line(record(png(seed), (0.5, 0.25), "TIME", "EVENT")) for seed in range(4000)]
+    """Write many records in SageMaker's layout, from a thousand pictures; yields the bytes of each file."""
+    pool = [
+        line(record(jpeg(seed), (0.5, 0.25), "@TIME@", "@EVENT@", content_type="image/jpeg")) for seed in range(1000)
+    ]
     chance = np.random.default_rng(count)
     for first in range(0, count, lines_a_file):
         begun = NOON + first * every
@@ -102,8 +116,8 @@ def traffic(
             content += (
                 pool[number % len(pool)]
                 .replace(b"[0.5, 0.25]", answers)
-                .replace(b"TIME", at)
-                .replace(b"EVENT", b"%032x" % number)
+                .replace(b"@TIME@", at)
+                .replace(b"@EVENT@", b"%032x" % number)
             )
             content += b"\n"
         write(folder, begun, f"{begun:%M-%S}-{first:08}", bytes(content))

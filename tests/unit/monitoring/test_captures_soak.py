@@ -1,4 +1,4 @@
-"""A million captured records become a report within ten minutes and 500 MiB on two cores."""
+"""Two hundred thousand captured records become a report within ten minutes and 500 MiB on two cores."""
 
 import json
 import os
@@ -15,11 +15,11 @@ from tests.unit.monitoring.capture_lines import traffic
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(1500)]
 
-RECORDS = 1_000_000
+RECORDS = 200_000
 MAX_SECONDS = 600
 MAX_MIB = 500
 CORES = 2
-DISK_BYTES = 6 * 1024**3
+DISK_BYTES = 8 * 1024**3
 
 
 class Memory(threading.Thread):
@@ -50,8 +50,8 @@ class Memory(threading.Thread):
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory of other processes is read from /proc")
-def test_a_million_records_are_reported_within_time_and_memory(tmp_path: Path) -> None:
-    """3.9 GiB in SageMaker's layout, read whole by the command that people use."""
+def test_two_hundred_thousand_records_are_reported_within_time_and_memory(tmp_path: Path) -> None:
+    """5 GiB in SageMaker's layout, a photo of 224 pixels in each, read whole by the command that people use."""
     if shutil.disk_usage(tmp_path).free < DISK_BYTES:
         pytest.skip(f"needs {DISK_BYTES // 1024**3} GiB of disk space")
     captured, page = tmp_path / "capture", tmp_path / "report.html"

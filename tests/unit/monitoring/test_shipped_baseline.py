@@ -7,7 +7,7 @@ import pytest
 from monitoring.drift.baseline import CONFIDENCE, MAX_BYTES, Baseline, load
 from monitoring.drift.decision import needed
 from monitoring.drift.embedding import NAME as EMBEDDING
-from monitoring.drift.making import TRIED
+from monitoring.drift.making import TRIED, Most
 from monitoring.estimate import ALL, PASSED, PLAIN, calibration_of
 from monitoring.measure import MEASURES
 from training.artefact import DEFAULT_MODEL, Model, load_model
@@ -33,21 +33,23 @@ def test_it_is_of_this_model(model: Model, shipped: Baseline) -> None:
 
 
 def test_it_has_a_column_for_all_that_is_measured(model: Model, shipped: Baseline) -> None:
-    """Measurements of a thousand vehicles, answers to those that the model never learnt from."""
+    """Measurements of many vehicles, answers to those that the model never learnt from."""
     metrics = model.manifest.fields["metrics"]["validation"]
+    (measured,) = {len(shipped.columns[name]) for name in MEASURES}
 
     assert set(shipped.columns) - {EMBEDDING} == {*MEASURES, CONFIDENCE}
     assert (EMBEDDING in shipped.columns) == gives_features(model.session)
-    assert {len(shipped.columns[name]) for name in MEASURES} == {1000}
-    assert len(shipped.columns[CONFIDENCE]) == metrics["n"] == sum(shipped.mix.values())
+    assert len(shipped.columns[CONFIDENCE]) == sum(shipped.mix.values()) == min(metrics["n"], Most().pictures)
+    assert measured >= 4 * len(shipped.columns[CONFIDENCE]) or measured >= Most().pictures
 
 
 def test_its_answers_are_those_of_the_evaluation(model: Model, shipped: Baseline) -> None:
-    """As many answers pass as the model's own evaluation counted."""
+    """As large a share of answers passes as the model's own evaluation counted."""
     metrics = model.manifest.fields["metrics"]["validation"]
+    passed = (shipped.mix["bicycle"] + shipped.mix["motorcycle"]) / sum(shipped.mix.values())
 
     # That evaluation calibrates each half by the other; the model at hand is calibrated by both.
-    assert shipped.mix["bicycle"] + shipped.mix["motorcycle"] == pytest.approx(metrics["coverage_count"], abs=5)
+    assert passed == pytest.approx(metrics["coverage_count"] / metrics["n"], abs=0.03)
 
 
 def test_a_day_of_three_hundred_pictures_is_enough(shipped: Baseline) -> None:
