@@ -14,6 +14,7 @@ from cli.commands import report as commands
 from cli.commands.report import Request
 from cli.errors import CommandError
 from cli.target import Target
+from monitoring.check import baseline_key
 from monitoring.labels import digest_of, key_of
 from tests.unit.cli.answers import Called, Command
 from tests.unit.cli.recorded import put_record
@@ -220,6 +221,25 @@ def test_the_own_endpoint_brings_threshold_labels_latency_and_model_version(
     assert figures["latency"]["start_to_record"]["p50"] == 2
     assert figures["model_versions"] == {"m1": 1}
     assert "How long it takes" in (tmp_path / "own.html").read_text()
+
+
+def test_a_baseline_of_an_earlier_release_does_not_keep_the_report_from_being_made(
+    deployed: Target, called: Called
+) -> None:
+    """It is not compared with, and the report says by name what is wrong with it and how to put a new one in place."""
+    s3 = deployed.client("s3")
+    s3.create_bucket(Bucket=CAPTURED, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    s3.put_object(Bucket=CAPTURED, Key=f"capture/{key(NOON, 'a', ENDPOINT)}", Body=line(record(png(1), (0.95, 0.01))))
+    s3.put_object(Bucket=CAPTURED, Key=baseline_key(ENDPOINT), Body=b'{"format": 1}')
+    place = Deployed(deployed, {"DestinationS3Uri": f"s3://{CAPTURED}/capture"})
+
+    answer = called(lambda: commands.run(Request(since=NOON - timedelta(days=1)), Here(place), None, as_json=True))
+
+    assert answer.code == 0
+    figures = answer.json_lines()[0]
+    assert figures["drift"] is None
+    assert "made by an earlier release" in figures["drift_why"]
+    assert "vehiclevision monitor deploy --baseline" in figures["drift_why"]
 
 
 def test_an_endpoint_that_captures_nothing_is_said_to(deployed: Target) -> None:
