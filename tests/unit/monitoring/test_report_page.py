@@ -60,7 +60,7 @@ def test_the_page_has_every_part(whole_page: Page) -> None:
         "Least like what the model knows",
         "Least sure",
         "tinted where the model saw the label",
-        "20 pictures were sent by an earlier release",
+        "20 of the pictures have 32 × 32 pixels, as earlier releases sent them",
         "could not be read",
     ):
         assert part in whole_page.text
