@@ -340,7 +340,8 @@ class _Part:
             self._pool.sort(key=itemgetter(0, 1))
             del self._pool[SAMPLE_SIZE:]
             self._cut = self._pool[-1][0]
-        if len(self._pictures) > 2 * PICTURES:
+        # These weigh much: few more than will be kept are held.
+        if len(self._pictures) > PICTURES + _BATCH:
             self._pictures.sort(key=itemgetter(0, 1))
             del self._pictures[PICTURES:]
             self._pictures_cut = self._pictures[-1][0]
