@@ -1,15 +1,16 @@
-"""Fit temperatures and vehicle shift on held-out pictures, so that 0.7 means seven in ten.
+"""How logits become chances, and the numbers for that: fitted on held-out pictures, so that 0.7 means seven in ten.
 
 Half of the uploads (VEHICLE_SHARE) are taken to show a vehicle and half something else: the truth depends on who
 uploads what, and the training data, where one picture in fifty shows a vehicle, says nothing about it.
 """
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from training.evaluation.costs import VEHICLE_SHARE
-from training.serving import Calibration, probabilities
 from vehiclevision.labels import LABELS
 
 # Grids are exact enough, cannot diverge, and give the same numbers on every machine.
@@ -20,12 +21,34 @@ _SHIFTS = torch.linspace(-3.0, 6.0, 91)
 _NEVER = 1e-7
 
 
+@dataclass(frozen=True)
+class Calibration:
+    """How logits become chances: of a vehicle at all, and of the one vehicle rather than the other.
+
+    For the first, all are divided by the temperature and the vehicles' raised by the shift. For the second, the
+    vehicles' two are divided by a temperature of their own.
+    """
+
+    temperature: float = 1.0
+    vehicle_shift: float = 0.0
+    pair_temperature: float = 1.0
+
+
+def probabilities(all_logits: Tensor, calibration: Calibration) -> Tensor:
+    """The probability of each label out of everything, [n, labels], from logits of the labels and of all else."""
+    shift = torch.zeros(all_logits.shape[1])
+    shift[: len(LABELS)] = calibration.vehicle_shift
+    everything = torch.softmax(all_logits / calibration.temperature + shift, dim=1)
+    vehicle = everything[:, : len(LABELS)].sum(dim=1, keepdim=True)
+    return vehicle * torch.softmax(all_logits[:, : len(LABELS)] / calibration.pair_temperature, dim=1)
+
+
 def calibrate(all_logits: Tensor, classes: Tensor) -> Calibration:
     """The numbers with the smallest loss: of two questions, is it a vehicle and which, each fitted on its own."""
     vehicle = classes < len(LABELS)
     temperature, shift = 1.0, 0.0
-    # Where the network knows nothing but the two vehicles, everything is one.
-    if all_logits.shape[1] > len(LABELS):
+    # Where nothing but vehicles was held out, everything is one.
+    if not bool(vehicle.all()):
         temperature, shift = _whether(all_logits, vehicle)
     pair = _which(all_logits[vehicle, : len(LABELS)], classes[vehicle])
     return Calibration(round(temperature, 6), round(shift, 6), round(pair, 6))

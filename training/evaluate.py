@@ -194,19 +194,8 @@ def _samples(request: Request, model: Model, bars: Bars, *, robustness: bool) ->
         raise EvaluationRefusedError(
             "There is nothing to measure.", "Name a folder, or --split validation with --data DIR."
         )
-    expected = None if request.endpoint else str(model.manifest.fields.get("data_hash"))
-    held_out = None if request.endpoint else _held_out_hash(model)
-    return samples.from_validation_part(
-        request.data, expected, held_out, bars.bar("reading pictures"), robustness=robustness
-    )
-
-
-def _held_out_hash(model: Model) -> str | None:
-    """The hash of the pictures that training held out, where the manifest tells."""
-    match model.manifest.fields.get("metrics"):
-        case {"validation": {"data_hash": str(found)}}:
-            return found
-    return None
+    manifest = None if request.endpoint else model.manifest.fields
+    return samples.from_validation_part(request.data, manifest, bars.bar("reading pictures"), robustness=robustness)
 
 
 def _by_model(model: Model, asked: Samples, bars: Bars) -> tuple[Answered, dict[str, Any]]:

@@ -1,143 +1,180 @@
-"""The served network as an ONNX graph, written node by node: nothing but the network, always the same bytes."""
+"""The trained network as an ONNX graph with its calibration inside, its weights in whole numbers of eight bits.
 
-from collections.abc import Sequence
-from typing import Any, Final
+From uint8 pictures to probabilities; features and the activation map beside them cost nothing for who does not ask.
+"""
+
+import io
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final, cast
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
+from torch import Tensor, nn
 
+from training.calibrate import Calibration
 from training.data.pictures import Pixels
-from training.network import LEVEL_MIDDLE, LEVEL_SPREAD, MAGNIFIED
-from training.serving import Calibration, Layer, ServedNetwork, logits_in_batches, probabilities
-from training.session import FEATURES_NAME, INPUT_NAME, OUTPUT_NAME, run_onnx
+from training.network import ANSWERS, Network, pooled
+from training.session import FEATURES_NAME, INPUT_NAME, MAP_NAME, OUTPUT_NAME, open_onnx
 from vehiclevision.labels import LABELS, MODEL_INPUT_SIDE
 
 OPSET: Final = 17
-IR_VERSION: Final = 8
-MAX_DIFFERENCE: Final = 1e-4
+MAX_DIFFERENCE: Final = 1e-2
+LOGITS: Final = "logits"
+# Where the labels lie among the logits, as an ONNX Slice takes it.
+_BOUNDS: Final = {"first": 0, "end": len(LABELS), "axis": 1}
 
 
 class ExportDiffersError(Exception):
     """The exported graph answers otherwise than the trained network."""
 
 
-class _Graph:
-    """Nodes and constants in the order in which they are added."""
+class Uncalibrated(nn.Module):  # type: ignore[misc, unused-ignore]
+    """The network as it is exported, every output in single precision."""
 
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
 
-    def add(self, operation: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
-        self.nodes.append(helper.make_node(operation, list(inputs), [output], name=output, **attributes))
+    def forward(self, pictures: Tensor) -> tuple[Tensor, ...]:
+        """Logits, features and, where the network has one, the activation map."""
+        last = self.network.late(self.network.front(pictures).float())
+        features = pooled(last)
+        head = self.network.head
+        logits = head(features)
+        if last.ndim != 4:
+            return logits, features
+        # What speaks for a label, and not as much for everything: every place's part of the logit.
+        weight = head.weight - head.weight.mean(dim=0, keepdim=True)
+        return logits, features, nn.functional.conv2d(last, weight[: len(LABELS), :, None, None])
+
+
+def to_onnx(network: Network) -> bytes:
+    """The graph in single precision, from uint8 [n, side, side, 3] to logits, features and map, serialised."""
+    exported = Uncalibrated(network).cpu().eval()
+    picture = torch.zeros(1, MODEL_INPUT_SIDE, MODEL_INPUT_SIDE, 3, dtype=torch.uint8)
+    with torch.inference_mode():
+        outputs = [LOGITS, FEATURES_NAME, MAP_NAME][: len(exported(picture))]
+    written = io.BytesIO()
+    torch.onnx.export(
+        exported,
+        (picture,),
+        written,
+        input_names=[INPUT_NAME],
+        output_names=outputs,
+        dynamic_axes={name: {0: "batch"} for name in (INPUT_NAME, *outputs)},
+        opset_version=OPSET,
+        dynamo=False,
+    )
+    return written.getvalue()
+
+
+def with_answers(graph: bytes, calibration: Calibration) -> bytes:
+    """The same graph with the calibration at its end: probabilities instead of logits."""
+    model = onnx.load_from_string(graph)
+    nodes, constants = model.graph.node, model.graph.initializer
+
+    def add(operation: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        nodes.append(helper.make_node(operation, inputs, [output], name=f"answer.{output}", **attributes))
         return output
 
-    def constant(self, name: str, values: npt.NDArray[np.generic]) -> str:
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
-        return name
+    def constant(name: str, values: Any) -> str:
+        constants.append(numpy_helper.from_array(values, f"answer.{name}"))
+        return f"answer.{name}"
 
-    def number(self, name: str, value: float) -> str:
-        """A constant of one number in single precision."""
-        return self.constant(name, np.array(value, np.float32))
+    shift = np.zeros(ANSWERS, np.float32)
+    shift[: len(LABELS)] = calibration.vehicle_shift
+    temperature = constant("temperature", np.array(calibration.temperature, np.float32))
+    pair_temperature = constant("pair_temperature", np.array(calibration.pair_temperature, np.float32))
+    bounds = [constant(name, np.array([bound], np.int64)) for name, bound in _BOUNDS.items()]
+    cooled = add("Div", [LOGITS, temperature], "cooled")
+    everything = add("Softmax", [add("Add", [cooled, constant("shift", shift)], "raised")], "everything", axis=1)
+    labels = add("Slice", [everything, *bounds], "labels")
+    any_label = add("ReduceSum", [labels, bounds[-1]], "any_label")
+    alone = add("Div", [add("Slice", [LOGITS, *bounds], "alone"), pair_temperature], "alone.cooled")
+    add("Mul", [any_label, add("Softmax", [alone], "which", axis=1)], OUTPUT_NAME)
+    answer = helper.make_tensor_value_info(OUTPUT_NAME, TensorProto.FLOAT, ["batch", len(LABELS)])
+    others = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *sides])
+        for name, sides in _shapes(graph).items()
+        if name != LOGITS
+    ]
+    del model.graph.output[:]
+    model.graph.output.extend([answer, *others])
+    onnx.checker.check_model(model)
+    return cast(bytes, model.SerializeToString(deterministic=True))
 
-    def half(self, name: str, values: torch.Tensor) -> str:
-        """A constant kept in half precision and used in single; the runtime converts it once, on loading."""
-        stored = self.constant(f"{name}.half", values.numpy().astype(np.float16))
-        return self.add("Cast", [stored], name, to=TensorProto.FLOAT)
 
-    def convolve(self, name: str, x: str, layer: Layer) -> str:
-        weights = [self.half(f"{name}.weight", layer.weight), self.half(f"{name}.bias", layer.bias)]
-        kernel = layer.weight.shape[-1]
-        return self.add(
-            "Conv",
-            [x, *weights],
-            name,
-            kernel_shape=[kernel, kernel],
-            pads=[kernel // 2] * 4,
-            strides=[layer.stride, layer.stride],
-            group=layer.groups,
+def logits_of(graph: bytes, pictures: Iterable[Pixels]) -> Tensor:
+    """What a graph that has no calibration yet says to many pictures, a few at a time."""
+    session = open_onnx(graph)
+    return torch.from_numpy(np.concatenate([session.run([LOGITS], {INPUT_NAME: some})[0] for some in pictures]))
+
+
+def in_integers(graph: bytes, examples: Pixels) -> bytes:
+    """The same graph computing in whole numbers of eight bits; the examples show how large its numbers become.
+
+    Weights take seven bits: on processors without instructions of their own for it, sums of eight would overflow.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        plain, ready, small = (str(Path(scratch) / name) for name in ("plain.onnx", "ready.onnx", "small.onnx"))
+        Path(plain).write_bytes(graph)
+        quant_pre_process(plain, ready, skip_symbolic_shape=True)
+        quantize_static(
+            ready,
+            small,
+            _Examples(examples),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=["Conv", "Add", "Clip", "Pad"],
+            nodes_to_exclude=_last_nodes(ready),
+            per_channel=True,
+            reduce_range=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=CalibrationMethod.MinMax,
         )
-
-    def relu6(self, x: str) -> str:
-        return self.add("Clip", [x, "nothing", "six"], f"{x}.relu6")
-
-
-def to_onnx(model: ServedNetwork, calibration: Calibration) -> bytes:
-    """The graph from uint8 [n, side, side, 3] to calibrated float32 [n, 2], serialised."""
-    graph = _Graph()
-    for name, bound in (("nothing", 0), ("six", 6)):
-        graph.number(name, bound)
-    x = graph.relu6(graph.convolve("stem", _magnified(graph, _colours(graph)), model.stem))
-    for number, block in enumerate(model.blocks):
-        name = f"block{number}"
-        inside = graph.relu6(graph.convolve(f"{name}.widen", x, block.widen)) if block.widen else x
-        inside = graph.relu6(graph.convolve(f"{name}.look", inside, block.look))
-        found = graph.convolve(f"{name}.narrow", inside, block.narrow)
-        x = graph.add("Add", [x, found], f"{name}.sum") if block.adds else found
-    x = graph.add("Flatten", [graph.add("GlobalAveragePool", [x], "pooled")], FEATURES_NAME, axis=1)
-    head = [graph.half("head.weight", model.head.weight), graph.half("head.bias", model.head.bias)]
-    x = graph.add("Gemm", [x, *head], "logits", transB=1)
-    _answer(graph, x, calibration, classes=len(model.head.bias))
-    return _serialised(graph, features=model.head.weight.shape[1])
+        model = onnx.load(small)
+    onnx.checker.check_model(model)
+    return cast(bytes, model.SerializeToString(deterministic=True))
 
 
-def check_export(onnx_bytes: bytes, model: ServedNetwork, calibration: Calibration, images: Pixels) -> float:
-    """The largest difference between the graph's answers and the network's; ExportDiffersError if it matters."""
-    expected = probabilities(logits_in_batches(model, torch.from_numpy(images)), calibration).numpy()
-    difference = float(np.abs(run_onnx(onnx_bytes, images) - expected).max())
+def check_export(graph: bytes, network: Network, pictures: Pixels) -> float:
+    """The largest difference between the exact graph's logits and the network's; ExportDiffersError if it matters."""
+    exported = Uncalibrated(network).eval()
+    with torch.inference_mode():
+        expected = exported(torch.from_numpy(pictures))[0]
+    difference = float((logits_of(graph, [pictures]) - expected).abs().max())
     if not difference <= MAX_DIFFERENCE:
         raise ExportDiffersError(f"The exported graph differs by {difference:.2g}, more than {MAX_DIFFERENCE}.")
     return difference
 
 
-def _colours(graph: _Graph) -> str:
-    x = graph.add("Cast", [INPUT_NAME], "levels", to=TensorProto.FLOAT)
-    x = graph.add("Transpose", [x], "planes", perm=[0, 3, 1, 2])
-    x = graph.add("Sub", [x, graph.number("middle", LEVEL_MIDDLE)], "centred")
-    return graph.add("Div", [x, graph.number("spread", LEVEL_SPREAD)], "colours")
+def _last_nodes(path: str) -> list[str]:
+    """The map's convolution: the only one that nothing but an output reads."""
+    graph = onnx.load(path).graph
+    return [node.name for node in graph.node if MAP_NAME in node.output]
 
 
-def _magnified(graph: _Graph, x: str) -> str:
-    scales = graph.constant("scales", np.array([1, 1, MAGNIFIED, MAGNIFIED], np.float32))
-    return graph.add("Resize", [x, "", scales], "magnified", mode="linear", coordinate_transformation_mode="half_pixel")
+def _shapes(graph: bytes) -> dict[str, list[int]]:
+    """How large the outputs are without the batch: the exported graph does not always say."""
+    session = open_onnx(graph)
+    picture = np.zeros((1, MODEL_INPUT_SIDE, MODEL_INPUT_SIDE, 3), np.uint8)
+    names = [port.name for port in session.get_outputs()]
+    answers = session.run(names, {INPUT_NAME: picture})
+    return {name: list(answer.shape[1:]) for name, answer in zip(names, answers, strict=True)}
 
 
-def _answer(graph: _Graph, x: str, calibration: Calibration, classes: int) -> None:
-    shift = np.zeros(classes, np.float32)
-    shift[: len(LABELS)] = calibration.vehicle_shift
-    cooled = graph.add("Div", [x, graph.number("temperature", calibration.temperature)], "cooled")
-    raised = graph.add("Add", [cooled, graph.constant("shift", shift)], "raised")
-    everything = graph.add("Softmax", [raised], "everything", axis=1)
-    bounds = {"first": 0, "end": len(LABELS), "axis": 1}
-    first, end, axis = (graph.constant(f"labels.{name}", np.array([bound], np.int64)) for name, bound in bounds.items())
-    vehicles = graph.add("Slice", [everything, first, end, axis], "vehicles")
-    vehicle = graph.add("ReduceSum", [vehicles, axis], "vehicle")
-    pair_temperature = graph.number("pair_temperature", calibration.pair_temperature)
-    pair = graph.add("Slice", [x, first, end, axis], "pair")
-    which = graph.add("Softmax", [graph.add("Div", [pair, pair_temperature], "pair.cooled")], "which", axis=1)
-    graph.add("Mul", [vehicle, which], OUTPUT_NAME)
+class _Examples(CalibrationDataReader):  # type: ignore[misc, unused-ignore]
+    """One picture after another."""
 
+    def __init__(self, pictures: Pixels) -> None:
+        self._pictures: Iterator[Any] = iter(pictures)
 
-def _serialised(graph: _Graph, features: int) -> bytes:
-    side = MODEL_INPUT_SIDE
-    widths = {OUTPUT_NAME: len(LABELS), FEATURES_NAME: features}
-    model = helper.make_model(
-        helper.make_graph(
-            graph.nodes,
-            "vehiclevision",
-            [helper.make_tensor_value_info(INPUT_NAME, TensorProto.UINT8, ["batch", side, side, 3])],
-            [
-                helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", width])
-                for name, width in widths.items()
-            ],
-            graph.constants,
-        ),
-        producer_name="vehiclevision",
-        opset_imports=[helper.make_opsetid("", OPSET)],
-        ir_version=IR_VERSION,
-    )
-    onnx.checker.check_model(model, full_check=True)
-    return bytes(model.SerializeToString(deterministic=True))
+    def get_next(self) -> dict[str, Any] | None:
+        picture = next(self._pictures, None)
+        return None if picture is None else {INPUT_NAME: picture[np.newaxis]}

@@ -1,80 +1,50 @@
-"""The training loop: one step after another, each decided by seed and step number alone, so that any can be the last.
+"""Tuning: the late layers learn from what the front kept, and are held to what the published network knew.
 
-An interrupted run goes on from its checkpoint and ends with the very weights of an uninterrupted one.
+Every step is decided by seed and step number alone, so any can be the last: an interrupted run goes on from its
+checkpoint and ends with the very weights of an uninterrupted one.
 """
 
-import copy
 import json
 import math
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Protocol
+from typing import Any, Final, cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from training.augment import augment, mix
-from training.data.pictures import LabelledImages
-from training.data.split import Indices, Split
-from training.network import Network, normalise_colours
-from training.published import begin_from_published
-from training.recipe import MIXED_PRECISION, PUBLISHED_START, SINGLE_PRECISION, Recipe
-from vehiclevision.labels import LABELS, MODEL_INPUT_SIDE
+from training.features import Listener, Looks
+from training.network import Network, device_of, pooled
+from training.recipe import Recipe
+from vehiclevision.labels import LABELS
 
-CHECKPOINT_SECONDS = 60.0
-# Of the held-out pictures, so many are looked at after every epoch, and all vehicles: the eye needs no more.
-GLANCE = 2_000
-_STREAMS = {"weights": 0, "order": 1, "step": 2}
+CHECKPOINT_SECONDS: Final = 60.0
+_CURVE_EVERY: Final = 50
 
 
 class CheckpointRefusedError(Exception):
     """A checkpoint of another run lies where this one would be written."""
 
 
-@dataclass(frozen=True)
-class EpochResult:
-    """One line of the training curve; accuracies of the averaged weights on some held-out pictures, for the eye only.
-
-    Nothing is chosen by them: the model is what the last step leaves.
-    """
-
-    epoch: int
-    loss: float
-    accuracy_all_classes: float
-    accuracy_vehicles: float
-    seconds: float
-
-
-class Watcher(Protocol):
-    """Who is told how a run gets on: a progress bar in a terminal, nothing in a test."""
-
-    def step(self, done: int, total: int, loss: float) -> None:
-        """Called after every step."""
-
-    def epoch(self, result: EpochResult) -> None:
-        """Called after every epoch."""
-
-
 @dataclass
 class Run:
-    """Everything that changes while training."""
+    """Everything that changes while tuning."""
 
     network: Network
-    average: Network
-    device: torch.device
+    average: AveragedModel
     optimiser: torch.optim.Optimizer
     step: int = 0
     seconds: float = 0.0
-    loss_sum: float = 0.0
-    curve: list[EpochResult] = field(default_factory=list)
+    curve: list[dict[str, float]] = field(default_factory=list)
 
 
 def prepare_torch(threads: int) -> torch.device:
@@ -88,60 +58,37 @@ def prepare_torch(threads: int) -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def best_precision() -> str:
-    """Mixed precision where the processor computes in it, which halves the time; else single."""
-    fast = torch.cuda.is_available() or torch.cpu.get_capabilities().get("avx512_bf16", False)
-    return MIXED_PRECISION if fast else SINGLE_PRECISION
-
-
-@dataclass(frozen=True)
-class Course:
-    """What a run draws its steps from."""
-
-    recipe: Recipe
-    pixels: Tensor
-    classes: Tensor
-    parts: Split
-    vehicles: Indices
-    others: Indices
-    backgrounds: Tensor
-    steps_per_epoch: int
-
-    @property
-    def steps(self) -> int:
-        """All of them."""
-        return self.steps_per_epoch * self.recipe.epochs
-
-
 def fit(
+    network: Network,
+    sets: Sequence[Looks],
+    shares: Sequence[float],
     recipe: Recipe,
-    images: LabelledImages,
-    parts: Split,
+    *,
+    imagenet: nn.Module,
+    data_hash: str,
     checkpoint: Path,
-    watcher: Watcher,
+    listener: Listener,
 ) -> Run | None:
-    """Train to the end and return the run, or None when Ctrl-C stopped it after saving the checkpoint."""
-    device = prepare_torch(recipe.threads)
-    identity = json.dumps({"recipe": recipe.as_json(), "data_hash": images.data_hash()}, sort_keys=True)
-    run = _load(checkpoint, identity, _new_run(recipe, len(images.class_names), device))
-    course = _course(recipe, images, parts)
+    """Tune to the end and return the run, or None when Ctrl-C stopped it after saving the checkpoint."""
+    identity = json.dumps({"recipe": recipe.as_json(), "data_hash": data_hash}, sort_keys=True)
+    run = _load(checkpoint, identity, _new_run(network, recipe))
+    imagenet = imagenet.to(device_of(network)).requires_grad_(requires_grad=False)
+    draws = _Draws(sets, shares, recipe)
     started = saved = time.monotonic()
-    before, order = run.seconds, _epoch_order(course, run.step // course.steps_per_epoch)
+    before = run.seconds
     with _stop_asked() as stop:
-        while run.step < course.steps and not stop.asked:
-            epoch, position = divmod(run.step, course.steps_per_epoch)
-            if position == 0:
-                order = _epoch_order(course, epoch)
-            _step(run, course, order[position * recipe.batch :][: recipe.batch])
+        while run.step < recipe.steps and not stop.asked:
+            loss = _step(run, draws, imagenet, recipe)
             run.seconds = before + time.monotonic() - started
-            watcher.step(run.step, course.steps, run.loss_sum / (position + 1))
-            if run.step % course.steps_per_epoch == 0:
-                watcher.epoch(_end_epoch(run, course, epoch))
+            if run.step % _CURVE_EVERY == 0:
+                run.curve.append({"step": run.step, "loss": round(loss, 4), "seconds": round(run.seconds, 1)})
+            listener(run.step, recipe.steps)
             if time.monotonic() - saved > CHECKPOINT_SECONDS:
                 saved = time.monotonic()
                 _save(checkpoint, identity, run)
-    _save(checkpoint, identity, run)
-    return run if run.step == course.steps else None
+    if recipe.steps:
+        _save(checkpoint, identity, run)
+    return run if run.step == recipe.steps else None
 
 
 def learning_rate(recipe: Recipe, progress: float) -> float:
@@ -152,134 +99,83 @@ def learning_rate(recipe: Recipe, progress: float) -> float:
     return recipe.peak_learning_rate * 0.5 * (1 + math.cos(math.pi * fall))
 
 
-def _course(recipe: Recipe, images: LabelledImages, parts: Split) -> Course:
-    """An epoch is as many whole batches as its draws give, vehicles counted as often as they are drawn."""
-    vehicle = images.classes[parts.train] < len(LABELS)
-    vehicles, others = parts.train[vehicle], parts.train[~vehicle]
-    drawn = recipe.vehicle_repeats * len(vehicles) + int(recipe.others_share * len(others))
-    return Course(
-        recipe=recipe,
-        pixels=torch.from_numpy(images.pixels).permute(0, 3, 1, 2),
-        classes=torch.from_numpy(images.classes),
-        parts=parts,
-        vehicles=vehicles,
-        others=others,
-        # What a vehicle made smaller is laid upon; where there is nothing else, other vehicles will do.
-        backgrounds=torch.from_numpy(others if len(others) else vehicles),
-        steps_per_epoch=max(1, drawn // recipe.batch),
-    )
+class _Draws:
+    """Which looks make a step: each set by its share, half of them labels, each label as often as the others."""
+
+    def __init__(self, sets: Sequence[Looks], shares: Sequence[float], recipe: Recipe) -> None:
+        self._sets = sets
+        self._seed = recipe.seed
+        # One place for each of the labels, and as many again for all else.
+        answers = [*range(len(LABELS)), *[len(LABELS)] * len(LABELS)]
+        total = sum(shares)
+        self._pools: list[tuple[int, np.ndarray[Any, Any], float]] = []
+        for number, (one, share) in enumerate(zip(sets, shares, strict=True)):
+            for answer in answers:
+                chosen = np.flatnonzero(one.classes == answer)
+                if len(chosen):
+                    self._pools.append((number, chosen, share / total))
+        chances = np.array([share for _, _, share in self._pools])
+        self._chances = chances / chances.sum()
+        self._batch = recipe.batch
+
+    def drawn(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
+        """What the front kept, the classes, and the published network's features of the step's looks."""
+        draw = np.random.default_rng([self._seed, step])
+        kept, classes, features = [], [], []
+        for pool in draw.choice(len(self._pools), self._batch, p=self._chances):
+            number, chosen, _ = self._pools[pool]
+            index = int(chosen[draw.integers(len(chosen))])
+            one = self._sets[number]
+            kept.append(cast(Any, one.kept)[index])
+            classes.append(one.classes[index])
+            features.append(one.features[index])
+        return (
+            torch.from_numpy(np.stack(kept)),
+            torch.from_numpy(np.stack(classes)),
+            torch.from_numpy(np.stack(features)).float(),
+        )
 
 
-def _new_run(recipe: Recipe, class_count: int, device: torch.device) -> Run:
-    torch.manual_seed(_seed(recipe, "weights", 0))
-    network = Network(recipe.blocks, class_count)
-    if recipe.start == PUBLISHED_START:
-        begin_from_published(network)
-    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, unused-ignore]
-    average = copy.deepcopy(network)
+def _new_run(network: Network, recipe: Recipe) -> Run:
+    learnt: list[nn.Module] = [network.late, network.head]
+    parameters = [parameter for part in learnt for parameter in part.parameters()]
     # Norms and biases are not pulled towards zero: it only makes the scale of the weights drift.
-    decayed = [parameter for parameter in network.parameters() if parameter.ndim > 1]
-    others = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    optimiser = torch.optim.AdamW(groups, lr=0.0)
-    return Run(network, average, device, optimiser)
+    groups = [
+        {"params": [one for one in parameters if one.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [one for one in parameters if one.ndim <= 1], "weight_decay": 0.0},
+    ]
+    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe.average_decay))  # type: ignore[no-untyped-call, unused-ignore]
+    return Run(network, average, torch.optim.AdamW(groups, lr=0.0))
 
 
-def _seed(recipe: Recipe, stream: str, number: int) -> int:
-    """A seed of its own for every draw, so that no draw depends on the ones before it."""
-    return int(np.random.SeedSequence([recipe.seed, _STREAMS[stream], number]).generate_state(1, np.uint64)[0] >> 1)
-
-
-def _epoch_order(course: Course, epoch: int) -> Tensor:
-    draw = np.random.default_rng(_seed(course.recipe, "order", epoch))
-    others = draw.permutation(course.others)[: int(course.recipe.others_share * len(course.others))]
-    order: Indices = np.concatenate([others, *([course.vehicles] * course.recipe.vehicle_repeats)])
-    return torch.from_numpy(draw.permutation(order))
-
-
-def _step(run: Run, course: Course, chosen: Tensor) -> None:
-    recipe, progress = course.recipe, run.step / course.steps
+def _step(run: Run, draws: _Draws, imagenet: nn.Module, recipe: Recipe) -> float:
     for group in run.optimiser.param_groups:
-        group["lr"] = learning_rate(recipe, progress)
-    draw = torch.Generator().manual_seed(_seed(recipe, "step", run.step))
-    mixed_share = recipe.augmentation.mixed_share if progress < recipe.mixed_until_share else 0.0
-    x, partner, share = mix(_changed(course, chosen, draw), mixed_share, draw)
-    run.network.train()
+        group["lr"] = learning_rate(recipe, run.step / recipe.steps)
+    torch.manual_seed(int(np.random.SeedSequence([recipe.seed, run.step]).generate_state(1)[0]))
+    device = device_of(run.network)
+    kept, classes, published = (tensor.to(device) for tensor in draws.drawn(run.step))
+    _training(run.network)
     run.optimiser.zero_grad()
-    with _precision(recipe, run.device):
-        answers = run.network(x.to(run.device, memory_format=torch.channels_last))
-    classes = course.classes[chosen]
-    loss = share * _loss(recipe, answers.float(), classes.to(run.device))
-    if share < 1:
-        loss = loss + (1 - share) * _loss(recipe, answers.float(), classes[partner].to(run.device))
+    features = pooled(run.network.late(kept))
+    logits = run.network.head(functional.dropout(features, recipe.dropout))
+    loss = functional.cross_entropy(logits, classes, label_smoothing=recipe.label_smoothing)
+    if recipe.memory:
+        now, then = imagenet(features).log_softmax(dim=1), imagenet(published).log_softmax(dim=1)
+        loss = loss + recipe.memory * functional.kl_div(now, then, log_target=True, reduction="batchmean")
     loss.backward()  # type: ignore[no-untyped-call, unused-ignore]
+    nn.utils.clip_grad_norm_(run.network.parameters(), 2.0)
     run.optimiser.step()
+    run.average.update_parameters(run.network)
     run.step += 1
-    run.loss_sum += loss.item()
-    _average(run, min(recipe.average_decay, run.step / (run.step + 10)))
+    return float(loss.item())
 
 
-def _changed(course: Course, chosen: Tensor, draw: torch.Generator) -> Tensor:
-    """The chosen pictures as this step sees them: changed, with colours as the network expects them."""
-    behind = course.backgrounds[torch.randint(len(course.backgrounds), (len(chosen),), generator=draw)]
-    how = course.recipe.augmentation
-    x = augment(course.pixels[chosen] / 255, course.pixels[behind] / 255, MODEL_INPUT_SIDE, how, draw)
-    return normalise_colours(x)
-
-
-def _precision(recipe: Recipe, device: torch.device) -> torch.autocast:
-    return torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == MIXED_PRECISION)
-
-
-def _loss(recipe: Recipe, answers: Tensor, classes: Tensor) -> Tensor:
-    """How wrong logits are, among all classes and once more between the two vehicles alone."""
-    loss = functional.cross_entropy(answers, classes)
-    vehicle = classes < len(LABELS)
-    pair = functional.cross_entropy(answers[vehicle][:, : len(LABELS)], classes[vehicle], reduction="sum")
-    return loss + recipe.pair_weight * pair / len(classes)
-
-
-def _average(run: Run, decay: float) -> None:
-    """Move the averaged weights (and norm statistics) towards the current ones."""
-    current = run.network.state_dict()  # detached: no gradient is recorded
-    for name, value in run.average.state_dict().items():
-        if value.is_floating_point():
-            value.lerp_(current[name], 1 - decay)
-        else:
-            value.copy_(current[name])
-
-
-def _end_epoch(run: Run, course: Course, epoch: int) -> EpochResult:
-    held_out = torch.from_numpy(course.parts.validation)
-    some = torch.zeros(len(held_out), dtype=torch.bool)
-    some[:: max(1, len(held_out) // GLANCE)] = True
-    seen = some | (course.classes[held_out] < len(LABELS))
-    some, classes = some[seen], course.classes[held_out[seen]]
-    with _precision(course.recipe, run.device):
-        logits = class_logits(run.average, course.pixels[held_out[seen]], run.device)
-    vehicle = classes < len(LABELS)
-    result = EpochResult(
-        epoch=epoch + 1,
-        loss=round(run.loss_sum / course.steps_per_epoch, 4),
-        accuracy_all_classes=_share_right(logits[some], classes[some]),
-        accuracy_vehicles=_share_right(logits[vehicle][:, : len(LABELS)], classes[vehicle]),
-        seconds=round(run.seconds, 1),
-    )
-    run.curve.append(result)
-    run.loss_sum = 0.0
-    return result
-
-
-def _share_right(logits: Tensor, classes: Tensor) -> float:
-    return round(float((logits.argmax(dim=1) == classes).float().mean()), 4)
-
-
-def class_logits(network: Network, pixels: Tensor, device: torch.device, batch: int = 250) -> Tensor:
-    """Logits of all classes from uint8 pictures [n, 3, side, side]."""
-    network.eval()
-    with torch.no_grad():
-        parts = [network(normalise_colours(part / 255).to(device)).float().cpu() for part in torch.split(pixels, batch)]
-    return torch.cat(parts)
+def _training(network: Network) -> None:
+    """Learn, with norms as published: batches of a few looks would only disturb what they have measured."""
+    network.train()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
 
 
 def _save(checkpoint: Path, identity: str, run: Run) -> None:
@@ -291,8 +187,7 @@ def _save(checkpoint: Path, identity: str, run: Run) -> None:
         "optimiser": run.optimiser.state_dict(),
         "step": run.step,
         "seconds": run.seconds,
-        "loss_sum": run.loss_sum,
-        "curve": [vars(result) for result in run.curve],
+        "curve": run.curve,
     }
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     unfinished = checkpoint.with_suffix(".unfinished")
@@ -304,7 +199,7 @@ def _load(checkpoint: Path, identity: str, run: Run) -> Run:
     """The run as the checkpoint left it, or the fresh one given where there is none."""
     if not checkpoint.exists():
         return run
-    state = torch.load(checkpoint, weights_only=True, map_location=run.device)
+    state = torch.load(checkpoint, weights_only=True, map_location=device_of(run.network))
     if state["identity"] != identity:
         raise CheckpointRefusedError(
             f"{checkpoint} belongs to a run with other data or settings. Name another --out, or remove the file."
@@ -312,8 +207,7 @@ def _load(checkpoint: Path, identity: str, run: Run) -> Run:
     run.network.load_state_dict(state["network"])
     run.average.load_state_dict(state["average"])
     run.optimiser.load_state_dict(state["optimiser"])
-    run.step, run.seconds, run.loss_sum = state["step"], state["seconds"], state["loss_sum"]
-    run.curve = [EpochResult(**result) for result in state["curve"]]
+    run.step, run.seconds, run.curve = state["step"], state["seconds"], state["curve"]
     return run
 
 

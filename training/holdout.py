@@ -1,12 +1,14 @@
-"""The same recipe under several seeds, measured on the same held-out pictures: mean and spread.
+"""The same recipe under several seeds, measured on the same held-out pictures: mean, spread, and the middle model.
 
-    python -m training.holdout --data DIR --out DIR [--seeds 1 2 3] [--photos DIR] [--quick]
+    python -m training.holdout --data DIR [--data DIR ...] --out DIR [--seeds 1 2 3] [--photos DIR] [--quick]
 
-Each seed's model lies in a folder of its own; the figures are in holdout.json. Interrupted, the same command goes on.
+Each seed's model lies in a folder of its own; the figures are in holdout.json, and the model whose answers cost neither
+least nor most is model.tar.gz. All seeds see the same looks. Interrupted, the same command goes on.
 """
 
 import argparse
 import json
+import shutil
 import statistics
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,6 +17,7 @@ from typing import Any, Final
 
 from training import train
 
+RESULTS: Final = ("model.tar.gz", "run.json", "data.json")
 FIGURES: Final = (
     "accuracy",
     "coverage",
@@ -37,19 +40,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _repeat(options: argparse.Namespace, given: Sequence[str]) -> int:
-    wanted = train.job(options, train.command("training.holdout", given))
-    metrics: list[Mapping[str, Any]] = []
+    asked = train.job(options, train.command("training.holdout", given))
+    manifests: list[Mapping[str, Any]] = []
     for seed in options.seeds:
         print(f"Seed {seed}")
-        recipe = replace(wanted.recipe, seed=seed)
-        finished = train.run(replace(wanted, recipe=recipe), options.out / f"seed-{seed}")
+        recipe = replace(asked.recipe, seed=seed)
+        out = options.out / f"seed-{seed}"
+        finished = train.run(replace(asked, recipe=recipe), out, options.out / train.LOOKS)
         if finished is None:
             return train.INTERRUPTED
-        metrics.append(finished.artefact.manifest["metrics"])
-    text = json.dumps({"seeds": options.seeds, **spread(metrics)}, indent=2)
+        manifests.append(finished.artefact.manifest)
+    chosen = middle([manifest["costs"]["cost"] for manifest in manifests])
+    for name in RESULTS:
+        shutil.copyfile(options.out / f"seed-{options.seeds[chosen]}" / name, options.out / name)
+    metrics = [manifest["metrics"] for manifest in manifests]
+    text = json.dumps({"seeds": options.seeds, "middle": options.seeds[chosen], **spread(metrics)}, indent=2)
     (options.out / "holdout.json").write_text(text + "\n")
     print(text)
     return 0
+
+
+def middle(costs: Sequence[float]) -> int:
+    """Which of several is neither the cheapest nor the dearest; of an even number the cheaper of the two."""
+    return sorted(range(len(costs)), key=lambda index: costs[index])[(len(costs) - 1) // 2]
 
 
 def spread(metrics: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict[str, float] | None]]:

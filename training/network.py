@@ -1,121 +1,143 @@
-"""The network: the first blocks of EfficientNet-Lite0, on pictures made twice as large.
+"""The network: any that timm has, in two parts. What lies in front stays as published; what comes late may be learnt.
 
-Its weights can begin from those that Google published for ImageNet (see `training.published`).
+Nothing in front changes, so what it makes of a picture is computed once. The head looks at every place of the last map
+and the answer is the mean over all places: that is what the activation map shows.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Final, cast
 
+import timm
 import torch
+from timm.layers import Conv2dSame
 from torch import Tensor, nn
-from torch.nn import functional
 
-# Colour levels 0..255 as the published weights expect them; part of the exported graph.
+from vehiclevision.labels import LABELS, MODEL_INPUT_SIDE
+
+DEFAULT_BACKBONE: Final = "tf_efficientnet_lite0"
+# Colour levels 0..255 as the weights of the default backbone expect them; part of the exported graph.
 LEVEL_MIDDLE: Final = 127.0
 LEVEL_SPREAD: Final = 128.0
-# What the published weights learnt from is larger than 32 pixels: so is what they are shown.
-MAGNIFIED: Final = 2
-STEM: Final = 32
+# Of a network made of stages of blocks, so many stages lie in front.
+FRONT_STAGES: Final = 3
+# The labels, and one for all else.
+ANSWERS: Final = len(LABELS) + 1
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What one block is made of: how much wider it is inside, its window, step and width."""
+class HalvingConv(nn.Conv2d):  # type: ignore[misc, unused-ignore]
+    """timm's convolution that halves sides, for sides that are even, as all are here: its padding is a fixed number.
 
-    widening: int
-    kernel: int
-    stride: int
-    channels: int
+    timm's computes it from the picture; exported, that would be computed again for every picture.
+    """
 
-
-# Tan and Le's table, but for the twelfth block: with no step there, 4 x 4 places of a picture are left, not 2 x 2.
-BLOCKS: Final = (
-    Plan(1, 3, 1, 16),
-    Plan(6, 3, 2, 24),
-    Plan(6, 3, 1, 24),
-    Plan(6, 5, 2, 40),
-    Plan(6, 5, 1, 40),
-    Plan(6, 3, 2, 80),
-    Plan(6, 3, 1, 80),
-    Plan(6, 3, 1, 80),
-    Plan(6, 5, 1, 112),
-    Plan(6, 5, 1, 112),
-    Plan(6, 5, 1, 112),
-    Plan(6, 5, 1, 192),
-)
-
-
-class Depthwise(nn.Conv2d):  # type: ignore[misc, unused-ignore]
-    """One window a channel. Learnt in single precision: PyTorch's mixed one is many times slower at it on a CPU."""
+    @classmethod
+    def like(cls, layer: nn.Conv2d) -> "HalvingConv":
+        """The same convolution with the same weights."""
+        settings = {"groups": layer.groups, "bias": layer.bias is not None, "dilation": layer.dilation}
+        copy = cls(layer.in_channels, layer.out_channels, layer.kernel_size, stride=2, **settings)
+        copy.load_state_dict(layer.state_dict())
+        return copy
 
     def forward(self, x: Tensor) -> Tensor:
-        """Like any convolution."""
-        if not (x.device.type == "cpu" and torch.is_autocast_enabled("cpu") and torch.is_grad_enabled()):
-            return cast(Tensor, super().forward(x))
-        with torch.autocast("cpu", enabled=False):
-            return cast(Tensor, super().forward(x.float())).to(x.dtype)
+        """With one more row and column behind than before, where the window is odd."""
+        around = [size - 2 for size in self.kernel_size]
+        before_after = [part for size in reversed(around) for part in (size // 2, size - size // 2)]
+        return cast(Tensor, super().forward(nn.functional.pad(x, before_after)))
 
 
-class ConvNorm(nn.Module):  # type: ignore[misc, unused-ignore]
-    """Convolution and batch norm; the export folds the two into one."""
+class Front(nn.Module):  # type: ignore[misc, unused-ignore]
+    """From uint8 pictures [n, side, side, 3] to what is kept of them; the pictures themselves, if nothing is."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> None:
+    def __init__(self, backbone: nn.Module) -> None:
         super().__init__()
-        kind = nn.Conv2d if groups == 1 else Depthwise
-        self.conv = kind(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
-        self.norm = nn.BatchNorm2d(outputs, eps=1e-3)
+        self.parts = nn.ModuleList()
+        if has_stages(backbone):
+            stages = cast(Sequence[nn.Module], backbone.blocks)[:FRONT_STAGES]
+            self.parts.extend([cast(nn.Module, backbone.conv_stem), cast(nn.Module, backbone.bn1), *stages])
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Without an activation: a block's last convolution has none."""
-        return cast(Tensor, self.norm(self.conv(x)))
+    def forward(self, pictures: Tensor) -> Tensor:
+        """In half precision where it is the network's, which is exact enough to keep."""
+        if not len(self.parts):
+            return pictures
+        x = normalise(pictures)
+        for part in self.parts:
+            x = part(x)
+        return x.half()
 
 
-class Block(nn.Module):  # type: ignore[misc, unused-ignore]
-    """Widen, look around in each channel alone, narrow again; what came in is added where it fits."""
+class Late(nn.Module):  # type: ignore[misc, unused-ignore]
+    """From what the front kept to the last maps [n, features, rows, columns], or to features [n, features]."""
 
-    def __init__(self, inputs: int, plan: Plan) -> None:
+    def __init__(self, backbone: nn.Module) -> None:
         super().__init__()
-        inside = inputs * plan.widening
-        self.widen = ConvNorm(inputs, inside) if plan.widening > 1 else None
-        self.look = ConvNorm(inside, inside, plan.kernel, plan.stride, groups=inside)
-        self.narrow = ConvNorm(inside, plan.channels)
-        self.adds = plan.stride == 1 and plan.channels == inputs
+        self.staged = has_stages(backbone)
+        if self.staged:
+            stages = cast(Sequence[nn.Module], backbone.blocks)[FRONT_STAGES:]
+            last = (cast(nn.Module, backbone.conv_head), cast(nn.Module, backbone.bn2))
+            self.backbone: nn.Module = nn.Sequential(*stages, *last)
+        else:
+            self.backbone = backbone
 
-    def forward(self, x: Tensor) -> Tensor:
-        """The block's answer, of either sign."""
-        inside = functional.relu6(self.widen(x)) if self.widen else x
-        found = cast(Tensor, self.narrow(functional.relu6(self.look(inside))))
-        return x + found if self.adds else found
+    def forward(self, kept: Tensor) -> Tensor:
+        """What the head looks at."""
+        if self.staged:
+            return cast(Tensor, self.backbone(kept.float()))
+        x = self.backbone.forward_features(normalise(kept))
+        pooled = self.backbone.forward_head(x, pre_logits=True)
+        # Some networks pool before their last layers: they have features and no map.
+        is_mean = x.ndim == pooled.ndim + 2 and x.shape[:2] == pooled.shape
+        return cast(Tensor, x if is_mean else pooled)
 
 
 class Network(nn.Module):  # type: ignore[misc, unused-ignore]
-    """Logits of all classes from normalised pictures [n, 3, side, side]; a side of at least 16 will do."""
+    """Logits of the labels and of all else."""
 
-    def __init__(self, blocks: int, classes: int) -> None:
+    def __init__(self, backbone: nn.Module) -> None:
         super().__init__()
-        plans = BLOCKS[:blocks]
-        inputs = (STEM, *(plan.channels for plan in plans))
-        self.stem = ConvNorm(3, STEM, kernel=3, stride=2)
-        self.blocks = nn.Sequential(*(Block(width, plan) for width, plan in zip(inputs, plans, strict=False)))
-        self.head = nn.Linear(inputs[-1], classes)
+        self.front = Front(backbone)
+        self.late = Late(backbone)
+        self.head = nn.Linear(int(backbone.num_features), ANSWERS)  # type: ignore[arg-type, unused-ignore]
 
-    def forward(self, x: Tensor) -> Tensor:
-        """One logit a class."""
-        x = self.blocks(functional.relu6(self.stem(magnify(x))))
-        return cast(Tensor, self.head(x.mean(dim=(2, 3))))
+    def forward(self, pictures: Tensor) -> Tensor:
+        """From uint8 pictures [n, side, side, 3]."""
+        return cast(Tensor, self.head(self.features(self.front(pictures))))
 
-
-def magnify(x: Tensor) -> Tensor:
-    """Pictures with longer sides, smooth between their pixels."""
-    sides = (x.shape[2] * MAGNIFIED, x.shape[3] * MAGNIFIED)
-    return functional.interpolate(x, size=sides, mode="bilinear", align_corners=False)
+    def features(self, kept: Tensor) -> Tensor:
+        """What the last layer sees, from what the front kept."""
+        return pooled(self.late(kept))
 
 
-def normalise_colours(x: Tensor) -> Tensor:
-    """From 0..1 colour values to what the network expects."""
-    return (x * 255 - LEVEL_MIDDLE) / LEVEL_SPREAD
+def create(backbone: str, *, pretrained: bool) -> nn.Module:
+    """A network of timm's with ImageNet's classes; its weights from timm's hub, or random."""
+    sized = {"img_size": MODEL_INPUT_SIDE} if "vit" in backbone else {}
+    network = cast(nn.Module, timm.create_model(backbone, pretrained=pretrained, **sized))
+    for parent in list(network.modules()):
+        for name, layer in parent.named_children():
+            if isinstance(layer, Conv2dSame) and layer.stride == (2, 2):
+                setattr(parent, name, HalvingConv.like(layer))
+    return network
+
+
+def has_stages(backbone: nn.Module) -> bool:
+    """Whether it is of the EfficientNet family: a stem, stages of blocks, one last convolution, and their norms."""
+    return all(hasattr(backbone, name) for name in ("conv_stem", "bn1", "blocks", "conv_head", "bn2"))
+
+
+def normalise(pictures: Tensor) -> Tensor:
+    """From uint8 [n, side, side, 3] to colour planes as the weights expect them."""
+    return (pictures.permute(0, 3, 1, 2).float() - LEVEL_MIDDLE) / LEVEL_SPREAD
+
+
+def pooled(last: Tensor) -> Tensor:
+    """The mean over all places of maps; features as they are."""
+    return last.mean(dim=(2, 3)) if last.ndim == 4 else last
 
 
 def parameter_count(network: nn.Module) -> int:
-    """How many numbers the network learns."""
+    """How many numbers the network holds."""
     return sum(parameter.numel() for parameter in network.parameters())
+
+
+def device_of(network: nn.Module) -> torch.device:
+    """Where it computes."""
+    return next(network.parameters()).device

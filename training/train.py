@@ -1,13 +1,21 @@
 """Train the model: one command, seeded, that can be interrupted and goes on where it stopped.
 
-    python -m training.train --data DIR --out DIR [--quick] [--seed N] [--epochs N] [--photos DIR]
+    python -m training.train --data DIR [--data DIR ...] --out DIR [--quick] [--backbone NAME] [--seed N]
+                             [--leave-out SOURCE ...] [--photos DIR]
 
---data is a folder per class (with `bicycle`, `motorcycle` and as many others as there are: they are what the model
-learns to leave alone) or CIFAR-100's official binary archive. --out gets model.tar.gz, run.json and data.json.
-`vehiclevision train` is the same command.
+--data is a folder per class (with a folder for each label and as many others as there are: they are what the model
+learns to leave alone) or CIFAR-100's official binary archive; several sets weigh the same. --out gets model.tar.gz,
+run.json and data.json. `vehiclevision train` is the same command. The stages, in order:
+
+    look        what the published network makes of every picture, changed in several ways      training.features
+    head        one linear map from that to the labels and all else                             training.head
+    tune        the late layers learn, held to what they knew (not with --quick)                training.fit
+    export      an ONNX graph in whole numbers                                                  training.export
+    calibrate   on pictures that were not learnt from: from logits to chances, and a threshold  training.calibrate
 """
 
 import argparse
+import hashlib
 import importlib.metadata
 import json
 import platform
@@ -20,60 +28,91 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch import Tensor
 
 from training.artefact import Artefact, compose, write_artefact
-from training.calibrate import calibrate, cross_fitted
+from training.calibrate import calibrate, cross_fitted, probabilities
 from training.data.errors import DataError
 from training.data.extract import extract
-from training.data.pictures import DataRefusedError, LabelledImages, data_manifest
-from training.data.reviewed import joined, read_reviewed
-from training.data.split import Split, split
+from training.data.pictures import DataRefusedError, LabelledImages, Pixels, data_manifest, stacked
+from training.data.reviewed import learnable, read_reviewed, reviewed_share
+from training.data.split import Indices, divided
 from training.errors import ModelError
 from training.evaluation.costs import VEHICLE_SHARE, Costs, cheapest_threshold
 from training.evaluation.scores import figures
-from training.export import check_export, to_onnx
-from training.fit import CheckpointRefusedError, EpochResult, Run, best_precision, fit
-from training.machine import machine
-from training.network import parameter_count
+from training.export import check_export, in_integers, logits_of, to_onnx, with_answers
+from training.features import Looks, look, plan
+from training.fit import CheckpointRefusedError, Run, fit, prepare_torch
+from training.head import fit_head
+from training.machine import keep_memory, machine
+from training.network import DEFAULT_BACKBONE, Network, parameter_count
 from training.published import PACKAGE as PUBLISHED_WEIGHTS
-from training.published import PublishedWeightsMissingError
-from training.recipe import (
-    MIXED_PRECISION,
-    PUBLISHED_START,
-    RANDOM_START,
-    SINGLE_PRECISION,
-    Recipe,
-    quick_recipe,
-)
-from training.serving import logits_in_batches, served
-from training.session import milliseconds_per_image, open_onnx, run_onnx
+from training.published import PUBLISHED, RANDOM, PublishedWeightsMissingError, backbone, imagenet_rows
+from training.recipe import INTEGERS, SINGLE_PRECISION, Recipe, quick_recipe
+from training.session import BATCH, milliseconds_per_image, open_onnx, run_session
 from vehiclevision.labels import LABELS
 
 # A rider sent the wrong way costs as much as ten looks by a person: an assumption, to be replaced by one's own figures.
 WRONG_COST: Final = 10.0
 REVIEW_COST: Final = 1.0
 CHECKPOINT: Final = "checkpoint.pt"
+LOOKS: Final = "looks"
 REFUSED: Final = 2
-# Graph and network are compared on so many pictures.
-CHECKED: Final = 2_000
 INTERRUPTED: Final = 130
-PACKAGES: Final = ("torch", "onnx", "onnxruntime", "numpy", "pillow")
+# Graph and network are compared on so many pictures; so many show how large the numbers inside become.
+CHECKED: Final = 16
+EXAMPLES: Final = 128
+# Of the held-out pictures that show no label, at most so many of each set are measured.
+MOST_MEASURED: Final = 2_000
+PACKAGES: Final = ("torch", "torchvision", "timm", "onnx", "onnxruntime", "numpy", "pillow")
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Pictures from one place: which of them are learnt from, which are measured, and how much the set weighs."""
+
+    name: str
+    images: LabelledImages
+    learnt: Indices
+    held_out: Indices
+    left_out: tuple[str, ...] = ()
+    share: float = 1.0
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be done: a recipe on pictures, measured at a threshold."""
+    """What is to be done: a recipe on sets of pictures, measured at a threshold."""
 
     recipe: Recipe
-    images: LabelledImages
-    parts: Split
+    sets: tuple[TrainingSet, ...]
     photos: LabelledImages | None
     costs: Costs
     threshold: float | None
     command: str
+
+    def data_hash(self) -> str:
+        """Of all that is learnt from or measured on."""
+        hashes = [one.images.data_hash() for one in self.sets]
+        return hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """A trained network, and how it came to be."""
+
+    network: Network
+    curve: Sequence[Mapping[str, float]]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a set's held-out pictures were answered, as logits."""
+
+    images: LabelledImages
+    logits: Tensor
 
 
 @dataclass(frozen=True)
@@ -99,13 +138,13 @@ def reported(work: Callable[[], int]) -> int:
         print(refusal, file=sys.stderr)
         return REFUSED
     except KeyboardInterrupt:
-        print("Stopped before there was anything to save.")
+        print("Stopped. What is done is kept: the same command goes on.")
         return INTERRUPTED
 
 
 def _train(options: argparse.Namespace, words: str) -> int:
-    wanted = job(options, words)
-    finished = run(wanted, options.out)
+    asked = job(options, words)
+    finished = run(asked, options.out)
     if finished is None:
         return INTERRUPTED
     print(json.dumps(finished.artefact.manifest["metrics"], indent=2))
@@ -113,67 +152,119 @@ def _train(options: argparse.Namespace, words: str) -> int:
     return 0
 
 
-def run(wanted: Job, out: Path) -> Finished | None:
-    """Train, finish and write one model; None when Ctrl-C stopped it."""
+def run(asked: Job, out: Path, looks: Path | None = None) -> Finished | None:
+    """Train, finish and write one model; None when Ctrl-C stopped it. `looks` may be another run's."""
     with Display() as display:
-        learnt = fit(wanted.recipe, wanted.images, wanted.parts, out / CHECKPOINT, display)
+        learnt = learn(asked, out, looks or out / LOOKS, display)
     if learnt is None:
         print(f"Stopped; the run so far is in {out}. Go on with the same command.")
         return None
-    finished = finish(learnt, wanted)
-    write(finished, wanted, out)
+    finished = finish(learnt, asked)
+    write(finished, asked, out)
     return finished
 
 
-def load(source: Path, expected_hash: str | None = None) -> LabelledImages:
-    """The training data; that a model learnt from it could not know what it does not know is said aloud."""
-    images = extract(source)
-    if expected_hash and images.data_hash() != expected_hash:
-        raise DataRefusedError(f"The data has the hash {images.data_hash()}, not {expected_hash}. Fetch it again.")
-    if len(images.class_names) == len(LABELS):
-        print(
-            "The data shows the two vehicles and nothing else: such a model is sure of anything. "
-            "A folder with pictures of other things would help.",
-            file=sys.stderr,
-        )
-    return images
+def learn(asked: Job, out: Path, looks: Path, display: "Display") -> Learnt | None:
+    """Look, fit the head, tune."""
+    recipe = asked.recipe
+    keep_memory()
+    device = prepare_torch(recipe.threads)
+    torch.manual_seed(recipe.seed)
+    published = backbone(recipe.backbone, recipe.start)
+    rows, imagenet = imagenet_rows(published), published.get_classifier()  # type: ignore[operator, unused-ignore]
+    network = Network(published).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, unused-ignore]
+    # Looks depend on the data and on how it is changed, not on the tuning: several seeds share them.
+    seen = [_look(network, each, looks / str(number), recipe, display) for number, each in enumerate(asked.sets)]
+    shares = [each.share for each in asked.sets]
+    head = fit_head(seen, shares, rows, recipe.pull)
+    network.head.load_state_dict({"weight": head.weight, "bias": head.bias})
+    if not recipe.steps:
+        return Learnt(network, [], 0.0)
+    tuned = fit(
+        network,
+        seen,
+        shares,
+        recipe,
+        imagenet=imagenet,
+        data_hash=asked.data_hash(),
+        checkpoint=out / CHECKPOINT,
+        listener=display.stage("tuning"),
+    )
+    return None if tuned is None else _averaged(tuned)
 
 
-def finish(learnt: Run, wanted: Job) -> Finished:
-    """Fold, calibrate, export, check and measure a trained network, and choose its threshold."""
-    model = served(learnt.average.cpu())
-    validation = wanted.images.part(wanted.parts.validation)
-    all_logits = logits_in_batches(model, torch.from_numpy(validation.pixels))
-    classes = torch.from_numpy(validation.classes)
+def _look(network: Network, each: TrainingSet, folder: Path, recipe: Recipe, display: "Display") -> Looks:
+    shared = replace(recipe, seed=Recipe.seed, steps=0, peak_learning_rate=0, memory=0, weights="", dropout=0)
+    looks = plan(each.images, each.learnt, shared)
+    keep = recipe.steps > 0
+    return look(network, each.images, looks, folder, shared, keep=keep, listener=display.stage(f"looking: {each.name}"))
+
+
+def _averaged(tuned: Run) -> Learnt:
+    network = tuned.average.module
+    assert isinstance(network, Network)  # noqa: S101 - tells the type checker
+    return Learnt(network, tuned.curve, tuned.seconds)
+
+
+def finish(learnt: Learnt, asked: Job) -> Finished:
+    """Export, calibrate, choose the threshold, and measure."""
+    network = learnt.network.cpu().eval()
+    plain = to_onnx(network)
+    examples = _examples(asked.sets)
+    difference = check_export(plain, network, examples[:CHECKED])
+    graph = in_integers(plain, examples) if asked.recipe.weights == INTEGERS else plain
+    measured = {each.name: _measured(graph, each) for each in asked.sets if len(each.held_out)}
+    deciding = _deciding(measured)
+    all_logits = torch.cat([each.logits for each in deciding])
+    classes = torch.from_numpy(np.concatenate([each.images.classes for each in deciding]))
     calibration = calibrate(all_logits, classes)
-    onnx = to_onnx(model, calibration)
-    difference = check_export(onnx, model, calibration, validation.pixels[:CHECKED])
-    answers = cross_fitted(all_logits, classes).numpy()
-    cheapest = cheapest_threshold(answers, validation.classes, wanted.costs)
-    threshold = cheapest.threshold if wanted.threshold is None else wanted.threshold
-    measured = {"validation": (validation, answers)}
-    if wanted.photos is not None:
-        measured["photos"] = (wanted.photos, run_onnx(onnx, wanted.photos.pixels))
+    fitted = cross_fitted(all_logits, classes).numpy()
+    cheapest = cheapest_threshold(fitted, classes.numpy(), asked.costs)
+    threshold = cheapest.threshold if asked.threshold is None else asked.threshold
+    onnx = with_answers(graph, calibration)
+    # A set that calibrated is answered by the other half's numbers; the others by the model as it is.
+    answers = dict(zip([id(each) for each in deciding], np.split(fitted, _ends(deciding)), strict=True))
+    by_set = {
+        name: (each.images, answers.get(id(each), probabilities(each.logits, calibration).numpy()))
+        for name, each in measured.items()
+    }
+    together = [np.concatenate(parts) for parts in zip(*((a, i.classes) for i, a in by_set.values()), strict=True)]
+    metrics = {"validation": figures(together[0], together[1], threshold)}
+    if len(by_set) > 1:
+        metrics |= {f"validation {name}": figures(a, i.classes, threshold) for name, (i, a) in by_set.items()}
+    if asked.photos is not None:
+        metrics["photos"] = _photo_figures(onnx, asked.photos, threshold)
     facts = {
-        "data_hash": wanted.images.data_hash(),
-        "seed": wanted.recipe.seed,
+        "data_hash": asked.data_hash(),
+        "data": [
+            {
+                "name": each.name,
+                "data_hash": each.images.data_hash(),
+                "learnt": len(each.learnt),
+                "left_out": list(each.left_out),
+                "held_out_hash": each.images.part(each.held_out).data_hash(),
+            }
+            for each in asked.sets
+        ],
+        "seed": asked.recipe.seed,
+        "backbone": asked.recipe.backbone,
         "calibration": {**vars(calibration), "vehicle_share": VEHICLE_SHARE},
-        "metrics": {name: _measured(images, found, threshold) for name, (images, found) in measured.items()},
+        "metrics": metrics,
         "costs": {name: value for name, value in cheapest.as_json().items() if name != "curve"},
-        "versions": _versions(wanted.recipe),
+        "versions": _versions(asked.recipe),
         "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": wanted.command,
+        "command": asked.command,
     }
     artefact = compose(onnx, threshold, facts)
     record = {
         "model_version": artefact.version,
         "sha256": artefact.manifest["sha256"],
         **facts,
-        "recipe": wanted.recipe.as_json(),
-        "hardware": {"machine": machine(), "threads": wanted.recipe.threads},
-        "parameters": parameter_count(learnt.average),
+        "recipe": asked.recipe.as_json(),
+        "hardware": {"machine": machine(), "threads": asked.recipe.threads},
+        "parameters": parameter_count(network),
         "training_seconds": round(learnt.seconds, 1),
-        "curve": [vars(epoch) for epoch in learnt.curve],
+        "curve": list(learnt.curve),
         "largest_difference_onnx_torch": difference,
         "onnx_bytes": len(onnx),
         "milliseconds_per_image": milliseconds_per_image(open_onnx(onnx)),
@@ -181,30 +272,77 @@ def finish(learnt: Run, wanted: Job) -> Finished:
     return Finished(artefact, record)
 
 
-def write(finished: Finished, wanted: Job, out: Path) -> None:
+def write(finished: Finished, asked: Job, out: Path) -> None:
     """The artefact, the run record and the data manifest, side by side."""
-    sizes = {name: len(part) for name, part in vars(wanted.parts).items() if name != "near_duplicates"}
-    data = {**data_manifest(wanted.images), "parts": sizes, "near_duplicates": wanted.parts.near_duplicates}
+    sets = [
+        {
+            "name": each.name,
+            **data_manifest(each.images),
+            "parts": {"train": len(each.learnt), "validation": len(each.held_out)},
+        }
+        for each in asked.sets
+    ]
+    data = sets[0] if len(sets) == 1 else {"data_hash": asked.data_hash(), "sets": sets}
     write_artefact(finished.artefact, out / "model.tar.gz")
     (out / "run.json").write_text(json.dumps(finished.record, indent=2) + "\n")
     (out / "data.json").write_text(json.dumps(data, indent=2) + "\n")
 
 
+def _examples(sets: Sequence[TrainingSet]) -> Pixels:
+    """Learnt pictures, as many of each set and spread over its classes."""
+    each_set = EXAMPLES // len(sets)
+    files = [
+        one.images.files[index]
+        for one in sets
+        for index in one.learnt[np.linspace(0, len(one.learnt) - 1, min(each_set, len(one.learnt))).astype(int)]
+    ]
+    return stacked(files)
+
+
+def _measured(graph: bytes, each: TrainingSet) -> Measured:
+    classes = each.images.classes[each.held_out]
+    labels, others = each.held_out[classes < len(LABELS)], each.held_out[classes >= len(LABELS)]
+    if len(others) > MOST_MEASURED:
+        others = others[np.linspace(0, len(others) - 1, MOST_MEASURED).astype(int)]
+    part = each.images.part(np.concatenate([labels, others]))
+    return Measured(part, logits_of(graph, part.batches(BATCH)))
+
+
+def _deciding(measured: Mapping[str, Measured]) -> list[Measured]:
+    """Photos of sources that were left out, where there are any: what confidences and threshold are to hold for."""
+    photos = [each for each in measured.values() if each.images.sources and any(each.images.sources)]
+    return photos or list(measured.values())
+
+
+def _ends(measured: Sequence[Measured]) -> list[int]:
+    ends: list[int] = np.cumsum([len(each.images) for each in measured])[:-1].tolist()
+    return ends
+
+
+def _photo_figures(onnx: bytes, photos: LabelledImages, threshold: float) -> dict[str, Any]:
+    session = open_onnx(onnx)
+    answers = np.concatenate([run_session(session, some) for some in photos.batches()])
+    return {
+        "pictures": len(photos),
+        "refused": len(photos.refused),
+        "data_hash": photos.data_hash(),
+        **figures(answers, photos.classes, threshold),
+    }
+
+
 class Display:
-    """A progress bar with the time left; on no terminal, one line an epoch."""
+    """A progress bar a stage, with the time left."""
 
     def __init__(self) -> None:
         self._progress = Progress(
-            TextColumn("step"),
-            MofNCompleteColumn(),
+            TextColumn("{task.description}"),
             BarColumn(),
-            TextColumn("loss {task.fields[loss]:.3f}"),
+            MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(elapsed_when_finished=False),
             speed_estimate_period=120,
         )
-        self._task = self._progress.add_task("training", total=None, loss=0.0)
 
     def __enter__(self) -> "Display":
         self._progress.start()
@@ -213,64 +351,90 @@ class Display:
     def __exit__(self, *exception: object) -> None:
         self._progress.stop()
 
-    def step(self, done: int, total: int, loss: float) -> None:
-        """Move the bar."""
-        self._progress.update(self._task, completed=done, total=total, loss=loss)
-
-    def epoch(self, result: EpochResult) -> None:
-        """One line for an epoch."""
-        self._progress.console.print(
-            f"epoch {result.epoch}: loss {result.loss:.3f}, validation part: all classes "
-            f"{result.accuracy_all_classes:.3f}, vehicles {result.accuracy_vehicles:.3f}"
-        )
+    def stage(self, name: str) -> Callable[[int, int], None]:
+        """Who is told how far a stage is."""
+        task = self._progress.add_task(name, total=None)
+        return lambda done, total: self._progress.update(task, completed=done, total=total)
 
 
 def parser() -> argparse.ArgumentParser:
     """What can be asked for."""
-    found = argparse.ArgumentParser(description="Train the model.")
-    found.add_argument("--data", type=Path, required=True, help="a folder per class, or CIFAR-100's binary archive")
-    found.add_argument("--out", type=Path, required=True, help="where model, run record and checkpoint go")
-    found.add_argument("--quick", action="store_true", help="few and short epochs: minutes, not an hour")
-    found.add_argument(
+    options = argparse.ArgumentParser(description="Train the model.")
+    options.add_argument(
+        "--data", type=Path, action="append", required=True, help="a folder per class, or CIFAR-100's archive; again"
+    )
+    options.add_argument("--out", type=Path, required=True, help="where model, run record and checkpoint go")
+    options.add_argument("--quick", action="store_true", help="a head on the network as published: minutes")
+    options.add_argument("--backbone", default=DEFAULT_BACKBONE, help="any network that timm has")
+    options.add_argument(
         "--start",
-        choices=(PUBLISHED_START, RANDOM_START),
+        choices=(PUBLISHED, RANDOM),
         default=Recipe.start,
-        help="begin from weights published for ImageNet, or from random ones (which takes far longer)",
+        help="begin from weights published for ImageNet, or from random ones (for tests: it learns little)",
     )
-    found.add_argument("--seed", type=int, default=Recipe.seed)
-    found.add_argument("--epochs", type=int, help="passes over the training part")
-    found.add_argument("--threads", type=int, default=Recipe.threads, help="part of what makes a run repeatable")
-    found.add_argument(
-        "--precision",
-        choices=(SINGLE_PRECISION, MIXED_PRECISION),
-        help="what is computed in (default: mixed where the processor is fast at it)",
+    options.add_argument("--seed", type=int, default=Recipe.seed)
+    options.add_argument("--steps", type=int, help="steps of tuning; 0 leaves the network as published")
+    options.add_argument("--threads", type=int, default=Recipe.threads, help="part of what makes a run repeatable")
+    options.add_argument("--weights", choices=(INTEGERS, SINGLE_PRECISION), default=Recipe.weights)
+    options.add_argument("--wrong-cost", type=float, default=WRONG_COST, help="what a wrong route costs")
+    options.add_argument("--review-cost", type=float, default=REVIEW_COST, help="what a look by a person costs")
+    options.add_argument("--threshold", type=float, help="the model's threshold (default: the one that costs least)")
+    options.add_argument(
+        "--leave-out", action="append", default=[], metavar="SOURCE", help="measure on this source, never learn from it"
     )
-    found.add_argument("--wrong-cost", type=float, default=WRONG_COST, help="what a wrong route costs")
-    found.add_argument("--review-cost", type=float, default=REVIEW_COST, help="what a look by a person costs")
-    found.add_argument("--threshold", type=float, help="the model's threshold (default: the one that costs least)")
-    found.add_argument("--photos", type=Path, help="real photos, a folder per class: measured once, never learnt from")
-    found.add_argument("--data-hash", help="refuse data with another hash than this")
-    found.add_argument("--reviewed", type=Path, help="pictures that people labelled: learnt from beside the data")
-    found.add_argument("--held-out", type=Path, help="reviewed pictures of which none like it may be learnt from")
-    return found
+    options.add_argument(
+        "--photos", type=Path, help="real photos, a folder per class: measured once, never learnt from"
+    )
+    options.add_argument("--data-hash", help="refuse data with another hash than this")
+    options.add_argument("--reviewed", type=Path, help="pictures that people labelled: learnt from beside the data")
+    options.add_argument("--held-out", type=Path, help="reviewed pictures of which none like it may be learnt from")
+    return options
 
 
 def job(options: argparse.Namespace, words: str) -> Job:
     """What the options ask for, with its data read and split."""
     costs = Costs(options.wrong_cost, options.review_cost)
-    images = load(options.data, options.data_hash)
-    photos = extract(options.photos) if options.photos else None
-    precision = options.precision or best_precision()
-    recipe = Recipe(seed=options.seed, start=options.start, threads=options.threads, precision=precision)
-    if options.quick:
-        recipe = quick_recipe(recipe)
-    if options.epochs is not None:
-        recipe = replace(recipe, epochs=options.epochs)
-    parts = split(images)
+    sets = [_set(source, options.leave_out) for source in options.data]
+    if not any(bool((each.images.classes >= len(LABELS)).any()) for each in sets):
+        print(
+            "The data shows vehicles and nothing else: such a model is sure of anything. "
+            "A folder with pictures of other things would help.",
+            file=sys.stderr,
+        )
     if options.reviewed:
         held_out = read_reviewed(options.held_out) if options.held_out else None
-        images, parts = joined(images, parts, read_reviewed(options.reviewed), held_out)
-    return Job(recipe, images, parts, photos, costs, options.threshold, words)
+        reviewed = learnable(read_reviewed(options.reviewed), held_out)
+        nothing: Indices = np.zeros(0, dtype=np.int64)
+        share = reviewed_share(len(reviewed)) * len(sets)
+        if len(reviewed):
+            sets.append(TrainingSet("reviewed", reviewed, np.arange(len(reviewed)), nothing, share=share))
+    recipe = Recipe(
+        seed=options.seed,
+        backbone=options.backbone,
+        start=options.start,
+        threads=options.threads,
+        weights=options.weights,
+    )
+    if options.quick:
+        recipe = quick_recipe(recipe)
+    if options.steps is not None:
+        recipe = replace(recipe, steps=options.steps)
+    asked = Job(
+        recipe, tuple(sets), extract(options.photos) if options.photos else None, costs, options.threshold, words
+    )
+    # What people labelled comes on top: the hash that was asked for is the data's.
+    data = replace(asked, sets=tuple(sets[: len(options.data)]))
+    if options.data_hash and data.data_hash() != options.data_hash:
+        raise DataRefusedError(f"The data has the hash {data.data_hash()}, not {options.data_hash}. Fetch it again.")
+    return asked
+
+
+def _set(source: Path, left_out: Sequence[str]) -> TrainingSet:
+    """A set of pictures, divided into what is learnt from and what is measured."""
+    images = extract(source)
+    here = sorted(set(left_out) & set(images.sources))
+    parts = divided(images, here)
+    return TrainingSet(source.name, images, parts.train, parts.validation, tuple(here))
 
 
 def command(module: str, given: Sequence[str]) -> str:
@@ -279,18 +443,9 @@ def command(module: str, given: Sequence[str]) -> str:
     return shlex.join(["python", "-m", module, *words])
 
 
-def _measured(images: LabelledImages, answers: npt.NDArray[np.float32], threshold: float) -> dict[str, Any]:
-    """The figures of answers to a set of pictures, with what the set is."""
-    return {
-        "pictures": len(images),
-        "refused": len(images.refused),
-        "data_hash": images.data_hash(),
-        **figures(answers, images.classes, threshold),
-    }
-
-
 def _versions(recipe: Recipe) -> dict[str, str]:
-    names = (*PACKAGES, PUBLISHED_WEIGHTS) if recipe.start == PUBLISHED_START else PACKAGES
+    published = recipe.start == PUBLISHED and recipe.backbone == DEFAULT_BACKBONE
+    names = (*PACKAGES, PUBLISHED_WEIGHTS) if published else PACKAGES
     return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in names}
 
 

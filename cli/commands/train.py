@@ -38,12 +38,13 @@ def _interpreter() -> str:
 
 
 def _words(options: Mapping[str, object]) -> list[str]:
-    """Options as words: flags alone, those that were not given left out."""
+    """Options as words: flags alone, those that were not given left out, several one after another."""
     words: list[str] = []
     for name, value in options.items():
-        if value is None or value is False:
-            continue
-        words.append(f"--{name.replace('_', '-')}")
-        if value is not True:
-            words.append(str(value))
+        for each in value if isinstance(value, list) else [value]:
+            if each is None or each is False:
+                continue
+            words.append(f"--{name.replace('_', '-')}")
+            if each is not True:
+                words.append(str(each))
     return words

@@ -45,14 +45,26 @@ class Split(StrEnum):
     "binary archive. Ctrl-C saves where it is; the same command goes on from there.",
 )
 def train(
-    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="A folder per class, or the archive.")],
+    data: Annotated[
+        list[Path],
+        typer.Option("--data", metavar="DIR", help="A folder per class, or the archive; again for another set."),
+    ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where model, run record and checkpoints go.")],
-    quick: Annotated[bool, typer.Option("--quick", help="Few and short epochs: minutes.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A head of your own on the network as published: minutes.")
+    ] = False,
+    backbone: Annotated[
+        str | None, typer.Option("--backbone", metavar="NAME", help="Any network that timm has.")
+    ] = None,
     start: Annotated[
         Start, typer.Option("--start", help="Begin from weights published for ImageNet, or from random ones.")
     ] = Start.PUBLISHED,
     seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="Another draw of everything random.")] = None,
-    epochs: Annotated[int | None, typer.Option("--epochs", metavar="N", min=1, help="Passes over the data.")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", metavar="N", min=0, help="Steps of tuning.")] = None,
+    leave_out: Annotated[
+        list[str] | None,
+        typer.Option("--leave-out", metavar="SOURCE", help="Measure on photos of this source, never learn from them."),
+    ] = None,
     photos: Annotated[
         Path | None, typer.Option("--photos", metavar="DIR", help="Real photos: measured, never learnt from.")
     ] = None,
@@ -74,9 +86,11 @@ def train(
             "data": data,
             "out": out,
             "quick": quick,
+            "backbone": backbone,
             "start": start.value,
             "seed": seed,
-            "epochs": epochs,
+            "steps": steps,
+            "leave_out": leave_out,
             "photos": photos,
             "wrong_cost": wrong_cost,
             "review_cost": review_cost,

@@ -26,7 +26,7 @@ from monitoring.summary import Summary
 from training.artefact import Model
 from training.data.extract import extract
 from training.data.pictures import LabelledImages, Pixels, stacked
-from training.data.split import split
+from training.data.split import HeldOutDiffersError, parts_of_model
 from training.data.threads import THREADS, Listener, in_threads
 from training.evaluation.degrade import degraded
 from training.session import BATCH, Features, gives_features, run_features
@@ -151,17 +151,16 @@ def from_captures(summary: Summary, before: Baseline | None) -> Baseline:
 
 def _parts(images: LabelledImages, model: Model) -> tuple[LabelledImages, LabelledImages]:
     """What the model learnt from, and what it never saw: of its own data the held-out part, of others all."""
-    if images.data_hash() != model.manifest.fields.get("data_hash"):
+    try:
+        parts = parts_of_model(images, model.manifest.fields)
+    except HeldOutDiffersError as error:
+        raise BaselineError(
+            "The model was trained by a release that held out other pictures, so it has seen some of these.",
+            "Train it again with this release, or give pictures that it never saw.",
+        ) from error
+    if parts is None:
         return images.part(np.array([], dtype=np.int64)), images
-    parts = split(images)
-    held_out = images.part(parts.validation)
-    match model.manifest.fields.get("metrics"):
-        case {"validation": {"data_hash": str(expected)}} if expected != held_out.data_hash():
-            raise BaselineError(
-                "The model was trained by a release that held out other pictures, so it has seen some of these.",
-                "Train it again with this release, or give pictures that it never saw.",
-            )
-    return images.part(parts.train), held_out
+    return images.part(parts.train), images.part(parts.validation)
 
 
 def _traffic(images: LabelledImages, neither: float, most: int) -> LabelledImages:

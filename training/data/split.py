@@ -1,9 +1,9 @@
 """Which pictures train and which validate; near-duplicates always stay on one side."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +38,29 @@ class Split:
     near_duplicates: int
 
 
+class HeldOutDiffersError(Exception):
+    """A model's training held out other pictures than this release would: it has seen some of these."""
+
+
+def divided(images: LabelledImages, left_out: Sequence[str]) -> Split:
+    """By source where one of its sources is left out, else by near-duplicates."""
+    return split_by_source(images, left_out) if set(left_out) & set(images.sources) else split(images)
+
+
+def parts_of_model(images: LabelledImages, manifest: Mapping[str, Any]) -> Split | None:
+    """How a model's training split these pictures; None where its manifest does not say that it learnt from them."""
+    data_hash = images.data_hash()
+    sets = manifest.get("data") or [{"data_hash": manifest.get("data_hash")}]
+    for each in sets:
+        if each.get("data_hash") == data_hash:
+            split_then = divided(images, each.get("left_out", ()))
+            expected = each.get("held_out_hash")
+            if expected is not None and expected != images.part(split_then.validation).data_hash():
+                raise HeldOutDiffersError
+            return split_then
+    return None
+
+
 def split(images: LabelledImages, seed: int = SPLIT_SEED) -> Split:
     """Hold out a share of every class, moving groups of near-duplicates as one."""
     groups = near_duplicate_groups(images.files)
@@ -56,6 +79,16 @@ def split(images: LabelledImages, seed: int = SPLIT_SEED) -> Split:
     for indices in (train, validation):
         _check_part(images.classes[indices], has_others=len(images.class_names) > len(LABELS))
     return Split(train, validation, int(len(images) - len(first_of_group)))
+
+
+def split_by_source(images: LabelledImages, left_out: Sequence[str]) -> Split:
+    """Hold out every picture of the named sources, and learn from no picture that looks like one of them."""
+    held_out = np.isin(np.array(images.sources), list(left_out))
+    groups = near_duplicate_groups(images.files)
+    alike = np.isin(groups, groups[held_out]) & ~held_out
+    validation = np.flatnonzero(held_out)
+    _check_part(images.classes[validation], has_others=len(images.class_names) > len(LABELS))
+    return Split(np.flatnonzero(~held_out & ~alike), validation, int(alike.sum()))
 
 
 def _check_part(classes: Classes, *, has_others: bool) -> None:

@@ -3,17 +3,17 @@
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from training.data.extract import extract
 from training.data.pictures import Classes, LabelledImages, Refused, content_hash
-from training.data.split import split
+from training.data.split import HeldOutDiffersError, parts_of_model, split
 from training.data.threads import THREADS, Listener, in_threads
 from training.errors import EvaluationRefusedError
 from training.evaluation.degrade import degraded
@@ -120,27 +120,28 @@ def from_folder(folder: Path, listener: Listener, *, robustness: bool) -> Sample
 
 
 def from_validation_part(
-    data: Path, expected_hash: str | None, held_out_hash: str | None, listener: Listener, *, robustness: bool
+    data: Path, manifest: Mapping[str, Any] | None, listener: Listener, *, robustness: bool
 ) -> Samples:
     """The validation part of the training data, which the model never saw; other data than it learnt from is refused.
 
-    So is another way to split it. Without hashes, as of an endpoint that does not tell, the data is taken at its word.
+    So is another way to split it. Without a manifest, as of an endpoint that tells nothing, the data is taken at its word.
     """
     images = extract(data)
-    found = images.data_hash()
-    if expected_hash is not None and found != expected_hash:
-        raise EvaluationRefusedError(
-            f"The model learnt from other data than {printable(str(data))} ({expected_hash[:12]}, not {found[:12]}), "
-            "so nobody knows which part of it the model has seen.",
-            "Give the data it was trained on, or name the pictures' folder instead of --split.",
-        )
-    held_out = images.part(split(images).validation)
-    if held_out_hash is not None and held_out.data_hash() != held_out_hash:
+    try:
+        parts = split(images) if manifest is None else parts_of_model(images, manifest)
+    except HeldOutDiffersError as error:
         raise EvaluationRefusedError(
             "The model was trained by a release that held out other pictures, so it has seen some of these.",
             "Train it again with this release, or name a folder of other pictures instead of --split.",
+        ) from error
+    data_hash = images.data_hash()
+    if parts is None:
+        raise EvaluationRefusedError(
+            f"The model learnt from other data than {printable(str(data))} ({data_hash[:12]}), "
+            "so nobody knows which part of it the model has seen.",
+            "Give the data it was trained on, or name the pictures' folder instead of --split.",
         )
-    return from_images(held_out, found, listener, robustness=robustness)
+    return from_images(images.part(parts.validation), data_hash, listener, robustness=robustness)
 
 
 def from_images(images: LabelledImages, data_hash: str, listener: Listener, *, robustness: bool) -> Samples:

@@ -59,7 +59,7 @@ def main(
 def train_arguments(options: argparse.Namespace, environment: Mapping[str, str], out: Path) -> list[str]:
     """The options of `python -m training.train`."""
     given = ["--data", environment["SM_CHANNEL_TRAINING"], "--out", str(out)]
-    for name in ("seed", "epochs", "threshold", "data_hash"):
+    for name in ("seed", "steps", "threshold", "data_hash"):
         value = getattr(options, name)
         if value is not None:
             given += [f"--{name.replace('_', '-')}", value]
@@ -104,7 +104,7 @@ def accuracy(manifest: Mapping[str, Any]) -> float:
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", default="0")
-    for name in ("--seed", "--epochs", "--threshold", "--data-hash", "--sure-share", "--least"):
+    for name in ("--seed", "--steps", "--threshold", "--data-hash", "--sure-share", "--least"):
         parser.add_argument(name)
     # The tuner adds hyperparameters of its own.
     return parser.parse_known_args(arguments)[0]

@@ -399,8 +399,8 @@ def test_a_model_that_held_out_other_pictures_is_not_measured_on_what_it_has_see
     drawn_folder: Path, drawn: LabelledImages, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The manifest tells which pictures were held out; where this release would hold out others, it is refused."""
-    other = {"validation": {"data_hash": "0" * 64}}
-    model = write_model(tmp_path / "old.tar.gz", data_hash=drawn.data_hash(), metrics=other)
+    learnt = [{"data_hash": drawn.data_hash(), "held_out_hash": "0" * 64}]
+    model = write_model(tmp_path / "old.tar.gz", data_hash=drawn.data_hash(), data=learnt)
 
     status = evaluate.main(["--split", "validation", "--data", str(drawn_folder), "--json", "--model", str(model)])
 

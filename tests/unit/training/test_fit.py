@@ -1,7 +1,8 @@
-"""The training loop: repeatable, interruptible, and it learns."""
+"""Tuning: repeatable, interruptible, and it learns."""
 
 import os
 import signal
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,27 +12,38 @@ pytest.importorskip("torch", reason="PyTorch is not installed here: make test-tr
 
 import torch
 
+from tests.unit.training.small_network import TINY, looks, network
 from training.data.pictures import LabelledImages
-from training.data.split import split
-from training.fit import CheckpointRefusedError, EpochResult, Run, _course, _epoch_order, fit, learning_rate
-from training.recipe import RANDOM_START, Recipe
+from training.features import Looks
+from training.fit import CheckpointRefusedError, Run, fit, learning_rate, prepare_torch
+from training.network import pooled
+from training.recipe import Recipe
 
-TINY = Recipe(epochs=2, start=RANDOM_START, blocks=3, batch=32, vehicle_repeats=2, others_share=1.0, threads=1)
+
+@pytest.fixture(scope="module")
+def seen(drawn: LabelledImages, tmp_path_factory: pytest.TempPathFactory) -> Looks:
+    return looks(drawn, tmp_path_factory.mktemp("looks"))
 
 
-class Silent:
-    """Watches without a word; asks for a stop, as Ctrl-C does, after the step given."""
+def tuned(
+    seen: Looks,
+    checkpoint: Path,
+    recipe: Recipe = TINY,
+    listener: Callable[[int, int], None] = lambda done, total: None,
+) -> Run | None:
+    prepare_torch(1)
+    model, imagenet = network()
+    return fit(model, [seen], [1.0], recipe, imagenet=imagenet, data_hash="x", checkpoint=checkpoint, listener=listener)
 
-    def __init__(self, stop_after: int | None = None) -> None:
-        self.stop_after = stop_after
 
-    def step(self, done: int, total: int, loss: float) -> None:
-        """Press Ctrl-C if it is time."""
-        if done == self.stop_after:
+def stop_after(step: int) -> Callable[[int, int], None]:
+    """Press Ctrl-C after this step."""
+
+    def listen(done: int, total: int) -> None:
+        if done == step:
             os.kill(os.getpid(), signal.SIGINT)
 
-    def epoch(self, result: EpochResult) -> None:
-        """Nothing to say."""
+    return listen
 
 
 def weights(run: Run | None) -> list[float]:
@@ -39,62 +51,63 @@ def weights(run: Run | None) -> list[float]:
     return torch.cat([value.flatten().double() for value in run.average.state_dict().values()]).tolist()
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one(drawn: LabelledImages, tmp_path: Path) -> None:
-    """Ctrl-C in the middle of an epoch, then the same command again: the very same weights and curve."""
-    parts = split(drawn)
-    whole = fit(TINY, drawn, parts, tmp_path / "whole.pt", Silent())
+def test_a_resumed_run_equals_an_uninterrupted_one(seen: Looks, tmp_path: Path) -> None:
+    """Ctrl-C in the middle, then the same command again: the very same weights."""
+    whole = tuned(seen, tmp_path / "whole.pt")
 
-    stopped = fit(TINY, drawn, parts, tmp_path / "broken.pt", Silent(stop_after=5))
-    resumed = fit(TINY, drawn, parts, tmp_path / "broken.pt", Silent())
+    stopped = tuned(seen, tmp_path / "broken.pt", listener=stop_after(2))
+    resumed = tuned(seen, tmp_path / "broken.pt")
 
     assert stopped is None
     assert weights(resumed) == weights(whole)
-    assert whole is not None
-    assert resumed is not None
-    assert [replace(epoch, seconds=0) for epoch in resumed.curve] == [
-        replace(epoch, seconds=0) for epoch in whole.curve
-    ]
 
 
-def test_a_checkpoint_of_another_run_is_refused(drawn: LabelledImages, tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_run_is_refused(seen: Looks, tmp_path: Path) -> None:
     """Going on from a checkpoint with other settings is refused, by the checkpoint's name."""
-    parts = split(drawn)
-    fit(TINY, drawn, parts, tmp_path / "checkpoint.pt", Silent(stop_after=1))
+    tuned(seen, tmp_path / "checkpoint.pt", listener=stop_after(1))
 
     with pytest.raises(CheckpointRefusedError, match=r"checkpoint\.pt belongs to a run with other"):
-        fit(replace(TINY, seed=2), drawn, parts, tmp_path / "checkpoint.pt", Silent())
+        tuned(seen, tmp_path / "checkpoint.pt", replace(TINY, seed=2))
 
 
-def test_other_seeds_give_other_weights(drawn: LabelledImages, tmp_path: Path) -> None:
-    """The seed reaches weights, order and augmentation."""
-    parts = split(drawn)
+def test_the_front_and_the_norms_stay_as_published(seen: Looks, tmp_path: Path) -> None:
+    """Tuning changes late weights and the head; what lies in front, and what norms measured, it leaves alone."""
+    before, _ = network()
 
-    first = fit(replace(TINY, epochs=1), drawn, parts, tmp_path / "1.pt", Silent())
-    second = fit(replace(TINY, epochs=1, seed=2), drawn, parts, tmp_path / "2.pt", Silent())
-
-    assert weights(first) != weights(second)
-
-
-def test_an_epoch_draws_its_share_of_the_others_and_every_vehicle(drawn: LabelledImages) -> None:
-    """Vehicles come as often as the recipe says, of the rest another half each epoch."""
-    parts = split(drawn)
-    course = _course(replace(TINY, others_share=0.5, vehicle_repeats=3), drawn, parts)
-
-    first, second = (_epoch_order(course, epoch).tolist() for epoch in (0, 1))
-
-    vehicles = [index for index in parts.train.tolist() if drawn.classes[index] < 2]
-    assert all(first.count(index) == 3 for index in vehicles)
-    assert len(first) == 3 * len(vehicles) + 48
-    assert set(first) != set(second)
-
-
-def test_drawn_vehicles_can_be_learnt(drawn: LabelledImages, tmp_path: Path) -> None:
-    """A tiny network tells drawn bicycles, motorcycles, houses and trees apart after seconds."""
-    run = fit(replace(TINY, epochs=30), drawn, split(drawn), tmp_path / "checkpoint.pt", Silent())
+    run = tuned(seen, tmp_path / "checkpoint.pt")
 
     assert run is not None
-    assert run.curve[-1].loss < run.curve[0].loss * 0.8
-    assert run.curve[-1].accuracy_all_classes >= 0.75
+    after = run.network.state_dict()
+    changed = {name for name, value in before.state_dict().items() if not torch.equal(value, after[name])}
+    assert any(name.startswith("late.") for name in changed)
+    assert "head.weight" in changed
+    assert not {name for name in changed if name.startswith("front.") or "running_" in name}
+
+
+def test_a_network_held_to_what_it_knew_forgets_less(seen: Looks, tmp_path: Path) -> None:
+    """With a strong memory, what ImageNet's head says of the same pictures changes less than without."""
+    differences = []
+    for memory in (0.0, 20.0):
+        recipe = replace(TINY, memory=memory, steps=8, peak_learning_rate=2e-3)
+        run = tuned(seen, tmp_path / f"{memory}.pt", recipe)
+        assert run is not None
+        _, imagenet = network()
+        with torch.inference_mode():
+            features = pooled(run.network.eval().late(torch.from_numpy(seen.kept)))  # type: ignore[arg-type]
+            now, then = (imagenet(rows).softmax(dim=1) for rows in (features, torch.from_numpy(seen.features).float()))
+        differences.append(float((now - then).abs().sum()))
+
+    assert differences[1] < differences[0]
+
+
+def test_drawn_vehicles_can_be_learnt(seen: Looks, tmp_path: Path) -> None:
+    """The loss falls."""
+    recipe = replace(TINY, steps=100, memory=0.0, peak_learning_rate=1e-3)
+
+    run = tuned(seen, tmp_path / "checkpoint.pt", recipe)
+
+    assert run is not None
+    assert run.curve[-1]["loss"] < 0.9 < run.curve[0]["loss"] + 0.9
 
 
 def test_the_learning_rate_rises_once_and_ends_at_nothing() -> None:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from training.data.errors import DataRefusedError
 from training.data.pictures import SIDE, LabelledImages, Pixels, decoded
-from training.data.split import near_duplicate_groups, split
+from training.data.split import near_duplicate_groups, split, split_by_source
 from vehiclevision.image_gate import encode, model_input
 from vehiclevision.labels import LABELS
 
@@ -76,6 +76,25 @@ def test_two_vehicles_alone_can_be_split(drawn: LabelledImages) -> None:
     assert np.bincount(alone.classes[parts.validation]).tolist() == [12, 12]
     with pytest.raises(DataRefusedError, match="too few"):
         split(bicycles)
+
+
+def test_a_source_is_held_out_as_a_whole(drawn: LabelledImages) -> None:
+    """Every picture of it is measured, none is learnt from, nor any other that looks like one of them."""
+    sources = tuple("web" if number % 4 == 0 else "street" for number in range(len(drawn)))
+    twin = file_of(decoded(drawn.files[0])[:, ::-1].copy())
+    images = replace(
+        drawn,
+        files=(*drawn.files, twin),
+        classes=np.append(drawn.classes, drawn.classes[0]),
+        sources=(*sources, "street"),
+    )
+
+    parts = split_by_source(images, ["web"])
+
+    assert parts.validation.tolist() == list(range(0, len(drawn), 4))
+    assert len(drawn) not in parts.train
+    assert parts.near_duplicates >= 1
+    assert set(parts.train.tolist()).isdisjoint(parts.validation.tolist())
 
 
 def file_of(pixels: Pixels) -> bytes:
