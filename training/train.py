@@ -33,14 +33,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 
 from training.artefact import Artefact, compose, write_artefact
-from training.calibrate import calibrate, cross_fitted, probabilities
+from training.calibrate import Calibration, calibrate, cross_fitted, probabilities
 from training.data.errors import DataError
 from training.data.extract import extract
 from training.data.pictures import DataRefusedError, LabelledImages, Pixels, data_manifest, stacked
 from training.data.reviewed import learnable, read_reviewed, reviewed_share
 from training.data.split import Indices, divided
 from training.errors import ModelError
-from training.evaluation.costs import VEHICLE_SHARE, Costs, cheapest_threshold
+from training.evaluation.costs import VEHICLE_SHARE, CheapestThreshold, Costs, cheapest_threshold
 from training.evaluation.scores import figures
 from training.export import check_export, in_integers, logits_of, to_onnx, with_answers
 from training.features import Looks, look, plan
@@ -51,7 +51,7 @@ from training.network import DEFAULT_BACKBONE, Network, parameter_count
 from training.published import PACKAGE as PUBLISHED_WEIGHTS
 from training.published import PUBLISHED, RANDOM, PublishedWeightsMissingError, backbone, imagenet_rows
 from training.recipe import INTEGERS, SINGLE_PRECISION, Recipe, quick_recipe
-from training.session import BATCH, milliseconds_per_image, open_onnx, run_session
+from training.session import BATCH, Probabilities, milliseconds_per_image, open_onnx, run_session
 from vehiclevision.labels import LABELS
 
 # A rider sent the wrong way costs as much as ten looks by a person: an assumption, to be replaced by one's own figures.
@@ -107,12 +107,22 @@ class Learnt:
     seconds: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Measured:
     """What a set's held-out pictures were answered, as logits."""
 
+    name: str
     images: LabelledImages
     logits: Tensor
+
+
+@dataclass(frozen=True)
+class Decided:
+    """How logits become chances, the threshold that costs least, and the answers to each set's held-out pictures."""
+
+    calibration: Calibration
+    cheapest: CheapestThreshold
+    answers: Sequence[Probabilities]
 
 
 @dataclass(frozen=True)
@@ -213,48 +223,14 @@ def finish(learnt: Learnt, asked: Job) -> Finished:
     examples = _examples(asked.sets)
     difference = check_export(plain, network, examples[:CHECKED])
     graph = in_integers(plain, examples) if asked.recipe.weights == INTEGERS else plain
-    measured = {each.name: _measured(graph, each) for each in asked.sets if len(each.held_out)}
-    deciding = _deciding(measured)
-    all_logits = torch.cat([each.logits for each in deciding])
-    classes = torch.from_numpy(np.concatenate([each.images.classes for each in deciding]))
-    calibration = calibrate(all_logits, classes)
-    fitted = cross_fitted(all_logits, classes).numpy()
-    cheapest = cheapest_threshold(fitted, classes.numpy(), asked.costs)
-    threshold = cheapest.threshold if asked.threshold is None else asked.threshold
-    onnx = with_answers(graph, calibration)
-    # A set that calibrated is answered by the other half's numbers; the others by the model as it is.
-    answers = dict(zip([id(each) for each in deciding], np.split(fitted, _ends(deciding)), strict=True))
-    by_set = {
-        name: (each.images, answers.get(id(each), probabilities(each.logits, calibration).numpy()))
-        for name, each in measured.items()
-    }
-    together = [np.concatenate(parts) for parts in zip(*((a, i.classes) for i, a in by_set.values()), strict=True)]
-    metrics = {"validation": figures(together[0], together[1], threshold)}
-    if len(by_set) > 1:
-        metrics |= {f"validation {name}": figures(a, i.classes, threshold) for name, (i, a) in by_set.items()}
+    held_out = [_measured(graph, each) for each in asked.sets if len(each.held_out)]
+    decided = _decide(held_out, asked.costs)
+    threshold = decided.cheapest.threshold if asked.threshold is None else asked.threshold
+    onnx = with_answers(graph, decided.calibration)
+    metrics = _metrics(held_out, decided.answers, threshold)
     if asked.photos is not None:
         metrics["photos"] = _photo_figures(onnx, asked.photos, threshold)
-    facts = {
-        "data_hash": asked.data_hash(),
-        "data": [
-            {
-                "name": each.name,
-                "data_hash": each.images.data_hash(),
-                "learnt": len(each.learnt),
-                "left_out": list(each.left_out),
-                "held_out_hash": each.images.part(each.held_out).data_hash(),
-            }
-            for each in asked.sets
-        ],
-        "seed": asked.recipe.seed,
-        "backbone": asked.recipe.backbone,
-        "calibration": {**vars(calibration), "vehicle_share": VEHICLE_SHARE},
-        "metrics": metrics,
-        "costs": {name: value for name, value in cheapest.as_json().items() if name != "curve"},
-        "versions": _versions(asked.recipe),
-        "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": asked.command,
-    }
+    facts = _facts(asked, decided, metrics)
     artefact = compose(onnx, threshold, facts)
     record = {
         "model_version": artefact.version,
@@ -270,6 +246,31 @@ def finish(learnt: Learnt, asked: Job) -> Finished:
         "milliseconds_per_image": milliseconds_per_image(open_onnx(onnx)),
     }
     return Finished(artefact, record)
+
+
+def _facts(asked: Job, decided: "Decided", metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """What the manifest says of where a model comes from and how good it is."""
+    return {
+        "data_hash": asked.data_hash(),
+        "data": [
+            {
+                "name": each.name,
+                "data_hash": each.images.data_hash(),
+                "learnt": len(each.learnt),
+                "left_out": list(each.left_out),
+                "held_out_hash": each.images.part(each.held_out).data_hash(),
+            }
+            for each in asked.sets
+        ],
+        "seed": asked.recipe.seed,
+        "backbone": asked.recipe.backbone,
+        "calibration": {**vars(decided.calibration), "vehicle_share": VEHICLE_SHARE},
+        "metrics": metrics,
+        "costs": {name: value for name, value in decided.cheapest.as_json().items() if name != "curve"},
+        "versions": _versions(asked.recipe),
+        "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": asked.command,
+    }
 
 
 def write(finished: Finished, asked: Job, out: Path) -> None:
@@ -305,18 +306,32 @@ def _measured(graph: bytes, each: TrainingSet) -> Measured:
     if len(others) > MOST_MEASURED:
         others = others[np.linspace(0, len(others) - 1, MOST_MEASURED).astype(int)]
     part = each.images.part(np.concatenate([labels, others]))
-    return Measured(part, logits_of(graph, part.batches(BATCH)))
+    return Measured(each.name, part, logits_of(graph, part.batches(BATCH)))
 
 
-def _deciding(measured: Mapping[str, Measured]) -> list[Measured]:
-    """Photos of sources that were left out, where there are any: what confidences and threshold are to hold for."""
-    photos = [each for each in measured.values() if each.images.sources and any(each.images.sources)]
-    return photos or list(measured.values())
+def _decide(held_out: Sequence[Measured], costs: Costs) -> Decided:
+    """Confidences and threshold, on photos of sources that were left out where there are any.
+
+    They are what both are to hold for. What decided is answered by the other half's numbers, all else by the model's.
+    """
+    deciding = [each for each in held_out if any(each.images.sources)] or list(held_out)
+    logits = torch.cat([each.logits for each in deciding])
+    classes = torch.from_numpy(np.concatenate([each.images.classes for each in deciding]))
+    calibration, fitted = calibrate(logits, classes), cross_fitted(logits, classes).numpy()
+    own = iter(np.split(fitted, np.cumsum([len(each.images) for each in deciding])[:-1]))
+    answers = [next(own) if each in deciding else probabilities(each.logits, calibration).numpy() for each in held_out]
+    cheapest = cheapest_threshold(fitted, classes.numpy(), costs)
+    return Decided(calibration, cheapest, answers)
 
 
-def _ends(measured: Sequence[Measured]) -> list[int]:
-    ends: list[int] = np.cumsum([len(each.images) for each in measured])[:-1].tolist()
-    return ends
+def _metrics(held_out: Sequence[Measured], answers: Sequence[Probabilities], threshold: float) -> dict[str, Any]:
+    """The figures of all held-out pictures together and, where there are several sets, of each."""
+    classes = np.concatenate([each.images.classes for each in held_out])
+    metrics = {"validation": figures(np.concatenate(answers), classes, threshold)}
+    if len(held_out) > 1:
+        for each, own in zip(held_out, answers, strict=True):
+            metrics[f"validation {each.name}"] = figures(own, each.images.classes, threshold)
+    return metrics
 
 
 def _photo_figures(onnx: bytes, photos: LabelledImages, threshold: float) -> dict[str, Any]:
@@ -394,7 +409,7 @@ def parser() -> argparse.ArgumentParser:
 def job(options: argparse.Namespace, words: str) -> Job:
     """What the options ask for, with its data read and split."""
     costs = Costs(options.wrong_cost, options.review_cost)
-    sets = [_set(source, options.leave_out) for source in options.data]
+    sets = [_set(source, options.leave_out, taken=options.data[:number]) for number, source in enumerate(options.data)]
     if not any(bool((each.images.classes >= len(LABELS)).any()) for each in sets):
         print(
             "The data shows vehicles and nothing else: such a model is sure of anything. "
@@ -429,12 +444,14 @@ def job(options: argparse.Namespace, words: str) -> Job:
     return asked
 
 
-def _set(source: Path, left_out: Sequence[str]) -> TrainingSet:
-    """A set of pictures, divided into what is learnt from and what is measured."""
+def _set(source: Path, left_out: Sequence[str], taken: Sequence[Path]) -> TrainingSet:
+    """A set of pictures, divided into what is learnt from and what is measured, under a name that no other has."""
     images = extract(source)
     here = sorted(set(left_out) & set(images.sources))
     parts = divided(images, here)
-    return TrainingSet(source.name, images, parts.train, parts.validation, tuple(here))
+    alike = [each.name for each in taken].count(source.name)
+    name = f"{source.name} {alike + 1}" if alike else source.name
+    return TrainingSet(name, images, parts.train, parts.validation, tuple(here))
 
 
 def command(module: str, given: Sequence[str]) -> str:

@@ -124,7 +124,7 @@ def from_validation_part(
 ) -> Samples:
     """The validation part of the training data, which the model never saw; other data than it learnt from is refused.
 
-    So is another way to split it. Without a manifest, as of an endpoint that tells nothing, the data is taken at its word.
+    So is another way to split it. Without a manifest, as of an endpoint, the data is taken at its word.
     """
     images = extract(data)
     try:

@@ -12,8 +12,6 @@ from training.network import Network, create
 from training.published import RANDOM
 from training.recipe import Recipe
 
-# Of the EfficientNet family, and a third of the default's work.
-BACKBONE = "tf_mobilenetv3_small_minimal_100"
 STAGED = "tf_efficientnet_lite0"
 TINY = Recipe(
     backbone=STAGED, start=RANDOM, looks=1, looks_aimed_at=1, most_others=8, steps=4, batch=4, memory=0.5, threads=1
