@@ -34,7 +34,7 @@ def test_exactly_two_plain_members(tmp_path: Path) -> None:
     assert sorted(member.name for member in members) == ["manifest.json", "model.onnx"]
     assert all(member.isfile() and member.mtime == 0 and not member.uname for member in members)
     assert manifest["labels"] == ["bicycle", "motorcycle"]
-    assert (manifest["format"], manifest["input_shape"], manifest["input_dtype"]) == (1, [32, 32, 3], "uint8")
+    assert (manifest["format"], manifest["input_shape"], manifest["input_dtype"]) == (2, [224, 224, 3], "uint8")
     assert manifest["sha256"].startswith(manifest["version"])
 
 

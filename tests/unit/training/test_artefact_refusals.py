@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.unit.local import tiny_model
 from tests.unit.local.tiny_model import ONNX, manifest, packed, write_model
 from training import artefact
 from training.artefact import load_model
 from training.errors import ModelRefusedError
+from training.session import INPUT_SHAPE, gives_features, gives_maps
 
 
 def refusal(path: Path) -> str:
@@ -25,18 +27,18 @@ def test_a_sound_artefact_predicts_probabilities_for_a_batch(tmp_path: Path) -> 
     """A bright and a dark image get their own probabilities, in order."""
     found = load_model(write_model(tmp_path / "model.tar.gz"))
 
-    answers = found.predict(np.stack([np.full((32, 32, 3), 255, np.uint8), np.zeros((32, 32, 3), np.uint8)]))
+    answers = found.predict(np.stack([np.full(INPUT_SHAPE, 255, np.uint8), np.zeros(INPUT_SHAPE, np.uint8)]))
 
     assert answers.dtype == np.float32
     assert answers == pytest.approx(np.array([[0.95, 0.0], [0.0, 0.95]]))
     assert found.manifest.version == found.manifest.sha256[:12]
 
 
-@pytest.mark.parametrize("count", [0, 1, 7, 300])
+@pytest.mark.parametrize("count", [0, 1, 7, 40])
 def test_answers_do_not_depend_on_the_batch(tmp_path: Path, count: int) -> None:
     """Any number of images, none included, is answered in order, however they are divided."""
     found = load_model(write_model(tmp_path / "model.tar.gz"))
-    images = np.random.default_rng(1).integers(0, 256, (count, 32, 32, 3), np.uint8)
+    images = np.random.default_rng(1).integers(0, 256, (count, *INPUT_SHAPE), np.uint8)
 
     answers = found.predict(images, batch=3)
 
@@ -47,7 +49,7 @@ def test_answers_do_not_depend_on_the_batch(tmp_path: Path, count: int) -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("format", 2),
+        ("format", 3),
         ("format", True),
         ("labels", ["motorcycle", "bicycle"]),
         ("labels", None),
@@ -69,6 +71,21 @@ def test_a_manifest_that_does_not_fit_this_release_is_refused(tmp_path: Path, fi
     message = refusal(path)
 
     assert field in message
+
+
+def test_a_model_of_an_earlier_release_is_refused_by_name(tmp_path: Path) -> None:
+    """What looked at 32 x 32 pixels would misread every picture of today: it is said what it is."""
+    path = write_model(tmp_path / "model.tar.gz", format=1, input_shape=[32, 32, 3])
+
+    assert "earlier release, which looked at 32 x 32 pixels" in refusal(path)
+
+
+@pytest.mark.parametrize("name", ["ONNX", "ONNX_WITH_MAP"])
+def test_a_model_may_say_where_it_looked(tmp_path: Path, name: str) -> None:
+    """Features and map are welcome, and so is a model without them."""
+    model = load_model(write_model(tmp_path / "model.tar.gz", onnx=getattr(tiny_model, name)))
+
+    assert gives_maps(model.session) == gives_features(model.session) == (name == "ONNX_WITH_MAP")
 
 
 def test_a_network_other_than_the_described_one_is_refused(tmp_path: Path) -> None:

@@ -40,9 +40,9 @@ def test_the_endpoint_takes_it(root: Path) -> None:
     model = load_model(path)
 
     assert model.manifest.sha256.startswith(model.manifest.version)
-    assert path.stat().st_size <= 2_000_000
-    # A millisecond on a free core, and ample room for one that is not free.
-    assert milliseconds_per_image(model.session) < 20
+    assert path.stat().st_size <= 12_000_000
+    # Ten milliseconds on a free core, and ample room for one that is not free.
+    assert milliseconds_per_image(model.session) < 100
 
 
 def test_the_card_describes_this_model(root: Path, metrics: dict[str, dict[str, Any]]) -> None:
@@ -67,7 +67,7 @@ def test_the_card_describes_this_model(root: Path, metrics: dict[str, dict[str, 
         f"{manifest.threshold}",
     )
 
-    assert set(metrics) == {"validation", "photos"}
+    assert set(metrics) == {"validation", "validation cifar-100-binary", "validation photos_learn", "photos"}
     assert [fact for fact in (*facts, *counts, *labels) if fact not in card] == []
 
 
