@@ -83,6 +83,7 @@ def look(
     identity = json.dumps([images.data_hash(), recipe.as_json(), keep, [(each.picture, each.number) for each in looks]])
     store = _Store.opened(folder, identity, network, images, len(looks), keep=keep)
     network.eval()
+    listener(store.done, len(looks))
     with torch.inference_mode(), ThreadPoolExecutor(1) as beside:
         for start, pictures in _ahead(beside, images, looks, recipe.seed, store.done):
             shown = torch.from_numpy(pictures).to(device_of(network))

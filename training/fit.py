@@ -76,6 +76,7 @@ def fit(
     draws = _Draws(sets, shares, recipe)
     started = saved = time.monotonic()
     before = run.seconds
+    listener(run.step, recipe.steps)
     with _stop_asked() as stop:
         while run.step < recipe.steps and not stop.asked:
             loss = _step(run, draws, imagenet, recipe)

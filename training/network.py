@@ -96,7 +96,9 @@ class Network(nn.Module):  # type: ignore[misc, unused-ignore]
         super().__init__()
         self.front = Front(backbone)
         self.late = Late(backbone)
-        self.head = nn.Linear(int(backbone.num_features), ANSWERS)  # type: ignore[arg-type, unused-ignore]
+        # Some networks have layers of their own between the last maps and the head.
+        width = getattr(backbone, "head_hidden_size", None) or backbone.num_features
+        self.head = nn.Linear(int(width), ANSWERS)  # type: ignore[arg-type, unused-ignore]
 
     def forward(self, pictures: Tensor) -> Tensor:
         """From uint8 pictures [n, side, side, 3]."""

@@ -14,7 +14,7 @@ from training.artefact import DEFAULT_MODEL, Model, load_model
 from training.session import gives_features
 
 # The part of its training data that the baseline is made from: what is counted here, the model never learnt from.
-MADE_FROM = "validation cifar-100-binary"
+MADE_FROM = "validation photos_learn"
 
 
 @pytest.fixture(scope="module")
