@@ -152,18 +152,3 @@ def canonical(
         refused,
         tuple(sources[index] for index in order) if sources else (),
     )
-
-
-def combined(parts: Sequence[LabelledImages]) -> LabelledImages:
-    """Several sets of pictures as one; classes of the same name are joined, each picture keeps its source."""
-    names = sorted({name for part in parts for name in part.class_names})
-    numbers = [[names.index(part.class_names[number]) for number in part.classes] for part in parts]
-    sources = [source for part in parts for source in part.sources or ("",) * len(part)]
-    return canonical(
-        [file for part in parts for file in part.files],
-        np.array([number for several in numbers for number in several], dtype=np.int64),
-        names,
-        " + ".join(part.layout for part in parts),
-        tuple(refused for part in parts for refused in part.refused),
-        sources=sources if any(sources) else (),
-    )

@@ -13,11 +13,10 @@ import pytest
 from PIL import Image
 
 from tests.unit.training.archives import accepted, binary_records, member, members, write_archive
-from tests.unit.training.conftest import draw_picture
 from training.data.cifar100 import CLASS_NAMES, FOLDER, OFFICIAL
 from training.data.errors import DataRefusedError
 from training.data.extract import extract
-from training.data.pictures import SIDE, LabelledImages, combined, decoded, is_normalised
+from training.data.pictures import SIDE, LabelledImages, decoded, is_normalised
 from vehiclevision.image_gate import MAX_JPEG_BYTES, encode, normalise
 from vehiclevision.labels import LABELS
 
@@ -124,25 +123,6 @@ def test_file_names_tell_the_source(two_pictures: Path) -> None:
 
     assert images.sources == ("oi_vehicles", "")
     assert images.part(np.array([1])).sources == ("",)
-
-
-def test_several_sets_of_pictures_become_one(drawn: LabelledImages, two_pictures: Path) -> None:
-    """Classes of one name are joined, those of the other sets are kept, and the order of the sets does not matter."""
-    (two_pictures / "bicycle" / "good.png").rename(two_pictures / "bicycle" / "web__good.png")
-    (two_pictures / "unicorn").mkdir()
-    draw_picture("bicycle", 99).save(two_pictures / "unicorn" / "web__one.png")
-    (two_pictures / "unicorn" / "broken.png").write_bytes(b"no picture")
-    photos = extract(two_pictures)
-
-    images = combined([drawn, photos])
-
-    assert images.class_names == (*LABELS, "house", "tree", "unicorn")
-    assert images.counts() == {"bicycle": 61, "motorcycle": 61, "house": 60, "tree": 60, "unicorn": 1}
-    assert sorted(images.sources) == [""] * 241 + ["web"] * 2
-    assert images.refused == photos.refused
-    assert images.layout == "folder-per-class + folder-per-class"
-    assert images.data_hash() == combined([photos, drawn]).data_hash()
-    assert combined([drawn]).data_hash() == drawn.data_hash()
 
 
 def test_only_the_official_archive_is_read(tmp_path: Path, drawn_folder: Path) -> None:
