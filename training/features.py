@@ -18,7 +18,7 @@ import torch
 from training.augment import changed, changes
 from training.data.pictures import Classes, LabelledImages, Pixels, decoded
 from training.data.split import Indices
-from training.network import Network, device_of, pooled
+from training.network import ANSWERS, Network, device_of, pooled
 from training.recipe import Recipe
 from vehiclevision.labels import LABELS
 
@@ -53,7 +53,7 @@ def plan(images: LabelledImages, learnt: Indices, recipe: Recipe) -> list[Look]:
     draw = np.random.default_rng(recipe.seed)
     looks: list[Look] = []
     classes = np.minimum(images.classes[learnt], len(LABELS))
-    for answer in range(len(LABELS) + 1):
+    for answer in range(ANSWERS):
         chosen = learnt[classes == answer]
         if answer == len(LABELS) and len(chosen) > recipe.most_others:
             chosen = np.sort(draw.permutation(chosen)[: recipe.most_others])

@@ -64,7 +64,7 @@ def _from_class_folders(source: Path, listener: Listener) -> LabelledImages:
         else:
             pictures.append(outcome)
             numbers.append(number)
-            sources.append(_source_of(file.name))
+            sources.append(_printable(source_of(file.name)))
         listener(done, len(files))
     if not pictures:
         raise DataRefusedError(f"{source} holds no pictures. Put them into one folder per class.")
@@ -72,9 +72,10 @@ def _from_class_folders(source: Path, listener: Listener) -> LabelledImages:
     return canonical(pictures, np.array(numbers), class_names, "folder-per-class", tuple(refused), sources=known)
 
 
-def _source_of(file_name: str) -> str:
-    source, ends, _ = file_name.partition(SOURCE_ENDS)
-    return _printable(source) if ends else ""
+def source_of(file_name: str) -> str:
+    """The part of a file's name that says where it comes from; nothing where no part does."""
+    source, ends, _ = file_name.rpartition("/")[2].partition(SOURCE_ENDS)
+    return source if ends else ""
 
 
 def check_class_name(name: str) -> str:

@@ -14,7 +14,6 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image
 
-from training.data.extract import SOURCE_ENDS
 from training.evaluation.scores import Flags, Judged, shares
 from vehiclevision.image_gate import NormalisedImage
 
@@ -77,12 +76,6 @@ KINDS: Final = (
     Kind("elongated", "one side at least 1.8 times the other", _elongated),
     Kind("grey", "hardly any colour anywhere", lambda seen: seen.colour <= 0.05),
 )
-
-
-def source_of(file_name: str) -> str:
-    """The part of a file's name that says where it comes from; nothing where no part does."""
-    source, ends, _ = file_name.rpartition("/")[2].partition(SOURCE_ENDS)
-    return source if ends else ""
 
 
 def kinds(judged: Judged, seen: Sequence[Looks], sources: Sequence[str], threshold: float) -> dict[str, Any]:

@@ -11,13 +11,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from training.data.extract import extract
+from training.data.extract import extract, source_of
 from training.data.pictures import Classes, LabelledImages, Refused, content_hash
 from training.data.split import HeldOutDiffersError, parts_of_model, split
 from training.data.threads import THREADS, Listener, in_threads
 from training.errors import EvaluationRefusedError
 from training.evaluation.degrade import degraded
-from training.evaluation.kinds import Looks, looks, source_of
+from training.evaluation.kinds import Looks, looks
 from vehiclevision.errors import InvalidImageError
 from vehiclevision.image_gate import Limits, normalise
 from vehiclevision.labels import LABELS

@@ -5,7 +5,8 @@ import pytest
 from PIL import Image, ImageFilter
 
 from tests.unit.pictures import encoded, quarters
-from training.evaluation.kinds import LEAST, MAX_SOURCES, Looks, kinds, looks, source_of
+from training.data.extract import source_of
+from training.evaluation.kinds import LEAST, MAX_SOURCES, Looks, kinds, looks
 from training.evaluation.scores import Judged
 from vehiclevision.image_gate import normalise
 
