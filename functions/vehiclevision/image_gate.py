@@ -14,8 +14,10 @@ from PIL import Image, ImageFilter, ImageStat
 from vehiclevision.errors import InvalidImageError, Reason
 from vehiclevision.labels import MODEL_INPUT_SIDE
 
+# Every picture is first made at most this large: twice the model's side and more, so that squashing never blurs it.
+WORKING_SIDE: Final = 512
 # Measurements are taken on a picture of about this size, so that they compare between a thumbnail and a 16 MP photo.
-WORKING_SIDE: Final = 256
+MEASURED_SIDE: Final = 256
 
 # 64 KiB in base64. At the first quality an ordinary photo takes about 20 KB; the others are for what is mostly noise.
 MAX_JPEG_BYTES: Final = 48 * 1024
@@ -227,6 +229,7 @@ def _flatten(image: Image.Image) -> Image.Image:
 def _light(working: Image.Image) -> tuple[float, float, float]:
     """Brightness, contrast and sharpness: mean and spread of the grey levels, spread of their Laplacian."""
     grey = working.convert("L")
+    grey.thumbnail((MEASURED_SIDE, MEASURED_SIDE), Image.Resampling.BICUBIC)
     inner = (1, 1, grey.width - 1, grey.height - 1)  # Pillow leaves the outermost pixels unfiltered
     levels, edges = ImageStat.Stat(grey), ImageStat.Stat(grey.filter(_LAPLACIAN).crop(inner))
     return round(levels.mean[0] / 255, 4), round(levels.stddev[0] / 255, 4), round(edges.stddev[0] / 255, 4)
