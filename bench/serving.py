@@ -31,10 +31,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from lifecycle.entry import unpack
 from local import processes
 from local.container import PREDICTING_THREADS
 from training.artefact import DEFAULT_MODEL
-from training.sagemaker.entry import unpack
 from vehiclevision.image_gate import normalise
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -7,11 +7,11 @@ from botocore import exceptions as botocore
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.errors import FAILURE, CommandError
+from lifecycle.errors import SageMakerStepError
 from local.errors import LocalAwsError
 from monitoring.errors import MonitoringError
 from training.data.errors import DataError
 from training.errors import ModelError
-from training.sagemaker.errors import SageMakerStepError
 
 _EXPIRED: Final = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
 _UNKNOWN_CREDENTIALS: Final = frozenset(

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from lifecycle import foundation
+from lifecycle.place import Aws, Place, send
 from local import deploy
 from local.place import REGION
 from local.sagemaker_control.names import ACCOUNT
-from training.sagemaker import foundation
-from training.sagemaker.place import Aws, Place, send
 
 PLACE = Place(deploy.VEHICLEVISION.stack, ACCOUNT, REGION)
 

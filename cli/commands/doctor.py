@@ -18,11 +18,11 @@ from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 from cli import target as targets
 from cli.display import notes, output, print_json, printable
 from cli.explanations import explain
+from lifecycle import jobs
+from lifecycle.endpoint import DEFAULT_INSTANCE
+from lifecycle.images import BUILTIN, OWN
 from local import stack as local_stack
 from local.place import CHECKOUT
-from training.sagemaker import jobs
-from training.sagemaker.endpoint import DEFAULT_INSTANCE
-from training.sagemaker.images import BUILTIN, OWN
 
 OK: Final = "ok"
 WARNING: Final = "warning"

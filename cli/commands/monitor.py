@@ -19,6 +19,8 @@ from cli.commands import sagemaker
 from cli.display import command, notes, output, print_json, printable
 from cli.errors import USAGE, CommandError
 from cli.target import Target, state_directory
+from lifecycle import foundation
+from lifecycle.place import Aws
 from local import deploy as local_deploy
 from local import sagemaker as local_sagemaker
 from local import stack as local_stack
@@ -27,10 +29,8 @@ from monitoring.drift import baseline as baselines
 from monitoring.drift.baseline import Baseline
 from monitoring.errors import BaselineError
 from monitoring.model_monitor import schedule
-from monitoring.retraining import parameters as retraining
+from retraining import parameters as retraining
 from training.artefact import DEFAULT_MODEL
-from training.sagemaker import foundation
-from training.sagemaker.place import Aws
 
 SUCCESS: Final = 0
 DEFAULT_BASELINE: Final = DEFAULT_MODEL.with_name("baseline.json")

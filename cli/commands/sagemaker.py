@@ -1,4 +1,4 @@
-"""The `sagemaker` commands: what they ask, tell and print; the work is done by training.sagemaker."""
+"""The `sagemaker` commands: what they ask, tell and print; the work is done by lifecycle."""
 
 import json
 import sys
@@ -13,10 +13,8 @@ from cli import target as targets
 from cli.display import command, notes, output, print_json, printable
 from cli.errors import FAILURE, INTERRUPTED, USAGE, CommandError
 from cli.target import Target
-from training.data.load import DEFAULT_PREFIX
-from training.data.manifest import read_manifest
-from training.sagemaker import deploy as deploying
-from training.sagemaker import (
+from lifecycle import deploy as deploying
+from lifecycle import (
     endpoint,
     foundation,
     images,
@@ -28,12 +26,14 @@ from training.sagemaker import (
     source,
     teardown,
 )
-from training.sagemaker.endpoint import Hosting
-from training.sagemaker.errors import NothingFoundError
-from training.sagemaker.images import BUILTIN, OWN
-from training.sagemaker.jobs import Data, Training
-from training.sagemaker.place import Aws, Place, Request
-from training.sagemaker.registry import Version
+from lifecycle.endpoint import Hosting
+from lifecycle.errors import NothingFoundError
+from lifecycle.images import BUILTIN, OWN
+from lifecycle.jobs import Data, Training
+from lifecycle.place import Aws, Place, Request
+from lifecycle.registry import Version
+from training.data.load import DEFAULT_PREFIX
+from training.data.manifest import read_manifest
 
 SUCCESS: Final = 0
 JOBS_SHOWN: Final = 10

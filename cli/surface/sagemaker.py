@@ -233,7 +233,7 @@ def sagemaker_deploy(
 ) -> int:
     """Put an approved version behind the endpoint."""
     from cli.commands import sagemaker as commands
-    from training.sagemaker.endpoint import Hosting, Serverless
+    from lifecycle.endpoint import Hosting, Serverless
 
     if latest and number is not None:
         raise CommandError("--latest and --version exclude each other.", "Give one of them.", USAGE)

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lifecycle import endpoint
+from lifecycle.place import Place
 from local.place import REGION
 from local.sagemaker import DEFAULT_ENDPOINTS, endpoints_file
 from local.sagemaker_control import deployment, endpoint_configs, endpoints, models
 from local.sagemaker_control.names import ACCOUNT, ENDPOINT, ENDPOINT_CONFIG, MODEL, key
 from local.sagemaker_control.serving import SHIPPED_URL, adopted
 from local.sagemaker_control.store import Record, Store
-from training.sagemaker import endpoint
-from training.sagemaker.place import Place
 
 VARIANT = "AllTraffic"
 INSTANCE_TYPE = "ml.m5.xlarge"

@@ -11,7 +11,10 @@ from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 Json = dict[str, Any]
 
 _KINDS = frozenset({".py", ".txt", ".in", ".json", ".yaml", ".yml", ".toml", ".md", ".html", ".js"})
-_ROOMS = ("functions", "statemachine", "events", "training", "monitoring", "console", "local", "cli", "requirements")
+_ROOMS = (
+    "functions", "statemachine", "events", "training", "lifecycle", "monitoring", "retraining", "console", "local",
+    "cli", "requirements",
+)  # fmt: skip
 _FOLDERS = (*_ROOMS, "tests/unit", "docs/runbooks", ".github/workflows")
 _PAGES = ("template.yaml", "dashboard.yaml", "samconfig.toml", "pyproject.toml")
 _LEFT_OUT = frozenset({"__pycache__", ".aws-sam"})

@@ -161,7 +161,7 @@ def test_substitutions_fit(retraining: Project) -> None:
 
 def test_the_functions_have_all_that_they_read(retraining: Project) -> None:
     """Each variable that the settings read is given to both functions, and nothing besides."""
-    text = retraining.files["monitoring/retraining/settings.py"]
+    text = retraining.files["retraining/settings.py"]
     read = set(re.findall(r'environment\["(\w+)"\]', text)) - {"AWS_REGION"}
 
     for name in ("StageDataFunction", "RegisterChallengerFunction"):

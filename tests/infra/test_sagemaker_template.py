@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from lifecycle import foundation
+from lifecycle.place import Place
 from tests.infra.project import parse_yaml
-from training.sagemaker import foundation
-from training.sagemaker.place import Place
 
 # The only actions that AWS gives no resource to name, or whose resource is AWS's own account.
 UNNAMED = {"cloudwatch:PutMetricData", "ecr:GetAuthorizationToken"}

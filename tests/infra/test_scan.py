@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from lifecycle import foundation
 from tests.infra import suppressions
 from tests.infra.project import Json, parse_yaml
-from training.sagemaker import foundation
 
 # checkov exits with 0 when it could not read a file; a scan that saw less than this saw nothing.
 FEWEST_PASSED = 60

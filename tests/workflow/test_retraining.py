@@ -24,13 +24,13 @@ from cli.commands import review
 from cli.main import main
 from cli.results import ResultsTable
 from cli.target import local_target
+from lifecycle import source
+from lifecycle.place import Aws, Place
 from local import deploy, stack
 from monitoring import labels
-from monitoring.retraining import parameters
 from monitoring.review import decide
+from retraining import parameters
 from tests.unit.local.tiny_model import ONNX, manifest, packed
-from training.sagemaker import source
-from training.sagemaker.place import Aws, Place
 
 HERE = Path(__file__).parent
 CLASSES = ("bicycle", "motorcycle", "house")

@@ -5,8 +5,8 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from monitoring.retraining.registering import register
-from monitoring.retraining.settings import Settings, connected
+from retraining.registering import register
+from retraining.settings import Settings, connected
 
 logger = Logger()
 settings = Settings.from_environment(os.environ)

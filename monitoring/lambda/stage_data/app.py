@@ -6,8 +6,8 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from monitoring.retraining.settings import Settings, connected
-from monitoring.retraining.staging import Trigger, stage
+from retraining.settings import Settings, connected
+from retraining.staging import Trigger, stage
 
 logger = Logger()
 settings = Settings.from_environment(os.environ)

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from tests.infra.project import Project, parse_yaml
 
 _ENTRY_POINTS = frozenset({"serialize_image", "classify_image", "filter_inferences"})
-_ROOMS = frozenset({"training", "monitoring", "console", "local", "cli", "tests", "bench"})
+_ROOMS = frozenset({"training", "lifecycle", "monitoring", "retraining", "console", "local", "cli", "tests", "bench"})
 _LOCAL = re.compile(r"AWS_ENDPOINT_URL|endpoint_url|ministack|localstack|127\.0\.0\.1|localhost", re.IGNORECASE)
-_PRODUCT = ("functions/", "statemachine/", "training/", "monitoring/", "console/", "events/")
+_PRODUCT = (
+    "functions/", "statemachine/", "training/", "lifecycle/", "monitoring/", "retraining/", "console/", "events/",
+)  # fmt: skip
 _PINNED = re.compile(r"^[\w.-]+/[\w./-]+@[0-9a-f]{40}$")
 
 # What `vehiclevision` and the runbooks read from a deployed stack.
@@ -37,7 +39,7 @@ def imports_run_one_way(project: Project) -> list[str]:
     for path, text in project.under("functions/", ".py"):
         forbidden = _ROOMS | _ENTRY_POINTS
         complaints += [f"{path} imports {name}" for name in sorted(set(_imports(text)) & forbidden)]
-    for room in ("training", "monitoring", "console"):
+    for room in ("training", "lifecycle", "monitoring", "retraining", "console"):
         for path, text in project.under(f"{room}/", ".py"):
             forbidden = _ENTRY_POINTS | {"local", "cli", "tests", "bench"}
             complaints += [f"{path} imports {name}" for name in sorted(set(_imports(text)) & forbidden)]
@@ -103,7 +105,7 @@ def outputs_that_are_read_exist(project: Project) -> list[str]:
     """Each output that the command, the local AWS or a runbook reads is one of the template."""
     asked = {
         name
-        for room in ("cli/", "local/", "training/", "console/")
+        for room in ("cli/", "local/", "training/", "lifecycle/", "console/")
         for _, text in project.under(room, ".py")
         for name in re.findall(r"""\.outputs?(?:\[|\.get\(|\()["'](\w+)["']""", text)
     }

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from lifecycle.place import Place
 from monitoring.errors import RetrainingError
-from monitoring.retraining import gates
-from monitoring.retraining.gates import Counts, Past, held_back
-from monitoring.retraining.settings import Settings
-from training.sagemaker.place import Place
+from retraining import gates
+from retraining.gates import Counts, Past, held_back
+from retraining.settings import Settings
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 SETTINGS = Settings(

@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
+from lifecycle import foundation, registry
+from lifecycle.place import OWNER_TAG, Aws, Place
 from monitoring import labels
 from monitoring.errors import RetrainingError
-from monitoring.retraining import gates, registering, staging
-from monitoring.retraining.settings import Settings
-from monitoring.retraining.staging import Trigger
+from retraining import gates, registering, staging
+from retraining.settings import Settings
+from retraining.staging import Trigger
+from tests.unit.lifecycle import steps
+from tests.unit.lifecycle.fake_aws import ACCOUNT, NOW, REGION, FakeAws
 from tests.unit.monitoring.test_retraining_gates import SETTINGS
-from tests.unit.sagemaker import steps
-from tests.unit.sagemaker.fake_aws import ACCOUNT, NOW, REGION, FakeAws
-from training.sagemaker import foundation, registry
-from training.sagemaker.place import OWNER_TAG, Aws, Place
 
 MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:vehiclevision-monitoring-retrain-model"
 TRIGGER = Trigger(f"arn:aws:states:{REGION}:{ACCOUNT}:execution:retrain:one", MACHINE, NOW + timedelta(hours=1))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from monitoring.retraining import staging
+from retraining import staging
 from tests.unit.local.tiny_model import ONNX, write_model
 from training import compare
 from training.artefact import load_model

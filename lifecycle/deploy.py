@@ -1,0 +1,238 @@
+"""Put an approved version behind the endpoint, without a gap; take it back when it fails.
+
+Every step looks first at what is there. So a run that was interrupted goes on with what is missing.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from lifecycle import endpoint, registry
+from lifecycle.endpoint import Hosting, Names, Serverless
+from lifecycle.errors import NothingFoundError, RolledBackError, SageMakerStepError
+from lifecycle.place import OWNER_TAG, VARIANT, Aws, Request, code_of, send
+from lifecycle.registry import Version, tags_of
+
+POLL_SECONDS: Final = 3.0
+IN_SERVICE: Final = "InService"
+FAILED: Final = "Failed"
+# The endpoint does something, and says what came of it when it is done.
+BUSY: Final = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
+OK: Final = "OK"
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What answers now."""
+
+    endpoint: str
+    config: str
+    version: int
+    threshold: float | None
+    changed: bool
+
+
+@dataclass(frozen=True)
+class State:
+    """What of a deployment is there before it begins."""
+
+    endpoint: Mapping[str, Any] | None
+    live: Mapping[str, Any] | None
+    alarms: tuple[str, ...]
+    ringing: tuple[str, ...]
+
+
+def look(aws: Aws, application_alarm: str) -> State:
+    """The endpoint, its configuration, and the alarms that may watch an update: those that are quiet now."""
+    # After whatever an interrupted run began.
+    found = await_endpoint(aws)
+    live = None
+    if found is not None and "EndpointConfigName" in found:
+        live = registry.found_or_none(aws, "describe_endpoint_config", EndpointConfigName=found["EndpointConfigName"])
+    wanted = [aws.place.alarm(what) for what in endpoint.ALARMS]
+    states = alarm_states(aws, [*wanted, application_alarm])
+    # One that does not exist yet is made before the update; the application's may not exist at all.
+    quiet = [name for name in (*wanted, application_alarm) if states.get(name, OK if name in wanted else "") != "ALARM"]
+    watching = tuple(name for name in quiet if name in wanted or name in states)
+    return State(found, live, watching, tuple(name for name, state in states.items() if state == "ALARM"))
+
+
+def plan(aws: Aws, version: Version, hosting: Hosting, state: State) -> list[Request]:
+    """Everything that a deployment sends, in its order, less what is there."""
+    place, found = aws.place, endpoint.names(aws.place, version, hosting)
+    requests: list[Request] = []
+    if registry.found_or_none(aws, "describe_model", ModelName=found.model) is None:
+        requests.append(endpoint.model_request(place, version, found.model))
+    if registry.found_or_none(aws, "describe_endpoint_config", EndpointConfigName=found.config) is None:
+        requests.append(endpoint.config_request(place, found, hosting))
+    requests += endpoint.log_requests(place) if not _log_group_exists(aws) else endpoint.log_requests(place)[1:]
+    requests += endpoint.alarm_requests(place)
+    requests += _endpoint_requests(aws, found, hosting, state)
+    return [*requests, *endpoint.scaling_requests(place, hosting)]
+
+
+def _endpoint_requests(aws: Aws, found: Names, hosting: Hosting, state: State) -> Iterator[Request]:
+    place, now = aws.place, state.endpoint
+    if now is None:
+        yield endpoint.endpoint_request(place, found.config)
+    elif now["EndpointStatus"] == FAILED:
+        # A failed creation takes no update.
+        yield Request("sagemaker", "delete_endpoint", {"EndpointName": place.endpoint})
+        yield endpoint.endpoint_request(place, found.config)
+    elif now["EndpointConfigName"] != found.config:
+        # An endpoint that was there before us becomes ours, so that teardown finds it.
+        if OWNER_TAG not in tags_of(aws, now["EndpointArn"]):
+            yield Request("sagemaker", "add_tags", {"ResourceArn": now["EndpointArn"], "Tags": place.tags})
+        if _variant(state).get("InstanceType") not in (None, hosting.instance_type) or hosting.serverless is not None:
+            yield endpoint.unscaling_request(place)
+        yield endpoint.update_request(place, found.config, hosting, state.alarms)
+
+
+def deploy(
+    aws: Aws,
+    version: Version,
+    hosting: Hosting,
+    state: State,
+    *,
+    scaling: bool = True,
+) -> Deployed:
+    """Carry the plan out and wait until the endpoint serves the version; RolledBackError if SageMaker took it back."""
+    endpoint.check(version, hosting)
+    _check_kind(hosting, state)
+    wanted = endpoint.names(aws.place, version, hosting)
+    changed = state.endpoint is None or state.endpoint.get("EndpointConfigName") != wanted.config
+    for request in plan(aws, version, hosting, state):
+        if request.service == "application-autoscaling":
+            if scaling:
+                _scale(aws, request)
+            continue
+        if request.service == "sagemaker":
+            aws.tell(_words(request, aws))
+        send(aws, request)
+        if request.operation == "delete_endpoint":
+            await_endpoint(aws)
+        elif request.operation in ("create_endpoint", "update_endpoint"):
+            _await_version(aws, version, wanted)
+    return Deployed(aws.place.endpoint, wanted.config, version.number, version.threshold, changed)
+
+
+def _scale(aws: Aws, request: Request) -> None:
+    try:
+        send(aws, request)
+    except ClientError as error:
+        # Nothing to take away is as good as taken away.
+        if request.operation != "deregister_scalable_target" or code_of(error) != "ObjectNotFoundException":
+            raise
+
+
+def _await_version(aws: Aws, version: Version, wanted: Names) -> None:
+    found = await_endpoint(aws)
+    if found is not None and found["EndpointStatus"] == IN_SERVICE and found["EndpointConfigName"] == wanted.config:
+        return
+    reason = " ".join(str((found or {}).get("FailureReason", "")).split())[:400]
+    if found is not None and found["EndpointStatus"] == IN_SERVICE:
+        send(
+            aws, registry.approval_request(version, registry.REJECTED, f"Rolled back: {reason or 'an alarm went off'}")
+        )
+        raise RolledBackError(
+            f"SageMaker took version {version.number} back; the one before still answers. {reason}".rstrip(),
+            f"It is marked as {registry.REJECTED}. Look at {aws.place.endpoint_log_group} before you approve it again.",
+        )
+    status = "gone" if found is None else found["EndpointStatus"]
+    raise SageMakerStepError(
+        f"The endpoint {aws.place.endpoint} is {status}. {reason}".rstrip(),
+        f"Its log is {aws.place.endpoint_log_group}. Run the same command again, or: vehiclevision sagemaker teardown",
+    )
+
+
+def await_endpoint(aws: Aws) -> dict[str, Any] | None:
+    """The endpoint once it is at rest; None when there is none."""
+    said = ""
+    while True:
+        found: dict[str, Any] | None = registry.found_or_none(aws, "describe_endpoint", EndpointName=aws.place.endpoint)
+        if found is None or found["EndpointStatus"] not in BUSY:
+            return found
+        if found["EndpointStatus"] != said:
+            said = found["EndpointStatus"]
+            aws.tell(f"{aws.place.endpoint}: {said}")
+        aws.sleep(POLL_SECONDS)
+
+
+def live_version(aws: Aws, found: list[Version], state: State) -> Version:
+    """The registered version that answers now."""
+    if state.live is None:
+        raise NothingFoundError(
+            f"There is no endpoint {aws.place.endpoint}.", "Deploy one with: vehiclevision sagemaker deploy --latest"
+        )
+    model = registry.found_or_none(aws, "describe_model", ModelName=_variant(state)["ModelName"])
+    arn = (model or {}).get("PrimaryContainer", {}).get("ModelPackageName")
+    for version in found:
+        if version.arn == arn:
+            return version
+    raise NothingFoundError(
+        f"What the endpoint {aws.place.endpoint} serves is no registered version.",
+        "Deploy one with: vehiclevision sagemaker deploy --latest",
+    )
+
+
+def hosting_of(aws: Aws, state: State) -> Hosting:
+    """How the endpoint is served now, so that a rollback changes nothing but the version."""
+    variant, captured = _variant(state), (state.live or {}).get("DataCaptureConfig", {})
+    percent = captured.get("InitialSamplingPercentage", 100) if captured.get("EnableCapture", True) else 0
+    if "ServerlessConfig" in variant:
+        given = variant["ServerlessConfig"]
+        return Hosting(serverless=Serverless(given["MemorySizeInMB"], given["MaxConcurrency"]))
+    least = int(variant["InitialInstanceCount"])
+    return Hosting(variant["InstanceType"], least, _most_instances(aws, least), percent)
+
+
+def _most_instances(aws: Aws, least: int) -> int:
+    try:
+        targets = aws.client("application-autoscaling").describe_scalable_targets(
+            ServiceNamespace="sagemaker", ResourceIds=[aws.place.scaled]
+        )["ScalableTargets"]
+    except ClientError:
+        # Without the right to look, scaling stays as it is when no more than the least is asked for.
+        return least
+    return max([least, *(int(target["MaxCapacity"]) for target in targets)])
+
+
+def alarm_states(aws: Aws, names: list[str]) -> dict[str, str]:
+    """The state of each of these alarms that exists."""
+    answer = aws.client("cloudwatch").describe_alarms(AlarmNames=names)
+    return {alarm["AlarmName"]: alarm.get("StateValue", OK) for alarm in answer.get("MetricAlarms", [])}
+
+
+def _variant(state: State) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = next(
+        (each for each in (state.live or {}).get("ProductionVariants", []) if each["VariantName"] == VARIANT), {}
+    )
+    return found
+
+
+def _check_kind(hosting: Hosting, state: State) -> None:
+    if hosting.serverless is not None and state.live is not None and "ServerlessConfig" not in _variant(state):
+        raise SageMakerStepError(
+            "AWS turns no endpoint with instances into a serverless one.",
+            "Take it away first, which makes a gap: vehiclevision sagemaker teardown --endpoint-only",
+        )
+
+
+def _log_group_exists(aws: Aws) -> bool:
+    name = aws.place.endpoint_log_group
+    groups = aws.client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+    return any(group["logGroupName"] == name for group in groups)
+
+
+def _words(request: Request, aws: Aws) -> str:
+    what = {
+        "create_model": "Making the model",
+        "create_endpoint_config": "Making the endpoint's configuration",
+        "create_endpoint": f"Making the endpoint {aws.place.endpoint}: five minutes",
+        "update_endpoint": f"Moving the endpoint {aws.place.endpoint} to the new version, watched by its alarms",
+        "add_tags": f"Marking the endpoint {aws.place.endpoint} as ours",
+        "delete_endpoint": f"Taking away the endpoint {aws.place.endpoint}, which has failed",
+    }
+    return what[request.operation]

@@ -1,0 +1,125 @@
+"""Bucket, roles and image repository: a CloudFormation stack of our own, made when a step first needs it."""
+
+from pathlib import Path
+from typing import Any, Final
+
+from botocore.exceptions import ClientError, WaiterError
+
+from lifecycle.errors import SageMakerStepError
+from lifecycle.place import Aws, Place, Request, code_of, digest, role_name, send
+
+TEMPLATE: Final = Path(__file__).with_name("template.yaml")
+# Which template and parameters a stack was made from: CloudFormation tells an update without changes only in words.
+DIGEST_TAG: Final = "vehiclevision:template"
+WAIT: Final = {"Delay": 3, "MaxAttempts": 300}
+_SOUND: Final = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"})
+# A stack whose first creation failed can only be deleted.
+_HOPELESS: Final = frozenset({"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"})
+_WAITERS: Final = {
+    "CREATE": "stack_create_complete",
+    "UPDATE": "stack_update_complete",
+    "DELETE": "stack_delete_complete",
+}
+
+
+def request(place: Place, operation: str = "create_stack") -> Request:
+    """What makes the stack, or brings it up to date."""
+    parameters = {
+        "Application": place.application,
+        "BucketName": place.bucket,
+        "TrainingRoleName": role_name(place, "training"),
+        "ServingRoleName": role_name(place, "serving"),
+        "BuilderRoleName": role_name(place, "builder"),
+        "RepositoryName": place.repository,
+        "BuilderName": place.builder,
+        "KmsKeyArn": place.kms_key or "",
+    }
+    body = TEMPLATE.read_text("utf-8")
+    return Request(
+        "cloudformation",
+        operation,
+        {
+            "StackName": place.foundation,
+            "TemplateBody": body,
+            "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+            "Capabilities": ["CAPABILITY_NAMED_IAM"],
+            "Tags": [*place.tags, {"Key": DIGEST_TAG, "Value": digest([body, parameters])}],
+        },
+    )
+
+
+def ensure(aws: Aws) -> None:
+    """Make the stack, or bring it up to date, and wait for it; quick when there is nothing to do."""
+    wanted = request(aws.place)
+    found = settled(aws)
+    if found is not None and found["StackStatus"] in _HOPELESS:
+        remove(aws)
+        found = None
+    if found is None:
+        aws.tell(f"Making bucket and roles (stack {aws.place.foundation})")
+        send(aws, wanted)
+    elif _made_from(found) != _made_from(wanted.parameters) or found["StackStatus"] not in _SOUND:
+        aws.tell(f"Bringing bucket and roles up to date (stack {aws.place.foundation})")
+        send(aws, request(aws.place, "update_stack"))
+    else:
+        return
+    found = settled(aws)
+    if found is None or found["StackStatus"] not in _SOUND:
+        status = "gone" if found is None else found["StackStatus"]
+        raise SageMakerStepError(
+            f"The stack {aws.place.foundation} is {status}.",
+            "Look at its events in the CloudFormation console; your own rights are a frequent cause.",
+        )
+
+
+def settled(aws: Aws, stack: str | None = None) -> dict[str, Any] | None:
+    """The stack, once CloudFormation is done with it; None if there is none."""
+    cloudformation = aws.client("cloudformation")
+    found = describe(aws, stack)
+    while found is not None and found["StackStatus"].endswith("_IN_PROGRESS"):
+        waiter = _WAITERS.get(found["StackStatus"].partition("_")[0], "stack_rollback_complete")
+        name = found["StackId"] if waiter == "stack_delete_complete" else found["StackName"]
+        try:
+            cloudformation.get_waiter(waiter).wait(StackName=name, WaiterConfig=WAIT)
+        except WaiterError:
+            # It ended otherwise than it set out to; the status says how.
+            found = describe(aws, stack)
+            if found is not None and found["StackStatus"].endswith("_IN_PROGRESS"):
+                continue
+            return found
+        found = describe(aws, stack)
+    return found
+
+
+def describe(aws: Aws, stack: str | None = None) -> dict[str, Any] | None:
+    """CloudFormation's description of a stack, ours if none is named."""
+    name = stack or aws.place.foundation
+    try:
+        found: dict[str, Any] = aws.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+    except ClientError as error:
+        # CloudFormation has no error code of its own for a stack that is not there.
+        if code_of(error) != "ValidationError":
+            raise
+        return None
+    return None if found["StackStatus"] == "DELETE_COMPLETE" else found
+
+
+def key_of(stack: Any) -> str | None:
+    """The key that the stack was made with."""
+    given = {each["ParameterKey"]: each["ParameterValue"] for each in (stack or {}).get("Parameters", [])}
+    return given.get("KmsKeyArn") or None
+
+
+def remove(aws: Aws, stack: str | None = None) -> None:
+    """Delete the stack and wait until it is gone; its buckets must be empty."""
+    found = settled(aws, stack)
+    if found is None:
+        return
+    cloudformation = aws.client("cloudformation")
+    cloudformation.delete_stack(StackName=found["StackName"])
+    # By its id: a deleted stack is no longer found by its name.
+    cloudformation.get_waiter("stack_delete_complete").wait(StackName=found["StackId"], WaiterConfig=WAIT)
+
+
+def _made_from(stack: Any) -> str | None:
+    return next((tag["Value"] for tag in stack.get("Tags", []) if tag["Key"] == DIGEST_TAG), None)

@@ -1,0 +1,278 @@
+"""The model registry: a group, and a version for each model, with what it is and how good it is.
+
+A version names one artefact by its hash, so the same model is registered once, however often a run is repeated.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from lifecycle.errors import NotApprovedError, NothingFoundError
+from lifecycle.images import BUILTIN
+from lifecycle.place import Aws, Place, Request, code_of, send
+
+PENDING: Final = "PendingManualApproval"
+APPROVED: Final = "Approved"
+REJECTED: Final = "Rejected"
+CONTENT_TYPES: Final = ["image/jpeg", "image/png", "application/x-image"]
+# What SageMaker's console offers for it; any other type of these families serves as well.
+X86_INSTANCES: Final = ["ml.m5.large", "ml.m5.xlarge", "ml.c5.large", "ml.c5.xlarge"]
+GRAVITON_INSTANCES: Final = ["ml.m6g.large", "ml.m6g.xlarge", "ml.c6g.large", "ml.c7g.large", "ml.c7g.xlarge"]
+MAX_PROPERTY: Final = 256
+# How SageMaker says that there is nothing of that name; a describe call has no other use for the first of them.
+MISSING: Final = frozenset({"ValidationException", "ResourceNotFound", "ResourceNotFoundException", "ValidationError"})
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model that may be registered."""
+
+    algorithm: str
+    image: str
+    model_url: str
+    model_sha256: str
+    data_hash: str = ""
+    code_revision: str = ""
+    threshold: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    evaluation_url: str = ""
+    training_job: str = ""
+    model_version: str = ""
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered version."""
+
+    number: int
+    arn: str
+    status: str
+    properties: Mapping[str, str]
+    image: str = ""
+    model_url: str = ""
+    created: str = ""
+
+    @property
+    def model_sha256(self) -> str:
+        """The artefact's hash."""
+        return self.properties.get("model_sha256", "")
+
+    @property
+    def algorithm(self) -> str:
+        """What trained it."""
+        return self.properties.get("algorithm", "")
+
+    @property
+    def threshold(self) -> float | None:
+        """The confidence that the model was measured for; the built-in algorithm has none."""
+        found = self.properties.get("threshold", "")
+        return float(found) if found else None
+
+    def as_json(self) -> dict[str, Any]:
+        """For the next program."""
+        return {
+            "version": self.number,
+            "status": self.status,
+            "arn": self.arn,
+            "model_url": self.model_url,
+            "image": self.image,
+            "created": self.created,
+            **dict(self.properties),
+        }
+
+
+def group_request(place: Place) -> Request:
+    """The group that holds all versions."""
+    return Request(
+        "sagemaker",
+        "create_model_package_group",
+        {
+            "ModelPackageGroupName": place.group,
+            "ModelPackageGroupDescription": "Tells bicycles from motorcycles",
+            "Tags": place.tags,
+        },
+    )
+
+
+def version_request(place: Place, candidate: Candidate) -> Request:
+    """A new version, which waits for approval. AWS takes no tags on a version: it has its group's."""
+    container = {"Image": candidate.image, "ModelDataUrl": candidate.model_url}
+    graviton = [] if candidate.algorithm == BUILTIN else GRAVITON_INSTANCES
+    parameters: dict[str, Any] = {
+        "ModelPackageGroupName": place.group,
+        "ModelPackageDescription": f"{candidate.algorithm} {candidate.model_version}".strip(),
+        "ModelApprovalStatus": PENDING,
+        "InferenceSpecification": {
+            "Containers": [container],
+            "SupportedContentTypes": CONTENT_TYPES,
+            "SupportedResponseMIMETypes": ["application/json"],
+            "SupportedRealtimeInferenceInstanceTypes": [*X86_INSTANCES, *graviton],
+        },
+        "CustomerMetadataProperties": properties(candidate),
+        "Domain": "COMPUTER_VISION",
+        "Task": "IMAGE_CLASSIFICATION",
+        "SkipModelValidation": "All",
+    }
+    if candidate.evaluation_url:
+        statistics = {"ContentType": "application/json", "S3Uri": candidate.evaluation_url}
+        parameters["ModelMetrics"] = {"ModelQuality": {"Statistics": statistics}}
+    return Request("sagemaker", "create_model_package", parameters)
+
+
+def properties(candidate: Candidate) -> dict[str, str]:
+    """What the version says about itself, as short texts."""
+    found = {
+        "algorithm": candidate.algorithm,
+        "model_version": candidate.model_version,
+        "model_sha256": candidate.model_sha256,
+        "data_hash": candidate.data_hash,
+        "code_revision": candidate.code_revision,
+        "training_job": candidate.training_job,
+        "threshold": "" if candidate.threshold is None else str(candidate.threshold),
+        **{f"metric {name}": f"{value:.4f}" for name, value in candidate.metrics.items()},
+    }
+    return {name: value[:MAX_PROPERTY] for name, value in found.items() if value}
+
+
+def metrics(manifest: Mapping[str, Any]) -> dict[str, float]:
+    """The few figures of a manifest that tell versions apart, by set of pictures."""
+    found = {}
+    for pictures, figures in manifest.get("metrics", {}).items():
+        for name in ("accuracy", "coverage", "accuracy_covered", "neither_passed"):
+            value = figures.get(name) if isinstance(figures, dict) else None
+            value = value.get("share") if isinstance(value, dict) else value
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                found[f"{pictures} {name}"] = float(value)
+    return found
+
+
+def approval_request(version: Version, status: str, reason: str) -> Request:
+    """Approve or reject a version."""
+    parameters = {
+        "ModelPackageArn": version.arn,
+        "ModelApprovalStatus": status,
+        "ApprovalDescription": reason[:1024],
+    }
+    return Request("sagemaker", "update_model_package", parameters)
+
+
+def register(aws: Aws, candidate: Candidate) -> Version:
+    """The version of this model: the one that exists, or a new one."""
+    ensure_group(aws)
+    for version in versions(aws):
+        if version.model_sha256 == candidate.model_sha256 and version.image == candidate.image:
+            return version
+    answer = send(aws, version_request(aws.place, candidate))
+    return describe(aws, answer["ModelPackageArn"])
+
+
+def ensure_group(aws: Aws) -> None:
+    """Make the group unless it is there."""
+    if not group_exists(aws):
+        send(aws, group_request(aws.place))
+
+
+def group_exists(aws: Aws) -> bool:
+    """Whether the group is there."""
+    name = aws.place.group
+    return found_or_none(aws, "describe_model_package_group", ModelPackageGroupName=name) is not None
+
+
+def versions(aws: Aws) -> list[Version]:
+    """All versions, newest first."""
+    if not group_exists(aws):
+        return []
+    pages = aws.client("sagemaker").get_paginator("list_model_packages")
+    arns = [
+        package["ModelPackageArn"]
+        for page in pages.paginate(ModelPackageGroupName=aws.place.group)
+        for package in page["ModelPackageSummaryList"]
+    ]
+    return sorted((describe(aws, arn) for arn in arns), key=lambda version: -version.number)
+
+
+def describe(aws: Aws, arn: str) -> Version:
+    """One version."""
+    found = aws.client("sagemaker").describe_model_package(ModelPackageName=arn)
+    container = found.get("InferenceSpecification", {}).get("Containers", [{}])[0]
+    return Version(
+        number=int(found["ModelPackageVersion"]),
+        arn=found["ModelPackageArn"],
+        status=found["ModelApprovalStatus"],
+        properties=found.get("CustomerMetadataProperties", {}),
+        image=container.get("Image", ""),
+        model_url=container.get("ModelDataUrl", ""),
+        created=str(found.get("CreationTime", ""))[:19],
+    )
+
+
+def chosen(found: list[Version], number: int | None) -> Version:
+    """The version of that number, or the newest."""
+    if not found:
+        raise NothingFoundError(
+            "No model is registered yet.", "Register one with: vehiclevision sagemaker register --latest"
+        )
+    if number is None:
+        return found[0]
+    return _numbered(found, number)
+
+
+def deployable(found: list[Version], number: int | None) -> Version:
+    """The version of that number, or the newest approved one; only approved versions are deployed."""
+    if number is None:
+        approved = [version for version in found if version.status == APPROVED]
+        if found and not approved:
+            raise NotApprovedError(
+                "No registered version is approved.",
+                "Look at one and approve it: vehiclevision sagemaker approve --latest",
+            )
+        return chosen(approved, None)
+    version = chosen(found, number)
+    if version.status != APPROVED:
+        raise NotApprovedError(
+            f"Version {number} is {version.status}, not Approved.",
+            f"Approve it with: vehiclevision sagemaker approve --version {number}",
+        )
+    return version
+
+
+def before(found: list[Version], current: int) -> Version:
+    """The approved version to go back to from the current one."""
+    earlier = [version for version in found if version.number < current and version.status == APPROVED]
+    if not earlier:
+        raise NothingFoundError(
+            f"There is no approved version before {current}.", "Name another with --version, or deploy a new one."
+        )
+    return earlier[0]
+
+
+def found_or_none(aws: Aws, operation: str, **parameters: str) -> Any:
+    """SageMaker's description of something, or None where there is nothing of that name."""
+    try:
+        return getattr(aws.client("sagemaker"), operation)(**parameters)
+    except ClientError as error:
+        if code_of(error) in MISSING:
+            return None
+        raise
+
+
+def tags_of(aws: Aws, arn: str) -> dict[str, str]:
+    """A SageMaker resource's tags."""
+    pages = aws.client("sagemaker").get_paginator("list_tags").paginate(ResourceArn=arn)
+    return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+
+
+def evaluation(candidate_metrics: Mapping[str, Any]) -> bytes:
+    """The metrics file beside a registered model."""
+    return json.dumps(candidate_metrics, indent=1, sort_keys=True).encode()
+
+
+def _numbered(found: list[Version], number: int) -> Version:
+    for version in found:
+        if version.number == number:
+            return version
+    known: Iterator[str] = (str(version.number) for version in reversed(found))
+    raise NothingFoundError(f"There is no version {number}.", f"There are: {', '.join(known)}.")

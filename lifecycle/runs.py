@@ -1,0 +1,351 @@
+"""Start training and tuning jobs, follow them, and take their models.
+
+A job's name follows from what it does. So a run that was interrupted finds its job again, and goes on to follow it.
+"""
+
+import hashlib
+import itertools
+import json
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from lifecycle import registry
+from lifecycle.errors import JobFailedError, NothingFoundError, SageMakerStepError
+from lifecycle.images import BUILTIN, OWN
+from lifecycle.jobs import Data, Training, training_job, tuning_job
+from lifecycle.place import OWNER_TAG, TRAINING_LOG_GROUP, Aws, Request, code_of, send
+from lifecycle.registry import Candidate, tags_of
+from lifecycle.source import CHECKOUT, Source
+from training.artefact import MANIFEST_MEMBER, MEMBERS, MODEL_MEMBER, Artefact, load_model, write_artefact
+from training.data.load import Place as DataPlace
+from training.data.load import load
+from training.data.manifest import EARLIER_FORMAT, MANIFEST
+
+DATA_PREFIX: Final = "training-data/"
+POLL_SECONDS: Final = 5.0
+MAX_MODEL_BYTES: Final = 512 * 1024 * 1024
+MAX_MEMBER_BYTES: Final = 64 * 1024 * 1024
+MAX_DATA_MANIFEST_BYTES: Final = 200_000_000
+RUNNING: Final = frozenset({"InProgress", "Stopping"})
+COMPLETED: Final = "Completed"
+_JOB: Final = ("describe_training_job", "TrainingJobName", "TrainingJobStatus")
+_SEARCH: Final = (
+    "describe_hyper_parameter_tuning_job",
+    "HyperParameterTuningJobName",
+    "HyperParameterTuningJobStatus",
+)
+
+
+# ---- data and code ---------------------------------------------------------------------------------------------------
+
+
+def load_data(aws: Aws, folder: Path, listener: Callable[[int, int | None], None]) -> Data:
+    """A transformed folder into our bucket, unless it is there."""
+    loaded = load(folder, aws.client("s3"), DataPlace(aws.place.bucket, DATA_PREFIX), listener)
+    return Data(loaded.address, loaded.manifest.data_hash, loaded.manifest.facts["builtin"])
+
+
+def data_at(aws: Aws, address: str) -> Data:
+    """The data that was loaded to this address, or where none is given, the data that was loaded last."""
+    bucket, prefix = split_address(address) if address else (aws.place.bucket, _newest_data(aws))
+    if bucket != aws.place.bucket:
+        raise SageMakerStepError(
+            f"Training jobs read the bucket {aws.place.bucket} only.",
+            f"Load the data there: vehiclevision data load DIR --bucket {aws.place.bucket}, or give --data DIR.",
+        )
+    prefix = prefix.rstrip("/") + "/"
+    try:
+        answer = aws.client("s3").get_object(Bucket=bucket, Key=f"{prefix}{MANIFEST}")
+    except ClientError as error:
+        if code_of(error) not in ("NoSuchKey", "NoSuchBucket", "404"):
+            raise
+        raise NothingFoundError(
+            f"There is no complete data at s3://{bucket}/{prefix}.", "Give --data DIR, a folder of `data transform`."
+        ) from error
+    manifest = json.loads(answer["Body"].read(MAX_DATA_MANIFEST_BYTES))
+    if manifest.get("format") == EARLIER_FORMAT:
+        raise NothingFoundError(
+            f"The data at s3://{bucket}/{prefix} was made by an earlier release, for a model that saw 32 x 32 pixels.",
+            "Make it anew with `vehiclevision data transform`, and give that folder with --data DIR.",
+        )
+    return Data(f"s3://{bucket}/{prefix}", str(manifest["data_hash"]), manifest["builtin"])
+
+
+def _newest_data(aws: Aws) -> str:
+    found = [
+        entry
+        for page in aws.client("s3")
+        .get_paginator("list_objects_v2")
+        .paginate(Bucket=aws.place.bucket, Prefix=DATA_PREFIX)
+        for entry in page.get("Contents", [])
+        if entry["Key"].count("/") == 2 and entry["Key"].endswith(f"/{MANIFEST}")
+    ]
+    if not found:
+        raise NothingFoundError(
+            "No training data is loaded yet.", "Give --data DIR, a folder of `vehiclevision data transform`."
+        )
+    newest: str = max(found, key=lambda entry: entry["LastModified"])["Key"]
+    return newest.removesuffix(MANIFEST)
+
+
+def upload_source(aws: Aws, source: Source) -> str:
+    """The packed code into the bucket, unless it is there; its address."""
+    put_once(aws, source.key, source.content)
+    return aws.place.s3(source.key)
+
+
+def put_once(aws: Aws, key: str, content: bytes) -> None:
+    """An object whose key follows from its content: where it is, it is right."""
+    s3 = aws.client("s3")
+    if s3.list_objects_v2(Bucket=aws.place.bucket, Prefix=key, MaxKeys=1).get("KeyCount", 0) == 0:
+        s3.put_object(Bucket=aws.place.bucket, Key=key, Body=content)
+
+
+def revision(checkout: Path = CHECKOUT) -> str:
+    """The code's commit, with a mark where files differ from it; empty where there is no git."""
+    try:
+        head = _git(checkout, "rev-parse", "HEAD")
+        changed = _git(checkout, "status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return f"{head}+changes" if changed else head
+
+
+def _git(checkout: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(checkout), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()  # noqa: S603
+
+
+# ---- jobs ------------------------------------------------------------------------------------------------------------
+
+
+def start(aws: Aws, training: Training, *, again: bool = False) -> str:
+    """The name of the job that does this: the one that runs or is done, or a new one."""
+    return _start(aws, lambda attempt: training_job(aws.place, training, attempt), _JOB, again=again)
+
+
+def start_search(aws: Aws, training: Training, runs: int, at_once: int, *, again: bool = False) -> str:
+    """The name of the tuning job that does this: the one that runs or is done, or a new one."""
+    return _start(aws, lambda attempt: tuning_job(aws.place, training, runs, at_once, attempt), _SEARCH, again=again)
+
+
+def _start(aws: Aws, request_of: Callable[[int], Request], kind: tuple[str, str, str], *, again: bool) -> str:
+    describe, name_field, status_field = kind
+    for attempt in itertools.count(1):
+        request = request_of(attempt)
+        name = str(request.parameters[name_field])
+        found = registry.found_or_none(aws, describe, **{name_field: name})
+        if found is None:
+            send(aws, request)
+            return name
+        status = found[status_field]
+        if status in RUNNING or (status == COMPLETED and not again):
+            aws.tell(f"{name} is there already: {status}")
+            return name
+    raise AssertionError("never reached")
+
+
+def follow(aws: Aws, name: str) -> dict[str, Any]:
+    """Tell what a training job says until it ends; JobFailedError unless it leaves a model."""
+    said, lines = "", LogLines(aws, name)
+    while True:
+        found: dict[str, Any] = aws.client("sagemaker").describe_training_job(TrainingJobName=name)
+        step = found.get("SecondaryStatus", found["TrainingJobStatus"])
+        if step != said:
+            aws.tell(f"{name}: {step}")
+            said = step
+        for line in lines.new():
+            aws.tell(f"  {line}")
+        if found["TrainingJobStatus"] not in RUNNING:
+            return _ended(found, name, found["TrainingJobStatus"])
+        aws.sleep(POLL_SECONDS)
+
+
+def follow_search(aws: Aws, name: str) -> dict[str, Any]:
+    """Tell how far a tuning job is until it ends."""
+    said = ""
+    while True:
+        found: dict[str, Any] = aws.client("sagemaker").describe_hyper_parameter_tuning_job(
+            HyperParameterTuningJobName=name
+        )
+        counts = found.get("TrainingJobStatusCounters", {})
+        step = f"{counts.get('Completed', 0)} done, {counts.get('InProgress', 0)} running"
+        if step != said:
+            aws.tell(f"{name}: {step}")
+            said = step
+        if found["HyperParameterTuningJobStatus"] not in RUNNING:
+            return _ended(found, name, found["HyperParameterTuningJobStatus"])
+        aws.sleep(POLL_SECONDS)
+
+
+def _ended(found: dict[str, Any], name: str, status: str) -> dict[str, Any]:
+    if status == COMPLETED:
+        return found
+    reason = " ".join(str(found.get("FailureReason", "")).split())[:400]
+    hint = (
+        "The account's quota for this instance type is used up or 0; see: vehiclevision doctor"
+        if "ResourceLimitExceeded" in reason or "CapacityError" in reason
+        else "Mend that and run the same command again; what was trained so far is kept."
+    )
+    raise JobFailedError(f"The job {name} ended as {status}. {reason}".rstrip(), hint)
+
+
+class LogLines:
+    """What a job's containers wrote since one last looked."""
+
+    def __init__(self, aws: Aws, job: str) -> None:
+        self._logs, self._job = aws.client("logs"), job
+        self._tokens: dict[str, str] = {}
+
+    def new(self) -> Iterator[str]:
+        """The new lines; none as long as there is no log."""
+        try:
+            streams = self._logs.describe_log_streams(
+                logGroupName=TRAINING_LOG_GROUP, logStreamNamePrefix=f"{self._job}/"
+            ).get("logStreams", [])
+        except self._logs.exceptions.ResourceNotFoundException:
+            return
+        for stream in streams:
+            yield from self._read(stream["logStreamName"])
+
+    def _read(self, stream: str) -> Iterator[str]:
+        while True:
+            token = {"nextToken": self._tokens[stream]} if stream in self._tokens else {}
+            answer = self._logs.get_log_events(
+                logGroupName=TRAINING_LOG_GROUP, logStreamName=stream, startFromHead=True, **token
+            )
+            for event in answer["events"]:
+                yield event["message"]
+            forward = answer["nextForwardToken"]
+            if not answer["events"] or self._tokens.get(stream) == forward:
+                self._tokens[stream] = forward
+                return
+            self._tokens[stream] = forward
+
+
+# ---- models ----------------------------------------------------------------------------------------------------------
+
+
+def newest_job(aws: Aws) -> str:
+    """The training job that was completed last and is ours."""
+    pages = aws.client("sagemaker").get_paginator("list_training_jobs")
+    for page in pages.paginate(
+        NameContains=aws.place.application, StatusEquals=COMPLETED, SortBy="CreationTime", SortOrder="Descending"
+    ):
+        for job in page["TrainingJobSummaries"]:
+            if tags_of(aws, job["TrainingJobArn"]).get(OWNER_TAG) == aws.place.application:
+                return str(job["TrainingJobName"])
+    raise NothingFoundError(
+        "No training job has been completed yet.",
+        "Train with: vehiclevision sagemaker train, or register a file with --model.",
+    )
+
+
+def candidate_of_job(aws: Aws, name: str, serving_image: str) -> Candidate:
+    """The model of a completed job, checked; our own is put into the bucket as an artefact of its own."""
+    found = registry.found_or_none(aws, "describe_training_job", TrainingJobName=name)
+    if found is None:
+        raise NothingFoundError(f"There is no training job {name}.", "List them with: vehiclevision sagemaker describe")
+    if found["TrainingJobStatus"] != COMPLETED:
+        raise JobFailedError(f"The job {name} is {found['TrainingJobStatus']}.", "Wait for it, or train again.")
+    tags = tags_of(aws, found["TrainingJobArn"])
+    url = found["ModelArtifacts"]["S3ModelArtifacts"]
+    with tempfile.TemporaryDirectory() as folder:
+        packed = Path(folder) / "job.tar.gz"
+        _download(aws, url, packed)
+        if tags.get("vehiclevision:algorithm", OWN) == BUILTIN:
+            measured = {each["MetricName"]: float(each["Value"]) for each in found.get("FinalMetricDataList", [])}
+            figures = {f"validation {key.rpartition(':')[2]}": value for key, value in measured.items()}
+            return Candidate(
+                algorithm=BUILTIN,
+                image=found["AlgorithmSpecification"]["TrainingImage"],
+                model_url=url,
+                model_sha256=hashlib.sha256(packed.read_bytes()).hexdigest(),
+                data_hash=tags.get("vehiclevision:data", ""),
+                code_revision=tags.get("vehiclevision:revision", ""),
+                metrics=figures,
+                evaluation_url=_put_evaluation(aws, url.removesuffix("model.tar.gz"), figures),
+                training_job=name,
+            )
+        artefact = Path(folder) / "model.tar.gz"
+        write_artefact(artefact_of_job(packed), artefact)
+        return candidate_of_file(
+            aws, artefact, serving_image, code_revision=tags.get("vehiclevision:revision", ""), training_job=name
+        )
+
+
+def candidate_of_file(
+    aws: Aws, path: Path, serving_image: str, *, code_revision: str, training_job: str = ""
+) -> Candidate:
+    """An artefact of ours, checked as whoever serves it will check it, and put into the bucket under its hash."""
+    manifest = load_model(path).manifest
+    content = path.read_bytes()
+    sha256 = hashlib.sha256(content).hexdigest()
+    key = f"models/{sha256[:16]}/model.tar.gz"
+    put_once(aws, key, content)
+    return Candidate(
+        algorithm=OWN,
+        image=serving_image,
+        model_url=aws.place.s3(key),
+        model_sha256=sha256,
+        data_hash=str(manifest.fields.get("data_hash", "")),
+        code_revision=code_revision,
+        threshold=manifest.threshold,
+        metrics=registry.metrics(manifest.fields),
+        evaluation_url=_put_evaluation(
+            aws, aws.place.s3(f"models/{sha256[:16]}/"), dict(manifest.fields.get("metrics", {}))
+        ),
+        training_job=training_job,
+        model_version=manifest.version,
+    )
+
+
+def artefact_of_job(packed: Path) -> Artefact:
+    """Our two members out of what SageMaker packed; it names them its own way, and other files may lie beside them."""
+    contents: dict[str, bytes] = {}
+    try:
+        with tarfile.open(packed, "r:gz") as tar:
+            for member in tar:
+                name = member.name.removeprefix("./")
+                if name in MEMBERS and name not in contents and member.isfile() and member.size <= MAX_MEMBER_BYTES:
+                    stream = tar.extractfile(member)
+                    contents[name] = stream.read() if stream is not None else b""
+        manifest = json.loads(contents[MANIFEST_MEMBER])
+        return Artefact(contents[MODEL_MEMBER], manifest)
+    except (tarfile.TarError, OSError, EOFError, KeyError, ValueError) as error:
+        raise JobFailedError(
+            "The job's model.tar.gz holds no model of ours.", "Look at the job's log, then train again."
+        ) from error
+
+
+def _put_evaluation(aws: Aws, prefix: str, figures: dict[str, Any]) -> str:
+    bucket, key = split_address(f"{prefix}evaluation.json")
+    aws.client("s3").put_object(
+        Bucket=bucket, Key=key, Body=registry.evaluation(figures), ContentType="application/json"
+    )
+    return f"s3://{bucket}/{key}"
+
+
+def _download(aws: Aws, url: str, path: Path) -> None:
+    bucket, key = split_address(url)
+    answer = aws.client("s3").get_object(Bucket=bucket, Key=key)
+    if answer["ContentLength"] > MAX_MODEL_BYTES:
+        raise JobFailedError(f"The model {url} is larger than {MAX_MODEL_BYTES} bytes.", "Train a smaller one.")
+    with path.open("wb") as file:
+        for piece in answer["Body"].iter_chunks(1024 * 1024):
+            file.write(piece)
+
+
+def split_address(address: str) -> tuple[str, str]:
+    """Bucket and key of an s3:// address."""
+    scheme, _, rest = address.partition("://")
+    bucket, _, key = rest.partition("/")
+    if scheme != "s3" or not bucket:
+        raise SageMakerStepError(f"{address[:200]!r} is no address in S3.", "Write it as s3://BUCKET/PREFIX/.")
+    return bucket, key

@@ -1,0 +1,153 @@
+"""The serving image: its name follows from what goes into it, and AWS builds it when it is not there.
+
+CodeBuild builds it, so nobody needs Docker; who has it builds the same with `docker build -f container/Dockerfile .`
+"""
+
+import hashlib
+import io
+import zipfile
+from pathlib import Path
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from lifecycle.errors import SageMakerStepError
+from lifecycle.place import Aws, Place, Request, code_of, send
+from lifecycle.runs import put_once
+from lifecycle.source import CHECKOUT
+
+# What the Dockerfile copies; container/Dockerfile.dockerignore keeps everything else out of a build by hand.
+PARTS: Final = ("container", "functions/vehiclevision", "local", "training", "requirements/serving.txt")
+SUFFIXES: Final = frozenset({".py", ".txt", ".yml"})
+NAMES: Final = frozenset({"Dockerfile", "Dockerfile.dockerignore"})
+LEFT_OUT: Final = (
+    "local/lambda_worker/",
+    "local/sagemaker_control/",
+    "training/data/",
+    "training/evaluation/",
+)
+BUILD_POLL_SECONDS: Final = 5.0
+IN_PROGRESS: Final = "IN_PROGRESS"
+SUCCEEDED: Final = "SUCCEEDED"
+# CodeBuild's own images, by processor.
+BUILDERS: Final = {
+    "x86_64": ("LINUX_CONTAINER", "aws/codebuild/amazonlinux-x86_64-standard:5.0"),
+    "arm64": ("ARM_CONTAINER", "aws/codebuild/amazonlinux-aarch64-standard:3.0"),
+}
+_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
+
+
+def context(checkout: Path = CHECKOUT) -> dict[str, bytes]:
+    """Everything that goes into the image, by its path."""
+    found = {}
+    for part in PARTS:
+        for path in sorted((checkout / part).rglob("*")) or [checkout / part]:
+            name = path.relative_to(checkout).as_posix()
+            if path.is_file() and (path.suffix in SUFFIXES or path.name in NAMES) and not name.startswith(LEFT_OUT):
+                found[name] = path.read_bytes()
+    return found
+
+
+def tag(files: dict[str, bytes], architecture: str) -> str:
+    """The image's tag: what goes into it, and for which processor."""
+    parts = hashlib.sha256()
+    for name in sorted(files):
+        parts.update(f"{name}\0{len(files[name])}\0".encode())
+        parts.update(files[name])
+    return f"{parts.hexdigest()[:16]}-{architecture.replace('_', '-')}"
+
+
+def archive(files: dict[str, bytes]) -> bytes:
+    """The build's source as CodeBuild takes it: a zip, the same bytes from the same files."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name in sorted(files):
+            packed.writestr(zipfile.ZipInfo(name, _EPOCH), files[name])
+    return stream.getvalue()
+
+
+def build_request(place: Place, image_tag: str, architecture: str) -> Request:
+    """One build of the image."""
+    kind, image = BUILDERS[architecture]
+    return Request(
+        "codebuild",
+        "start_build",
+        {
+            "projectName": place.builder,
+            "sourceTypeOverride": "S3",
+            "sourceLocationOverride": f"{place.bucket}/build/{image_tag}.zip",
+            "environmentTypeOverride": kind,
+            "imageOverride": image,
+            "privilegedModeOverride": True,
+            "environmentVariablesOverride": [{"name": "TAG", "value": image_tag, "type": "PLAINTEXT"}],
+        },
+    )
+
+
+def ensure(aws: Aws, files: dict[str, bytes], architecture: str) -> str:
+    """The address of the image of these files, once it is there."""
+    image_tag = tag(files, architecture)
+    if not is_there(aws, image_tag):
+        put_once(aws, f"build/{image_tag}.zip", archive(files))
+        build = _running(aws, image_tag)
+        if build is None:
+            aws.tell("Building the serving image in AWS CodeBuild: five minutes, a few cents")
+            build = _start(aws, image_tag, architecture)
+        _await(aws, build)
+        if not is_there(aws, image_tag):
+            raise SageMakerStepError(
+                f"The build {build} made no image {image_tag}.", f"Its log is /aws/codebuild/{aws.place.builder}"
+            )
+    return aws.place.image(image_tag)
+
+
+def _start(aws: Aws, image_tag: str, architecture: str) -> str:
+    try:
+        return str(send(aws, build_request(aws.place, image_tag, architecture))["build"]["id"])
+    except ClientError as error:
+        if code_of(error) != "AccountLimitExceededException":
+            raise
+        # New accounts may have to ask AWS's support for their first build.
+        image = aws.place.image(image_tag)
+        platform = "linux/arm64" if architecture == "arm64" else "linux/amd64"
+        build = f"docker build --provenance=false --platform {platform} -f container/Dockerfile -t {image} ."
+        raise SageMakerStepError(
+            "This account may not run builds in AWS CodeBuild yet.",
+            f"Ask AWS's support for it, or with Docker: {build} && docker push {image}",
+        ) from error
+
+
+def is_there(aws: Aws, image_tag: str) -> bool:
+    """Whether our repository holds an image of this tag."""
+    try:
+        aws.client("ecr").describe_images(repositoryName=aws.place.repository, imageIds=[{"imageTag": image_tag}])
+    except ClientError as error:
+        if code_of(error) != "ImageNotFoundException":
+            raise
+        return False
+    return True
+
+
+def _running(aws: Aws, image_tag: str) -> str | None:
+    """The build of this image that an interrupted run started."""
+    codebuild = aws.client("codebuild")
+    ids = codebuild.list_builds_for_project(projectName=aws.place.builder, sortOrder="DESCENDING").get("ids", [])[:10]
+    builds: list[Any] = codebuild.batch_get_builds(ids=ids)["builds"] if ids else []
+    for build in builds:
+        variables = {each["name"]: each["value"] for each in build["environment"]["environmentVariables"]}
+        if build["buildStatus"] == IN_PROGRESS and variables.get("TAG") == image_tag:
+            return str(build["id"])
+    return None
+
+
+def _await(aws: Aws, build: str) -> None:
+    while True:
+        found = aws.client("codebuild").batch_get_builds(ids=[build])["builds"][0]
+        if found["buildStatus"] == SUCCEEDED:
+            return
+        if found["buildStatus"] != IN_PROGRESS:
+            raise SageMakerStepError(
+                f"The build {build} ended as {found['buildStatus']}.",
+                f"Its log is /aws/codebuild/{aws.place.builder}; then run the same command again.",
+            )
+        aws.sleep(BUILD_POLL_SECONDS)

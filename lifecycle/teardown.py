@@ -1,0 +1,331 @@
+"""Take away everything that we made, in an order that works, then look again.
+
+Things are found by name and by our tag, not remembered: what an interrupted run left is found as well, and a second
+run does no harm.
+"""
+
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from lifecycle import deploy, endpoint, foundation, registry
+from lifecycle.endpoint import SCALABLE
+from lifecycle.place import OWNER_TAG, TRAINING_LOG_GROUP, Aws, Request, code_of, send
+from lifecycle.registry import tags_of
+from lifecycle.runs import RUNNING
+
+WAIT_SECONDS: Final = 600.0
+POLL_SECONDS: Final = 3.0
+# How services say that something is gone already.
+GONE: Final = registry.MISSING | {
+    "ObjectNotFoundException", "NoSuchBucket", "404", "RepositoryNotFoundException", "NoSuchUpload",
+}  # fmt: skip
+DELETES_AT_ONCE: Final = 1000
+
+
+@dataclass(frozen=True)
+class Item:
+    """Something of ours, and the calls that take it away."""
+
+    kind: str
+    name: str
+    requests: tuple[Request, ...] = ()
+    # Whether it is still there; asked after the calls where AWS takes its time.
+    lingers: Callable[[], bool] | None = field(default=None, compare=False)
+    # What cannot be said in single calls.
+    work: Callable[[], None] | None = field(default=None, compare=False)
+
+    def as_json(self) -> dict[str, str]:
+        """For the next program."""
+        return {"kind": self.kind, "name": self.name}
+
+
+def find(aws: Aws, *, endpoint_only: bool = False, application: bool = False) -> list[Item]:
+    """Everything that is there, in the order in which it can be taken away; with `application` all of that too."""
+    found = [*_scaling(aws), *_endpoints(aws)]
+    if endpoint_only:
+        return found
+    return [
+        *_monitoring(aws),
+        *found,
+        *_alarms(aws),
+        *_configs(aws),
+        *_models(aws),
+        *_registry(aws),
+        *_searches(aws),
+        *_jobs(aws),
+        *_log_groups(aws),
+        *_foundation(aws),
+        *(_application(aws) if application else ()),
+    ]
+
+
+def remove(aws: Aws, items: Sequence[Item]) -> None:
+    """Take these away; what is gone already is no fault."""
+    for item in items:
+        aws.tell(f"Deleting {item.kind} {item.name}")
+        for request in item.requests:
+            _unless_gone(lambda request=request: send(aws, request))  # type: ignore[misc]
+        if item.work is not None:
+            item.work()
+        if item.lingers is not None:
+            deadline = time.monotonic() + WAIT_SECONDS
+            while item.lingers() and time.monotonic() < deadline:
+                aws.sleep(POLL_SECONDS)
+
+
+def still_tagged(aws: Aws) -> list[str] | None:
+    """What AWS's own search by tag still names; None where it cannot be asked. It lags behind by some minutes."""
+    filters = [{"Key": OWNER_TAG, "Values": [aws.place.application]}]
+    try:
+        pages = aws.client("resourcegroupstaggingapi").get_paginator("get_resources").paginate(TagFilters=filters)
+        return [str(each["ResourceARN"]) for page in pages for each in page["ResourceTagMappingList"]]
+    except ClientError:
+        return None
+
+
+def _scaling(aws: Aws) -> Iterator[Item]:
+    try:
+        targets = aws.client("application-autoscaling").describe_scalable_targets(
+            ServiceNamespace="sagemaker", ResourceIds=[aws.place.scaled], ScalableDimension=SCALABLE
+        )["ScalableTargets"]
+    except ClientError as error:
+        # A place without auto scaling has none of ours; a refused look must not pass for that.
+        if code_of(error) in ("AccessDeniedException", "AccessDenied"):
+            raise
+        return
+    if targets:
+        # Its policies go with it.
+        yield Item("auto scaling of", aws.place.endpoint, (endpoint.unscaling_request(aws.place),))
+
+
+def _endpoints(aws: Aws) -> Iterator[Item]:
+    for name in _ours(aws, "list_endpoints", "Endpoints", "EndpointName", "EndpointArn"):
+
+        def lingers(name: str = name) -> bool:
+            return registry.found_or_none(aws, "describe_endpoint", EndpointName=name) is not None
+
+        def settle(name: str = name) -> None:
+            # An endpoint in the middle of an update takes no deletion.
+            if name == aws.place.endpoint:
+                deploy.await_endpoint(aws)
+            _unless_gone(lambda: aws.client("sagemaker").delete_endpoint(EndpointName=name))
+
+        yield Item("endpoint", name, (), lingers, settle)
+
+
+def _configs(aws: Aws) -> Iterator[Item]:
+    for name in _ours(aws, "list_endpoint_configs", "EndpointConfigs", "EndpointConfigName", "EndpointConfigArn"):
+        yield Item(
+            "endpoint configuration",
+            name,
+            (Request("sagemaker", "delete_endpoint_config", {"EndpointConfigName": name}),),
+        )
+
+
+def _models(aws: Aws) -> Iterator[Item]:
+    for name in _ours(aws, "list_models", "Models", "ModelName", "ModelArn"):
+        yield Item("model", name, (Request("sagemaker", "delete_model", {"ModelName": name}),))
+
+
+def _registry(aws: Aws) -> Iterator[Item]:
+    if not registry.group_exists(aws):
+        return
+    for version in registry.versions(aws):
+        yield Item(
+            "registered version",
+            f"{aws.place.group}/{version.number}",
+            (Request("sagemaker", "delete_model_package", {"ModelPackageName": version.arn}),),
+        )
+    yield Item(
+        "model package group",
+        aws.place.group,
+        (Request("sagemaker", "delete_model_package_group", {"ModelPackageGroupName": aws.place.group}),),
+    )
+
+
+def _searches(aws: Aws) -> Iterator[Item]:
+    names = _ours(
+        aws,
+        "list_hyper_parameter_tuning_jobs",
+        "HyperParameterTuningJobSummaries",
+        "HyperParameterTuningJobName",
+        "HyperParameterTuningJobArn",
+    )
+    for name in names:
+        key = {"HyperParameterTuningJobName": name}
+
+        def stop(key: dict[str, str] = key) -> None:
+            describe = "describe_hyper_parameter_tuning_job"
+            _stop(aws, describe, "HyperParameterTuningJobStatus", "stop_hyper_parameter_tuning_job", key)
+            _unless_gone(lambda: aws.client("sagemaker").delete_hyper_parameter_tuning_job(**key))
+
+        yield Item("tuning job", name, (), None, stop)
+
+
+def _jobs(aws: Aws) -> Iterator[Item]:
+    # A search's jobs get its tags in AWS; where they did not, they still have its name.
+    of_a_search = re.compile(rf"{re.escape(aws.place.application)}-tune-[0-9a-f]{{10}}(-\d+)?-\d{{3}}-[0-9a-f]+")
+    for name in _ours(
+        aws, "list_training_jobs", "TrainingJobSummaries", "TrainingJobName", "TrainingJobArn", named=of_a_search
+    ):
+        key = {"TrainingJobName": name}
+
+        def stop(key: dict[str, str] = key) -> None:
+            _stop(aws, "describe_training_job", "TrainingJobStatus", "stop_training_job", key)
+            # The log before the job: without the job nobody knows whose log it is.
+            _delete_log_streams(aws, key["TrainingJobName"])
+            _unless_gone(lambda: aws.client("sagemaker").delete_training_job(**key))
+
+        yield Item("training job", name, (), None, stop)
+
+
+def _stop(aws: Aws, describe: str, status_field: str, stop: str, key: dict[str, str]) -> None:
+    found = registry.found_or_none(aws, describe, **key)
+    if found is None or found[status_field] not in RUNNING:
+        return
+    if found[status_field] != "Stopping":
+        _unless_gone(lambda: getattr(aws.client("sagemaker"), stop)(**key))
+    deadline = time.monotonic() + WAIT_SECONDS
+    while found is not None and found[status_field] in RUNNING and time.monotonic() < deadline:
+        aws.sleep(POLL_SECONDS)
+        found = registry.found_or_none(aws, describe, **key)
+
+
+def _delete_log_streams(aws: Aws, job: str) -> None:
+    """The log group belongs to all of the account's jobs; only our streams in it are ours."""
+    logs = aws.client("logs")
+    try:
+        pages = logs.get_paginator("describe_log_streams").paginate(
+            logGroupName=TRAINING_LOG_GROUP, logStreamNamePrefix=f"{job}/"
+        )
+        names = [stream["logStreamName"] for page in pages for stream in page["logStreams"]]
+    except logs.exceptions.ResourceNotFoundException:
+        return
+    for name in names:
+        _unless_gone(
+            lambda name=name: logs.delete_log_stream(logGroupName=TRAINING_LOG_GROUP, logStreamName=name)  # type: ignore[misc]
+        )
+
+
+def _alarms(aws: Aws) -> Iterator[Item]:
+    names = [aws.place.alarm(what) for what in endpoint.ALARMS]
+    for name in deploy.alarm_states(aws, names):
+        yield Item("alarm", name, (Request("cloudwatch", "delete_alarms", {"AlarmNames": [name]}),))
+
+
+def _log_groups(aws: Aws) -> Iterator[Item]:
+    for name in (aws.place.endpoint_log_group, f"/aws/codebuild/{aws.place.builder}"):
+        groups = aws.client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+        if any(group["logGroupName"] == name for group in groups):
+            yield Item("log group", name, (Request("logs", "delete_log_group", {"logGroupName": name}),))
+
+
+def _monitoring(aws: Aws) -> Iterator[Item]:
+    """The daily check and the retraining, which without bucket and roles would only fail."""
+    name = f"{aws.place.application}-monitoring"
+    if foundation.describe(aws, name) is not None:
+        yield Item("monitoring's stack", name, (), None, lambda: foundation.remove(aws, name))
+
+
+def _foundation(aws: Aws) -> Iterator[Item]:
+    place = aws.place
+    if bucket_exists(aws, place.bucket):
+        yield Item("everything in the bucket", place.bucket, (), None, lambda: empty_bucket(aws, place.bucket))
+    if foundation.describe(aws) is not None:
+        yield Item("bucket, roles, image repository: stack", place.foundation, (), None, lambda: foundation.remove(aws))
+    elif bucket_exists(aws, place.bucket):
+        yield Item("bucket", place.bucket, (Request("s3", "delete_bucket", {"Bucket": place.bucket}),))
+
+
+def _application(aws: Aws) -> Iterator[Item]:
+    """The application's stack, and before it what it would leave, and then nobody could name: photos and results."""
+    name = aws.place.application
+    stack = foundation.describe(aws, name)
+    if stack is None:
+        return
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
+    bucket, table = outputs.get("BucketName", ""), outputs.get("ResultsTableName", "")
+    if bucket and bucket_exists(aws, bucket):
+        yield Item("every photo in", bucket, (), None, lambda: empty_bucket(aws, bucket))
+        yield Item("upload bucket", bucket, (Request("s3", "delete_bucket", {"Bucket": bucket}),))
+    if table and _table_exists(aws, table):
+        request = Request("dynamodb", "delete_table", {"TableName": table})
+        yield Item("results table", table, (request,), lambda: _table_exists(aws, table))
+    yield Item("application's stack", name, (), None, lambda: foundation.remove(aws, name))
+
+
+def _table_exists(aws: Aws, table: str) -> bool:
+    dynamodb = aws.client("dynamodb")
+    try:
+        dynamodb.describe_table(TableName=table)
+    except dynamodb.exceptions.ResourceNotFoundException:
+        return False
+    return True
+
+
+def bucket_exists(aws: Aws, bucket: str) -> bool:
+    """Whether the bucket is there."""
+    try:
+        aws.client("s3").head_bucket(Bucket=bucket)
+    except ClientError as error:
+        if code_of(error) not in ("404", "NoSuchBucket"):
+            raise
+        return False
+    return True
+
+
+def empty_bucket(aws: Aws, bucket: str) -> None:
+    """Every version, every mark of a deletion, every unfinished upload."""
+    s3 = aws.client("s3")
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+        entries = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        keys = [{"Key": entry["Key"], "VersionId": entry["VersionId"]} for entry in entries]
+        for start in range(0, len(keys), DELETES_AT_ONCE):
+            answer = s3.delete_objects(
+                Bucket=bucket, Delete={"Objects": keys[start : start + DELETES_AT_ONCE], "Quiet": True}
+            )
+            for refused in answer.get("Errors", [])[:1]:
+                aws.tell(f"S3 keeps {refused.get('Key')}: {refused.get('Message')}")
+    for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
+        for upload in page.get("Uploads", []):
+            key, upload_id = upload["Key"], upload["UploadId"]
+            _unless_gone(
+                lambda key=key, upload_id=upload_id: s3.abort_multipart_upload(  # type: ignore[misc]
+                    Bucket=bucket, Key=key, UploadId=upload_id
+                )
+            )
+
+
+def _ours(
+    aws: Aws, operation: str, entries: str, name: str, arn: str, *, named: re.Pattern[str] | None = None
+) -> list[str]:
+    """The names of those that carry our tag, or a name that only ours have; their names hold the application's."""
+    pages = aws.client("sagemaker").get_paginator(operation).paginate(NameContains=aws.place.application[:32])
+    found: list[Any] = [entry for page in pages for entry in page[entries]]
+    return [
+        entry[name]
+        for entry in found
+        if (named is not None and named.fullmatch(entry[name])) or _is_ours(aws, entry[arn])
+    ]
+
+
+def _is_ours(aws: Aws, arn: str) -> bool:
+    try:
+        return tags_of(aws, arn).get(OWNER_TAG) == aws.place.application
+    except ClientError as error:
+        if code_of(error) in GONE:
+            return False
+        raise
+
+
+def _unless_gone(call: Callable[[], Any]) -> None:
+    try:
+        call()
+    except ClientError as error:
+        if code_of(error) not in GONE:
+            raise

@@ -1,0 +1,45 @@
+"""What the stack of monitoring has to be told so that it can retrain; `vehiclevision monitor deploy` asks here."""
+
+import hashlib
+from pathlib import Path
+
+from lifecycle import images, jobs, prices, runs, source
+from lifecycle.errors import NothingFoundError
+from lifecycle.images import OWN
+from lifecycle.place import Aws
+
+
+def parameters(aws: Aws, *, data: str = "", instance_type: str = "", shipped: Path | None = None) -> dict[str, str]:
+    """The template's parameters for retraining, with the code that trains put into the bucket.
+
+    Without loaded training data it is left out, and runs are held back until it is there. `shipped` is the model that
+    the endpoint serves where that is no registered version: the local AWS, before anything was deployed.
+    """
+    place, instance = aws.place, instance_type or jobs.DEFAULT_INSTANCES[OWN]
+    found = {
+        "TrainingSource": runs.upload_source(aws, source.pack()),
+        "TrainingImage": images.training_image(place, OWN, instance),
+        "TrainingInstanceType": instance,
+        "TrainingRoleArn": place.training_role,
+        "ServingRoleArn": place.serving_role,
+    }
+    cost = prices.price(instance, prices.TRAINING, place.region, None).dollars_an_hour
+    if cost is not None:
+        found["DollarsAnHour"] = f"{cost:g}"
+    try:
+        base = runs.data_at(aws, data)
+    except NothingFoundError:
+        if data:
+            raise
+    else:
+        found |= {"TrainingData": base.prefix, "TrainingDataHash": base.data_hash}
+    if shipped is not None:
+        found |= _shipped(aws, shipped)
+    return found
+
+
+def _shipped(aws: Aws, path: Path) -> dict[str, str]:
+    content = path.read_bytes()
+    key = f"models/{hashlib.sha256(content).hexdigest()[:16]}/model.tar.gz"
+    runs.put_once(aws, key, content)
+    return {"ChampionModel": aws.place.s3(key), "ServingImage": aws.place.image("shipped")}

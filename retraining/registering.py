@@ -1,0 +1,158 @@
+"""After the comparison: a better model is registered, and what deploys it is written down, as requests.
+
+The state machine sends them. They are those of `vehiclevision sagemaker deploy`, so its commands know what they find.
+"""
+
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from lifecycle import deploy, endpoint, registry
+from lifecycle.images import OWN
+from lifecycle.place import OWNER_TAG, Aws, code_of
+from lifecycle.registry import Candidate, Version
+from monitoring.errors import RetrainingError
+from retraining import staging
+from retraining.settings import Settings
+
+ARTEFACT: Final = "model.tar.gz"
+COMPARISON: Final = "comparison.json"
+MAX_OUTPUT_BYTES: Final = 256 * 1024 * 1024
+MAX_MEMBER_BYTES: Final = {ARTEFACT: 64 * 1024 * 1024, COMPARISON: 4 * 1024 * 1024}
+
+
+def register(settings: Settings, aws: Aws, job: str) -> dict[str, Any]:
+    """The verdict of a run's comparison; with a better model also its version, and all that deploys it."""
+    members = output_of(aws, job)
+    comparison = _read(members[COMPARISON])
+    told = {
+        "accepted": bool(comparison["accepted"]),
+        "code": str(comparison["reason"]),
+        "reason": str(comparison["words"]),
+        "figures": {name: comparison[name] for name in ("reviewed", "base")},
+        "model_version": comparison["challenger"]["version"],
+        "champion_version": comparison["champion"]["version"],
+        "threshold": comparison["threshold"],
+        "cheapest_threshold": comparison["challenger"]["cheapest_threshold"],
+    }
+    if not told["accepted"]:
+        return told
+    live = staging.serving(settings, aws)
+    if live is None:
+        raise RetrainingError("The endpoint is not in service.", "When it is again: vehiclevision retrain start")
+    candidate = _candidate(aws, job, members[ARTEFACT], comparison, live.image or settings.serving_image)
+    return {**told, **deployment(settings, aws, registry.register(aws, candidate), live.version)}
+
+
+def output_of(aws: Aws, job: str) -> dict[str, bytes]:
+    """The comparison and the artefact that was compared, out of a job's output; read within limits."""
+    key = f"jobs/{job}/output/output.tar.gz"
+    try:
+        answer = aws.client("s3").get_object(Bucket=aws.place.bucket, Key=key)
+    except ClientError as error:
+        if code_of(error) not in ("NoSuchKey", "404", "AccessDenied"):
+            raise
+        raise RetrainingError(f"The job {job} left no output.", "Look at its log, then retrain again.") from error
+    if answer["ContentLength"] > MAX_OUTPUT_BYTES:
+        raise RetrainingError(f"The output of {job} is larger than {MAX_OUTPUT_BYTES} bytes.", "Look at the job.")
+    found: dict[str, bytes] = {}
+    try:
+        with tarfile.open(fileobj=io.BytesIO(answer["Body"].read()), mode="r:gz") as tar:
+            for member in tar:
+                name = member.name.removeprefix("./")
+                if member.isfile() and name not in found and member.size <= MAX_MEMBER_BYTES.get(name, -1):
+                    stream = tar.extractfile(member)
+                    found[name] = stream.read() if stream is not None else b""
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise RetrainingError(f"The output of {job} is no archive.", "Look at its log, then retrain again.") from error
+    if missing := MAX_MEMBER_BYTES.keys() - found.keys():
+        raise RetrainingError(
+            f"The output of {job} lacks {' and '.join(sorted(missing))}.", "Look at its log, then retrain again."
+        )
+    return found
+
+
+def _read(content: bytes) -> Mapping[str, Any]:
+    try:
+        found = json.loads(content)
+        if found["format"] == 1:
+            return dict(found)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise RetrainingError("The job's comparison cannot be read.", "Retrain again.") from error
+    raise RetrainingError("The job's comparison is of another release.", "Retrain again.")
+
+
+def _candidate(aws: Aws, job: str, artefact: bytes, comparison: Mapping[str, Any], image: str) -> Candidate:
+    """What is registered: the very bytes that were compared, put into the bucket under their hash."""
+    model, place = comparison["challenger"], aws.place
+    sha256 = hashlib.sha256(artefact).hexdigest()
+    if sha256 != model["artefact_sha256"]:
+        raise RetrainingError("The job's model is not the one that was compared.", "Retrain again.")
+    prefix = f"models/{sha256[:16]}/"
+    s3 = aws.client("s3")
+    s3.put_object(Bucket=place.bucket, Key=f"{prefix}{ARTEFACT}", Body=artefact)
+    s3.put_object(
+        Bucket=place.bucket,
+        Key=f"{prefix}evaluation.json",
+        Body=registry.evaluation({**model["metrics"], "comparison": {**comparison, "challenger": None}}),
+        ContentType="application/json",
+    )
+    reviewed = comparison["reviewed"]
+    return Candidate(
+        algorithm=OWN,
+        image=image,
+        model_url=place.s3(f"{prefix}{ARTEFACT}"),
+        model_sha256=sha256,
+        data_hash=str(model["data_hash"]),
+        threshold=float(model["threshold"]),
+        metrics={
+            **registry.metrics(model),
+            "reviewed cost": float(reviewed["challenger"]),
+            "reviewed cost before": float(reviewed["champion"]),
+        },
+        evaluation_url=place.s3(f"{prefix}evaluation.json"),
+        training_job=job,
+        model_version=str(model["version"]),
+    )
+
+
+def deployment(settings: Settings, aws: Aws, version: Version, former: Version | None) -> dict[str, Any]:
+    """What deploys a version as the present one is served, what takes it back, and which alarms say that it must."""
+    state = deploy.look(aws, f"{aws.place.application}-endpoint-failing")
+    if state.endpoint is None or state.live is None:
+        raise RetrainingError("The endpoint is gone.", "Deploy one: vehiclevision sagemaker deploy --latest")
+    if OWNER_TAG not in registry.tags_of(aws, state.endpoint["EndpointArn"]):
+        # An endpoint that was there before us becomes ours, so that teardown finds it.
+        aws.client("sagemaker").add_tags(ResourceArn=state.endpoint["EndpointArn"], Tags=aws.place.tags)
+    hosting = deploy.hosting_of(aws, state)
+    if settings.place.kms_key is None and (key := state.live.get("KmsKeyId")):
+        aws = replace(aws, place=replace(aws.place, kms_key=key))
+    endpoint.check(version, hosting)
+    names = endpoint.names(aws.place, version, hosting)
+    # What is not there cannot watch, and what rings already would take every update back.
+    known = deploy.alarm_states(aws, [*state.alarms, *settings.watched_alarms])
+    quiet = [name for name, alarm in known.items() if alarm != "ALARM"]
+    watching = [name for name in quiet if name not in settings.watched_alarms]
+    return {
+        "version": version.number,
+        "version_arn": version.arn,
+        "former_version": former.number if former is not None else None,
+        "endpoint": aws.place.endpoint,
+        "model": dict(endpoint.model_request(aws.place, version, names.model).parameters),
+        "model_there": registry.found_or_none(aws, "describe_model", ModelName=names.model) is not None,
+        "config_there": registry.found_or_none(aws, "describe_endpoint_config", EndpointConfigName=names.config)
+        is not None,
+        "config": dict(endpoint.config_request(aws.place, names, hosting).parameters),
+        "update": dict(endpoint.update_request(aws.place, names.config, hosting, watching).parameters),
+        "restore": dict(
+            endpoint.update_request(aws.place, state.endpoint["EndpointConfigName"], hosting, []).parameters
+        ),
+        # Never none: without a name CloudWatch would tell of every alarm in the account.
+        "watch": sorted({*quiet, aws.place.alarm("errors")}),
+    }

@@ -1,0 +1,650 @@
+"""A small AWS for the tests: what lifecycle asks, answered from memory.
+
+It stands behind boto3's own clients, so every request is checked against AWS's model before it comes here, and every
+answer before it leaves. `test_fake_aws.py` holds it against moto, the workflow tests hold the same steps against the
+local SageMaker.
+"""
+
+import io
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import unquote
+
+import boto3
+from botocore.response import StreamingBody
+from botocore.validate import ParamValidator
+
+from lifecycle.place import Aws, Place
+from local.sagemaker_control.validation import problems
+
+ACCOUNT = "123456789012"
+REGION = "eu-central-1"
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+Parameters = Mapping[str, Any]
+
+
+class Interrupted(BaseException):
+    """The program was killed here."""
+
+
+class RefusalError(Exception):
+    """AWS says no."""
+
+    def __init__(self, code: str, message: str = "no") -> None:
+        super().__init__(code)
+        self.code, self.message = code, message
+
+
+@dataclass
+class FakeAws:
+    """The account. `kill_at` ends the program at the n-th call, whose answer gets lost."""
+
+    kill_at: int | None = None
+    # Endpoint updates to these configurations fail their alarms and are taken back.
+    bad_models: set[str] = field(default_factory=set)
+    may_build: bool = True
+    calls: list[tuple[str, str, Parameters]] = field(default_factory=list)
+    stacks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    objects: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    images: set[str] = field(default_factory=set)
+    builds: dict[str, dict[str, Any]] = field(default_factory=dict)
+    things: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    tags: dict[str, list[dict[str, str]]] = field(default_factory=dict)
+    alarms: dict[str, dict[str, Any]] = field(default_factory=dict)
+    log_groups: dict[str, set[str]] = field(default_factory=dict)
+    targets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    tables: set[str] = field(default_factory=set)
+    # When an object was put, where that is not now; and the runs of a state machine.
+    moments: dict[str, datetime] = field(default_factory=dict)
+    executions: list[dict[str, Any]] = field(default_factory=list)
+
+    def aws(self, application: str = "vehiclevision", told: list[str] | None = None) -> Aws:
+        """A place in this account, with clients of its own."""
+        _clients.behind = self
+        tell = (told if told is not None else []).append
+        return Aws(Place(application, ACCOUNT, REGION), _clients.client, tell, lambda _: None)
+
+    @property
+    def leftovers(self) -> list[str]:
+        """Everything that exists, as text."""
+        kinds = [f"{kind} {name}" for kind, found in self.things.items() for name in found]
+        streams = [f"log {group} {stream}" for group, found in self.log_groups.items() for stream in found]
+        groups = [f"log group {group}" for group in self.log_groups if "TrainingJobs" not in group]
+        others = [*self.stacks, *self.objects, *self.alarms, *self.targets, *self.images, *self.tables]
+        return sorted([*kinds, *streams, *groups, *others])
+
+    def sent(self, operation: str) -> list[Parameters]:
+        """The parameters of every call of this operation."""
+        return [parameters for _, name, parameters in self.calls if name == operation]
+
+    def deploy_application(self) -> None:
+        """The application's stack, which keeps its bucket and its table when it is deleted."""
+        outputs = {"BucketName": "photos", "ResultsTableName": "results"}
+        self.objects["photos"] = {"uploads/a.jpg": b"photo"}
+        self.tables.add("results")
+        self.stacks["vehiclevision"] = {
+            "StackName": "vehiclevision",
+            "StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/vehiclevision/1",
+            "CreationTime": NOW,
+            "StackStatus": "CREATE_COMPLETE",
+            "Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()],
+        }
+
+    def deploy_monitoring(self) -> None:
+        """The second application's stack."""
+        name = "vehiclevision-monitoring"
+        self.stacks[name] = {
+            "StackName": name,
+            "StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{name}/1",
+            "CreationTime": NOW,
+            "StackStatus": "CREATE_COMPLETE",
+            "Outputs": [],
+        }
+
+    def finish_jobs(self, model: bytes) -> None:
+        """Every running job is done, and left this model."""
+        for name, job in self.things.get("training-job", {}).items():
+            if job["TrainingJobStatus"] == "InProgress":
+                bucket, _, prefix = job["OutputDataConfig"]["S3OutputPath"].removeprefix("s3://").partition("/")
+                key = f"{prefix}/{name}/output/model.tar.gz"
+                self.objects[bucket][key] = model
+                job |= {"TrainingJobStatus": "Completed", "SecondaryStatus": "Completed"}
+                job["ModelArtifacts"] = {"S3ModelArtifacts": f"s3://{bucket}/{key}"}
+                job["FinalMetricDataList"] = [{"MetricName": "validation:accuracy", "Value": 0.95, "Timestamp": NOW}]
+
+    # ---- behind boto3 ------------------------------------------------------------------------------------------------
+
+    def answer(self, service: str, model: Any, parameters: Parameters) -> tuple[Any, Any]:
+        number = len(self.calls)
+        self.calls.append((service, model.name, parameters))
+        # botocore checks types only; AWS checks enums, patterns, lengths and ranges too.
+        assert list(problems(_plain(parameters), model.input_shape, "")) == [], model.name
+        try:
+            parsed = getattr(self, f"{service.replace('-', '_')}_{model.name}")(parameters)
+        except RefusalError as refusal:
+            if number == self.kill_at:
+                raise Interrupted from None
+            error = {"Error": {"Code": refusal.code, "Message": refusal.message}}
+            return SimpleNamespace(status_code=400), {**error, "ResponseMetadata": {"HTTPStatusCode": 400}}
+        if number == self.kill_at:
+            raise Interrupted
+        if model.output_shape is not None and "Body" not in parsed:
+            report = ParamValidator().validate(_without_none(parsed), model.output_shape)
+            assert not report.has_errors(), f"{model.name}: {report.generate_report()}"
+        return SimpleNamespace(status_code=200), {**parsed, "ResponseMetadata": {"HTTPStatusCode": 200}}
+
+    # ---- SageMaker ---------------------------------------------------------------------------------------------------
+
+    def _make(self, kind: str, name: str, fields: dict[str, Any], given: Parameters) -> str:
+        found = self.things.setdefault(kind, {})
+        if name in found:
+            raise RefusalError("ResourceInUse" if kind == "training-job" else "ValidationException")
+        arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:{kind}/{name}"
+        found[name] = {**{key: value for key, value in given.items() if key != "Tags"}, **fields, "arn": arn}
+        self.tags[arn] = list(given.get("Tags", []))
+        return arn
+
+    def _get(self, kind: str, name: str) -> dict[str, Any]:
+        found = self.things.get(kind, {})
+        if name not in found:
+            raise RefusalError("ValidationException", f"Could not find {kind} {name}")
+        return found[name]
+
+    def _drop(self, kind: str, name: str) -> dict[str, Any]:
+        self.tags.pop(self._get(kind, name)["arn"], None)
+        del self.things[kind][name]
+        return {}
+
+    def _list(self, kind: str, given: Parameters) -> list[tuple[str, dict[str, Any]]]:
+        return [
+            (name, found) for name, found in self.things.get(kind, {}).items() if given.get("NameContains", "") in name
+        ]
+
+    def sagemaker_ListTags(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        if given["ResourceArn"] not in self.tags:
+            raise RefusalError("ValidationException")
+        return {"Tags": self.tags[given["ResourceArn"]]}
+
+    def sagemaker_AddTags(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        self.tags.setdefault(given["ResourceArn"], []).extend(given["Tags"])
+        return {"Tags": self.tags[given["ResourceArn"]]}
+
+    def sagemaker_CreateTrainingJob(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        name = given["TrainingJobName"]
+        arn = self._make(
+            "training-job", name, {"TrainingJobStatus": "InProgress", "SecondaryStatus": "Training"}, given
+        )
+        self.log_groups.setdefault("/aws/sagemaker/TrainingJobs", set()).add(f"{name}/algo-1-1")
+        return {"TrainingJobArn": arn}
+
+    def sagemaker_DescribeTrainingJob(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        job = dict(self._get("training-job", given["TrainingJobName"]))
+        arn = job.pop("arn")
+        return {"ModelArtifacts": {"S3ModelArtifacts": ""}, "CreationTime": NOW, **job, "TrainingJobArn": arn}
+
+    def sagemaker_StopTrainingJob(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        self._get("training-job", given["TrainingJobName"])["TrainingJobStatus"] = "Stopped"
+        return {}
+
+    def sagemaker_DeleteTrainingJob(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        return self._drop("training-job", given["TrainingJobName"])
+
+    def sagemaker_ListTrainingJobs(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        wanted = given.get("StatusEquals")
+        return {
+            "TrainingJobSummaries": [
+                {
+                    "TrainingJobName": name,
+                    "TrainingJobArn": job["arn"],
+                    "CreationTime": NOW,
+                    "TrainingJobStatus": job["TrainingJobStatus"],
+                }
+                for name, job in reversed(self._list("training-job", given))
+                if wanted in (None, job["TrainingJobStatus"])
+            ]
+        }
+
+    def sagemaker_CreateHyperParameterTuningJob(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        status = {"HyperParameterTuningJobStatus": "InProgress"}
+        arn = self._make("hyper-parameter-tuning-job", given["HyperParameterTuningJobName"], status, given)
+        return {"HyperParameterTuningJobArn": arn}
+
+    def sagemaker_DescribeHyperParameterTuningJob(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        job = dict(self._get("hyper-parameter-tuning-job", given["HyperParameterTuningJobName"]))
+        arn = job.pop("arn")
+        counts = {"TrainingJobStatusCounters": {}, "ObjectiveStatusCounters": {}}
+        return {**job, **counts, "CreationTime": NOW, "HyperParameterTuningJobArn": arn}
+
+    def sagemaker_StopHyperParameterTuningJob(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        job = self._get("hyper-parameter-tuning-job", given["HyperParameterTuningJobName"])
+        job["HyperParameterTuningJobStatus"] = "Stopped"
+        return {}
+
+    def sagemaker_DeleteHyperParameterTuningJob(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        return self._drop("hyper-parameter-tuning-job", given["HyperParameterTuningJobName"])
+
+    def sagemaker_ListHyperParameterTuningJobs(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        return {
+            "HyperParameterTuningJobSummaries": [
+                {
+                    "HyperParameterTuningJobName": name,
+                    "HyperParameterTuningJobArn": job["arn"],
+                    "HyperParameterTuningJobStatus": job["HyperParameterTuningJobStatus"],
+                    "Strategy": "Bayesian",
+                    "CreationTime": NOW,
+                    "TrainingJobStatusCounters": {},
+                    "ObjectiveStatusCounters": {},
+                }
+                for name, job in self._list("hyper-parameter-tuning-job", given)
+            ]
+        }
+
+    def sagemaker_CreateModelPackageGroup(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        arn = self._make("model-package-group", given["ModelPackageGroupName"], {"next": itertools.count(1)}, given)
+        return {"ModelPackageGroupArn": arn}
+
+    def sagemaker_DescribeModelPackageGroup(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        name = given["ModelPackageGroupName"]
+        arn = self._get("model-package-group", name)["arn"]
+        return {
+            "ModelPackageGroupName": name,
+            "ModelPackageGroupArn": arn,
+            "CreationTime": NOW,
+            "CreatedBy": {},
+            "ModelPackageGroupStatus": "Completed",
+        }
+
+    def sagemaker_DeleteModelPackageGroup(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        name = given["ModelPackageGroupName"]
+        if any(key.startswith(f"{name}/") for key in self.things.get("model-package", {})):
+            raise RefusalError("ConflictException")
+        return self._drop("model-package-group", name)
+
+    def sagemaker_CreateModelPackage(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        group = given["ModelPackageGroupName"]
+        number = next(self._get("model-package-group", group)["next"])
+        arn = self._make("model-package", f"{group}/{number}", {"ModelPackageVersion": number}, given)
+        return {"ModelPackageArn": arn}
+
+    def sagemaker_DescribeModelPackage(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        found = dict(self._get("model-package", given["ModelPackageName"].split(":model-package/")[-1]))
+        arn = found.pop("arn")
+        return {
+            "ModelPackageName": found["ModelPackageGroupName"],
+            "ModelPackageArn": arn,
+            "CreationTime": NOW,
+            "ModelPackageStatus": "Completed",
+            "ModelPackageStatusDetails": {"ValidationStatuses": []},
+            **{key: value for key, value in found.items() if key != "ClientToken"},
+        }
+
+    def sagemaker_UpdateModelPackage(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        found = self._get("model-package", given["ModelPackageArn"].split(":model-package/")[-1])
+        found["ModelApprovalStatus"] = given["ModelApprovalStatus"]
+        return {"ModelPackageArn": given["ModelPackageArn"]}
+
+    def sagemaker_ListModelPackages(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        return {
+            "ModelPackageSummaryList": [
+                {
+                    "ModelPackageArn": found["arn"],
+                    "ModelPackageStatus": "Completed",
+                    "CreationTime": NOW,
+                    "ModelPackageName": name,
+                }
+                for name, found in self.things.get("model-package", {}).items()
+                if name.startswith(f"{given['ModelPackageGroupName']}/")
+            ]
+        }
+
+    def sagemaker_DeleteModelPackage(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        return self._drop("model-package", given["ModelPackageName"].split(":model-package/")[-1])
+
+    def sagemaker_CreateModel(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        package = self._get("model-package", given["PrimaryContainer"]["ModelPackageName"].split(":model-package/")[-1])
+        if package["ModelApprovalStatus"] != "Approved":
+            raise RefusalError("ValidationException", "not approved")
+        return {"ModelArn": self._make("model", given["ModelName"], {}, given)}
+
+    def sagemaker_DescribeModel(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        found = dict(self._get("model", given["ModelName"]))
+        return {"ModelArn": found.pop("arn"), "CreationTime": NOW, **found}
+
+    def sagemaker_DeleteModel(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        return self._drop("model", given["ModelName"])
+
+    def sagemaker_ListModels(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        return {
+            "Models": [
+                {"ModelName": name, "ModelArn": found["arn"], "CreationTime": NOW}
+                for name, found in self._list("model", given)
+            ]
+        }
+
+    def sagemaker_CreateEndpointConfig(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        self._get("model", given["ProductionVariants"][0]["ModelName"])
+        return {"EndpointConfigArn": self._make("endpoint-config", given["EndpointConfigName"], {}, given)}
+
+    def sagemaker_DescribeEndpointConfig(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        found = dict(self._get("endpoint-config", given["EndpointConfigName"]))
+        return {"EndpointConfigArn": found.pop("arn"), "CreationTime": NOW, **found}
+
+    def sagemaker_DeleteEndpointConfig(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        return self._drop("endpoint-config", given["EndpointConfigName"])
+
+    def sagemaker_ListEndpointConfigs(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        return {
+            "EndpointConfigs": [
+                {"EndpointConfigName": name, "EndpointConfigArn": found["arn"], "CreationTime": NOW}
+                for name, found in self._list("endpoint-config", given)
+            ]
+        }
+
+    def sagemaker_CreateEndpoint(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        self._get("endpoint-config", given["EndpointConfigName"])
+        fields = {"EndpointStatus": "Creating", "then": given["EndpointConfigName"]}
+        return {"EndpointArn": self._make("endpoint", given["EndpointName"], fields, given)}
+
+    def sagemaker_UpdateEndpoint(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        config = self._get("endpoint-config", given["EndpointConfigName"])
+        found = self._get("endpoint", given["EndpointName"])
+        if found["EndpointStatus"] != "InService":
+            raise RefusalError("ValidationException", "busy")
+        for alarm in given["DeploymentConfig"].get("AutoRollbackConfiguration", {}).get("Alarms", []):
+            if alarm["AlarmName"] not in self.alarms:
+                raise RefusalError("ValidationException", "no such alarm")
+        bad = config["ProductionVariants"][0]["ModelName"] in self.bad_models
+        then = found["EndpointConfigName"] if bad else given["EndpointConfigName"]
+        found |= {"EndpointStatus": "Updating", "then": then}
+        return {"EndpointArn": found["arn"]}
+
+    def sagemaker_DescribeEndpoint(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        found = self._get("endpoint", given["EndpointName"])
+        shown = dict(found)
+        if "then" in found:
+            # The next look finds it done.
+            found |= {"EndpointStatus": "InService", "EndpointConfigName": found.pop("then")}
+        shown.pop("then", None)
+        return {"EndpointArn": shown.pop("arn"), "CreationTime": NOW, "LastModifiedTime": NOW, **shown}
+
+    def sagemaker_DeleteEndpoint(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        if "then" in self._get("endpoint", given["EndpointName"]):
+            raise RefusalError("ValidationException", "busy")
+        return self._drop("endpoint", given["EndpointName"])
+
+    def sagemaker_ListEndpoints(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        return {
+            "Endpoints": [
+                {
+                    "EndpointName": name,
+                    "EndpointArn": found["arn"],
+                    "CreationTime": NOW,
+                    "LastModifiedTime": NOW,
+                    "EndpointStatus": found["EndpointStatus"],
+                }
+                for name, found in self._list("endpoint", given)
+            ]
+        }
+
+    # ---- the services around it --------------------------------------------------------------------------------------
+
+    def cloudformation_DescribeStacks(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        name = given["StackName"]
+        if name.startswith("arn:"):
+            gone = {"StackName": name.split("/")[1], "CreationTime": NOW, "StackStatus": "DELETE_COMPLETE"}
+            live = [stack for stack in self.stacks.values() if stack["StackId"] == name]
+            return {"Stacks": live or [gone]}
+        if name not in self.stacks:
+            raise RefusalError("ValidationError", f"Stack with id {name} does not exist")
+        return {"Stacks": [self.stacks[name]]}
+
+    def cloudformation_CreateStack(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        name = given["StackName"]
+        parameters = {each["ParameterKey"]: each["ParameterValue"] for each in given["Parameters"]}
+        self.objects.setdefault(parameters["BucketName"], {})
+        self.log_groups.setdefault(f"/aws/codebuild/{parameters['BuilderName']}", set())
+        self.stacks[name] = {
+            "StackName": name,
+            "StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{name}/1",
+            "CreationTime": NOW,
+            "StackStatus": "CREATE_COMPLETE",
+            "Tags": given["Tags"],
+            "Parameters": given["Parameters"],
+        }
+        return {"StackId": self.stacks[name]["StackId"]}
+
+    def cloudformation_UpdateStack(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        changed = {key: given[key] for key in ("Tags", "Parameters")}
+        self.stacks[given["StackName"]] |= {"StackStatus": "UPDATE_COMPLETE", **changed}
+        return {"StackId": self.stacks[given["StackName"]]["StackId"]}
+
+    def cloudformation_DeleteStack(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        stack = self.stacks.get(given["StackName"])
+        if stack is None:
+            return {}
+        if "Parameters" not in stack:
+            del self.stacks[given["StackName"]]
+            return {}
+        parameters = {each["ParameterKey"]: each["ParameterValue"] for each in stack["Parameters"]}
+        if self.objects.get(parameters["BucketName"]):
+            stack["StackStatus"] = "DELETE_FAILED"
+            return {}
+        self.objects.pop(parameters["BucketName"], None)
+        self.log_groups.pop(f"/aws/codebuild/{parameters['BuilderName']}", None)
+        self.images.clear()
+        del self.stacks[given["StackName"]]
+        return {}
+
+    def dynamodb_DescribeTable(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        if given["TableName"] not in self.tables:
+            raise RefusalError("ResourceNotFoundException")
+        return {"Table": {"TableName": given["TableName"]}}
+
+    def dynamodb_DeleteTable(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        self.dynamodb_DescribeTable(given)
+        self.tables.discard(given["TableName"])
+        return {}
+
+    def s3_HeadBucket(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        self._bucket(given, "404")
+        return {}
+
+    def s3_PutObject(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        body = given["Body"]
+        self._bucket(given)[given["Key"]] = body if isinstance(body, bytes) else body.read()
+        return {"ETag": "x"}
+
+    def s3_GetObject(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        found = self._bucket(given).get(given["Key"])
+        if found is None:
+            raise RefusalError("NoSuchKey")
+        return {"Body": StreamingBody(io.BytesIO(found), len(found)), "ContentLength": len(found)}
+
+    def s3_ListObjectsV2(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        names = sorted(key for key in self._bucket(given) if key.startswith(given.get("Prefix", "")))
+        entries = [{"Key": key, "LastModified": self.moments.get(key, NOW), "Size": 1, "ETag": "x"} for key in names]
+        return {"KeyCount": len(entries), "Contents": entries, "IsTruncated": False}
+
+    def s3_CopyObject(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        bucket, _, key = unquote(given["CopySource"]).partition("/")
+        self._bucket(given)[given["Key"]] = self.objects[bucket][key]
+        return {}
+
+    def stepfunctions_ListExecutions(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        found = [each for each in self.executions if each["status"] == given.get("statusFilter", each["status"])]
+        return {"executions": found}
+
+    def s3_ListObjectVersions(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        return {"Versions": [{"Key": key, "VersionId": "1"} for key in self._bucket(given)], "IsTruncated": False}
+
+    def s3_ListMultipartUploads(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        self._bucket(given)
+        return {"IsTruncated": False}
+
+    def s3_DeleteObjects(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        for entry in given["Delete"]["Objects"]:
+            self._bucket(given).pop(entry["Key"], None)
+        return {}
+
+    def s3_DeleteBucket(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        if self._bucket(given):
+            raise RefusalError("BucketNotEmpty")
+        del self.objects[given["Bucket"]]
+        return {}
+
+    def _bucket(self, given: Parameters, code: str = "NoSuchBucket") -> dict[str, bytes]:
+        if given["Bucket"] not in self.objects:
+            raise RefusalError(code)
+        return self.objects[given["Bucket"]]
+
+    def resourcegroupstaggingapi_GetResources(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        (wanted,) = given["TagFilters"]
+        tag = {"Key": wanted["Key"], "Value": wanted["Values"][0]}
+        return {"ResourceTagMappingList": [{"ResourceARN": arn} for arn, tags in self.tags.items() if tag in tags]}
+
+    def ecr_DescribeImages(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        if given["imageIds"][0]["imageTag"] not in self.images:
+            raise RefusalError("ImageNotFoundException")
+        return {"imageDetails": [{}]}
+
+    def codebuild_ListBuildsForProject(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        return {"ids": list(self.builds)} if self.builds else {}
+
+    def codebuild_StartBuild(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        if not self.may_build:
+            raise RefusalError("AccountLimitExceededException")
+        name = f"{given['projectName']}:{len(self.builds)}"
+        variables = given["environmentVariablesOverride"]
+        environment = {
+            "type": "LINUX_CONTAINER",
+            "image": "x",
+            "computeType": "BUILD_GENERAL1_SMALL",
+            "environmentVariables": variables,
+        }
+        self.builds[name] = {"id": name, "buildStatus": "IN_PROGRESS", "environment": environment}
+        return {"build": self.builds[name]}
+
+    def codebuild_BatchGetBuilds(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        shown = [dict(self.builds[name]) for name in given["ids"]]
+        for name in given["ids"]:
+            self.builds[name]["buildStatus"] = "SUCCEEDED"
+            self.images.add(self.builds[name]["environment"]["environmentVariables"][0]["value"])
+        return {"builds": shown}
+
+    def cloudwatch_PutMetricAlarm(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        self.alarms.setdefault(given["AlarmName"], {"StateValue": "OK"})
+        return {}
+
+    def cloudwatch_DescribeAlarms(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        found = [{"AlarmName": name, **self.alarms[name]} for name in given["AlarmNames"] if name in self.alarms]
+        return {"MetricAlarms": found}
+
+    def cloudwatch_DeleteAlarms(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        for name in given["AlarmNames"]:
+            self.alarms.pop(name, None)
+        return {}
+
+    def logs_DescribeLogGroups(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        prefix = given["logGroupNamePrefix"]
+        return {"logGroups": [{"logGroupName": name} for name in self.log_groups if name.startswith(prefix)]}
+
+    def logs_CreateLogGroup(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        if given["logGroupName"] in self.log_groups:
+            raise RefusalError("ResourceAlreadyExistsException")
+        self.log_groups[given["logGroupName"]] = set()
+        return {}
+
+    def logs_PutRetentionPolicy(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        return {}
+
+    def logs_DeleteLogGroup(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        if given["logGroupName"] not in self.log_groups:
+            raise RefusalError("ResourceNotFoundException")
+        del self.log_groups[given["logGroupName"]]
+        return {}
+
+    def logs_DescribeLogStreams(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        if given["logGroupName"] not in self.log_groups:
+            raise RefusalError("ResourceNotFoundException")
+        prefix = given.get("logStreamNamePrefix", "")
+        found = sorted(name for name in self.log_groups[given["logGroupName"]] if name.startswith(prefix))
+        return {"logStreams": [{"logStreamName": name} for name in found]}
+
+    def logs_GetLogEvents(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        events = [] if "nextToken" in given else [{"message": "epoch 1"}]
+        return {"events": events, "nextForwardToken": "f/1", "nextBackwardToken": "b/1"}
+
+    def logs_DeleteLogStream(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        self.log_groups[given["logGroupName"]].discard(given["logStreamName"])
+        return {}
+
+    def application_autoscaling_RegisterScalableTarget(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        self._get("endpoint", given["ResourceId"].split("/")[1])
+        self.targets[given["ResourceId"]] = dict(given)
+        return {}
+
+    def application_autoscaling_PutScalingPolicy(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        if given["ResourceId"] not in self.targets:
+            raise RefusalError("ObjectNotFoundException")
+        return {"PolicyARN": "arn", "Alarms": []}
+
+    def application_autoscaling_DescribeScalableTargets(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        keys = ("ServiceNamespace", "ResourceId", "ScalableDimension", "MinCapacity", "MaxCapacity")
+        found = [self.targets[name] for name in given["ResourceIds"] if name in self.targets]
+        common = {"RoleARN": "arn", "CreationTime": NOW}
+        return {"ScalableTargets": [{**{key: target[key] for key in keys}, **common} for target in found]}
+
+    def application_autoscaling_DeregisterScalableTarget(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
+        if given["ResourceId"] not in self.targets:
+            raise RefusalError("ObjectNotFoundException")
+        del self.targets[given["ResourceId"]]
+        return {}
+
+
+class Clients:
+    """boto3's clients, made once: that takes longer than a test. They ask the account that was used last."""
+
+    def __init__(self) -> None:
+        self.behind: FakeAws | None = None
+        self._made: dict[str, Any] = {}
+
+    def client(self, service: str) -> Any:
+        """A client whose requests never leave this process."""
+        if service not in self._made:
+            session = boto3.session.Session("testing", "testing", region_name=REGION)
+            self._made[service] = session.client(service)  # type: ignore[call-overload]
+            events = self._made[service].meta.events
+            events.register(f"before-parameter-build.{service}", _remember)
+            events.register(f"before-call.{service}", self._answer)
+        return self._made[service]
+
+    def _answer(self, model: Any, context: Any, **_: Any) -> tuple[Any, Any]:
+        assert self.behind is not None
+        return self.behind.answer(model.service_model.service_name, model, context["given"])
+
+
+_clients = Clients()
+
+
+def _remember(params: Any, context: Any, **_: Any) -> None:
+    context["given"] = dict(params)
+
+
+def _plain(value: Any) -> Any:
+    """As it goes over the wire: an open file or bytes are text there."""
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value
+
+
+def _without_none(value: Any) -> Any:
+    """Only what AWS would send, and nothing of the fake's own."""
+    if isinstance(value, dict):
+        return {key: _without_none(inner) for key, inner in value.items() if inner is not None}
+    return value
