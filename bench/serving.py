@@ -33,7 +33,7 @@ from rich.table import Table
 
 from lifecycle.entry import unpack
 from local import processes
-from local.container import PREDICTING_THREADS
+from serving.container import PREDICTING_THREADS
 from training.artefact import DEFAULT_MODEL
 from vehiclevision.image_gate import normalise
 
@@ -82,7 +82,7 @@ RIVALS = (
         form="image",
     ),
 )
-OWN = Server(OURS, ("env", "SAGEMAKER_BIND_TO_PORT={port}", sys.executable, "-m", "container.serve", "serve"))
+OWN = Server(OURS, ("env", "SAGEMAKER_BIND_TO_PORT={port}", sys.executable, "-m", "serving.serve", "serve"))
 NOTHING = Server("nothing", (f"{BENCH}/python", "-m", "bench.rivals.nothing", "{port}"))
 
 

@@ -1,6 +1,6 @@
 """The serving image: its name follows from what goes into it, and AWS builds it when it is not there.
 
-CodeBuild builds it, so nobody needs Docker; who has it builds the same with `docker build -f container/Dockerfile .`
+CodeBuild builds it, so nobody needs Docker; who has it builds the same with `docker build -f serving/Dockerfile .`
 """
 
 import hashlib
@@ -16,13 +16,13 @@ from lifecycle.place import Aws, Place, Request, code_of, send
 from lifecycle.runs import put_once
 from lifecycle.source import CHECKOUT
 
-# What the Dockerfile copies; container/Dockerfile.dockerignore keeps everything else out of a build by hand.
-PARTS: Final = ("container", "functions/vehiclevision", "local", "training", "requirements/serving.txt")
+# What the Dockerfile copies; serving/Dockerfile.dockerignore keeps everything else out of a build by hand.
+PARTS: Final = ("serving", "functions/vehiclevision", "local", "training", "requirements/serving.txt")
 SUFFIXES: Final = frozenset({".py", ".txt", ".yml"})
 NAMES: Final = frozenset({"Dockerfile", "Dockerfile.dockerignore"})
 LEFT_OUT: Final = (
-    "local/lambda_worker/",
-    "local/sagemaker_control/",
+    "local/engine/",
+    "local/sagemaker/control/",
     "training/data/",
     "training/evaluation/",
 )
@@ -110,7 +110,7 @@ def _start(aws: Aws, image_tag: str, architecture: str) -> str:
         # New accounts may have to ask AWS's support for their first build.
         image = aws.place.image(image_tag)
         platform = "linux/arm64" if architecture == "arm64" else "linux/amd64"
-        build = f"docker build --provenance=false --platform {platform} -f container/Dockerfile -t {image} ."
+        build = f"docker build --provenance=false --platform {platform} -f serving/Dockerfile -t {image} ."
         raise SageMakerStepError(
             "This account may not run builds in AWS CodeBuild yet.",
             f"Ask AWS's support for it, or with Docker: {build} && docker push {image}",

@@ -29,7 +29,7 @@ from local.place import CHECKOUT, MINISTACK_VERSION
 
 ARTEFACT_BUCKET = "vehiclevision-local-artefacts"
 CUSTOM_RUNTIME = "provided.al2023"
-BOOTSTRAP = Path(__file__).parent / "lambda_worker" / "bootstrap"
+BOOTSTRAP = Path(__file__).parent / "engine" / "lambda_worker" / "bootstrap"
 SAM_SECONDS = 600.0
 POLL_SECONDS = "0.3"
 # The person's own AWS profile and files have no say here.

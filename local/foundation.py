@@ -11,7 +11,7 @@ from lifecycle import foundation
 from lifecycle.place import Aws, Place, send
 from local import deploy
 from local.place import REGION
-from local.sagemaker_control.names import ACCOUNT
+from local.sagemaker.control.names import ACCOUNT
 
 PLACE = Place(deploy.VEHICLEVISION.stack, ACCOUNT, REGION)
 

@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from local import deploy, engine, foundation, processes, sagemaker
+from local import deploy, foundation, processes
+from local.engine import process as engine
 from local.errors import LocalAwsError
 from local.place import ACCESS_KEY_ID, CHECKOUT, REGION, SECRET_ACCESS_KEY
 from local.processes import HOST
-from local.sagemaker_control import process as control
+from local.sagemaker import runtime_process as sagemaker
+from local.sagemaker.control import process as control
 
 DIRECTORY = CHECKOUT / ".local"
 

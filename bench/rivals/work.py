@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from local.container import decode
+from serving.container import decode
 from training.artefact import DEFAULT_MODEL, load_model
 
 THREADS = int(os.environ.get("BENCH_THREADS", "2"))

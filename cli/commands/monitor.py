@@ -22,8 +22,8 @@ from cli.target import Target, state_directory
 from lifecycle import foundation
 from lifecycle.place import Aws
 from local import deploy as local_deploy
-from local import sagemaker as local_sagemaker
 from local import stack as local_stack
+from local.sagemaker import runtime_process as local_sagemaker
 from monitoring import check as checking
 from monitoring.drift import baseline as baselines
 from monitoring.drift.baseline import Baseline

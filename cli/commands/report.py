@@ -12,7 +12,7 @@ from cli.captured import S3, Where, bar, window
 from cli.display import notes, output, print_json, printable
 from cli.errors import INTERRUPTED, USAGE, CommandError
 from cli.target import Target, state_directory
-from local import sagemaker as local_sagemaker
+from local.sagemaker import runtime_process as local_sagemaker
 from monitoring import labels as labels_store
 from monitoring.captures.source import Window, open_source
 from monitoring.check import baseline_key

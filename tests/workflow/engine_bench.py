@@ -17,8 +17,9 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from local import engine, place, processes
+from local import place, processes
 from local.deploy import BOOTSTRAP, CUSTOM_RUNTIME
+from local.engine import process as engine
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 NOWHERE = "http://127.0.0.1:9"

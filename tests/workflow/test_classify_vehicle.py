@@ -15,7 +15,7 @@ from driver import Application, all_files, assert_starts_alone
 from pictures import encoded, noise
 
 from cli import samples
-from local import sagemaker
+from local.sagemaker import runtime_process as sagemaker
 from training.artefact import DEFAULT_MODEL, load_model
 from vehiclevision.errors import Reason
 from vehiclevision.labels import MODEL_INPUT_SIDE, ROUTES

@@ -7,7 +7,8 @@ from typing import Any
 import boto3
 import pytest
 
-from local import engine, place
+from local import place
+from local.engine import process as engine
 from tests.unit.training.conftest import draw_picture
 from tests.workflow.engine_bench import NOWHERE
 from training.data.extract import extract

@@ -9,10 +9,10 @@ from botocore.config import Config
 from botocore.session import Session
 from PIL import Image
 
-from local import sagemaker
 from local.place import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
-from tests.unit.local.tiny_model import ONNX_WITH_MAP, write_model
+from local.sagemaker import runtime_process as sagemaker
 from tests.unit.pictures import encoded
+from tests.unit.serving.tiny_model import ONNX_WITH_MAP, write_model
 from training.errors import EndpointFailedError
 from training.evaluate import Bars, Endpoint, Request, evaluate
 

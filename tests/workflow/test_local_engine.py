@@ -14,7 +14,8 @@ from pathlib import Path
 import botocore.exceptions
 import pytest
 
-from local import engine, processes
+from local import processes
+from local.engine import process as engine
 from tests.workflow.engine_bench import (
     CHECKOUT,
     FUNCTION,
@@ -55,7 +56,8 @@ def own_bench(tmp_path: Path) -> Iterator[Bench]:
 def start_elsewhere(directory: Path, *, then: str) -> "subprocess.Popen[bytes]":
     """Another process that starts the engine and then does something."""
     code = (
-        "import sys, time, pathlib; from local import engine, processes; d = pathlib.Path(sys.argv[1])\n"
+        "import sys, time, pathlib; from local import processes; from local.engine import process as engine\n"
+        "d = pathlib.Path(sys.argv[1])\n"
         f"print(engine.start(d, {NOWHERE!r}), flush=True)\n{then}"
     )
     return subprocess.Popen([sys.executable, "-c", code, str(directory)], cwd=CHECKOUT, stdout=subprocess.PIPE)

@@ -16,7 +16,9 @@ import pytest
 from driver import Application, plain
 
 from cli import samples
-from local import engine, processes, sagemaker, stack
+from local import processes, stack
+from local.engine import process as engine
+from local.sagemaker import runtime_process as sagemaker
 from tests.workflow.engine_bench import eventually
 
 pytestmark = pytest.mark.soak

@@ -30,7 +30,7 @@ from local import deploy, stack
 from monitoring import labels
 from monitoring.review import decide
 from retraining import parameters
-from tests.unit.local.tiny_model import ONNX, manifest, packed
+from tests.unit.serving.tiny_model import ONNX, manifest, packed
 
 HERE = Path(__file__).parent
 CLASSES = ("bicycle", "motorcycle", "house")

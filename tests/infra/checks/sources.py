@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from tests.infra.project import Project, parse_yaml
 
 _ENTRY_POINTS = frozenset({"serialize_image", "classify_image", "filter_inferences"})
-_ROOMS = frozenset({"training", "lifecycle", "monitoring", "retraining", "console", "local", "cli", "tests", "bench"})
+_ROOMS = frozenset(
+    {"training", "lifecycle", "monitoring", "retraining", "console", "local", "serving", "cli", "tests", "bench"}
+)
 _LOCAL = re.compile(r"AWS_ENDPOINT_URL|endpoint_url|ministack|localstack|127\.0\.0\.1|localhost", re.IGNORECASE)
 _PRODUCT = (
     "functions/", "statemachine/", "training/", "lifecycle/", "monitoring/", "retraining/", "console/", "events/",

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from tests.unit.cli.answers import Command
-from tests.unit.local.tiny_model import write_model
 from tests.unit.pictures import encoded
+from tests.unit.serving.tiny_model import write_model
 from training import evaluate
 
 

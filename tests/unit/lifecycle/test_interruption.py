@@ -28,7 +28,7 @@ def path(aws: Aws) -> None:
     stage(aws)
     runs.start(aws, training(aws))
     runs.start_search(aws, training(aws, spot=False), 4, 2)
-    image = serving_image.ensure(aws, {"container/Dockerfile": b"FROM x"}, "x86_64")
+    image = serving_image.ensure(aws, {"serving/Dockerfile": b"FROM x"}, "x86_64")
     for sha256 in ("1" * 64, "2" * 64):
         url = aws.place.s3(f"models/{sha256[:16]}/model.tar.gz")
         runs.put_once(aws, f"models/{sha256[:16]}/model.tar.gz", b"model")

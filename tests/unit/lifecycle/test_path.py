@@ -249,7 +249,7 @@ def test_an_account_that_may_not_build_is_told_the_other_way(fake: FakeAws) -> N
     fake.may_build = False
 
     with pytest.raises(StepError, match="may not run builds") as caught:
-        serving_image.ensure(aws, {"container/Dockerfile": b"FROM x"}, "arm64")
+        serving_image.ensure(aws, {"serving/Dockerfile": b"FROM x"}, "arm64")
 
     assert "--platform linux/arm64" in caught.value.hint
     assert f"docker push {aws.place.image('')}" in caught.value.hint

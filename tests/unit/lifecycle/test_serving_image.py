@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from lifecycle import serving_image
-from local.container import ACTIVATION_MAP
+from serving.container import ACTIVATION_MAP
 from tests.unit.pictures import encoded, quarters
 from training.artefact import DEFAULT_MODEL, load_model, parse_manifest, read_members
 from training.session import gives_maps
@@ -46,7 +46,7 @@ class Running:
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The image's /app: what the Dockerfile copies of the build's source, and nothing else of the checkout."""
     folder = tmp_path_factory.mktemp("app")
-    copied = ("container/", "local/", "functions/vehiclevision/")
+    copied = ("serving/", "local/", "functions/vehiclevision/")
     for name, content in serving_image.context().items():
         if name.startswith(copied) or (name.startswith("training/") and name.count("/") == 1):
             path = folder / name
@@ -67,7 +67,7 @@ def start(image: Path, model: Path) -> Running:
         "VEHICLEVISION_HOST": "127.0.0.1",
     }
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "container.serve", "serve"],
+        [sys.executable, "-P", "-m", "serving.serve", "serve"],
         cwd=image,
         env=environment,
         stdout=subprocess.PIPE,
@@ -199,7 +199,7 @@ def test_without_a_model_it_ends_with_a_sentence(image: Path, tmp_path: Path) ->
 def test_the_image_is_named_after_what_is_in_it() -> None:
     """Another file, another tag; another processor, another tag; the same files, the same zip."""
     files = serving_image.context()
-    changed = {**files, "container/serve.py": b"changed"}
+    changed = {**files, "serving/serve.py": b"changed"}
 
     tags = {serving_image.tag(files, "x86_64"), serving_image.tag(files, "arm64"), serving_image.tag(changed, "x86_64")}
 
@@ -209,7 +209,7 @@ def test_the_image_is_named_after_what_is_in_it() -> None:
 
 def test_the_dockerfile_copies_only_what_is_sent(root: Path) -> None:
     """Each COPY has a source in the build's archive, no user is root, and the packages come by hash."""
-    lines = (root / "container" / "Dockerfile").read_text().splitlines()
+    lines = (root / "serving" / "Dockerfile").read_text().splitlines()
     sources = [word for line in lines if line.startswith("COPY") for word in line.split()[1:-1]]
     files = serving_image.context()
 

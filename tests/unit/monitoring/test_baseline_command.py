@@ -13,8 +13,8 @@ from monitoring.drift.embedding import NAME
 from monitoring.drift.making import TRIED, Most, from_pictures
 from monitoring.estimate import PLAIN
 from monitoring.measure import MEASURES
-from tests.unit.local.tiny_model import ONNX_WITH_MAP, write_model
 from tests.unit.pictures import encoded
+from tests.unit.serving.tiny_model import ONNX_WITH_MAP, write_model
 from training.artefact import load_model
 from vehiclevision.labels import LABELS
 

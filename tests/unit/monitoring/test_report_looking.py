@@ -15,9 +15,9 @@ from monitoring.report import looking
 from monitoring.report.comparison import ODDEST, oddest
 from monitoring.report.looking import look
 from monitoring.summary import Example, Sample, Summary, summarise
-from tests.unit.local.tiny_model import ONNX_WITH_MAP, write_model
 from tests.unit.monitoring.capture_lines import NOON, line, png, record
 from tests.unit.pictures import encoded
+from tests.unit.serving.tiny_model import ONNX_WITH_MAP, write_model
 from training.artefact import load_model
 
 

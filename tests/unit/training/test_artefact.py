@@ -4,7 +4,7 @@ import json
 import tarfile
 from pathlib import Path
 
-from tests.unit.local.tiny_model import ONNX
+from tests.unit.serving.tiny_model import ONNX
 from training.artefact import compose, load_model, write_artefact
 
 DETAILS = {"data_hash": "d", "seed": 1, "metrics": {}, "versions": {}, "trained_at": "t", "command": "c"}

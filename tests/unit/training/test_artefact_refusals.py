@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.unit.local import tiny_model
-from tests.unit.local.tiny_model import ONNX, manifest, packed, write_model
+from tests.unit.serving.tiny_model import ONNX, manifest, packed, write_model
 from training import artefact
 from training.artefact import load_model
 from training.errors import ModelRefusedError

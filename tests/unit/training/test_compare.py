@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from retraining import staging
-from tests.unit.local.tiny_model import ONNX, write_model
+from tests.unit.serving.tiny_model import ONNX, write_model
 from training import compare
 from training.artefact import load_model
 from training.compare import ACCEPTED, NOT_BETTER, TOO_FEW, WORSE_ON_BASE, Compared, Rule

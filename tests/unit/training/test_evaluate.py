@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.unit.local.tiny_model import ONNX_WITH_MAP, write_model
 from tests.unit.pages import Page
 from tests.unit.pictures import encoded, png_header
+from tests.unit.serving.tiny_model import ONNX_WITH_MAP, write_model
 from training import evaluate
 from training.data.pictures import LabelledImages
 from training.evaluation.degrade import DEGRADATIONS

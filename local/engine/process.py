@@ -1,0 +1,134 @@
+"""The AWS engine: MiniStack as a server process of ours, on loopback, with its state under one folder.
+
+Run as `python -m local.engine.process …` it is the server process itself; imported, it starts and stops one.
+"""
+
+import argparse
+import importlib.metadata
+import os
+import sys
+import sysconfig
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+from local import processes
+from local.engine.journal import Journal
+from local.place import ACCESS_KEY_ID, CHECKOUT, INHERITED, MINISTACK_VERSION, REGION, SECRET_ACCESS_KEY
+from local.processes import HOST, Server
+from local.sagemaker.control import process as control
+
+START_SECONDS = 60.0
+STOP_SECONDS = 20.0
+WORKER = Path(__file__).parent / "lambda_worker" / "run.py"
+
+
+def server(directory: Path) -> Server:
+    """The engine of one state folder."""
+    return Server("local AWS engine", directory / "engine")
+
+
+def start(directory: Path, sagemaker_url: str) -> str:
+    """Start the engine unless it runs; returns its URL once it answers."""
+    found = server(directory)
+    record = processes.running(found)
+    if record is not None and record.get("sagemaker_url") != sagemaker_url:
+        processes.stop(found, STOP_SECONDS)
+        record = None
+    process = None
+    port = record["port"] if record is not None else processes.remembered_port(found)
+    if record is None:
+        arguments = ["--directory", str(directory), "--port", str(port), "--sagemaker-url", sagemaker_url]
+        settings = environment(os.environ, found.directory, port, sagemaker_url)
+        Path(settings["TMPDIR"]).mkdir(parents=True, exist_ok=True)
+        process = processes.start(found, "local.engine.process", arguments, settings, CHECKOUT)
+    url = f"http://{HOST}:{port}"
+    processes.await_answer(found, process, f"{url}/_ministack/health", START_SECONDS)
+    return url
+
+
+def stop(directory: Path) -> None:
+    """Stop the engine with everything it started; its state stays."""
+    processes.stop(server(directory), STOP_SECONDS)
+
+
+def environment(own: Mapping[str, str], directory: Path, port: int, sagemaker_url: str) -> dict[str, str]:
+    """The engine's whole environment, which its Lambda workers inherit."""
+    return {
+        **{name: own[name] for name in INHERITED if name in own},
+        "GATEWAY_PORT": str(port),
+        "BIND_HOST": HOST,
+        "MINISTACK_REGION": REGION,
+        "PERSIST_STATE": "1",
+        "STATE_DIR": str(directory / "state"),
+        "S3_PERSIST": "1",
+        "S3_DATA_DIR": str(directory / "objects"),
+        "TMPDIR": str(directory / "tmp"),
+        "SFTP_ENABLED": "0",
+        "IOT_MTLS_ENABLED": "0",
+        "DOCKER_HOST": f"unix://{directory}/no-docker-here",
+        "LOG_LEVEL": "WARNING",
+        "AUTH": "true",
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
+        "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
+        "AWS_ENDPOINT_URL": f"http://{HOST}:{port}",
+        "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": sagemaker_url,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "VEHICLEVISION_LAMBDA_PYTHON": sys.executable,
+        "VEHICLEVISION_LAMBDA_WORKER": str(WORKER),
+        "VEHICLEVISION_LAMBDA_SITE_PACKAGES": sysconfig.get_path("purelib"),
+    }
+
+
+# ---- the server process --------------------------------------------------------------------------
+
+
+def main(arguments: list[str]) -> None:
+    """Serve until told to stop."""
+    parser = argparse.ArgumentParser(prog="python -m local.engine.process")
+    parser.add_argument("--directory", type=Path, required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--sagemaker-url", required=True)
+    parser.add_argument("--lifeline", type=int, required=True)
+    options = parser.parse_args(arguments)
+    own = server(options.directory)
+    processes.serve_alone(own, {"port": options.port, "sagemaker_url": options.sagemaker_url})
+    processes.follow(options.lifeline)
+
+    refuse_other_versions(importlib.metadata.version("ministack"))
+    from ministack import app  # noqa: PLC0415 - it takes a second, and its settings from the environment
+
+    from local.engine import patches  # noqa: PLC0415 - it needs the above
+
+    journal = Journal(own.directory / "journal.sqlite3")
+    patches.apply(workers_per_function(), journal, lambda: control.url(options.directory))
+    saver = patches.Saver(journal)
+    app.app = saver.watch(app.app)
+
+    def resume_and_save() -> None:
+        processes.await_answer(own, None, f"http://{HOST}:{options.port}/_ministack/health", START_SECONDS)
+        patches.resume(journal)
+        saver.run()
+
+    threading.Thread(target=resume_and_save, daemon=True, name="saver").start()
+    sys.argv = ["ministack"]
+    try:
+        app.main()
+    finally:
+        saver.save_at_the_end()
+        processes.end_group(0)
+
+
+def refuse_other_versions(version: str) -> None:
+    """Patches reach into internals, so they hold for one version only."""
+    if version != MINISTACK_VERSION:
+        raise SystemExit(f"MiniStack {version} is installed, but {MINISTACK_VERSION} is needed: run `make setup`")
+
+
+def workers_per_function() -> int:
+    """How many invocations of one function run at a time; further ones wait their turn."""
+    return int(os.environ.get("VEHICLEVISION_WORKERS") or (os.cpu_count() or 2) + 1)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,81 @@
+"""The other services of the local AWS, as the control plane uses them."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local import processes
+from local.deploy import NO_FILES
+from local.engine import process as engine
+from local.place import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
+from local.processes import HOST
+
+# What a call to another service may raise.
+FAULTS = (BotoCoreError, ClientError)
+
+
+class Engine:
+    """Clients of the AWS engine of the same state folder, wherever it listens just now."""
+
+    def __init__(self, directory: Path) -> None:
+        self._server = engine.server(directory)
+        self._clients: dict[tuple[str, str], Any] = {}
+
+    def url(self) -> str:
+        """Where the engine listens; its record outlives it, so a call to a stopped engine fails as a call."""
+        return f"http://{HOST}:{processes.read_json(self._server.record).get('port', 1)}"
+
+    def client(self, service: str) -> Any:
+        """The client of a service."""
+        place = (service, self.url())
+        if place not in self._clients:
+            session = botocore.session.Session(NO_FILES)
+            session.set_credentials(ACCESS_KEY_ID, SECRET_ACCESS_KEY)
+            config = Config(connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 3, "mode": "standard"})
+            self._clients[place] = session.create_client(service, REGION, endpoint_url=place[1], config=config)
+        return self._clients[place]
+
+    def objects(self, url: str) -> Iterator[tuple[str, int]]:
+        """Keys and sizes of all objects under an s3:// prefix."""
+        bucket, prefix = split(url)
+        pages = self.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        for page in pages:
+            for entry in page.get("Contents", []):
+                yield entry["Key"], entry["Size"]
+
+    def exists(self, url: str) -> bool:
+        """Whether there is an object at exactly this s3:// address."""
+        bucket, key = split(url)
+        try:
+            self.client("s3").head_object(Bucket=bucket, Key=key)
+        except ClientError:
+            return False
+        return True
+
+    def download(self, bucket: str, key: str, path: Path, max_bytes: int) -> int:
+        """An object into a file; its size, or ValueError when it is larger than the limit."""
+        answer = self.client("s3").get_object(Bucket=bucket, Key=key)
+        with answer["Body"] as body:
+            if answer["ContentLength"] > max_bytes:
+                raise ValueError(f"s3://{bucket}/{key} is larger than {max_bytes} bytes")
+            with path.open("wb") as file:
+                shutil.copyfileobj(body, file, 1024 * 1024)
+        return int(answer["ContentLength"])
+
+    def upload(self, path: Path, url: str) -> None:
+        """A file to an s3:// address."""
+        bucket, key = split(url)
+        with path.open("rb") as file:
+            self.client("s3").put_object(Bucket=bucket, Key=key, Body=file)
+
+
+def split(url: str) -> tuple[str, str]:
+    """Bucket and key of an s3:// address."""
+    parts = urlsplit(url, allow_fragments=False)
+    return parts.netloc, (parts.path + (f"?{parts.query}" if parts.query else "")).removeprefix("/")

@@ -1,0 +1,311 @@
+"""SageMaker's runtime on loopback: InvokeEndpoint as AWS answers it, errors included.
+
+The same server is a SageMaker inference container: GET /ping and POST /invocations.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import sys
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
+
+import uvicorn
+
+from local import processes
+from local.place import CHECKOUT, REGION
+from local.processes import HOST
+from local.sagemaker.capture import Capture, Exchange, put_into
+from local.sagemaker.runtime_process import DEFAULT_ENDPOINTS, IN_SERVICE, endpoints_file, server
+from serving.container import PREDICTING_THREADS, Container, ContainerError
+from training.artefact import Model, load_model
+from training.errors import ModelRefusedError
+
+MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
+VARIANT = "AllTraffic"
+ANSWER_TYPE = "application/json"
+# Opaque to SageMaker in both directions: the caller's reach the container, the container's reach the caller.
+CUSTOM_ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
+ACCOUNT = "000000000000"
+
+Scope = Mapping[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One HTTP answer."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class ServiceError(Exception):
+    """An error as SageMaker's runtime reports it; a code of "" leaves the HTTP status to speak."""
+
+    def __init__(self, status: int, code: str, message: str, **details: str | int) -> None:
+        super().__init__(message)
+        self.answer = Answer(
+            status,
+            json.dumps({"message": message, "Message": message, **details}).encode(),
+            {"content-type": "application/json", **({"x-amzn-errortype": code} if code else {})},
+        )
+
+
+# ---- which models are served ---------------------------------------------------------------------
+
+
+class Models:
+    """The endpoints of the state file, each with its model; both are read again when they change."""
+
+    def __init__(self, endpoints_file: Path) -> None:
+        self._file = endpoints_file
+        self._loaded: dict[Path, tuple[tuple[int, int], Model]] = {}
+
+    def endpoints(self) -> Mapping[str, Mapping[str, Any]]:
+        """Endpoint names with what they serve; see local/sagemaker/runtime_process.py."""
+        found = processes.read_json(self._file).get("endpoints")
+        return found if isinstance(found, dict) else DEFAULT_ENDPOINTS
+
+    def model(self, endpoint: Mapping[str, Any]) -> Model:
+        """The model of an endpoint or a variant, ready to predict."""
+        found = self.loaded(endpoint)
+        if found is None:
+            path = self._path(endpoint)
+            stamp = stamp_of(path)
+            if stamp is None:
+                raise ModelRefusedError(f"The model {path} is not there.")
+            found = load_model(path)
+            self._loaded[path] = (stamp, found)
+            for unused in self._loaded.keys() - self._used() - {path}:
+                del self._loaded[unused]
+        return found
+
+    def _used(self) -> set[Path]:
+        entries = [(endpoint, *endpoint.get("variants", [])) for endpoint in self.endpoints().values()]
+        return {self._path(entry) for group in entries for entry in group}
+
+    def loaded(self, endpoint: Mapping[str, Any]) -> Model | None:
+        """The endpoint's model, unless it must first be loaded."""
+        path = self._path(endpoint)
+        stamp, model = self._loaded.get(path, (None, None))
+        return model if stamp is not None and stamp == stamp_of(path) else None
+
+    @staticmethod
+    def _path(endpoint: Mapping[str, Any]) -> Path:
+        return CHECKOUT / str(endpoint.get("model", ""))
+
+
+def chosen(endpoint: Mapping[str, Any], wanted: str | None) -> Mapping[str, Any] | None:
+    """The variant that answers: one by chance as their weights say, of those with the name if one is wanted."""
+    variants: list[Mapping[str, Any]] = endpoint.get("variants") or [
+        {"name": VARIANT, "model": endpoint.get("model", ""), "weight": 1.0}
+    ]
+    among = [variant for variant in variants if wanted in (None, variant["name"])]
+    weights = [float(variant["weight"]) for variant in among]
+    if len(among) < 2:
+        return among[0] if among else None
+    # Which of two models answers is no secret.
+    return random.choices(among, weights if sum(weights) else None)[0]  # noqa: S311
+
+
+def stamp_of(path: Path) -> tuple[int, int] | None:
+    """What changes when a file does; None when there is no file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
+# ---- the service ---------------------------------------------------------------------------------
+
+
+class Runtime:
+    """The ASGI application."""
+
+    def __init__(self, models: Models, capture: Capture | None = None, threads: int = PREDICTING_THREADS) -> None:
+        self._models = models
+        self._capture = capture
+        self.container = Container(threads)
+        # One thread, so that requests that come together load a model once.
+        self._loading = ThreadPoolExecutor(1, "load")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        request_id = str(uuid.uuid4())
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        try:
+            answer = await self._route(scope["method"], scope["path"], headers, receive)
+        except ServiceError as error:
+            answer = error.answer
+        except ContainerError as error:
+            answer = Answer(error.status, error.message.encode(), {"content-type": "text/plain"})
+        sent = {"content-length": str(len(answer.body)), "x-amzn-requestid": request_id, **answer.headers}
+        raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in sent.items()]
+        await send({"type": "http.response.start", "status": answer.status, "headers": raw})
+        await send({"type": "http.response.body", "body": answer.body})
+
+    async def _route(self, method: str, path: str, headers: Mapping[str, str], receive: Receive) -> Answer:
+        match method, path.split("/")[1:]:
+            case "GET", ["ping"]:
+                return await self._ping()
+            case "POST", ["invocations"]:
+                return await self._invoke_container(headers, receive)
+            case "POST", ["endpoints", name, "invocations"]:
+                return await self._invoke_endpoint(unquote(name), headers, receive)
+            case "POST", ["flush-captured-data"] if self._capture is not None:
+                await asyncio.to_thread(self._capture.flush)
+                return Answer(200, b"", {})
+        raise ServiceError(404, "UnknownOperationException", f"There is no {method} {path[:200]} here.")
+
+    async def _ping(self) -> Answer:
+        try:
+            await self._model(next(iter(self._models.endpoints().values()), {}))
+        except ModelRefusedError as error:
+            return Answer(503, error.message.encode(), {"content-type": "text/plain"})
+        return Answer(200, b"", {})
+
+    async def _invoke_container(self, headers: Mapping[str, str], receive: Receive) -> Answer:
+        endpoint = next(iter(self._models.endpoints().values()), {})
+        try:
+            model = await self._model(endpoint)
+        except ModelRefusedError as error:
+            raise ContainerError(503, error.message) from error
+        with self.container.in_hand(size_of(headers)):
+            body = await read_body(receive, headers)
+            answer = await self.container.answer(model, body, *asked(headers))
+        # SageMaker hands this header of a container on to whoever asked.
+        named = {CUSTOM_ATTRIBUTES: f"model_version={model.manifest.version}"}
+        return Answer(200, answer, {"content-type": ANSWER_TYPE, **named})
+
+    async def _invoke_endpoint(self, name: str, headers: Mapping[str, str], receive: Receive) -> Answer:
+        if not headers.get("authorization", "").startswith("AWS4-HMAC-SHA256 "):
+            raise ServiceError(403, "MissingAuthenticationTokenException", "Missing Authentication Token")
+        try:
+            with self.container.in_hand(size_of(headers)):
+                return await self._ask(name, await read_body(receive, headers), headers)
+        except ContainerError as error:
+            raise model_error(name, error) from error
+
+    async def _ask(self, name: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        endpoint = self._models.endpoints().get(name)
+        if endpoint is None:
+            raise ServiceError(400, "ValidationError", f"Endpoint {name} of account {ACCOUNT} not found.")
+        wanted = headers.get("x-amzn-sagemaker-target-variant")
+        variant = chosen(endpoint, wanted)
+        if variant is None:
+            raise ServiceError(400, "ValidationError", f"Variant {wanted} not found for Endpoint {name}.")
+        if endpoint.get("status", IN_SERVICE) != IN_SERVICE:
+            raise ServiceError(503, "ServiceUnavailable", f"Endpoint {name} is {endpoint.get('status')}.")
+        try:
+            model = await self._model(variant)
+        except ModelRefusedError as error:
+            print(error.message, file=sys.stderr, flush=True)
+            raise ServiceError(503, "ServiceUnavailable", f"Endpoint {name} has no usable model.") from error
+        answer = await self.container.answer(model, body, *asked(headers))
+        if self._capture is not None and "capture" in endpoint:
+            sides = (headers.get("content-type", ""), body, ANSWER_TYPE, answer)
+            inference_id = headers.get("x-amzn-sagemaker-inference-id", "")
+            self._capture.take(Exchange(name, variant["name"], endpoint["capture"], *sides, inference_id))
+        return Answer(
+            200,
+            answer,
+            {
+                "content-type": ANSWER_TYPE,
+                "x-amzn-invoked-production-variant": variant["name"],
+                CUSTOM_ATTRIBUTES: f"model_version={model.manifest.version}",
+            },
+        )
+
+    async def _model(self, endpoint: Mapping[str, Any]) -> Model:
+        loaded = self._models.loaded(endpoint)
+        if loaded is not None:
+            return loaded
+        return await asyncio.get_running_loop().run_in_executor(self._loading, self._models.model, endpoint)
+
+
+def asked(headers: Mapping[str, str]) -> tuple[str, str]:
+    """What a request says of its body, and what it asks for: content type and custom attributes."""
+    return headers.get("content-type", ""), headers.get(CUSTOM_ATTRIBUTES, "")
+
+
+def size_of(headers: Mapping[str, str]) -> int:
+    """How many bytes of body a request may bring: what it declares, else as many as SageMaker takes."""
+    declared = headers.get("content-length", "")
+    return min(int(declared), MAX_PAYLOAD_BYTES) if declared.isdecimal() else MAX_PAYLOAD_BYTES
+
+
+async def read_body(receive: Receive, headers: Mapping[str, str]) -> bytes:
+    """The request's body, refused as soon as it is longer than SageMaker takes."""
+    declared = headers.get("content-length", "0")
+    found = b""
+    too_long = declared.isdecimal() and int(declared) > MAX_PAYLOAD_BYTES
+    while not too_long:
+        message = await receive()
+        found += message.get("body", b"")
+        too_long = len(found) > MAX_PAYLOAD_BYTES
+        if not message.get("more_body"):
+            break
+    if too_long:
+        raise ServiceError(413, "", f"HTTP content length exceeded {MAX_PAYLOAD_BYTES} bytes.")
+    return found
+
+
+def model_error(endpoint: str, error: ContainerError) -> ServiceError:
+    """SageMaker's ModelError for a container that answered with an error status."""
+    group = f"/aws/sagemaker/Endpoints/{endpoint}"
+    console = f"https://{REGION}.console.aws.amazon.com/cloudwatch/home?region={REGION}#logEventViewer:group={group}"
+    kind = "client" if error.status < 500 else "server"
+    return ServiceError(
+        424,
+        "ModelError",
+        f'Received {kind} error ({error.status}) from primary with message "{error.message}". '
+        f"See {console} in account {ACCOUNT} for more information.",
+        OriginalStatusCode=error.status,
+        OriginalMessage=error.message,
+        LogStreamArn=f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{quote(group, safe='/')}",
+    )
+
+
+# ---- the process ---------------------------------------------------------------------------------
+
+
+def main(arguments: list[str]) -> None:
+    """Serve until told to stop."""
+    parser = argparse.ArgumentParser(prog="python -m local.sagemaker.runtime")
+    parser.add_argument("--directory", type=Path, required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--lifeline", type=int, required=True)
+    options = parser.parse_args(arguments)
+    processes.serve_alone(server(options.directory), {"port": options.port})
+    processes.follow(options.lifeline)
+    capture = Capture(put_into(options.directory))
+    runtime = Runtime(Models(endpoints_file(options.directory)), capture)
+    try:
+        uvicorn.run(
+            runtime,
+            host=HOST,
+            port=options.port,
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=2,
+        )
+    finally:
+        capture.stop()
+        processes.end_group(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

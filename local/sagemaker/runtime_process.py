@@ -1,0 +1,65 @@
+"""The local SageMaker's process and its endpoints, without what it serves them with.
+
+Apart from `runtime`, so that a command that only looks or starts does not load onnxruntime and numpy.
+"""
+
+import contextlib
+import json
+import os
+import urllib.request
+from pathlib import Path
+
+from local import processes
+from local.place import CHECKOUT, INHERITED
+from local.processes import HOST, Server
+
+START_SECONDS = 60.0
+STOP_SECONDS = 10.0
+IN_SERVICE = "InService"
+DEFAULT_ENDPOINTS = {"vehiclevision": {"model": "training/model/model.tar.gz", "status": IN_SERVICE}}
+
+
+def server(directory: Path) -> Server:
+    """The SageMaker runtime of one state folder."""
+    return Server("local SageMaker runtime", directory / "sagemaker")
+
+
+def endpoints_file(directory: Path) -> Path:
+    """What is served: {"endpoints": {name: {"model": path from the checkout, "status": "InService"}}}.
+
+    The control plane writes it, with two more fields: "variants", a list of {"name", "model", "weight"}, and
+    "capture", which local/sagemaker/capture.py reads.
+    """
+    return directory / "sagemaker" / "endpoints.json"
+
+
+def start(directory: Path) -> str:
+    """Start the runtime unless it runs; returns its URL once it answers."""
+    found = server(directory)
+    if not endpoints_file(directory).exists():
+        text = json.dumps({"endpoints": DEFAULT_ENDPOINTS}, indent=1) + "\n"
+        processes.write_atomically(endpoints_file(directory), text)
+    record = processes.running(found)
+    process = None
+    port = record["port"] if record is not None else processes.remembered_port(found)
+    if record is None:
+        environment = {name: os.environ[name] for name in (*INHERITED, "PYTHONPATH") if name in os.environ}
+        arguments = ["--directory", str(directory), "--port", str(port)]
+        process = processes.start(found, "local.sagemaker.runtime", arguments, environment, CHECKOUT)
+    url = f"http://{HOST}:{port}"
+    processes.await_answer(found, process, f"{url}/ping", START_SECONDS)
+    return url
+
+
+def flush(directory: Path) -> None:
+    """Have the runtime write the data that it captured and has not written yet."""
+    record = processes.running(server(directory))
+    if record is not None:
+        url = f"http://{HOST}:{record['port']}/flush-captured-data"
+        with contextlib.suppress(OSError), urllib.request.urlopen(url, b"", timeout=STOP_SECONDS):
+            pass
+
+
+def stop(directory: Path) -> None:
+    """Stop the runtime."""
+    processes.stop(server(directory), STOP_SECONDS)

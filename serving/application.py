@@ -1,0 +1,82 @@
+"""What the serving image's predicting process answers with: the local SageMaker's own server and one unpacked model."""
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from uvicorn.config import STARTUP_FAILURE
+
+from local.sagemaker.runtime import Models, Runtime
+from local.sagemaker.runtime_process import IN_SERVICE
+from training.artefact import (
+    MANIFEST_MEMBER,
+    MAX_ARTEFACT_BYTES,
+    MAX_MANIFEST_BYTES,
+    MODEL_MEMBER,
+    Artefact,
+    Model,
+    load_model,
+    write_artefact,
+)
+from training.errors import ModelRefusedError
+
+
+def application() -> Runtime:
+    """Made in the predicting process; ends it where there is no model that may be served."""
+    try:
+        model = read_model(Path(os.environ.get("SM_MODEL_DIR", "/opt/ml/model")))
+    except ModelRefusedError as error:
+        # SageMaker shows this line in the endpoint's log and reports the endpoint as failed.
+        print(error.message, file=sys.stderr, flush=True)
+        raise SystemExit(STARTUP_FAILURE) from error
+    print(f"Serving model {model.manifest.version}", flush=True)
+    return Runtime(Unpacked(model))
+
+
+class Unpacked(Models):
+    """The one model of a container, loaded before the first request."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__(Path(os.devnull))
+        self._model = model
+
+    def endpoints(self) -> Mapping[str, Mapping[str, Any]]:
+        """One nameless endpoint."""
+        return {"": {"status": IN_SERVICE}}
+
+    def model(self, endpoint: Mapping[str, Any]) -> Model:
+        """Always the same."""
+        return self._model
+
+    def loaded(self, endpoint: Mapping[str, Any]) -> Model | None:
+        """Always the same."""
+        return self._model
+
+
+def read_model(folder: Path) -> Model:
+    """The unpacked artefact, after every check that it gets elsewhere; whatever lies beside its two files is left."""
+    manifest = _bounded(folder / MANIFEST_MEMBER, MAX_MANIFEST_BYTES)
+    onnx = _bounded(folder / MODEL_MEMBER, MAX_ARTEFACT_BYTES)
+    try:
+        fields = json.loads(manifest)
+    except (ValueError, RecursionError) as error:
+        raise ModelRefusedError("The model's manifest is no JSON.", "Register a model that training made.") from error
+    with tempfile.TemporaryDirectory() as scratch:
+        packed = Path(scratch) / "model.tar.gz"
+        write_artefact(Artefact(onnx, fields), packed)
+        return load_model(packed)
+
+
+def _bounded(path: Path, most: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(most + 1)
+    except OSError as error:
+        raise ModelRefusedError(f"{path} cannot be read ({error.strerror}).") from error
+    if len(content) > most:
+        raise ModelRefusedError(f"{path} is larger than {most} bytes.")
+    return content

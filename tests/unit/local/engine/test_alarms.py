@@ -1,0 +1,59 @@
+"""An alarm's state follows from its metric's datapoints, as CloudWatch documents it."""
+
+from typing import Any
+
+import pytest
+
+from local.engine.alarms import periods, state
+
+NOW = 10_000_000.0
+
+
+def alarm(**given: Any) -> dict[str, Any]:
+    """Above 0, in one of one period of a minute."""
+    return {"ComparisonOperator": "GreaterThanThreshold", "Threshold": 0, "Period": 60, "EvaluationPeriods": 1, **given}
+
+
+def test_it_goes_off_and_comes_back() -> None:
+    """A value above the threshold is ALARM, one at it is OK again."""
+    assert [state(alarm(), [1.0]), state(alarm(), [0.0])] == ["ALARM", "OK"]
+
+
+@pytest.mark.parametrize(
+    ("treated", "becomes"), [("ignore", None), ("missing", None), ("notBreaching", "OK"), ("breaching", "ALARM")]
+)
+def test_silence_is_treated_as_the_alarm_says(treated: str, becomes: str | None) -> None:
+    """Without data the state stays, or the silence itself counts as good or as bad."""
+    assert state(alarm(TreatMissingData=treated), [None]) == becomes
+
+
+def test_only_so_many_of_so_many_go_off() -> None:
+    """Two of three periods must breach; one does not."""
+    two_of_three = alarm(EvaluationPeriods=3, DatapointsToAlarm=2)
+
+    assert state(two_of_three, [1.0, 0.0, 1.0]) == "ALARM"
+    assert state(two_of_three, [1.0, 0.0, 0.0]) == "OK"
+
+
+def test_all_hours_must_be_silent_before_a_missing_check_alarms() -> None:
+    """Below 1 in each of three hours, silence counting as below: one check in them is enough."""
+    missing = alarm(
+        ComparisonOperator="LessThanThreshold", Threshold=1, EvaluationPeriods=3, TreatMissingData="breaching"
+    )
+
+    assert state(missing, [None, None, None]) == "ALARM"
+    assert state(missing, [None, 1.0, None]) == "OK"
+
+
+def test_an_unknown_comparison_changes_nothing() -> None:
+    """An anomaly band needs a model that is not here."""
+    assert state(alarm(ComparisonOperator="GreaterThanUpperThreshold"), [9.0]) is None
+
+
+def test_points_fall_into_the_clock_s_periods() -> None:
+    """The newest period is the present one; what is older than the alarm looks is left out."""
+    points = [{"Timestamp": NOW - age} for age in (0, 60, 121, 10_000)]
+
+    found = periods(points, alarm(EvaluationPeriods=3), NOW)
+
+    assert [len(each) for each in found] == [1, 1, 1]

@@ -1,0 +1,151 @@
+"""The parts of the patches that need no engine."""
+
+import contextvars
+import json
+import queue
+import threading
+import time
+
+import pytest
+
+from local.engine.lambda_worker.runtime_client import END_OF_LOG
+from local.engine.patches import Turns, invoked_function, log_to_mark, namespace_of, policy_pattern, with_version
+from local.engine.process import refuse_other_versions
+
+
+def test_another_version_of_ministack_is_refused() -> None:
+    """The message names both versions and what to do."""
+    with pytest.raises(SystemExit, match=r"9\.9\.9.*make setup"):
+        refuse_other_versions("9.9.9")
+
+
+def test_a_log_ends_at_its_mark() -> None:
+    """Lines of the next invocation stay in the queue, and a line without its newline is kept."""
+    lines: queue.Queue[str] = queue.Queue()
+    for line in ("one", "two" + END_OF_LOG, "next"):
+        lines.put(line)
+
+    assert log_to_mark(lines, patience_seconds=1) == ["one", "two"]
+    assert lines.get_nowait() == "next"
+
+
+def test_a_log_without_a_mark_ends_with_the_patience() -> None:
+    """A handler that ended the process has no mark; what it said is returned."""
+    lines: queue.Queue[str] = queue.Queue()
+    lines.put("last words")
+
+    assert log_to_mark(lines, patience_seconds=0.05) == ["last words"]
+
+
+def test_no_more_than_so_many_take_a_turn_at_a_time() -> None:
+    """Twenty callers of one name never exceed three; another name is not held up."""
+    turns = Turns(3)
+    running, most = [], []
+
+    def work() -> None:
+        with turns.take("one"):
+            running.append(1)
+            most.append(len(running))
+            time.sleep(0.01)
+            running.pop()
+
+    threads = [threading.Thread(target=work) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    with turns.take("other"):
+        pass
+    for thread in threads:
+        thread.join()
+
+    assert len(most) == 20
+    assert max(most) <= 3
+
+
+def test_a_turn_within_a_turn_is_the_same_turn() -> None:
+    """A state's time-out wraps the invocation; both together take one place."""
+    turns = Turns(1)
+
+    with turns.take("one"), turns.take("one"):
+        pass
+
+
+def test_a_turn_lasts_until_its_last_holder_leaves() -> None:
+    """A state that gives up on its function does not make room while the function still runs."""
+    turns = Turns(1)
+    inner, may_end = threading.Event(), threading.Event()
+    taken = threading.Event()
+
+    def invocation() -> None:
+        with turns.take("one"):
+            inner.set()
+            may_end.wait()
+
+    with turns.take("one"):
+        context = contextvars.copy_context()
+        threading.Thread(target=context.run, args=(invocation,)).start()
+        inner.wait()
+
+    def next_one() -> None:
+        with turns.take("one"):
+            taken.set()
+
+    threading.Thread(target=next_one).start()
+    early = taken.wait(0.1)
+    may_end.set()
+
+    assert not early
+    assert taken.wait(2)
+
+
+@pytest.mark.parametrize(
+    ("resource", "arguments", "name"),
+    [
+        ("arn:aws:states:::lambda:invoke", {"FunctionName": "arn:aws:lambda:r:1:function:f:live"}, "f"),
+        ("arn:aws:states:::lambda:invoke", {"FunctionName": "f"}, "f"),
+        ("arn:aws:lambda:r:1:function:f", {}, "f"),
+        ("arn:aws:states:::dynamodb:putItem", {"TableName": "t"}, ""),
+    ],
+)
+def test_the_function_of_a_task_is_known(resource: str, arguments: dict[str, str], name: str) -> None:
+    """Both ways of calling a function give its name; other tasks give none."""
+    assert invoked_function(resource, arguments) == name
+
+
+def test_an_event_gets_its_version() -> None:
+    """The version stands where AWS puts it, and the rest is as it was."""
+    detail = with_version(json.dumps({"object": {"key": "a+b%41"}, "reason": "PutObject"}), "v1")
+
+    assert json.loads(detail) == {"object": {"key": "a+b%41", "version-id": "v1"}, "reason": "PutObject"}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "value", "ignore_case", "matches"),
+    [
+        ("arn:bucket/*", "arn:bucket/uploads/line\nbreak", False, True),
+        ("arn:bucket/a?b", "arn:bucket/a\nb", False, True),
+        ("arn:bucket/a", "arn:bucket/a\n", False, False),
+        ("arn:bucket/[a]*", "arn:bucket/a", False, False),
+        ("arn:Bucket/*", "arn:bucket/a", False, False),
+        ("s3:get*", "s3:GetObject", True, True),
+        ("s3:Get", "s3:GetObject", True, False),
+    ],
+)
+def test_a_policy_pattern_matches_whole_values(pattern: str, value: str, ignore_case: bool, matches: bool) -> None:
+    """A star stands for any characters, a line break among them, and all else for itself."""
+    assert bool(policy_pattern(pattern, ignore_case).match(value)) is matches
+
+
+@pytest.mark.parametrize(
+    ("body", "namespace"),
+    [
+        (b'{"Namespace": "VehicleVision", "MetricData": []}', "VehicleVision"),
+        (b"Action=PutMetricData&Namespace=AWS%2FLambda&Version=2010-08-01", "AWS/Lambda"),
+        (b'{"MetricData": []}', ""),
+        (b"{broken", ""),
+        (b"\xff\xfe", ""),
+        (b"", ""),
+    ],
+)
+def test_a_metric_names_its_namespace(body: bytes, namespace: str) -> None:
+    """In JSON or in a query; a body that cannot be read names none, and no policy allows that."""
+    assert namespace_of(body) == namespace
