@@ -17,8 +17,15 @@ from lifecycle.runs import put_once
 from lifecycle.source import CHECKOUT
 
 # What the Dockerfile copies; serving/Dockerfile.dockerignore keeps everything else out of a build by hand.
-PARTS: Final = ("serving", "functions/vehiclevision", "local", "training", "requirements/serving.txt")
-SUFFIXES: Final = frozenset({".py", ".txt", ".yml"})
+PARTS: Final = (
+    "serving",
+    "functions/vehiclevision",
+    "functions/vehicles.toml",
+    "local",
+    "training",
+    "requirements/serving.txt",
+)
+SUFFIXES: Final = frozenset({".py", ".toml", ".txt", ".yml"})
 NAMES: Final = frozenset({"Dockerfile", "Dockerfile.dockerignore"})
 LEFT_OUT: Final = (
     "local/engine/",

@@ -9,11 +9,16 @@ from pathlib import Path
 from typing import Final
 
 from lifecycle.jobs import ENTRY
+from vehiclevision.labels import FILE as VEHICLES
 
 CHECKOUT: Final = Path(__file__).resolve().parents[1]
 HERE: Final = Path(__file__).parent
 # The entry script lies at the archive's root: the container starts it there and imports the rest from there.
-FILES: Final = {ENTRY: HERE / "entry.py", "requirements.txt": CHECKOUT / "requirements" / "job.txt"}
+FILES: Final = {
+    ENTRY: HERE / "entry.py",
+    "requirements.txt": CHECKOUT / "requirements" / "job.txt",
+    VEHICLES.name: VEHICLES,
+}
 PACKAGES: Final = {"vehiclevision": CHECKOUT / "functions" / "vehiclevision", "training": CHECKOUT / "training"}
 
 

@@ -1,4 +1,4 @@
-"""Classify image: the model's input in, two confidences out."""
+"""Classify image: the model's input in, a confidence for each label out."""
 
 import os
 from typing import Any
@@ -39,5 +39,6 @@ def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         logger.warning("prediction_failed", error_name=type(error).__name__, detail=str(error))
         raise
     telemetry.count(metrics, telemetry.PREDICTION_MADE)
-    logger.info("prediction_made", inferences=prediction.inferences, model_version=prediction.model_version)
-    return {**event, "inferences": list(prediction.inferences), "model_version": prediction.model_version}
+    inferences = list(prediction.answer.confidences)
+    logger.info("prediction_made", inferences=inferences, model_version=prediction.model_version)
+    return {**event, "inferences": inferences, "model_version": prediction.model_version}

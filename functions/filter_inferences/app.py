@@ -7,7 +7,8 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from vehiclevision import telemetry
-from vehiclevision.decision import check, decide
+from vehiclevision.answer import checked
+from vehiclevision.decision import decide
 from vehiclevision.errors import THRESHOLD_CONFIDENCE_NOT_MET
 from vehiclevision.requests import inferences
 from vehiclevision.settings import FilterSettings
@@ -20,15 +21,15 @@ settings = FilterSettings.from_environment(os.environ)
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Hold the higher confidence against the threshold."""
+    """Hold the highest confidence against the threshold."""
     telemetry.follow(logger, event)
-    confidences = check(inferences(event))
-    metrics.add_metric(name=telemetry.CONFIDENCE, unit=MetricUnit.NoUnit, value=max(confidences))
+    answer = checked(inferences(event))
+    metrics.add_metric(name=telemetry.CONFIDENCE, unit=MetricUnit.NoUnit, value=answer.confidence)
     try:
-        decision = decide(confidences, settings.confidence_threshold)
+        decision = decide(answer, settings.confidence_threshold)
     except THRESHOLD_CONFIDENCE_NOT_MET:
         telemetry.count(metrics, telemetry.NEEDS_REVIEW)
-        logger.info("needs_review", inferences=confidences, threshold=settings.confidence_threshold)
+        logger.info("needs_review", inferences=list(answer.confidences), threshold=settings.confidence_threshold)
         raise
     telemetry.count(metrics, telemetry.CONFIDENT)
     logger.info("confident", label=decision.label, confidence=decision.confidence)

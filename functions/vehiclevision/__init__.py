@@ -1,1 +1,1 @@
-"""VehicleVision: is it a bicycle or a motorcycle, how sure is that, and where does the rider go."""
+"""VehicleVision: which vehicle is it, how sure is that, and where does the rider go."""

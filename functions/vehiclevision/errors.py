@@ -54,11 +54,11 @@ class InvalidImageError(VehicleVisionError):
 
 
 class THRESHOLD_CONFIDENCE_NOT_MET(VehicleVisionError):  # noqa: N801,N818 - the name that operators search for
-    """Neither label reaches the confidence threshold: a person decides."""
+    """No label reaches the confidence threshold: a person decides."""
 
 
 class InvalidPredictionError(VehicleVisionError):
-    """The endpoint's answer is not two probabilities."""
+    """The endpoint's answer is not a probability for each label."""
 
 
 class EndpointRefusedError(VehicleVisionError):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from vehiclevision.decision import check
+from vehiclevision.answer import Answer, checked
 from vehiclevision.errors import (
     EndpointMissingError,
     EndpointModelError,
@@ -43,30 +43,30 @@ _MODEL_VERSION: Final = re.compile(r"(?:^|[,;\s])model_version=([\w.:/-]{1,64})"
 
 @dataclass(frozen=True)
 class Prediction:
-    """The confidences in the order of LABELS, and the version of the model that gave them."""
+    """The endpoint's answer, and the version of the model that gave it."""
 
-    inferences: tuple[float, float]
+    answer: Answer
     model_version: str
 
 
 def predict(runtime: "SageMakerRuntimeClient", endpoint_name: str, picture: Picture) -> Prediction:
     """Send the picture to the endpoint as what it is, and return its checked answer."""
     try:
-        answer = runtime.invoke_endpoint(
+        response = runtime.invoke_endpoint(
             EndpointName=endpoint_name,
             ContentType=picture.content_type,
             Accept="application/json",
             Body=picture.content,
         )
-        with answer["Body"] as body:
+        with response["Body"] as body:
             text = body.read(MAX_ANSWER_BYTES + 1)
     except ClientError as exc:
         raise _translate(exc, endpoint_name) from exc
     except BotoCoreError as exc:
         raise EndpointUnavailableError(f"endpoint {endpoint_name} could not be reached; the step is retried") from exc
-    named = _MODEL_VERSION.search(answer.get("CustomAttributes", ""))
-    version = named.group(1) if named else answer.get("InvokedProductionVariant", "unknown")
-    return Prediction(check(_decode(text)), version)
+    named = _MODEL_VERSION.search(response.get("CustomAttributes", ""))
+    version = named.group(1) if named else response.get("InvokedProductionVariant", "unknown")
+    return Prediction(checked(_decode(text)), version)
 
 
 def _decode(text: bytes) -> list[Any]:

@@ -59,7 +59,7 @@ class Picture:
 
 
 def inferences(event: Any) -> list[Any]:
-    """The pair of confidences that Classify image handed on; prediction.check judges the numbers."""
+    """The list of confidences that Classify image handed on; answer.checked judges the numbers."""
     value = _mapping(event).get("inferences")
     if not isinstance(value, list):
         raise InvalidRequestError("inferences must be a list; take it from the output of Classify image")

@@ -32,7 +32,7 @@ class FilterSettings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "FilterSettings":
-        """Read CONFIDENCE_THRESHOLD, a number above 0.5 and at most 1: below, both labels could pass."""
+        """Read CONFIDENCE_THRESHOLD, a number above 0.5 and at most 1: below, two labels could pass."""
         text = _required(environment, "CONFIDENCE_THRESHOLD")
         try:
             threshold = float(text)

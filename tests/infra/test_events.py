@@ -10,7 +10,8 @@ from moto.events.models import EventPattern
 from PIL import Image
 
 from tests.infra.project import Json, Project, rendered
-from vehiclevision import decision, requests
+from vehiclevision import requests
+from vehiclevision.answer import checked
 from vehiclevision.labels import MODEL_INPUT_SIDE
 
 _FROM_SERIALIZE = {"version_id", "uploaded_at", "image_data", "measurements"}
@@ -95,13 +96,13 @@ def test_classify_image_takes_its_event(project: Project) -> None:
 
 
 def test_filter_inferences_takes_its_event(project: Project) -> None:
-    """events/filter_inferences.json adds two confidences that can be true, and the model's version."""
+    """events/filter_inferences.json adds confidences that can be true, and the model's version."""
     event = _event(project, "filter_inferences")
 
-    confidences = decision.check(requests.inferences(event))
+    answer = checked(requests.inferences(event))
 
     assert set(event) == set(_event(project, "classify_image")) | _FROM_CLASSIFY
-    assert sum(confidences) <= 1
+    assert sum(answer.confidences) <= 1
     assert event["model_version"]
 
 

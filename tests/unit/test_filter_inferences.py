@@ -8,6 +8,7 @@ import pytest
 from lambda_context import Context
 
 from filter_inferences import app
+from vehiclevision.answer import Answer
 from vehiclevision.decision import decide
 from vehiclevision.errors import THRESHOLD_CONFIDENCE_NOT_MET, InvalidPredictionError, InvalidRequestError
 from vehiclevision.settings import ClassifySettings, FilterSettings, SettingsError
@@ -62,14 +63,14 @@ def test_without_a_list_there_is_no_request(inferences: Any) -> None:
 
 def test_the_threshold_decides() -> None:
     """The same confidences pass at one threshold and not at another."""
-    assert decide((0.8, 0.1), 0.8).label == "bicycle"
+    assert decide(Answer((0.8, 0.1)), 0.8).label == "bicycle"
     with pytest.raises(THRESHOLD_CONFIDENCE_NOT_MET):
-        decide((0.8, 0.1), 0.81)
+        decide(Answer((0.8, 0.1)), 0.81)
 
 
 @pytest.mark.parametrize("threshold", ["", "high", "0.5", "0", "1.01", "nan", "-1"])
 def test_a_wrong_threshold_fails_at_cold_start_by_name(threshold: str) -> None:
-    """Only a number above 0.5 and at most 1 is taken: otherwise both labels could pass."""
+    """Only a number above 0.5 and at most 1 is taken: otherwise two labels could pass."""
     with pytest.raises(SettingsError, match="CONFIDENCE_THRESHOLD"):
         FilterSettings.from_environment({"CONFIDENCE_THRESHOLD": threshold})
 

@@ -40,7 +40,7 @@ def ask(runtime: "SageMakerRuntimeClient", endpoint_name: str, files: Sequence[b
     versions: set[str] = set()
     asking = in_threads(partial(_timed, runtime, endpoint_name), files, AT_A_TIME)
     for number, (prediction, milliseconds) in enumerate(asking):
-        answers[number] = prediction.inferences
+        answers[number] = prediction.answer.confidences
         taken.append(milliseconds)
         versions.add(prediction.model_version)
         listener(number + 1, len(files))
@@ -58,7 +58,7 @@ def _timed(runtime: "SageMakerRuntimeClient", endpoint_name: str, file: bytes) -
     except InvalidPredictionError as error:
         raise EndpointFailedError(
             f"The endpoint {endpoint_name} does not answer as a model of ours: {error}.",
-            "Check that it serves two probabilities, bicycle first.",
+            f"Check that it serves a probability for each of {', '.join(LABELS)}, in this order.",
         ) from error
     except VehicleVisionError as error:
         cause = " ".join(str(error.__cause__ or error).split())[:300]

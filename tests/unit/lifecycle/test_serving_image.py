@@ -46,7 +46,7 @@ class Running:
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The image's /app: what the Dockerfile copies of the build's source, and nothing else of the checkout."""
     folder = tmp_path_factory.mktemp("app")
-    copied = ("serving/", "local/", "functions/vehiclevision/")
+    copied = ("serving/", "local/", "functions/")
     for name, content in serving_image.context().items():
         if name.startswith(copied) or (name.startswith("training/") and name.count("/") == 1):
             path = folder / name

@@ -102,7 +102,7 @@ def test_every_model_that_answered_is_named() -> None:
 @pytest.mark.parametrize(
     ("status", "body", "words"),
     [
-        (200, b"[0.5, NaN]", "no number"),
+        (200, b"[0.5, NaN]", "no probability"),
         (200, b"[0.9, 0.9]", "more than 1"),
         (200, b"[0.9]", "1 values"),
         (200, b"<html>", "not JSON"),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from training.evaluation.scores import TRUTHS, VERDICTS, calibration_error, curve, figures, judge, reliability, wilson
+from vehiclevision.answer import Answer
 from vehiclevision.decision import decide
 from vehiclevision.errors import THRESHOLD_CONFIDENCE_NOT_MET
 
@@ -121,7 +122,7 @@ def test_answers_pass_here_as_they_do_in_the_product(
 
     for index, (bicycle, motorcycle) in enumerate(answers.tolist()):
         try:
-            label = TRUTHS.index(decide((bicycle, motorcycle), threshold).label)
+            label = TRUTHS.index(decide(Answer((bicycle, motorcycle)), threshold).label)
         except THRESHOLD_CONFIDENCE_NOT_MET:
             label = None
         assert judged.passed(threshold)[index] == (label is not None)
