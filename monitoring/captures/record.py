@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
 
-from vehiclevision.decision import SUM_TOLERANCE
+from vehiclevision.answer import SUM_TOLERANCE
 from vehiclevision.labels import LABELS
 
 MAX_ID_LENGTH: Final = 256

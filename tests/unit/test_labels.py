@@ -90,3 +90,12 @@ def test_labels_read_as_a_person_says_them() -> None:
     """Two are joined by `or`, more by commas before it."""
     assert either(("bicycle", "motorcycle")) == "bicycle or motorcycle"
     assert either(("bicycle", "scooter", "car")) == "bicycle, scooter or car"
+
+
+def test_the_file_lies_beside_the_package_wherever_it_runs(root: Path) -> None:
+    """Every folder that a Lambda function is built from has the very same vehicles.toml beside its `vehiclevision`."""
+    packages = [path for path in root.glob("*/**/vehiclevision") if not {".venv", ".aws-sam"} & set(path.parts)]
+
+    assert root / "functions" / "vehiclevision" in packages
+    for package in packages:
+        assert (package.parent / "vehicles.toml").resolve() == (root / "functions" / "vehicles.toml").resolve()

@@ -123,7 +123,9 @@ def test_the_packed_code_is_whole_and_always_the_same(tmp_path: Path) -> None:
         names = tar.getnames()
         tar.extractall(tmp_path, filter="data")
     assert first == second
-    assert {"entry.py", "requirements.txt", "training/train.py", "vehiclevision/labels.py", "vehicles.toml"} <= set(names)
+    assert {"entry.py", "requirements.txt", "training/train.py", "vehiclevision/labels.py", "vehicles.toml"} <= set(
+        names
+    )
     assert not [name for name in names if "sagemaker" in name or name.endswith(".gz")]
     run = subprocess.run(
         [sys.executable, "-P", "entry.py", "--help"],
