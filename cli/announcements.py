@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from cli.target import Target
+from vehiclevision.record import EVENT_SOURCE, VEHICLE_CLASSIFIED
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_sqs import SQSClient
 
-PATTERN: Final = {"source": ["vehiclevision"], "detail-type": ["VehicleClassified"]}
+PATTERN: Final = {"source": [EVENT_SOURCE], "detail-type": [VEHICLE_CLASSIFIED]}
 _TARGET_ID: Final = "listener"
 
 

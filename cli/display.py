@@ -11,10 +11,16 @@ from rich.console import Console
 from rich.text import Text
 
 from cli.drop import Ended
-from cli.results import CLASSIFIED, FAILED, NEEDS_REVIEW, REJECTED, Record
+from vehiclevision.record import Outcome, Record
 
 NAME: Final = "vehiclevision"
-_STYLES: Final = {CLASSIFIED: "green", NEEDS_REVIEW: "yellow", REJECTED: "cyan", FAILED: "bold red", None: "bold red"}
+_STYLES: Final[Mapping[Outcome | None, str]] = {
+    Outcome.CLASSIFIED: "green",
+    Outcome.NEEDS_REVIEW: "yellow",
+    Outcome.REJECTED: "cyan",
+    Outcome.FAILED: "bold red",
+    None: "bold red",
+}
 HEADING: Final = f"{'outcome':<12}  {'what':<24}  {'seconds':>7}  key"
 
 
@@ -60,7 +66,7 @@ def ended_line(end: Ended) -> Text:
 def record_line(record: Record) -> Text:
     """One record on one line."""
     line = Text(f"{(record.recorded_at or '')[:19].replace('T', ' '):<19}  ", "dim")
-    line.append(f"{record.outcome:<12}", _STYLES.get(record.outcome, "bold red"))
+    line.append(f"{record.outcome:<12}", _STYLES[record.outcome])
     line.append(f"  {what(record):<24}  {printable(record.s3_key)}", "default")
     return line
 
@@ -69,8 +75,8 @@ def what(found: Ended | Record) -> str:
     """What an outcome says: label, confidence and route, or the reason."""
     if isinstance(found, Record) and found.decided_by and found.label:
         return f"{found.label}, a person, {found.route}"
-    if found.outcome == CLASSIFIED and found.confidence is not None:
+    if found.outcome is Outcome.CLASSIFIED and found.confidence is not None:
         return f"{found.label} {found.confidence:.2f} {found.route}"
-    if found.outcome == NEEDS_REVIEW and found.confidence is not None:
+    if found.outcome is Outcome.NEEDS_REVIEW and found.confidence is not None:
         return f"only {found.confidence:.2f} sure"
     return printable(found.reason or "")

@@ -7,10 +7,10 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Final
 
-from cli.results import FAILED, OUTCOMES, Record, ResultsTable
 from cli.sources import LeftOut, Source
 from cli.target import UPLOAD_THREADS, Target
 from cli.uploads import NotUploaded, Uploaded, Uploads
+from vehiclevision.record import Outcome, Record
 
 # Looking often while images finish, rarely while none does; 500 keys are five calls.
 SHORTEST_PAUSE_SECONDS: Final = 0.1
@@ -24,7 +24,7 @@ class Ended:
 
     key: str
     version_id: str | None
-    outcome: str | None
+    outcome: Outcome | None
     label: str | None
     confidence: float | None
     route: str | None
@@ -35,7 +35,7 @@ class Ended:
     @property
     def is_good(self) -> bool:
         """Whether the image has been dealt with: any record but FAILED."""
-        return self.outcome in OUTCOMES and self.outcome != FAILED
+        return self.outcome not in (None, Outcome.FAILED)
 
     def to_json(self) -> dict[str, Any]:
         """The line that --json prints."""
@@ -57,7 +57,7 @@ def drop(target: Target, sources: Sequence[Source], timeout_seconds: float) -> I
     Waiting ends when for so many seconds nothing was uploaded and no image ended.
     """
     bucket = target.output("BucketName")
-    table = ResultsTable.of(target)
+    table = target.results
     uploads = Uploads(target.client("s3"), bucket, sources, UPLOAD_THREADS)
     pending: dict[tuple[str, str], Uploaded] = {}
     pause_seconds, last_news = SHORTEST_PAUSE_SECONDS, time.monotonic()

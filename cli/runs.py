@@ -5,8 +5,8 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from cli.drop import Ended, ended
-from cli.results import FAILED, Record, ResultsTable
 from cli.target import Target
+from vehiclevision.record import Outcome, Record
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -28,15 +28,14 @@ def start(target: Target, bucket: str, key: str, version_id: str | None, timeout
     if run is None:
         detail = f"the run goes on after {timeout_seconds:g} s; see: vehiclevision logs"
         return Ended(key, version_id, None, None, None, None, "NO_RECORD_YET", seconds, detail)
-    table = ResultsTable.of(target)
-    records = table.versions(bucket, key)
+    records = target.results.versions(bucket, key)
     own = next((record for record in records if record.execution == started["executionArn"]), None)
     if own is not None:
         return ended(own, seconds)
     if run["status"] == "SUCCEEDED" and (earlier := _earlier(target, records, bucket, key, version_id)):
         return ended(earlier, seconds)
     reason = str(run.get("error") or run["status"])
-    return Ended(key, version_id, FAILED, None, None, None, reason, seconds, "no record was written")
+    return Ended(key, version_id, Outcome.FAILED, None, None, None, reason, seconds, "no record was written")
 
 
 def _await(step_functions: "SFNClient", arn: str, timeout_seconds: float) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ from typing import Final
 from PIL import Image
 
 from cli.drawing import Canvas, Colour, Point, Pose, circle, curve, darker, lighter
-from cli.results import CLASSIFIED, NEEDS_REVIEW, REJECTED
+from vehiclevision.record import Outcome
 
 BICYCLE: Final = "bicycle"
 MOTORCYCLE: Final = "motorcycle"
@@ -36,7 +36,7 @@ class Sample:
 
     name: str
     content: bytes
-    outcome: str
+    outcome: Outcome
     label: str | None = None
 
     @property
@@ -308,7 +308,7 @@ def _bicycles() -> list[Sample]:
     for seed, (name, background, pose, colour, drop_bar, basket) in enumerate(scenes, start=100):
         canvas = _scene(background, pose)
         bicycle(canvas, colour, drop_bar=drop_bar, basket=basket)
-        samples.append(_picture(name, canvas.photo(seed), CLASSIFIED, BICYCLE))
+        samples.append(_picture(name, canvas.photo(seed), Outcome.CLASSIFIED, BICYCLE))
     return samples
 
 
@@ -325,7 +325,7 @@ def _motorcycles() -> list[Sample]:
     for seed, (name, background, pose, colour, faired, chopper) in enumerate(scenes, start=200):
         canvas = _scene(background, pose)
         motorcycle(canvas, colour, faired=faired, chopper=chopper)
-        samples.append(_picture(name, canvas.photo(seed), CLASSIFIED, MOTORCYCLE))
+        samples.append(_picture(name, canvas.photo(seed), Outcome.CLASSIFIED, MOTORCYCLE))
     return samples
 
 
@@ -341,11 +341,11 @@ def _others() -> list[Sample]:
     for seed, (name, background, drawing) in enumerate(drawings, start=300):
         canvas = _scene(background, Pose())
         drawing(canvas)
-        samples.append(_picture(name, canvas.photo(seed), NEEDS_REVIEW, None))
+        samples.append(_picture(name, canvas.photo(seed), Outcome.NEEDS_REVIEW, None))
     return samples
 
 
-def _picture(name: str, picture: Image.Image, outcome: str, label: str | None) -> Sample:
+def _picture(name: str, picture: Image.Image, outcome: Outcome, label: str | None) -> Sample:
     return Sample(name, _png(picture) if name.endswith(".png") else _jpeg(picture), outcome, label)
 
 
@@ -391,10 +391,10 @@ def _apple(canvas: Canvas) -> None:
 def _broken() -> list[Sample]:
     whole = _jpeg(_scene(_meadow, Pose()).photo(1))
     return [
-        Sample("cut short.jpg", whole[: len(whole) // 2], REJECTED),
-        Sample("text.png", b"This is no picture, whatever its name says.\n", REJECTED),
-        Sample("empty.jpg", b"", REJECTED),
-        Sample("bomb.png", _bomb(), REJECTED),
+        Sample("cut short.jpg", whole[: len(whole) // 2], Outcome.REJECTED),
+        Sample("text.png", b"This is no picture, whatever its name says.\n", Outcome.REJECTED),
+        Sample("empty.jpg", b"", Outcome.REJECTED),
+        Sample("bomb.png", _bomb(), Outcome.REJECTED),
     ]
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-PREFIX: Final = "uploads/"
+from vehiclevision.results import UPLOADS
+
 MAX_KEY_BYTES: Final = 1024  # S3's limit
 MAX_OBJECT_BYTES: Final = 5 * 1024**3  # S3's limit for one PutObject
 
@@ -60,7 +61,7 @@ def find(paths: Sequence[Path]) -> tuple[list[Source], list[LeftOut]]:
                 found.setdefault(item.path, item)
     sources = []
     for file, name in _distinct_names(list(found.values())):
-        key = PREFIX + name
+        key = UPLOADS + name
         if problem := _no_key(key):
             left_out.append(LeftOut(file.path, *problem))
         else:

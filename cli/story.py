@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError
 
 from cli.errors import CommandError
-from cli.results import OUTCOMES, Record, ResultsTable
-from cli.sources import PREFIX
 from cli.target import Target
+from vehiclevision.record import Outcome, Record
+from vehiclevision.results import UPLOADS
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -123,7 +123,7 @@ def tell(target: Target, run: Run) -> list[Line]:
 
 
 def _recorded(target: Target, bucket: str, name: str) -> Run | None:
-    for record in ResultsTable.of(target).search(bucket, name, OUTCOMES, 1):
+    for record in target.results.search(bucket, name, list(Outcome), 1):
         since = datetime.fromisoformat(record.started_at or record.recorded_at or _ago(LOOK_BACK).isoformat())
         return Run(record.s3_key, record.execution or "", record.correlation_id or "", since, record)
     return None
@@ -140,7 +140,7 @@ def _under_way(target: Target, name: str) -> Run | None:
             step_functions.describe_execution(executionArn=execution["executionArn"]).get("input", "{}")
         )
         key = str(request.get("detail", {}).get("object", {}).get("key") or request.get("s3_key") or "")
-        if key in (name, PREFIX + name) or key.endswith(f"/{name}"):
+        if key in (name, UPLOADS + name) or key.endswith(f"/{name}"):
             correlation_id = str(request.get("id") or execution["name"])
             return Run(key, execution["executionArn"], correlation_id, execution["startDate"])
     return None

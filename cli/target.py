@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError, NoRegionError
 from cli.errors import USAGE, CommandError
 from local import stack as local_stack
 from local.stack import LocalAws
+from vehiclevision.results import ResultsTable
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import StackTypeDef
@@ -56,6 +57,11 @@ class Target:
                 "Deploy this release: sam build && sam deploy",
             )
         return value
+
+    @property
+    def results(self) -> ResultsTable:
+        """The application's results table."""
+        return ResultsTable(self.client("dynamodb"), self.output("ResultsTableName"))
 
     def client(self, service: str) -> Any:
         """A boto3 client of the named service, safe to share between threads."""

@@ -25,14 +25,12 @@ from monitoring.estimate import Estimate, estimate
 from monitoring.model_monitor import files
 from monitoring.summary import Summary, summarise
 from vehiclevision.labels import LABELS
+from vehiclevision.record import ANSWERED, EVENT_SOURCE
+from vehiclevision.results import ResultsTable
 
-SOURCE: Final = "vehiclevision"
 DRIFT_DETECTED: Final = "DriftDetected"
 RESULT: Final = "check.json"
 ANNOUNCED: Final = "announced.json"
-OUTCOMES_INDEX: Final = "by_outcome"
-# Photos whose run asked the endpoint.
-ASKED: Final = ("CLASSIFIED", "NEEDS_REVIEW")
 # So many photos without a single record are no accident, even where only a part is captured.
 SILENT_FROM: Final = 20
 # Records of the last minutes may not be written yet.
@@ -253,21 +251,8 @@ def uncaptured(settings: Settings, dynamodb: Any, window: Window, last: datetime
     until = window.end - WRITTEN_WITHIN
     if since >= until:
         return 0
-    return sum(
-        dynamodb.query(
-            TableName=settings.table,
-            IndexName=OUTCOMES_INDEX,
-            Select="COUNT",
-            Limit=SILENT_FROM,
-            KeyConditionExpression="outcome = :outcome AND recorded_at BETWEEN :since AND :until",
-            ExpressionAttributeValues={
-                ":outcome": {"S": outcome},
-                ":since": {"S": iso(since)},
-                ":until": {"S": iso(until)},
-            },
-        )["Count"]
-        for outcome in ASKED
-    )
+    results = ResultsTable(dynamodb, settings.table)
+    return sum(results.count(outcome, (iso(since), iso(until)), SILENT_FROM) for outcome in ANSWERED)
 
 
 def write(settings: Settings, s3: Any, folder: str, found: Check, baseline: Baseline) -> None:
@@ -317,7 +302,7 @@ def announce(settings: Settings, clients: Clients, found: Check, folder: str) ->
         Entries=[
             {
                 "EventBusName": settings.bus,
-                "Source": SOURCE,
+                "Source": EVENT_SOURCE,
                 "DetailType": DRIFT_DETECTED,
                 "Detail": json.dumps(detail, allow_nan=False),
             }

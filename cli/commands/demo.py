@@ -17,11 +17,12 @@ from cli.commands.run import teller
 from cli.display import command, ended_line, output, printable, what
 from cli.drop import Ended, drop, left_out
 from cli.errors import FAILURE, INTERRUPTED, USAGE, CommandError
-from cli.results import CLASSIFIED, FAILED, NEEDS_REVIEW
 from cli.samples import Sample
 from cli.target import Target, local_target, state_directory
 from cli.uploads import Uploaded
 from local import stack
+from vehiclevision.record import Outcome
+from vehiclevision.results import UPLOADS
 
 SUCCESS: Final = 0
 TIMEOUT_SECONDS: Final = 300.0
@@ -37,7 +38,7 @@ class _Course:
     ended: list[Ended] = field(default_factory=list)
     first_classified_seconds: float | None = None
 
-    def count(self, outcome: str) -> int:
+    def count(self, outcome: Outcome) -> int:
         """How many pictures ended so."""
         return sum(end.outcome == outcome for end in self.ended)
 
@@ -101,7 +102,7 @@ def _drop(target: Target, paths: Sequence[Path], drawn: dict[str, Sample], cours
         if isinstance(event, Uploaded):
             continue
         course.ended.append(event)
-        if event.outcome == CLASSIFIED and course.first_classified_seconds is None:
+        if event.outcome is Outcome.CLASSIFIED and course.first_classified_seconds is None:
             course.first_classified_seconds = time.monotonic() - course.began
         console.print(_outcome_row(event, drawn))
     console.print()
@@ -117,9 +118,9 @@ def _outcome_row(end: Ended, drawn: dict[str, Sample]) -> Text:
     sample = drawn.get(Path(end.key).name)
     expected = None
     if sample is not None:
-        expected = sample.label or ("neither" if sample.outcome == NEEDS_REVIEW else "broken")
+        expected = sample.label or ("neither" if sample.outcome is Outcome.NEEDS_REVIEW else "broken")
     seconds = "" if end.seconds is None else f"{end.seconds:.1f}"
-    name = printable(end.key.removeprefix(sources.PREFIX))
+    name = printable(end.key.removeprefix(UPLOADS))
     row = _row(name, expected, end.outcome or "NOT DONE", what(end), seconds)
     if sample is None:
         return Text(row, "bold red" if not end.is_good else "default")
@@ -132,7 +133,7 @@ def _as_drawn(end: Ended, sample: Sample) -> bool:
 
 def _show_events(listener: Listener, course: _Course, console: Console) -> None:
     """The events that subscribers of the bus were sent."""
-    classified = {end.version_id for end in course.ended if end.outcome == CLASSIFIED and end.version_id}
+    classified = {end.version_id for end in course.ended if end.outcome is Outcome.CLASSIFIED and end.version_id}
     if not classified:
         console.print("No VehicleClassified event was due.\n")
         return
@@ -154,9 +155,9 @@ def _sum_up(course: _Course, drawn: Iterable[Sample], console: Console) -> None:
     by_name = {sample.name: sample for sample in drawn}
     ends = {Path(end.key).name: end for end in course.ended}
     for words, outcomes in (
-        ("bicycles and motorcycles", CLASSIFIED),
-        ("others", NEEDS_REVIEW),
-        ("broken files", "REJECTED"),
+        ("bicycles and motorcycles", Outcome.CLASSIFIED),
+        ("others", Outcome.NEEDS_REVIEW),
+        ("broken files", Outcome.REJECTED),
     ):
         group = [sample for sample in by_name.values() if sample.outcome == outcomes]
         if group:
@@ -187,10 +188,10 @@ def _what_next(directory: Path, drawn: Sequence[Sample], was_up: bool, console: 
 
 def _exit_code(course: _Course, drawn: bool, console: Console) -> int:
     """Our drawings must be recognised; a person's own pictures may show anything, but each must come through."""
-    if course.count(FAILED) or any(end.outcome is None for end in course.ended):
+    if course.count(Outcome.FAILED) or any(end.outcome is None for end in course.ended):
         console.print("Not every picture came through.", style="bold red")
         return FAILURE
-    if drawn and not course.count(CLASSIFIED):
+    if drawn and not course.count(Outcome.CLASSIFIED):
         console.print("No picture was classified: the model was not sure of any.", style="bold red")
         return FAILURE
     return SUCCESS

@@ -8,9 +8,9 @@ from rich.text import Text
 from cli import story
 from cli.display import ended_line, notes, output, print_json, printable, record_line
 from cli.drop import ended
-from cli.results import OUTCOMES, ResultsTable
 from cli.story import Line, Run
 from cli.target import Target
+from vehiclevision.record import Outcome
 
 SUCCESS: Final = 0
 HEADING: Final = f"{'recorded (UTC)':<19}  {'outcome':<12}  {'what':<24}  key"
@@ -18,8 +18,8 @@ HEADING: Final = f"{'recorded (UTC)':<19}  {'outcome':<12}  {'what':<24}  key"
 
 def results(target: Target, key: str | None, outcome: str | None, limit: int, *, as_json: bool) -> int:
     """List records, newest first."""
-    table = ResultsTable.of(target)
-    outcomes = [outcome] if outcome else list(OUTCOMES)
+    table = target.results
+    outcomes = [Outcome(outcome)] if outcome else list(Outcome)
     if key is None:
         records = table.newest(outcomes, limit)
     else:

@@ -169,7 +169,7 @@ def _own(request: Request, target: Target) -> _Place:
     threshold, said = request.threshold, "as asked for"
     if threshold is None:
         threshold, said = float(parameters["ConfidenceThreshold"]), f"that of the application {target.stack}"
-    s3, dynamodb, table = target.client("s3"), target.client("dynamodb"), target.output("ResultsTableName")
+    s3, results = target.client("s3"), target.results
     address = _captured_into(target, endpoint)
     baseline, baseline_why = _baseline_beside(s3, address, endpoint)
     return _Place(
@@ -179,7 +179,7 @@ def _own(request: Request, target: Target) -> _Place:
         endpoint=endpoint,
         labels=request.labels or f"{S3}{target.output('BucketName')}/{labels_store.PREFIX}",
         s3=s3,
-        recorded=lambda asked: recorded.read(dynamodb, table, asked),
+        recorded=lambda asked: recorded.read(results, asked),
         baseline=baseline,
         baseline_why=baseline_why,
     )

@@ -14,13 +14,14 @@ from rich.text import Text
 
 from cli.display import notes, output, print_json, printable, record_line
 from cli.errors import USAGE, CommandError
-from cli.results import CLASSIFIED, NEEDS_REVIEW, OUTCOMES, Record, ResultsTable
 from cli.target import Target
 from monitoring.errors import LabelRefusedError
-from monitoring.review import Case, Desk, Reviewed, decide, drawn, picture
+from monitoring.review import Desk, Reviewed, decide, drawn, picture, waits
 from vehiclevision import image_gate
 from vehiclevision.errors import InvalidImageError
 from vehiclevision.labels import MODEL_INPUT_SIDE
+from vehiclevision.record import Outcome, Record
+from vehiclevision.results import ResultsTable
 
 SUCCESS: Final = 0
 LABELS: Final = {"b": "bicycle", "m": "motorcycle", "n": "neither"}
@@ -35,7 +36,7 @@ QUESTION: Final = "[b]icycle  [m]otorcycle  [n]either  [s]kip  [q]uit: "
 
 def list_waiting(target: Target, limit: int, *, sure: bool, as_json: bool) -> int:
     """Print what waits, a line an image."""
-    found = list(islice(waiting(ResultsTable.of(target), sure=sure), limit))
+    found = list(islice(waiting(target.results, sure=sure), limit))
     for record in found:
         if as_json:
             print_json(record.to_json())
@@ -48,10 +49,10 @@ def list_waiting(target: Target, limit: int, *, sure: bool, as_json: bool) -> in
 
 def label_one(target: Target, key: str, label: str, *, again: bool, as_json: bool) -> int:
     """Take a person's label for one image."""
-    records = ResultsTable.of(target).search(target.output("BucketName"), key, OUTCOMES, 1)
+    records = target.results.search(target.output("BucketName"), key, list(Outcome), 1)
     if not records:
         raise CommandError(f"Nothing is recorded of {printable(key)}.", "List what is: vehiclevision results")
-    found = decide(desk_of(target), case_of(records[0]), label, again=again)
+    found = decide(desk_of(target), records[0], label, again=again)
     if as_json:
         print_json({**records[0].to_json(), "reviewed": asdict(found)})
     else:
@@ -68,7 +69,7 @@ def go_through(target: Target, limit: int, *, sure: bool) -> int:
             USAGE,
         )
     desk, done = desk_of(target), 0
-    records = list(islice(waiting(ResultsTable.of(target), sure=sure), limit))
+    records = list(islice(waiting(target.results, sure=sure), limit))
     with tempfile.TemporaryDirectory(prefix="vehiclevision-review-") as folder:
         for number, record in enumerate(records, 1):
             answer = ask(desk, record, f"{number} of {len(records)}", Path(folder))
@@ -84,7 +85,7 @@ def ask(desk: Desk, record: Record, place: str, folder: Path) -> str:
     """Show a picture and what the model said of it; the letter that was typed."""
     output().print(Text(f"{place}  ", "dim").append(printable(record.s3_key), "bold"))
     try:
-        data = picture(desk, case_of(record))
+        data = picture(desk, record)
         decoded = image_gate.decode(data)
     except (LabelRefusedError, InvalidImageError) as error:
         notes().print(f"{error} It is left out.")
@@ -95,7 +96,7 @@ def ask(desk: Desk, record: Record, place: str, folder: Path) -> str:
     console = output()
     console.print(in_colours(decoded.working, console.width - 2, max(LEAST_LINES, console.height - LINES_BELOW)))
     bicycle, motorcycle = record.inferences or (0.0, 0.0)
-    kind = "a sure answer, drawn for a check" if record.outcome == CLASSIFIED else "not sure enough"
+    kind = "a sure answer, drawn for a check" if record.outcome is Outcome.CLASSIFIED else "not sure enough"
     output().print(f"  {shown}\n  bicycle {bicycle:.3f}  motorcycle {motorcycle:.3f}  ({kind})")
     while True:
         try:
@@ -109,7 +110,7 @@ def ask(desk: Desk, record: Record, place: str, folder: Path) -> str:
 def take(desk: Desk, record: Record, label: str) -> bool:
     """Take the label; what cannot be taken is said, and the next one comes."""
     try:
-        output().print(said(decide(desk, case_of(record), label)), style="green")
+        output().print(said(decide(desk, record, label)), style="green")
     except LabelRefusedError as error:
         notes().print(f"{error} {error.hint}")
         return False
@@ -118,10 +119,10 @@ def take(desk: Desk, record: Record, label: str) -> bool:
 
 def waiting(table: ResultsTable, *, sure: bool) -> Iterator[Record]:
     """Unsure answers, the longest waiting first; then the sampled sure ones, newest first."""
-    yield from (record for record in table.of_outcome(NEEDS_REVIEW, newest_first=False) if case_of(record).waits)
+    yield from (record for record in table.of_outcome(Outcome.NEEDS_REVIEW, newest_first=False) if waits(record))
     if sure:
-        for record in table.of_outcome(CLASSIFIED):
-            if case_of(record).waits and drawn(record.s3_bucket, record.s3_key, record.version_id):
+        for record in table.of_outcome(Outcome.CLASSIFIED):
+            if waits(record) and drawn(record.s3_bucket, record.s3_key, record.version_id):
                 yield record
 
 
@@ -134,23 +135,6 @@ def desk_of(target: Target) -> Desk:
         bucket=target.output("BucketName"),
         table=target.output("ResultsTableName"),
         bus=target.output("EventBusName"),
-    )
-
-
-def case_of(record: Record) -> Case:
-    """A record as review takes it."""
-    answers = record.inferences
-    return Case(
-        s3_bucket=record.s3_bucket,
-        s3_key=record.s3_key,
-        version_id=record.version_id,
-        outcome=record.outcome,
-        inferences=(float(answers[0]), float(answers[1])) if answers else None,
-        model_version=record.model_version,
-        correlation_id=record.correlation_id,
-        reviewed_label=record.reviewed_label,
-        decided_by=record.decided_by,
-        asked_about=record.asked_about,
     )
 
 

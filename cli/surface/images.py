@@ -2,7 +2,6 @@
 # ruff: noqa: PLC0415, PLR0917 - imports are late on purpose; typer calls by name, however many options there are
 
 import os
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,15 +9,7 @@ import typer
 
 from cli.app import IMAGES, AsJson, Profile, Region, Stack, Timeout, app, target_of
 from cli.errors import USAGE, CommandError
-
-
-class Outcome(StrEnum):
-    """How an image can end."""
-
-    CLASSIFIED = "CLASSIFIED"
-    NEEDS_REVIEW = "NEEDS_REVIEW"
-    REJECTED = "REJECTED"
-    FAILED = "FAILED"
+from vehiclevision.record import Outcome
 
 
 @app.command(
@@ -78,7 +69,7 @@ def results(
             "--outcome",
             metavar="OUTCOME",
             case_sensitive=False,
-            help="Only CLASSIFIED, NEEDS_REVIEW, REJECTED or FAILED.",
+            help=f"Only {', '.join(list(Outcome)[:-1])} or {list(Outcome)[-1]}.",
         ),
     ] = None,
     limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="At most so many.")] = 20,

@@ -48,6 +48,7 @@ def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         **event,
         "version_id": stored.version_id,
         "uploaded_at": stored.uploaded_at,
+        "superseded": stored.superseded,
         "image_data": base64.b64encode(image.jpeg).decode("ascii"),
         "measurements": image.measured(),
     }

@@ -1,7 +1,8 @@
 """Reading one version of an uploaded object, never more of it than the image gate would take."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
@@ -11,6 +12,8 @@ from vehiclevision.requests import ObjectVersion
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+# A photo read within a minute of its upload is answered before anybody could act on a newer one.
+LATE_AFTER: Final = timedelta(minutes=1)
 _MISSING = frozenset({"NoSuchKey", "NoSuchVersion", "404", "MethodNotAllowed"})
 _REFUSED = frozenset(
     {"NoSuchBucket", "AccessDenied", "403", "InvalidObjectState", "InvalidArgument", "InvalidBucketName", "400"}
@@ -24,6 +27,7 @@ class StoredObject:
     data: bytes
     version_id: str
     uploaded_at: str
+    superseded: bool
 
 
 def read_version(s3: "S3Client", wanted: ObjectVersion, max_bytes: int) -> StoredObject:
@@ -41,11 +45,28 @@ def read_version(s3: "S3Client", wanted: ObjectVersion, max_bytes: int) -> Store
         raise StorageRefusedError("no S3 bucket or key can have such a name; check the input") from exc
     except BotoCoreError as exc:
         raise StorageUnavailableError("S3 did not answer; the step is retried") from exc
+    version_id = answer.get("VersionId") or wanted.version_id or "null"
+    uploaded_at = answer["LastModified"]
+    is_late = datetime.now(UTC) - uploaded_at > LATE_AFTER
     return StoredObject(
         data=data,
-        version_id=answer.get("VersionId") or wanted.version_id or "null",
-        uploaded_at=answer["LastModified"].strftime("%Y-%m-%dT%H:%M:%SZ"),
+        version_id=version_id,
+        uploaded_at=uploaded_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        superseded=is_late and superseded(s3, wanted.s3_bucket, wanted.s3_key, version_id),
     )
+
+
+def superseded(s3: "S3Client", bucket: str, key: str, version_id: str) -> bool:
+    """Whether the bucket holds something newer under that key: another version, or a deletion."""
+    try:
+        newest = s3.head_object(Bucket=bucket, Key=key).get("VersionId")
+    except ClientError as exc:
+        if exc.response.get("Error", {}).get("Code") in _MISSING:
+            return True
+        raise _translate(exc) from exc
+    except BotoCoreError as exc:
+        raise StorageUnavailableError("S3 did not answer; the step is retried") from exc
+    return newest is not None and newest != version_id
 
 
 def _translate(error: ClientError) -> Exception:

@@ -4,18 +4,16 @@ Captured data says when, never how long, and names a model only where the reques
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from itertools import islice
+from typing import Final
 
 from monitoring.captures.source import Window
 from monitoring.check import iso
+from vehiclevision.record import ANSWERED, Record
+from vehiclevision.results import ResultsTable
 
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-
-OUTCOMES: Final = ("CLASSIFIED", "NEEDS_REVIEW")
 # Of each outcome the newest: enough for a p99, whatever the table holds.
 MAX_RECORDS: Final = 20_000
 NOT_CAPTURED: Final = (
@@ -35,56 +33,33 @@ class Recorded:
     model_versions: Counter[str] = field(default_factory=Counter)
 
 
-def read(dynamodb: "DynamoDBClient", table: str, window: Window | None) -> Recorded:
+def read(results: ResultsTable, window: Window | None) -> Recorded:
     """All images recorded in the window, of very many the newest."""
-    found = Recorded(WHOLE_SECONDS)
-    for outcome in OUTCOMES:
-        for count, item in enumerate(_items(dynamodb, table, outcome, window)):
-            if count == MAX_RECORDS:
-                break
-            _count(found, item)
-    return found if found.upload_to_record else Recorded(NOT_RECORDED, model_versions=found.model_versions)
+    recorded = Recorded(WHOLE_SECONDS)
+    between = (iso(window.start), iso(window.end)) if window else None
+    for outcome in ANSWERED:
+        for record in islice(results.of_outcome(outcome, between=between), MAX_RECORDS):
+            _count(recorded, record)
+    return recorded if recorded.upload_to_record else Recorded(NOT_RECORDED, model_versions=recorded.model_versions)
 
 
-def _count(found: Recorded, item: Mapping[str, Any]) -> None:
-    recorded = _time(item, "recorded_at")
-    for name, seconds in (("uploaded_at", found.upload_to_record), ("started_at", found.start_to_record)):
-        begun = _time(item, name)
-        if recorded and begun and recorded >= begun:
-            seconds.append((recorded - begun).total_seconds())
-    if version := item.get("model_version", {}).get("S"):
-        found.model_versions[version] += 1
+def _count(recorded: Recorded, record: Record) -> None:
+    ended = _time(record.recorded_at)
+    for text, seconds in (
+        (record.uploaded_at, recorded.upload_to_record),
+        (record.started_at, recorded.start_to_record),
+    ):
+        begun = _time(text)
+        if ended and begun and ended >= begun:
+            seconds.append((ended - begun).total_seconds())
+    if record.model_version:
+        recorded.model_versions[record.model_version] += 1
 
 
-def _items(dynamodb: "DynamoDBClient", table: str, outcome: str, window: Window | None) -> Iterator[Mapping[str, Any]]:
-    """Records with one outcome, newest first."""
-    condition, values = "#outcome = :outcome", {":outcome": {"S": outcome}}
-    if window is not None:
-        condition += " AND recorded_at BETWEEN :start AND :end"
-        values |= {
-            ":start": {"S": iso(window.start)},
-            ":end": {"S": iso(window.end)},
-        }
-    pages = dynamodb.get_paginator("query").paginate(
-        TableName=table,
-        IndexName="by_outcome",
-        KeyConditionExpression=condition,
-        ProjectionExpression="uploaded_at, started_at, recorded_at, model_version",
-        ExpressionAttributeNames={"#outcome": "outcome"},
-        ExpressionAttributeValues=values,
-        ScanIndexForward=False,
-    )
-    for page in pages:
-        yield from page["Items"]
-
-
-def _text(time: datetime) -> str:
-    return f"{time:%Y-%m-%dT%H:%M:%S}"
-
-
-def _time(item: Mapping[str, Any], name: str) -> datetime | None:
+def _time(text: str | None) -> datetime | None:
+    """The moment that a text names; None if it names none, or none of any zone."""
     try:
-        found = datetime.fromisoformat(item[name]["S"])
-    except (KeyError, ValueError):
+        moment = datetime.fromisoformat(text or "")
+    except ValueError:
         return None
-    return found if found.tzinfo else None
+    return moment if moment.tzinfo else None

@@ -22,7 +22,6 @@ from PIL import Image
 
 from cli.commands import review
 from cli.main import main
-from cli.results import ResultsTable
 from cli.target import local_target
 from lifecycle import source
 from lifecycle.place import Aws, Place
@@ -249,10 +248,10 @@ def test_from_drift_to_a_better_model(retraining: Retraining, tmp_path: Path) ->
     assert "60 more labels are needed" in held["reason"]
 
     target = local_target(application.aws)
-    desk, waiting = review.desk_of(target), list(review.waiting(ResultsTable.of(target), sure=True))
+    desk, waiting = review.desk_of(target), list(review.waiting(target.results, sure=True))
     assert {record.s3_key for record in waiting} == photos.keys()
     for record in waiting:
-        decide(desk, review.case_of(record), record.s3_key.removeprefix("uploads/").partition("-")[0])
+        decide(desk, record, record.s3_key.removeprefix("uploads/").partition("-")[0])
     code, run = retraining.run("retrain", "start", "--json")
     assert (code, run["outcome"]) == (0, "AWAITING_APPROVAL"), run
     assert retraining.serving() == "unsure"

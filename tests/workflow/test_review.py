@@ -4,7 +4,6 @@ from driver import Application
 from pictures import encoded, quarters
 
 from cli.commands import review
-from cli.results import ResultsTable
 from cli.target import local_target
 from monitoring import labels
 from monitoring.review import decide
@@ -19,10 +18,10 @@ def test_an_unsure_photo_is_decided_by_a_person(application: Application) -> Non
     record = application.outcome(KEY, UNSURE)
     assert record["outcome"] == "NEEDS_REVIEW"
     target = local_target(application.aws)
-    table, desk = ResultsTable.of(target), review.desk_of(target)
+    table, desk = target.results, review.desk_of(target)
     [waiting] = [found for found in review.waiting(table, sure=False) if found.s3_key == KEY]
 
-    decide(desk, review.case_of(waiting), "bicycle")
+    decide(desk, waiting, "bicycle")
 
     [event] = application.announced(KEY)
     assert (event["detail-type"], event["detail"]["label"], event["detail"]["route"]) == (

@@ -1,10 +1,11 @@
 """Reading the results table: newest first, by key, by ending, by outcome."""
 
 from cli.commands import read
-from cli.results import MAX_KEYS_PER_CALL, OUTCOMES, ResultsTable
 from cli.target import Target
 from tests.unit.cli.answers import Called
 from tests.unit.cli.recorded import put_record
+from vehiclevision.record import Outcome
+from vehiclevision.results import MAX_KEYS_PER_CALL
 
 
 def _at(minute: int) -> dict[str, str]:
@@ -18,7 +19,7 @@ def _keys(target: Target, called: Called, key: str | None = None, outcome: str |
 
 def test_the_newest_come_first_over_all_outcomes(deployed: Target, called: Called) -> None:
     """The list runs by time of record, whatever the outcome, and stops at the limit."""
-    for minute, outcome in enumerate((*OUTCOMES, *OUTCOMES)):
+    for minute, outcome in enumerate([*Outcome, *Outcome]):
         put_record(deployed, f"uploads/{minute}.jpg", "1", outcome, recorded_at=_at(minute))
 
     assert _keys(deployed, called, limit=3) == [(f"uploads/{minute}.jpg", "1") for minute in (7, 6, 5)]
@@ -85,6 +86,6 @@ def test_look_up_takes_more_keys_than_a_call_does(deployed: Target) -> None:
     for key, version in wanted[::2]:
         put_record(deployed, key, version)
 
-    found = ResultsTable.of(deployed).look_up(deployed.output("BucketName"), wanted)
+    found = deployed.results.look_up(deployed.output("BucketName"), wanted)
 
     assert set(found) == set(wanted[::2])

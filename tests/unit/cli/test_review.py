@@ -9,14 +9,14 @@ import pytest
 from PIL import Image
 
 from cli.commands import review
-from cli.results import ResultsTable
 from cli.target import Target
 from monitoring import labels
 from monitoring.errors import LabelRefusedError
-from monitoring.review import Case, Desk, decide, drawn
+from monitoring.review import Desk, decide, drawn
 from tests.unit.cli.answers import Called
 from tests.unit.cli.recorded import put_record
 from vehiclevision.image_gate import normalise
+from vehiclevision.record import Record
 
 UNSURE = {"inferences": {"L": [{"N": "0.40"}, {"N": "0.35"}]}, "confidence": {"N": "0.40"}, "label": {"NULL": True}}
 SURE = {"inferences": {"L": [{"N": "0.97"}, {"N": "0.01"}]}, "confidence": {"N": "0.97"}, "label": {"S": "bicycle"}}
@@ -52,7 +52,7 @@ def photo(colour: str = "teal") -> bytes:
     return stream.getvalue()
 
 
-def recorded(target: Target, key: str, outcome: str, colour: str = "teal", **fields: Any) -> Case:
+def recorded(target: Target, key: str, outcome: str, colour: str = "teal", **fields: Any) -> Record:
     """An uploaded photo and its record."""
     bucket = target.output("BucketName")
     version = target.client("s3").put_object(Bucket=bucket, Key=key, Body=photo(colour))["VersionId"]
@@ -60,9 +60,9 @@ def recorded(target: Target, key: str, outcome: str, colour: str = "teal", **fie
     return case(target, key, version)
 
 
-def case(target: Target, key: str, version: str) -> Case:
-    found = ResultsTable.of(target).look_up(target.output("BucketName"), [(key, version)])
-    return review.case_of(found[key, version])
+def case(target: Target, key: str, version: str) -> Record:
+    found = target.results.look_up(target.output("BucketName"), [(key, version)])
+    return found[key, version]
 
 
 def kept(target: Target) -> list[str]:
@@ -76,7 +76,7 @@ def test_a_label_is_recorded_announced_and_kept(deployed: Target, desk: Desk, bu
 
     decide(desk, found, "motorcycle")
 
-    record = ResultsTable.of(deployed).versions(desk.bucket, "uploads/a.jpg")[0]
+    record = deployed.results.versions(desk.bucket, "uploads/a.jpg")[0]
     assert (record.outcome, record.label, record.route) == ("CLASSIFIED", "motorcycle", "distant")
     assert (record.decided_by, record.reviewed_label, record.confidence) == ("human", "motorcycle", 0.40)
     [event] = bus.heard
@@ -93,7 +93,7 @@ def test_neither_vehicle_sends_no_rider(deployed: Target, desk: Desk, bus: Bus) 
 
     decide(desk, found, "neither")
 
-    record = ResultsTable.of(deployed).versions(desk.bucket, "uploads/cat.jpg")[0]
+    record = deployed.results.versions(desk.bucket, "uploads/cat.jpg")[0]
     assert (record.outcome, record.reason) == ("REJECTED", "NEITHER_VEHICLE")
     assert (record.label, record.route, bus.heard[0]["route"]) == (None, None, None)
 
@@ -104,13 +104,13 @@ def test_a_broken_bus_leaves_the_image_waiting_and_nothing_is_lost(deployed: Tar
     bus.broken = True
     with pytest.raises(ConnectionError):
         decide(desk, found, "bicycle")
-    assert [each.s3_key for each in review.waiting(ResultsTable.of(deployed), sure=False)] == ["uploads/a.jpg"]
+    assert [each.s3_key for each in review.waiting(deployed.results, sure=False)] == ["uploads/a.jpg"]
 
     bus.broken = False
     decide(desk, case(deployed, "uploads/a.jpg", found.version_id), "bicycle")
 
     assert len(bus.heard) == 1
-    assert not list(review.waiting(ResultsTable.of(deployed), sure=True))
+    assert not list(review.waiting(deployed.results, sure=True))
 
 
 def test_two_people_do_not_overrule_each_other_by_accident(deployed: Target, desk: Desk, bus: Bus) -> None:
@@ -216,7 +216,7 @@ def test_in_the_terminal_each_picture_is_shown_and_asked_about(
     assert ".jpg" in answer.out
     assert "▀" in answer.out
     assert "1 of 3 reviewed." in answer.err
-    left = [record.s3_key for record in review.waiting(ResultsTable.of(deployed), sure=False)]
+    left = [record.s3_key for record in review.waiting(deployed.results, sure=False)]
     assert left == ["uploads/b.jpg", "uploads/c.jpg"]
 
 
