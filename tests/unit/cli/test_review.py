@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -28,11 +29,14 @@ class Bus:
     def __init__(self) -> None:
         self.heard: list[dict[str, Any]] = []
         self.broken = False
+        self.answers = True
 
     def put_events(self, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803 - boto3's name
         if self.broken:
             raise ConnectionError("the bus is down")
         self.heard += [json.loads(entry["Detail"]) | {"detail-type": entry["DetailType"]} for entry in Entries]
+        if not self.answers:
+            raise ConnectionError("the answer is lost")
         return {"FailedEntryCount": 0}
 
 
@@ -111,6 +115,47 @@ def test_a_broken_bus_leaves_the_image_waiting_and_nothing_is_lost(deployed: Tar
 
     assert len(bus.heard) == 1
     assert not list(review.waiting(deployed.results, sure=True))
+
+
+def test_a_repeated_announcement_has_the_same_id_and_content(deployed: Target, desk: Desk, bus: Bus) -> None:
+    """The bus took it and its answer was lost: the next review says the very same; once closed, nothing is said."""
+    seen = recorded(deployed, "uploads/a.jpg", "CLASSIFIED", sequencer={"S": "0055AED6DCD90281E5"}, **SURE)
+    bus.answers = False
+    with pytest.raises(ConnectionError):
+        decide(desk, seen, "motorcycle")
+    bus.answers = True
+    later = dataclasses.replace(desk, now=lambda: datetime.now(UTC) + timedelta(hours=1))
+
+    decide(later, case(deployed, "uploads/a.jpg", seen.version_id), "motorcycle")
+    decide(later, case(deployed, "uploads/a.jpg", seen.version_id), "motorcycle")
+
+    first, second = bus.heard
+    assert first == second
+    assert first["changed"]
+    assert first["sequencer"] == "0055AED6DCD90281E5"
+    assert (len(first["announcement_id"]), first["superseded"]) == (64, False)
+
+
+def test_each_decision_has_an_id_of_its_own(deployed: Target, desk: Desk, bus: Bus) -> None:
+    """Bicycle, then motorcycle, then bicycle again: three announcements that a consumer can tell apart and order."""
+    seen = recorded(deployed, "uploads/a.jpg", "NEEDS_REVIEW", **UNSURE)
+    for second, label in enumerate(("bicycle", "motorcycle", "bicycle")):
+        at = dataclasses.replace(desk, now=lambda second=second: datetime(2026, 11, 28, 9, 0, second, tzinfo=UTC))
+        decide(at, case(deployed, "uploads/a.jpg", seen.version_id), label, again=True)
+
+    assert len({event["announcement_id"] for event in bus.heard}) == 3
+    in_order = sorted(bus.heard, key=lambda event: event["reviewed_at"])
+    assert [event["label"] for event in in_order] == ["bicycle", "motorcycle", "bicycle"]
+
+
+def test_a_word_on_an_overwritten_photo_says_so(deployed: Target, desk: Desk, bus: Bus) -> None:
+    """Whoever keeps one answer a key need not take this one: a newer version is there."""
+    seen = recorded(deployed, "uploads/a.jpg", "NEEDS_REVIEW", **UNSURE)
+    desk.s3.put_object(Bucket=desk.bucket, Key="uploads/a.jpg", Body=photo("red"))
+
+    decide(desk, seen, "bicycle")
+
+    assert [event["superseded"] for event in bus.heard] == [True]
 
 
 def test_two_people_do_not_overrule_each_other_by_accident(deployed: Target, desk: Desk, bus: Bus) -> None:
