@@ -1,0 +1,51 @@
+"""All that can be typed: each command with its arguments and options, held to a list that is kept beside this test."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cli.main import main
+
+KEPT = Path(__file__).with_name("commands.txt")
+_ROW = re.compile(r"^│ (.*) │$")
+_PANEL = re.compile(r"^╭─ (.*?) ─+╮$")
+_VALUES = re.compile(r"\[(?:required|default: [^\]]*)\]$")
+
+
+def test_each_command_and_option_is_as_it_was(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the help texts offer is what the list says; whoever changes it changes the list, and says so to users."""
+    monkeypatch.setenv("COLUMNS", "500")
+
+    offered = list(_offered([], capsys))
+
+    assert "\n".join(offered).splitlines() == KEPT.read_text().splitlines()
+
+
+def _offered(path: list[str], capsys: pytest.CaptureFixture[str]) -> Iterator[str]:
+    """A command's usage line and its options, and those of all below it."""
+    assert main([*path, "--help"]) == 0
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    yield next(line.removeprefix("Usage: ") for line in lines if line.startswith("Usage: "))
+    below, panel = [], ""
+    for line in lines:
+        if title := _PANEL.match(line):
+            panel = title[1]
+        elif (row := _ROW.match(line)) and (found := _option(row[1])):
+            yield f"  {found}" if panel == "Options" else f"  {panel}: {found}"
+        elif row:
+            below.append(row[1].split()[0])
+    for name in below:
+        yield from _offered([*path, name], capsys)
+
+
+def _option(row: str) -> str | None:
+    """An option or argument without its explanation; None for a command."""
+    cells = re.split(r"\s{2,}", row.strip("* "))
+    if not cells[0].startswith("-") and not cells[0].isupper():
+        return None
+    value = _VALUES.search(cells[-1])
+    return " ".join([*cells[:-1], *([value[0]] if value else [])])
