@@ -7,14 +7,11 @@ SageMakerStepError       one sentence and what to do about it
 └── RolledBackError      SageMaker took the new version back
 """
 
+from vehiclevision.refusal import Refusal
 
-class SageMakerStepError(Exception):
-    """The step cannot go on; `hint` says what would help."""
 
-    def __init__(self, message: str, hint: str) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+class SageMakerStepError(Refusal):
+    """The step cannot go on."""
 
 
 class NothingFoundError(SageMakerStepError):

@@ -3,11 +3,8 @@
 LocalAwsError    one sentence and what to do about it; commands print both and no traceback
 """
 
+from vehiclevision.refusal import Refusal
 
-class LocalAwsError(Exception):
-    """The local AWS cannot do what was asked; `hint` says what would help."""
 
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+class LocalAwsError(Refusal):
+    """The local AWS cannot do what was asked."""

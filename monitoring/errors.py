@@ -7,13 +7,11 @@ MonitoringError            one sentence, and a hint at what to do
 └── RetrainingError        a step of retraining that cannot be done
 """
 
+from vehiclevision.refusal import Refusal
 
-class MonitoringError(Exception):
-    """Something a person can mend: what is wrong in one sentence, and a hint."""
 
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.hint = hint
+class MonitoringError(Refusal):
+    """Something a person can mend."""
 
 
 class SourceError(MonitoringError):

@@ -26,15 +26,14 @@ import numpy as np
 from scipy import stats
 
 from training.artefact import Model, load_model
-from training.data.errors import DataError
 from training.data.extract import extract
 from training.data.pictures import LabelledImages
 from training.data.reviewed import read_reviewed
 from training.data.split import split
-from training.errors import ModelError
 from training.evaluation import by_model
 from training.evaluation.costs import VEHICLE_SHARE, each_cost
 from training.evaluation.scores import Judged, Numbers, figures, judge
+from vehiclevision.refusal import Refusal
 
 FORMAT: Final = 1
 SIGNIFICANCE: Final = 0.05
@@ -88,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         base = extract(options.data)
         base = base.part(split(base).validation)
         reviewed = read_reviewed(options.held_out)
-    except (ModelError, DataError) as refusal:
+    except Refusal as refusal:
         print(refusal, file=sys.stderr)
         return REFUSED
     found = compare(champion, challenger, base, reviewed, rule)

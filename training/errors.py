@@ -8,14 +8,11 @@ ModelError
 The data on its way into training has errors of its own: training.data.errors.
 """
 
+from vehiclevision.refusal import Refusal
 
-class ModelError(Exception):
-    """The root: `message` is one sentence, `hint` says what would help."""
 
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(f"{message} {hint}".rstrip())
-        self.message = message
-        self.hint = hint
+class ModelError(Refusal):
+    """The root."""
 
 
 class ModelRefusedError(ModelError):

@@ -22,9 +22,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from training.artefact import DEFAULT_MODEL, Model, load_model
-from training.data.errors import DataError
 from training.data.threads import Listener
-from training.errors import EvaluationRefusedError, ModelError
+from training.errors import EvaluationRefusedError
 from training.evaluation import by_model, endpoint, samples
 from training.evaluation.costs import VEHICLE_SHARE, Costs
 from training.evaluation.degrade import DEGRADATIONS
@@ -32,6 +31,7 @@ from training.evaluation.report import Answered, looked_at, report
 from training.evaluation.samples import Samples
 from training.machine import machine
 from training.session import milliseconds_per_image
+from vehiclevision.refusal import Refusal
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
@@ -286,7 +286,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--wrong-cost and --review-cost go together")
     try:
         return _run(options)
-    except (ModelError, DataError) as refusal:
+    except Refusal as refusal:
         print(refusal, file=sys.stderr)
         return REFUSED
     except OSError as error:

@@ -26,12 +26,13 @@ from training.features import Listener, Looks
 from training.network import Network, device_of, pooled
 from training.recipe import Recipe
 from vehiclevision.labels import LABELS
+from vehiclevision.refusal import Refusal
 
 CHECKPOINT_SECONDS: Final = 60.0
 _CURVE_EVERY: Final = 50
 
 
-class CheckpointRefusedError(Exception):
+class CheckpointRefusedError(Refusal):
     """A checkpoint of another run lies where this one would be written."""
 
 

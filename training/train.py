@@ -34,25 +34,24 @@ from torch import Tensor
 
 from training.artefact import Artefact, compose, write_artefact
 from training.calibrate import Calibration, calibrate, cross_fitted, probabilities
-from training.data.errors import DataError
 from training.data.extract import extract
 from training.data.pictures import DataRefusedError, LabelledImages, Pixels, data_manifest, stacked
 from training.data.reviewed import learnable, read_reviewed, reviewed_share
 from training.data.split import Indices, divided
-from training.errors import ModelError
 from training.evaluation.costs import VEHICLE_SHARE, CheapestThreshold, Costs, cheapest_threshold
 from training.evaluation.scores import figures
 from training.export import check_export, in_integers, logits_of, to_onnx, with_answers
 from training.features import Looks, look, plan
-from training.fit import CheckpointRefusedError, Run, fit, prepare_torch
+from training.fit import Run, fit, prepare_torch
 from training.head import fit_head
 from training.machine import keep_memory, machine
 from training.network import DEFAULT_BACKBONE, Network, parameter_count
 from training.published import PACKAGE as PUBLISHED_WEIGHTS
-from training.published import PUBLISHED, RANDOM, PublishedWeightsMissingError, backbone, imagenet_rows
+from training.published import PUBLISHED, RANDOM, backbone, imagenet_rows
 from training.recipe import INTEGERS, SINGLE_PRECISION, Recipe, quick_recipe
 from training.session import BATCH, Probabilities, milliseconds_per_image, open_onnx, run_session
 from vehiclevision.labels import LABELS
+from vehiclevision.refusal import Refusal
 
 # A rider sent the wrong way costs as much as ten looks by a person: an assumption, to be replaced by one's own figures.
 WRONG_COST: Final = 10.0
@@ -144,7 +143,7 @@ def reported(work: Callable[[], int]) -> int:
     """The exit code of the work, with what stopped it said in a sentence."""
     try:
         return work()
-    except (DataError, ModelError, CheckpointRefusedError, PublishedWeightsMissingError) as refusal:
+    except Refusal as refusal:
         print(refusal, file=sys.stderr)
         return REFUSED
     except KeyboardInterrupt:

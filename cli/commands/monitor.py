@@ -167,7 +167,7 @@ def _present_baseline(s3: Any, bucket: str, key: str) -> Baseline | None:
         if error.response.get("Error", {}).get("Code") not in ("NoSuchKey", "404"):
             raise
     except BaselineError as error:
-        notes().print(f"{error} What is there cannot be used.")
+        notes().print(f"{error.message} What is there cannot be used.")
     return None
 
 

@@ -216,7 +216,7 @@ def _baseline_beside(s3: "S3Client", address: str, endpoint: str) -> tuple[Basel
     try:
         return load(s3.get_object(Bucket=bucket, Key=baseline_key(endpoint))["Body"].read(MAX_BYTES + 1)), ""
     except BaselineError as error:
-        return None, f"{error} {error.hint}, and put it in place with: vehiclevision monitor deploy --baseline FILE."
+        return None, f"{error}, and put it in place with: vehiclevision monitor deploy --baseline FILE."
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") not in ("NoSuchKey", "404"):
             raise

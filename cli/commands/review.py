@@ -88,7 +88,7 @@ def ask(desk: Desk, record: Record, place: str, folder: Path) -> str:
         data = picture(desk, record)
         decoded = image_gate.decode(data)
     except (LabelRefusedError, InvalidImageError) as error:
-        notes().print(f"{error} It is left out.")
+        notes().print(f"{error.message if isinstance(error, LabelRefusedError) else error} It is left out.")
         return SKIP
     # The upload's own bytes are hostile until they are decoded: what a viewer gets is a picture made anew.
     shown = folder / f"{place.replace(' ', '-')}.jpg"
@@ -112,7 +112,7 @@ def take(desk: Desk, record: Record, label: str) -> bool:
     try:
         output().print(said(decide(desk, record, label)), style="green")
     except LabelRefusedError as error:
-        notes().print(f"{error} {error.hint}")
+        notes().print(str(error))
         return False
     return True
 

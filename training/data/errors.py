@@ -6,14 +6,11 @@ DataError
 └── DataNotLoadedError    S3 would not take it there
 """
 
+from vehiclevision.refusal import Refusal
 
-class DataError(Exception):
-    """The root: one sentence, and a hint where the sentence does not hold it already."""
 
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(f"{message} {hint}".rstrip())
-        self.message = message
-        self.hint = hint
+class DataError(Refusal):
+    """The root."""
 
 
 class DataRefusedError(DataError):
