@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
+from vehiclevision.refusal import Refusal
 from vehiclevision.settings import SettingsError
 
 Routes: TypeAlias = Mapping[str, str]
@@ -31,12 +32,8 @@ RESERVED: Final = frozenset(
 _WRITE: Final = "Write for each vehicle [[vehicle]], its label and its route."
 
 
-class VehiclesError(SettingsError):
+class VehiclesError(Refusal, SettingsError):
     """vehicles.toml does not say which vehicles there are: what is wrong, and what to write instead."""
-
-    def __init__(self, message: str, hint: str) -> None:
-        super().__init__(f"{message} {hint}")
-        self.message, self.hint = message, hint
 
 
 def read_vehicles(file: Path) -> Routes:

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Final, TypedDict
 
+from vehiclevision.refusal import Refusal
+
 # The table's key, the index beside it, and the time at which DynamoDB deletes a record.
 OBJECT: Final = "object"
 VERSION_ID: Final = "version_id"
@@ -73,12 +75,8 @@ class Outcome(StrEnum):
 ANSWERED: Final = (Outcome.CLASSIFIED, Outcome.NEEDS_REVIEW)
 
 
-class RecordError(Exception):
-    """A record that this release cannot read: one sentence, and a hint."""
-
-    def __init__(self, message: str, hint: str) -> None:
-        super().__init__(message)
-        self.hint = hint
+class RecordError(Refusal):
+    """A record that this release cannot read."""
 
 
 @dataclass(frozen=True)
