@@ -16,23 +16,9 @@ from lifecycle.place import Aws, Place, Request, code_of, send
 from lifecycle.runs import put_once
 from lifecycle.source import CHECKOUT
 
-# What the Dockerfile copies; serving/Dockerfile.dockerignore keeps everything else out of a build by hand.
-PARTS: Final = (
-    "serving",
-    "functions/vehiclevision",
-    "functions/vehicles.toml",
-    "local",
-    "training",
-    "requirements/serving.txt",
-)
-SUFFIXES: Final = frozenset({".py", ".toml", ".txt", ".yml"})
-NAMES: Final = frozenset({"Dockerfile", "Dockerfile.dockerignore"})
-LEFT_OUT: Final = (
-    "local/engine/",
-    "local/sagemaker/control/",
-    "training/data/",
-    "training/evaluation/",
-)
+DOCKERFILE: Final = "serving/Dockerfile"
+BUILDSPEC: Final = "serving/buildspec.yml"
+COPY: Final = "COPY "
 BUILD_POLL_SECONDS: Final = 5.0
 IN_PROGRESS: Final = "IN_PROGRESS"
 SUCCEEDED: Final = "SUCCEEDED"
@@ -45,14 +31,16 @@ _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 
 
 def context(checkout: Path = CHECKOUT) -> dict[str, bytes]:
-    """Everything that goes into the image, by its path."""
-    found = {}
-    for part in PARTS:
-        for path in sorted((checkout / part).rglob("*")) or [checkout / part]:
-            name = path.relative_to(checkout).as_posix()
-            if path.is_file() and (path.suffix in SUFFIXES or path.name in NAMES) and not name.startswith(LEFT_OUT):
-                found[name] = path.read_bytes()
-    return found
+    """Everything that the image is built from, by its path: what the Dockerfile copies, itself, and how AWS builds."""
+    lines = (checkout / DOCKERFILE).read_text("utf-8").splitlines()
+    sources = [source for line in lines if line.startswith(COPY) for source in line.split()[1:-1]]
+    paths = [path for source in (DOCKERFILE, BUILDSPEC, *sources) for path in sorted(checkout.glob(source))]
+    files = [file for path in paths for file in ([path] if path.is_file() else sorted(path.rglob("*")))]
+    return {
+        file.relative_to(checkout).as_posix(): file.read_bytes()
+        for file in files
+        if file.is_file() and "__pycache__" not in file.parts
+    }
 
 
 def tag(files: dict[str, bytes], architecture: str) -> str:

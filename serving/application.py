@@ -1,17 +1,14 @@
-"""What the serving image's predicting process answers with: the local SageMaker's own server and one unpacked model."""
+"""What the serving image's predicting process answers with: the server, and the model that SageMaker unpacked."""
 
 import json
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from uvicorn.config import STARTUP_FAILURE
 
-from local.sagemaker.runtime import Models, Runtime
-from local.sagemaker.runtime_process import IN_SERVICE
+from serving.server import Server
 from training.artefact import (
     MANIFEST_MEMBER,
     MAX_ARTEFACT_BYTES,
@@ -25,7 +22,7 @@ from training.artefact import (
 from training.errors import ModelRefusedError
 
 
-def application() -> Runtime:
+def application() -> Server:
     """Made in the predicting process; ends it where there is no model that may be served."""
     try:
         model = read_model(Path(os.environ.get("SM_MODEL_DIR", "/opt/ml/model")))
@@ -34,27 +31,7 @@ def application() -> Runtime:
         print(error.message, file=sys.stderr, flush=True)
         raise SystemExit(STARTUP_FAILURE) from error
     print(f"Serving model {model.manifest.version}", flush=True)
-    return Runtime(Unpacked(model))
-
-
-class Unpacked(Models):
-    """The one model of a container, loaded before the first request."""
-
-    def __init__(self, model: Model) -> None:
-        super().__init__(Path(os.devnull))
-        self._model = model
-
-    def endpoints(self) -> Mapping[str, Mapping[str, Any]]:
-        """One nameless endpoint."""
-        return {"": {"status": IN_SERVICE}}
-
-    def model(self, endpoint: Mapping[str, Any]) -> Model:
-        """Always the same."""
-        return self._model
-
-    def loaded(self, endpoint: Mapping[str, Any]) -> Model | None:
-        """Always the same."""
-        return self._model
+    return Server(model)
 
 
 def read_model(folder: Path) -> Model:

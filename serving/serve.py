@@ -1,4 +1,4 @@
-"""The serving image's program: the local SageMaker's own server, on 8080, with the model that SageMaker unpacked.
+"""The serving image's program: the server, on 8080, with the model that SageMaker unpacked.
 
 One process predicts, on a thread for each core. This one holds nothing but the port: should the other die, it starts it
 anew, and what is asked meanwhile waits.

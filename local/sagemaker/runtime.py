@@ -1,7 +1,4 @@
-"""SageMaker's runtime on loopback: InvokeEndpoint as AWS answers it, errors included.
-
-The same server is a SageMaker inference container: GET /ping and POST /invocations.
-"""
+"""SageMaker's runtime on loopback: InvokeEndpoint as AWS answers it, errors included."""
 
 import argparse
 import asyncio
@@ -9,9 +6,8 @@ import json
 import random
 import sys
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -24,28 +20,24 @@ from local.processes import HOST
 from local.sagemaker.capture import Capture, Exchange, put_into
 from local.sagemaker.runtime_process import DEFAULT_ENDPOINTS, IN_SERVICE, endpoints_file, server
 from serving.container import PREDICTING_THREADS, Container, ContainerError
+from serving.server import (
+    ANSWER_TYPE,
+    Answer,
+    PayloadTooLargeError,
+    Receive,
+    Scope,
+    Send,
+    headers_of,
+    predicted,
+    read_body,
+    send_answer,
+    size_of,
+)
 from training.artefact import Model, load_model
 from training.errors import ModelRefusedError
 
-MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
 VARIANT = "AllTraffic"
-ANSWER_TYPE = "application/json"
-# Opaque to SageMaker in both directions: the caller's reach the container, the container's reach the caller.
-CUSTOM_ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
 ACCOUNT = "000000000000"
-
-Scope = Mapping[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One HTTP answer."""
-
-    status: int
-    body: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class ServiceError(Exception):
@@ -143,51 +135,23 @@ class Runtime:
         """Answer one request."""
         if scope["type"] != "http":
             return
-        request_id = str(uuid.uuid4())
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         try:
-            answer = await self._route(scope["method"], scope["path"], headers, receive)
+            answer = await self._route(scope["method"], scope["path"], headers_of(scope), receive)
         except ServiceError as error:
             answer = error.answer
-        except ContainerError as error:
-            answer = Answer(error.status, error.message.encode(), {"content-type": "text/plain"})
-        sent = {"content-length": str(len(answer.body)), "x-amzn-requestid": request_id, **answer.headers}
-        raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in sent.items()]
-        await send({"type": "http.response.start", "status": answer.status, "headers": raw})
-        await send({"type": "http.response.body", "body": answer.body})
+        headers = {"x-amzn-requestid": str(uuid.uuid4()), **answer.headers}
+        await send_answer(send, Answer(answer.status, answer.body, headers))
 
     async def _route(self, method: str, path: str, headers: Mapping[str, str], receive: Receive) -> Answer:
         match method, path.split("/")[1:]:
             case "GET", ["ping"]:
-                return await self._ping()
-            case "POST", ["invocations"]:
-                return await self._invoke_container(headers, receive)
+                return Answer(200, b"")
             case "POST", ["endpoints", name, "invocations"]:
                 return await self._invoke_endpoint(unquote(name), headers, receive)
             case "POST", ["flush-captured-data"] if self._capture is not None:
                 await asyncio.to_thread(self._capture.flush)
-                return Answer(200, b"", {})
+                return Answer(200, b"")
         raise ServiceError(404, "UnknownOperationException", f"There is no {method} {path[:200]} here.")
-
-    async def _ping(self) -> Answer:
-        try:
-            await self._model(next(iter(self._models.endpoints().values()), {}))
-        except ModelRefusedError as error:
-            return Answer(503, error.message.encode(), {"content-type": "text/plain"})
-        return Answer(200, b"", {})
-
-    async def _invoke_container(self, headers: Mapping[str, str], receive: Receive) -> Answer:
-        endpoint = next(iter(self._models.endpoints().values()), {})
-        try:
-            model = await self._model(endpoint)
-        except ModelRefusedError as error:
-            raise ContainerError(503, error.message) from error
-        with self.container.in_hand(size_of(headers)):
-            body = await read_body(receive, headers)
-            answer = await self.container.answer(model, body, *asked(headers))
-        # SageMaker hands this header of a container on to whoever asked.
-        named = {CUSTOM_ATTRIBUTES: f"model_version={model.manifest.version}"}
-        return Answer(200, answer, {"content-type": ANSWER_TYPE, **named})
 
     async def _invoke_endpoint(self, name: str, headers: Mapping[str, str], receive: Receive) -> Answer:
         if not headers.get("authorization", "").startswith("AWS4-HMAC-SHA256 "):
@@ -195,6 +159,8 @@ class Runtime:
         try:
             with self.container.in_hand(size_of(headers)):
                 return await self._ask(name, await read_body(receive, headers), headers)
+        except PayloadTooLargeError as error:
+            raise ServiceError(error.status, "", error.message) from error
         except ContainerError as error:
             raise model_error(name, error) from error
 
@@ -213,53 +179,18 @@ class Runtime:
         except ModelRefusedError as error:
             print(error.message, file=sys.stderr, flush=True)
             raise ServiceError(503, "ServiceUnavailable", f"Endpoint {name} has no usable model.") from error
-        answer = await self.container.answer(model, body, *asked(headers))
+        answer = await predicted(self.container, model, body, headers)
         if self._capture is not None and "capture" in endpoint:
-            sides = (headers.get("content-type", ""), body, ANSWER_TYPE, answer)
+            sides = (headers.get("content-type", ""), body, ANSWER_TYPE, answer.body)
             inference_id = headers.get("x-amzn-sagemaker-inference-id", "")
             self._capture.take(Exchange(name, variant["name"], endpoint["capture"], *sides, inference_id))
-        return Answer(
-            200,
-            answer,
-            {
-                "content-type": ANSWER_TYPE,
-                "x-amzn-invoked-production-variant": variant["name"],
-                CUSTOM_ATTRIBUTES: f"model_version={model.manifest.version}",
-            },
-        )
+        return Answer(200, answer.body, {**answer.headers, "x-amzn-invoked-production-variant": variant["name"]})
 
     async def _model(self, endpoint: Mapping[str, Any]) -> Model:
         loaded = self._models.loaded(endpoint)
         if loaded is not None:
             return loaded
         return await asyncio.get_running_loop().run_in_executor(self._loading, self._models.model, endpoint)
-
-
-def asked(headers: Mapping[str, str]) -> tuple[str, str]:
-    """What a request says of its body, and what it asks for: content type and custom attributes."""
-    return headers.get("content-type", ""), headers.get(CUSTOM_ATTRIBUTES, "")
-
-
-def size_of(headers: Mapping[str, str]) -> int:
-    """How many bytes of body a request may bring: what it declares, else as many as SageMaker takes."""
-    declared = headers.get("content-length", "")
-    return min(int(declared), MAX_PAYLOAD_BYTES) if declared.isdecimal() else MAX_PAYLOAD_BYTES
-
-
-async def read_body(receive: Receive, headers: Mapping[str, str]) -> bytes:
-    """The request's body, refused as soon as it is longer than SageMaker takes."""
-    declared = headers.get("content-length", "0")
-    found = b""
-    too_long = declared.isdecimal() and int(declared) > MAX_PAYLOAD_BYTES
-    while not too_long:
-        message = await receive()
-        found += message.get("body", b"")
-        too_long = len(found) > MAX_PAYLOAD_BYTES
-        if not message.get("more_body"):
-            break
-    if too_long:
-        raise ServiceError(413, "", f"HTTP content length exceeded {MAX_PAYLOAD_BYTES} bytes.")
-    return found
 
 
 def model_error(endpoint: str, error: ContainerError) -> ServiceError:

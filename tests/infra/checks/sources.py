@@ -45,6 +45,9 @@ def imports_run_one_way(project: Project) -> list[str]:
         for path, text in project.under(f"{room}/", ".py"):
             forbidden = _ENTRY_POINTS | {"local", "cli", "tests", "bench"}
             complaints += [f"{path} imports {name}" for name in sorted(set(_imports(text)) & forbidden)]
+    for path, text in project.under("serving/", ".py"):
+        forbidden = _ENTRY_POINTS | (_ROOMS - {"serving", "training"})
+        complaints += [f"{path} imports {name}" for name in sorted(set(_imports(text)) & forbidden)]
     for path, text in project.under("local/", ".py"):
         complaints += [f"{path} imports cli" for name in _imports(text) if name in ("cli", "tests", "bench")]
     return complaints

@@ -10,6 +10,11 @@ def the_product_imports_training(project: Project) -> Project:
 
 
 @weakens("imports_run_one_way")
+def the_server_knows_the_emulator(project: Project) -> Project:
+    return with_file(project, "serving/extra.py", "from local.sagemaker import runtime\n")
+
+
+@weakens("imports_run_one_way")
 def an_entry_point_imports_another(project: Project) -> Project:
     return with_file(project, "functions/filter_inferences/extra.py", "import classify_image.app\n")
 

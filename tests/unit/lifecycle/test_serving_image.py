@@ -46,12 +46,10 @@ class Running:
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The image's /app: what the Dockerfile copies of the build's source, and nothing else of the checkout."""
     folder = tmp_path_factory.mktemp("app")
-    copied = ("serving/", "local/", "functions/")
     for name, content in serving_image.context().items():
-        if name.startswith(copied) or (name.startswith("training/") and name.count("/") == 1):
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
     return folder
 
 
@@ -207,9 +205,19 @@ def test_the_image_is_named_after_what_is_in_it() -> None:
     assert serving_image.archive(files) == serving_image.archive(dict(reversed(files.items())))
 
 
-def test_the_dockerfile_copies_only_what_is_sent(root: Path) -> None:
+def test_the_image_holds_nothing_of_the_emulator() -> None:
+    """It is built from the server, what the server imports of training, and the product; so nothing else names it."""
+    files = serving_image.context()
+
+    rooms = {name.split("/")[0] for name in files}
+    trained = {name for name in files if name.startswith("training/")}
+    assert rooms == {"serving", "training", "functions", "requirements"}
+    assert trained == {f"training/{stem}.py" for stem in ("__init__", "artefact", "errors", "session")}
+
+
+def test_the_dockerfile_is_modest(root: Path) -> None:
     """Each COPY has a source in the build's archive, no user is root, and the packages come by hash."""
-    lines = (root / "serving" / "Dockerfile").read_text().splitlines()
+    lines = (root / serving_image.DOCKERFILE).read_text().splitlines()
     sources = [word for line in lines if line.startswith("COPY") for word in line.split()[1:-1]]
     files = serving_image.context()
 

@@ -14,8 +14,9 @@ import pytest
 from botocore.awsrequest import HeadersDict
 from PIL import Image
 
-from local.sagemaker.runtime import CUSTOM_ATTRIBUTES, MAX_PAYLOAD_BYTES, Answer, Models, Runtime, read_body
+from local.sagemaker.runtime import Models, Runtime
 from serving.container import ACTIVATION_MAP, MAX_BYTES_IN_HAND
+from serving.server import CUSTOM_ATTRIBUTES, MAX_PAYLOAD_BYTES, Answer
 from tests.unit.serving.tiny_model import ONNX_WITH_MAP, write_model
 from vehiclevision.labels import MODEL_INPUT_SIDE
 
@@ -209,16 +210,6 @@ def test_a_payload_over_six_mebibytes_is_refused(runtime: Runtime) -> None:
     assert parsed(answer)["Error"]["Code"] == "413"
 
 
-def test_a_declared_length_over_the_limit_is_refused_unread() -> None:
-    """Nothing of the body is read once its length is known to be too much."""
-
-    async def receive() -> dict[str, Any]:
-        raise AssertionError("read")
-
-    with pytest.raises(Exception, match="exceeded"):
-        asyncio.run(read_body(receive, {"content-length": str(MAX_PAYLOAD_BYTES + 1)}))
-
-
 def test_an_unsigned_request_is_refused(runtime: Runtime) -> None:
     """A web page that guesses the address cannot use the endpoint."""
     answer = ask(runtime, PATH, picture("white"), {"content-type": "image/png"})
@@ -231,21 +222,6 @@ def test_an_unknown_variant_is_a_validation_error(runtime: Runtime) -> None:
     answer = ask(runtime, PATH, picture("white"), {**SIGNED, "x-amzn-sagemaker-target-variant": "blue"})
 
     assert parsed(answer)["Error"]["Code"] == "ValidationError"
-
-
-def test_the_container_contract_is_served_too(runtime: Runtime) -> None:
-    """GET /ping and POST /invocations answer as a SageMaker container's must."""
-    ping = ask(runtime, "/ping", method="GET", headers={})
-    answer = ask(runtime, "/invocations", picture("black"), {"content-type": "image/png"})
-    refused = ask(runtime, "/invocations", b"no picture", {"content-type": "image/png"})
-    asked = ask(
-        runtime, "/invocations", picture("black"), {"content-type": "image/png", CUSTOM_ATTRIBUTES: ACTIVATION_MAP}
-    )
-
-    assert ping.status == 200
-    assert json.loads(answer.body) == pytest.approx([0.0, 0.95])
-    assert refused.status == 400
-    assert (asked.status, asked.headers["content-type"]) == (400, "text/plain")
 
 
 def test_a_replaced_model_is_served_at_once(runtime: Runtime, tmp_path: Path) -> None:
