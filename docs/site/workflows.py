@@ -1,0 +1,46 @@
+"""The page of the workflows: each state machine of the project, drawn from its ASL."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from docs.site.drawing import Arrow, Box, draw
+
+PAGE = """# The workflows
+
+Drawn from `statemachine/`, as it is deployed. A solid arrow is the way on, a dashed one the way after an error that a state
+catches; rest the pointer on it to see which. Every state that calls something also retries; how often stands in the file.
+"""
+
+
+def page(root: Path) -> str:
+    """Each workflow with its comment, its drawing and its states in words."""
+    return PAGE + "".join(_section(path) for path in sorted((root / "statemachine").glob("*.asl.json")))
+
+
+def _section(path: Path) -> str:
+    machine = json.loads(path.read_text("utf-8"))
+    name = path.name.removesuffix(".asl.json")
+    states: dict[str, dict[str, Any]] = machine["States"]
+    boxes = [Box(state, body["Type"].lower(), body.get("Comment", body["Type"])) for state, body in states.items()]
+    arrows = [arrow for state, body in states.items() for arrow in _arrows(state, body)]
+    comments = "".join(f"- **{state}.** {body['Comment']}\n" for state, body in states.items() if "Comment" in body)
+    return (
+        f"\n## {name}\n\n{machine['Comment']}\n\n"
+        f'<div class="wide">\n{draw(boxes, arrows, name)}\n</div>\n\n{len(states)} states.\n\n{comments}'
+    )
+
+
+def _arrows(state: str, body: dict[str, Any]) -> Iterator[Arrow]:
+    if "Next" in body:
+        yield Arrow(state, body["Next"])
+    for choice in body.get("Choices", []):
+        yield Arrow(state, choice["Next"], hint=str(choice.get("Condition", "")).strip("{%} "))
+    if "Default" in body:
+        yield Arrow(state, body["Default"], hint="otherwise")
+    caught: dict[str, list[str]] = {}
+    for catch in body.get("Catch", []):
+        caught.setdefault(catch["Next"], []).extend(catch["ErrorEquals"])
+    for target, errors in caught.items():
+        yield Arrow(state, target, "caught", ", ".join(errors))
