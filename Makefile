@@ -1,7 +1,7 @@
 # `make` lists the targets. `make demo` and `make test` set up all they need by themselves.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types soak bench setup-training test-training train lock clean
+.PHONY: help setup demo test quick check lint types docs figures soak bench setup-training test-training train lock clean
 
 PYTHON ?= $(shell scripts/find-python)
 BIN := .venv/bin
@@ -49,6 +49,10 @@ demo: setup ## classify sample pictures end to end on this machine; your own: ma
 test: setup .venv/.test-ready .venv-checkov/.ready ## run the tests: unit, contract, workflow, browser, infra, docs
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
+# Unit tests that take no second each, those of the templates and the documents, and ruff before them.
+quick: .venv/.test-ready lint ## under a minute: lint, and the tests that need no local AWS, no browser and no training
+	@$(BIN)/python -m pytest -q -n 2 -m "not soak and not slow" tests/unit tests/contract tests/docs
+
 lint: .venv/.test-ready ## ruff: style and security rules
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -57,6 +61,13 @@ types: .venv/.test-ready ## mypy --strict
 	@$(BIN)/mypy
 
 check: lint types test ## lint, types and tests: what must pass before a commit
+
+docs: .venv/.test-ready ## build the documentation: build/docs/index.html
+	@$(BIN)/sphinx-build -W --keep-going -q -c docs/site . build/docs
+	@echo "build/docs/index.html"
+
+figures: .venv/.test-ready ## write the model's own figures into the README
+	@$(BIN)/python -m docs.site.figures
 
 soak: setup .venv/.test-ready ## the slow proof: bursts, kills, hostile files, long outages
 	@$(BIN)/python -m pytest -m soak --timeout 1800
@@ -86,4 +97,4 @@ lock: ## compile the lock files anew (needs uv)
 
 clean: ## stop the local AWS and delete what was built
 	@if [ -x $(BIN)/vehiclevision ]; then $(BIN)/vehiclevision down; fi
-	@rm -rf .venv .venv-sam .venv-checkov .venv-sagemaker .venv-bench .venv-training .aws-sam monitoring/.aws-sam .local .cache
+	@rm -rf .venv .venv-sam .venv-checkov .venv-sagemaker .venv-bench .venv-training .aws-sam monitoring/.aws-sam .local .cache build docs/reference

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 
 BOX_HEIGHT = 40
 ROW_HEIGHT = 84
@@ -135,7 +136,7 @@ def _with_bends(boxes: dict[str, Box], edges: Sequence[tuple[str, str]], row_of:
             rows[row].append(bend)
         chain = [upper, *bends, lower]
         chains.append(chain)
-        for one, next_one in zip(chain, chain[1:], strict=False):
+        for one, next_one in pairwise(chain):
             below[one].append(next_one)
             above[next_one].append(one)
     return _Layout(rows, chains, above, below)
@@ -223,7 +224,7 @@ def _path(
     if chain[0] != arrow.tail:
         points.reverse()
     way = [f"M{points[0][0]:.0f} {points[0][1]}"]
-    for (x, y), (next_x, next_y) in zip(points, points[1:], strict=False):
+    for (x, y), (next_x, next_y) in pairwise(points):
         middle = (y + next_y) / 2
         way.append(f"C{x:.0f} {middle:.0f} {next_x:.0f} {middle:.0f} {next_x:.0f} {next_y}")
     hint = f"<title>{escape(arrow.hint)}</title>" if arrow.hint else ""

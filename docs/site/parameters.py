@@ -19,7 +19,8 @@ def page(root: Path) -> str:
 
 def _section(path: str, template: dict[str, Any]) -> str:
     rows = "".join(_row(name, body) for name, body in template["Parameters"].items())
-    return f"\n## {path}\n\n{template['Description'].strip()}\n\n| parameter | default | what it is |\n|---|---|---|\n{rows}"
+    head = f"\n## {path}\n\n{template['Description'].strip()}\n\n"
+    return f"{head}| parameter | default | what it is |\n|---|---|---|\n{rows}"
 
 
 def _row(name: str, body: dict[str, Any]) -> str:

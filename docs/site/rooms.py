@@ -10,8 +10,9 @@ from docs.site.sources import first_sentence, tracked
 
 PAGE = """# The rooms
 
-Each folder of the project that holds Python, and which of the others it imports, read from the import statements. An arrow points
-at what is used; all of them point down, because imports run one way. `tests` and `bench` use everything and are left out.
+Each folder of the project that holds Python, and which of the others it imports, read from the import statements. An
+arrow points at what is used; all of them point down, because imports run one way. `tests` and `bench` use everything
+and are left out.
 """
 LEFT_OUT = frozenset({"tests", "bench", "docs"})
 
@@ -23,7 +24,8 @@ def page(root: Path) -> str:
     boxes = [Box(room, "room", _phrase(root, room)) for room in rooms]
     arrows = [Arrow(user, used, hint=f"{count} imports") for (user, used), count in sorted(uses.items())]
     rows = "".join(
-        f"| `{room}` | {_phrase(root, room)} | {_listed(used for user, used in uses if user == room)} |\n" for room in rooms
+        f"| `{room}` | {_phrase(root, room)} | {_listed(used for user, used in uses if user == room)} |\n"
+        for room in rooms
     )
     return (
         f'{PAGE}\n<div class="wide">\n{draw(boxes, arrows, "Which room uses which")}\n</div>\n\n'

@@ -1,6 +1,7 @@
 """The page of the workflows: each state machine of the project, drawn from its ASL."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,12 @@ from docs.site.drawing import Arrow, Box, draw
 
 PAGE = """# The workflows
 
-Drawn from `statemachine/`, as it is deployed. A solid arrow is the way on, a dashed one the way after an error that a state
-catches; rest the pointer on it to see which. Every state that calls something also retries; how often stands in the file.
+Drawn from `statemachine/`, as it is deployed. A solid arrow is the way on, a dashed one the way after an error that a
+state catches; rest the pointer on it to see which. Where many states catch their errors with the same one, a sentence
+says so. Every state that calls something also retries; how often stands in the file.
 """
+# Dashed arrows to one state; more of them would hide the way that is meant.
+MOST_CAUGHT = 4
 
 
 def page(root: Path) -> str:
@@ -25,11 +29,20 @@ def _section(path: Path) -> str:
     states: dict[str, dict[str, Any]] = machine["States"]
     boxes = [Box(state, body["Type"].lower(), body.get("Comment", body["Type"])) for state, body in states.items()]
     arrows = [arrow for state, body in states.items() for arrow in _arrows(state, body)]
+    caught = Counter(arrow.head for arrow in arrows if arrow.style)
+    told = {head for head, count in caught.items() if count > MOST_CAUGHT}
+    drawn = [arrow for arrow in arrows if not (arrow.style and arrow.head in told)]
     comments = "".join(f"- **{state}.** {body['Comment']}\n" for state, body in states.items() if "Comment" in body)
     return (
-        f"\n## {name}\n\n{machine['Comment']}\n\n"
-        f'<div class="wide">\n{draw(boxes, arrows, name)}\n</div>\n\n{len(states)} states.\n\n{comments}'
+        f"\n## {name}\n\n{machine['Comment']} {len(states)} states.\n\n"
+        f'<div class="wide">\n{draw(boxes, drawn, name)}\n</div>\n\n'
+        f"{''.join(_told(head, arrows) for head in states if head in told)}{comments}"
     )
+
+
+def _told(head: str, arrows: list[Arrow]) -> str:
+    tails = ", ".join(arrow.tail for arrow in arrows if arrow.style and arrow.head == head)
+    return f"Errors caught in {tails} lead to **{head}**.\n\n"
 
 
 def _arrows(state: str, body: dict[str, Any]) -> Iterator[Arrow]:

@@ -1,97 +1,94 @@
 """What the documents say is what the project does."""
 
-import json
 import re
 import subprocess
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
-import yaml
 
+from docs.site.figures import manifest, model_row, with_model_row
+from docs.site.sources import templates, tracked
 from vehiclevision.errors import Reason
 
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "docs/guide/*.md", "docs/runbooks/*.md")
+README_LINES = 120
 LINK = re.compile(r"\]\((?!https?://)([^)#]+)")
 REGISTRY_HOSTS = re.compile("|".join(("py" + r"pi\.(org|python)", "pythonhos" + "ted", r"registry\.npm" + "js")))
 
 
-class Template(yaml.SafeLoader):
-    """Reads a CloudFormation template without resolving its functions."""
+def documents(root: Path) -> list[Path]:
+    """The pages that people read first."""
+    return [path for pattern in DOCUMENTS for path in sorted(root.glob(pattern))]
 
 
-Template.add_multi_constructor("!", lambda loader, suffix, node: None)
+def parameters(root: Path) -> dict[str, dict[str, Any]]:
+    """The application's own parameters."""
+    application: dict[str, dict[str, Any]] = dict(templates(root))["template.yaml"]["Parameters"]
+    return application
 
 
-def parameters(root: Path) -> dict[str, dict[str, object]]:
-    found: dict[str, dict[str, object]] = yaml.load((root / "template.yaml").read_text(), Template)["Parameters"]  # noqa: S506
-    return found
+def test_the_readme_is_short(root: Path) -> None:
+    """The front door has at most 120 lines; the rest is behind it."""
+    assert len((root / "README.md").read_text().splitlines()) <= README_LINES
 
 
-def tracked(root: Path) -> list[Path]:
-    """The files of the project as git knows them, or all that are not build results."""
-    listed = subprocess.run(["git", "ls-files"], cwd=root, capture_output=True, text=True, check=False)
-    if listed.returncode == 0 and listed.stdout:
-        return [root / line for line in listed.stdout.splitlines() if (root / line).is_file()]
-    return [
-        p
-        for p in root.rglob("*")
-        if p.is_file() and not any(part.startswith(".") for part in p.relative_to(root).parts)
-    ]
-
-
-@pytest.mark.parametrize("document", DOCUMENTS)
-def test_every_link_leads_somewhere(root: Path, document: str) -> None:
+def test_every_link_leads_somewhere(root: Path) -> None:
     """Each relative link and picture in the documents exists."""
-    links = LINK.findall((root / document).read_text())
+    pages = documents(root)
 
-    assert [link for link in links if not (root / link).exists()] == []
+    assert len(pages) > len(DOCUMENTS)
+    for page in pages:
+        links = LINK.findall(page.read_text())
+        assert [link for link in links if not (page.parent / link).exists()] == [], page.name
 
 
 def test_every_make_target_that_is_named_exists(root: Path) -> None:
     """`make X` in a document is a target of the Makefile, and `make` alone lists every one with a sentence."""
     listing = subprocess.run(["make"], cwd=root, capture_output=True, text=True, check=True).stdout
     targets = set(re.findall(r"^  make ([a-z-]+)", listing, re.MULTILINE))
-    text = "\n".join((root / document).read_text() for document in DOCUMENTS)
+    text = "\n".join(page.read_text() for page in documents(root))
 
-    assert set(re.findall(r"\bmake ([a-z-]+)\b(?=[`\s])", re.sub(r"[A-Za-z] make ", "", text))) - targets <= set()
-    assert {"setup", "demo", "test", "check", "soak", "bench"} <= targets
+    assert set(re.findall(r"(?:`|^)make ([a-z-]+)\b", text, re.MULTILINE)) - targets == set()
+    assert {"setup", "demo", "test", "quick", "check", "docs", "soak", "bench"} <= targets
 
 
 def test_every_command_that_is_named_exists(root: Path) -> None:
-    """Each `vehiclevision X` in the README is a command of the program."""
-    text = (root / "README.md").read_text()
-    named = set(re.findall(r"\bvehiclevision ([a-z]{2,})\b(?= |`|\n)", text)) - {"command"}
+    """Each `vehiclevision X` in README and guides is a command of the program."""
+    text = "\n".join(page.read_text() for page in documents(root))
+    named = set(re.findall(r"bin/vehiclevision ([a-z]{2,})\b(?= |`|\n)", text))
     program = root / ".venv/bin/vehiclevision"
     if not program.exists():
         pytest.skip("the command is not installed; `make setup` does it")
     help_text = subprocess.run([program, "--help"], capture_output=True, text=True, check=True).stdout
 
-    assert {"up", "down", "drop", "results", "logs", "start"} <= named
+    assert {"up", "down", "drop", "results", "logs", "report", "review"} <= named
     assert [name for name in named if name not in help_text] == []
 
 
-def test_every_parameter_is_documented_with_its_default(root: Path) -> None:
-    """The README's table of parameters is the template's."""
-    rows = re.findall(r"^\| `([A-Z]\w+)` \| `?([^`|]+?)`? \|", (root / "README.md").read_text(), re.MULTILINE)
-    expected = {name: str(value.get("Default", "")) or "none" for name, value in parameters(root).items()}
+def test_the_folders_that_the_readme_lists_are_those_that_exist(root: Path) -> None:
+    """Each folder in the README's tree exists, and each folder that holds code is in it."""
+    tree = set(re.findall(r"(?:^|  )([a-z]+)/(?=  )", (root / "README.md").read_text(), re.MULTILINE))
+    with_code = {path.relative_to(root).parts[0] for path in tracked(root, "*/*.py")}
 
-    assert dict(rows) == expected
+    assert [name for name in tree if not (root / name).is_dir()] == []
+    assert with_code - tree == set()
 
 
 def test_every_reason_for_a_refusal_is_documented(root: Path) -> None:
-    """An uploader finds each reason code in the README."""
-    text = (root / "README.md").read_text()
+    """An uploader finds each reason code in the guide to what goes wrong."""
+    text = (root / "docs/guide/operations.md").read_text()
 
-    assert [reason for reason in Reason if f"`{reason.value}`" not in text] == []
+    assert [reason.value for reason in Reason if f"`{reason.value}`" not in text] == []
 
 
 def test_the_limits_in_the_documents_are_those_of_the_code(root: Path) -> None:
-    """10 MiB and 16 megapixels stand in README, decision and code alike."""
+    """The largest file and the most pixels stand in guide, decision and code alike."""
     from vehiclevision.image_gate import Limits
 
     limits = Limits()
-    for document in ("README.md", "docs/decisions/0003-image-gate.md"):
+    for document in ("docs/guide/operations.md", "docs/decisions/0003-image-gate.md"):
         text = (root / document).read_text()
         assert f"{limits.max_bytes // 1024**2} MiB" in text
         assert f"{limits.max_pixels // 1_000_000} megapixels" in text
@@ -108,26 +105,36 @@ def test_every_decision_has_its_parts(root: Path) -> None:
             assert part in text, (record.name, part)
 
 
-def test_the_model_card_and_the_manifest_agree(root: Path) -> None:
-    """The figures in the card are those that the artefact itself carries."""
-    import io
-    import tarfile
+def test_the_model_card_the_readme_and_the_threshold_are_the_shipped_models(root: Path) -> None:
+    """Card, README and template say what the artefact says of itself; `make figures` writes the README."""
+    shipped = manifest(root)
+    readme = (root / "README.md").read_text()
 
-    with tarfile.open(root / "training/model/model.tar.gz") as archive:
-        member = archive.extractfile("manifest.json")
-        assert member is not None
-        manifest = json.load(io.TextIOWrapper(member))
-    card = (root / "training/model/CARD.md").read_text()
+    assert shipped["version"] in (root / "training/model/CARD.md").read_text()
+    assert model_row(root) in readme
+    assert with_model_row(readme, model_row(root)) == readme
+    assert float(parameters(root)["ConfidenceThreshold"]["Default"]) == shipped["threshold"]
 
-    assert manifest["version"] in card
-    assert manifest["labels"] == ["bicycle", "motorcycle"]
+
+def test_the_newest_release_in_the_changelog_is_the_projects_version(root: Path) -> None:
+    """pyproject's version heads the releases of the CHANGELOG, each of which has a date, the newest first."""
+    version = tomllib.loads((root / "pyproject.toml").read_text())["project"]["version"]
+    headings = re.findall(r"^## (.+)$", (root / "CHANGELOG.md").read_text(), re.MULTILINE)
+    releases = [re.fullmatch(r"(\d+\.\d+\.\d+) – (\d{4}-\d{2}-\d{2})", heading) for heading in headings[1:]]
+
+    assert headings[0] == "Unreleased"
+    assert all(releases)
+    numbers = [tuple(map(int, release[1].split("."))) for release in releases if release]
+    assert numbers == sorted(numbers, reverse=True)
+    assert releases[0] is not None
+    assert releases[0][1] == version
 
 
 def test_no_file_names_a_registry_host_or_a_download_address(root: Path) -> None:
     """Lock files carry versions and hashes only; no file says where packages come from."""
     named = [
         path.relative_to(root)
-        for path in tracked(root)
+        for path in tracked(root, "*")
         if path.suffix not in (".gz", ".png") and REGISTRY_HOSTS.search(path.read_text(errors="ignore"))
     ]
 
