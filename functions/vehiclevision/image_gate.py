@@ -1,18 +1,19 @@
 """The only way in for a picture: whatever was uploaded leaves as a small clean JPEG, or as a refusal with a reason.
 
-The limits are what held over 1,181 hostile files (docs/decisions/0003-image-gate.md). A header is judged before
-anything is decoded, only three decoders can ever run, and only re-encoded pixels go on: no metadata, no trailing data.
+vehiclevision.segments walks the file first and writes it anew, so that a decoder sees its pixels and nothing else. The
+limits are what held over hostile files (docs/decisions/0003-image-gate.md), and only re-encoded pixels go on.
 """
 
 import io
-import struct
 from dataclasses import asdict, dataclass
 from typing import Final
 
 from PIL import Image, ImageFilter, ImageStat
 
+from vehiclevision import segments
 from vehiclevision.errors import InvalidImageError, Reason
 from vehiclevision.labels import MODEL_INPUT_SIDE
+from vehiclevision.segments import CleanFile, damaged
 
 # Every picture is first made at most this large: twice the model's side and more, so that squashing never blurs it.
 WORKING_SIDE: Final = 512
@@ -23,8 +24,19 @@ MEASURED_SIDE: Final = 256
 MAX_JPEG_BYTES: Final = 48 * 1024
 JPEG_QUALITIES: Final = (95, 85, 70, 50, 30)
 
-_MAGIC: Final = ((b"\xff\xd8\xff", "JPEG"), (b"\x89PNG\r\n\x1a\n", "PNG"), (b"RIFF", "WEBP"))
-_ORIENTATION_TAG: Final = 0x0112
+# How GIF, TIFF and most raw photos, BMP, JPEG 2000, JPEG XL and Photoshop files begin.
+_OTHER_PICTURES: Final = (
+    b"GIF8",
+    b"II*\0",
+    b"MM\0*",
+    b"BM",
+    b"\0\0\0\x0cjP  ",
+    b"\xff\x4f\xff\x51",
+    b"\0\0\0\x0cJXL ",
+    b"\xff\x0a",
+    b"8BPS",
+)
+_TAKEN: Final = "send a JPEG, PNG or WebP file"
 _TRANSPOSE: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -40,14 +52,19 @@ _LAPLACIAN: Final = ImageFilter.Kernel((3, 3), (0, 1, 0, 1, -4, 1, 0, 1, 0), sca
 
 @dataclass(frozen=True)
 class Limits:
-    """How large and how odd a file may be."""
+    """How large and how odd a file may be; docs/decisions/0003-image-gate.md has what was measured for each."""
 
-    max_bytes: int = 10 * 1024 * 1024
-    max_pixels: int = 16_000_000
+    max_bytes: int = 16 * 1024 * 1024
+    max_pixels: int = 50_000_000
+    # Decoded at full size before it is shrunk: PNG, WebP. A JPEG is decoded at a quarter of its sides or less.
+    max_pixels_at_full_size: int = 16_000_000
+    max_pixels_with_many_tables: int = 8_000_000
     max_side_pixels: int = 10_000
     min_side_pixels: int = 16
     max_aspect: float = 20.0
     max_jpeg_scans: int = 64
+    max_jpeg_blocks_visited: int = 10_000_000
+    max_jpeg_coefficient_bytes: int = 100_000_000
 
 
 @dataclass(frozen=True)
@@ -97,30 +114,26 @@ def normalise(data: bytes, limits: Limits = Limits()) -> NormalisedImage:
 
 def decode(data: bytes, limits: Limits = Limits()) -> DecodedImage:
     """Read an uploaded file within the limits, or raise InvalidImageError with a reason."""
-    file_format = _recognise(data, limits)
+    clean = _clean(data, limits)
     try:
-        with Image.open(io.BytesIO(data), formats=[file_format]) as image:
-            width, height = image.size
-            _check_size(width, height, limits)
-            if file_format != "JPEG" and getattr(image, "n_frames", 1) > 1:
-                # A JPEG may carry a depth map or a second view (MPO): its first frame is the photo.
-                raise InvalidImageError(Reason.ANIMATED, "send a single picture, not an animation")
+        with Image.open(io.BytesIO(clean.data), formats=[clean.format]) as image:
+            if image.size != (clean.width, clean.height):
+                raise damaged()
             image.draft(image.mode, (2 * WORKING_SIDE, 2 * WORKING_SIDE))
-            image.load()  # before the EXIF block is read, which would swallow a damaged picture
-            turn = _turn(image)
+            image.load()
             working = _flatten(_shrink(image))
-    except InvalidImageError:
+    except (InvalidImageError, MemoryError):
         raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as exc:
-        raise InvalidImageError(Reason.TOO_MANY_PIXELS, _at_most(limits)) from exc
     except Exception as exc:
         # Decoders fed with hostile bytes raise whatever they like; each of them means the same to the sender.
-        raise InvalidImageError(Reason.CANNOT_DECODE, "the file is damaged; export or photograph it again") from exc
+        raise damaged() from exc
+    width, height = clean.width, clean.height
+    turn = _TRANSPOSE.get(clean.orientation)
     if turn is not None:
         working = working.transpose(turn)
     if turn in _SWAPS_SIDES:
         width, height = height, width
-    return DecodedImage(working, width, height, file_format)
+    return DecodedImage(working, width, height, clean.format)
 
 
 def model_input(working: Image.Image) -> Image.Image:
@@ -140,64 +153,49 @@ def encode(small: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def _recognise(data: bytes, limits: Limits) -> str:
-    """The decoder that the first bytes call for; the file's name and Content-Type are never asked."""
+def _clean(data: bytes, limits: Limits) -> CleanFile:
+    """The file written anew with nothing but its picture, if its header is within the limits.
+
+    Its first bytes say what it is; its name and Content-Type are never asked.
+    """
     if not data:
         raise InvalidImageError(Reason.EMPTY, "the file has no content; upload it again")
     if len(data) > limits.max_bytes:
         raise InvalidImageError(Reason.TOO_MANY_BYTES, f"send at most {limits.max_bytes // 1024**2} MiB")
-    for magic, file_format in _MAGIC:
-        if data.startswith(magic) and (file_format != "WEBP" or data[8:12] == b"WEBP"):
-            break
+    if data.startswith(b"\xff\xd8\xff"):
+        clean = segments.jpeg(data, limits.max_jpeg_scans)
+    elif data.startswith(b"\x89PNG\r\n\x1a\n"):
+        clean = segments.png(data)
+    elif data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        clean = segments.webp(data)
+    elif data.startswith(_OTHER_PICTURES):
+        raise InvalidImageError(Reason.UNSUPPORTED_FORMAT, f"{_TAKEN}; export it as one of them")
     else:
-        raise InvalidImageError(Reason.NOT_AN_IMAGE, "send a JPEG, PNG or WebP file")
-    if file_format == "WEBP":
-        # Pillow's WebP decoder allocates the whole canvas on open, so this header is read first.
-        _check_size(*_webp_size(data), limits)
-    if file_format == "JPEG" and data.count(b"\xff\xda") > limits.max_jpeg_scans:
-        raise InvalidImageError(Reason.TOO_MANY_SCANS, "save the JPEG again without progressive encoding")
-    return file_format
+        raise InvalidImageError(Reason.NOT_AN_IMAGE, f"{_TAKEN}")
+    _check_size(clean, limits)
+    return clean
 
 
-def _webp_size(data: bytes) -> tuple[int, int]:
-    """Width and height from the first chunk of a WebP file (RFC 9649)."""
-    try:
-        kind, body = data[12:16], data[20:30]
-        if kind == b"VP8X":
-            return int.from_bytes(body[4:7], "little") + 1, int.from_bytes(body[7:10], "little") + 1
-        if kind == b"VP8L":
-            (bits,) = struct.unpack("<I", body[1:5])
-            return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-        if kind == b"VP8 ":
-            width, height = struct.unpack("<HH", body[6:10])
-            return width & 0x3FFF, height & 0x3FFF
-    except struct.error as exc:
-        raise InvalidImageError(Reason.CANNOT_DECODE, "the WebP file ends too early; upload it again") from exc
-    raise InvalidImageError(Reason.CANNOT_DECODE, "the WebP file has no picture in it; upload it again")
-
-
-def _check_size(width: int, height: int, limits: Limits) -> None:
-    short, long = sorted((width, height))
+def _check_size(clean: CleanFile, limits: Limits) -> None:
+    short, long = sorted((clean.width, clean.height))
     if long > limits.max_side_pixels:
         raise InvalidImageError(Reason.SIDE_TOO_LONG, f"shrink it to {limits.max_side_pixels} pixels a side")
-    if width * height > limits.max_pixels:
-        raise InvalidImageError(Reason.TOO_MANY_PIXELS, _at_most(limits))
+    max_pixels = limits.max_pixels
+    if clean.format != "JPEG":
+        max_pixels = limits.max_pixels_with_many_tables if clean.many_tables else limits.max_pixels_at_full_size
+    if short * long > max_pixels:
+        better = "" if clean.format == "JPEG" else ", or save it as JPEG"
+        raise InvalidImageError(Reason.TOO_MANY_PIXELS, f"shrink it to {max_pixels // 1_000_000} megapixels{better}")
+    if clean.coefficient_bytes > limits.max_jpeg_coefficient_bytes:
+        raise InvalidImageError(
+            Reason.TOO_MANY_PIXELS, "save the JPEG again without progressive encoding, or shrink it"
+        )
+    if clean.blocks_visited > limits.max_jpeg_blocks_visited:
+        raise InvalidImageError(Reason.TOO_MANY_SCANS, "save the JPEG again without progressive encoding")
     if short < limits.min_side_pixels:
         raise InvalidImageError(Reason.SIDE_TOO_SHORT, f"send at least {limits.min_side_pixels} pixels a side")
     if long / short > limits.max_aspect:
         raise InvalidImageError(Reason.TOO_ELONGATED, "crop it to the vehicle")
-
-
-def _at_most(limits: Limits) -> str:
-    return f"shrink it to {limits.max_pixels // 1_000_000} megapixels"
-
-
-def _turn(image: Image.Image) -> Image.Transpose | None:
-    """What puts the picture upright; a damaged EXIF block counts as none, as it does in every viewer."""
-    try:
-        return _TRANSPOSE.get(image.getexif().get(_ORIENTATION_TAG, 1))
-    except (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, struct.error):
-        return None
 
 
 def _shrink(image: Image.Image) -> Image.Image:

@@ -74,7 +74,7 @@ def _decode(text: bytes) -> list[Any]:
         raise InvalidPredictionError(f"the endpoint's answer is longer than {MAX_ANSWER_BYTES} bytes")
     try:
         values = json.loads(text)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise InvalidPredictionError("the endpoint's answer is not JSON") from exc
     if not isinstance(values, list):
         raise InvalidPredictionError("the endpoint's answer is not a list")

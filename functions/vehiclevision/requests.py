@@ -27,12 +27,10 @@ class ObjectVersion:
         """Read s3_bucket, s3_key and, if there is one, version_id."""
         fields = _mapping(event)
         key = _text(fields, "s3_key")
-        if len(key.encode("utf-8", "surrogatepass")) > MAX_KEY_BYTES:
+        if len(key.encode()) > MAX_KEY_BYTES:
             raise InvalidRequestError(f"s3_key is longer than {MAX_KEY_BYTES} bytes, which no S3 key is")
-        version = fields.get("version_id")
-        if version is not None and not isinstance(version, str):
-            raise InvalidRequestError("version_id must be a text")
-        return cls(_text(fields, "s3_bucket"), key, version or None)
+        version = _text(fields, "version_id") if fields.get("version_id") not in (None, "") else None
+        return cls(_text(fields, "s3_bucket"), key, version)
 
 
 @dataclass(frozen=True)
@@ -76,4 +74,8 @@ def _text(fields: Mapping[str, Any], name: str) -> str:
     value = fields.get(name)
     if not isinstance(value, str) or not value:
         raise InvalidRequestError(f"{name} is missing; give it as a text")
+    try:
+        value.encode()
+    except UnicodeEncodeError as exc:
+        raise InvalidRequestError(f"{name} holds half a character, a lone surrogate; give it whole") from exc
     return value

@@ -31,7 +31,7 @@ class StoredObject:
 
 
 def read_version(s3: "S3Client", wanted: ObjectVersion, max_bytes: int) -> StoredObject:
-    """Read the wanted version; of a larger object only one byte more than the limit, so that the gate refuses it."""
+    """Read all of the wanted version, or one byte more than the limit, so that the gate refuses it."""
     arguments: dict[str, Any] = {"Bucket": wanted.s3_bucket, "Key": wanted.s3_key}
     if wanted.version_id:
         arguments["VersionId"] = wanted.version_id
@@ -45,6 +45,9 @@ def read_version(s3: "S3Client", wanted: ObjectVersion, max_bytes: int) -> Store
         raise StorageRefusedError("no S3 bucket or key can have such a name; check the input") from exc
     except BotoCoreError as exc:
         raise StorageUnavailableError("S3 did not answer; the step is retried") from exc
+    # A connection that breaks off ends a read early without an error: botocore compares only what is read to its end.
+    if len(data) != min(answer["ContentLength"], max_bytes + 1):
+        raise StorageUnavailableError("S3 stopped in the middle of the object; the step is retried")
     version_id = answer.get("VersionId") or wanted.version_id or "null"
     uploaded_at = answer["LastModified"]
     is_late = datetime.now(UTC) - uploaded_at > LATE_AFTER

@@ -24,7 +24,9 @@ _STORY: Final = ("correlation_id", "execution_id", "s3_bucket", "s3_key", "versi
 def follow(logger: Logger, event: Any) -> None:
     """Put the image's identity on every line that this invocation logs."""
     fields = event if isinstance(event, Mapping) else {}
-    logger.append_keys(**{name: str(fields.get(name) or "")[:1024] for name in _STORY})
+    texts = {name: str(fields.get(name) or "")[:1024] for name in _STORY}
+    # Half a character would keep the line from being written.
+    logger.append_keys(**{name: text.encode("utf-8", "backslashreplace").decode() for name, text in texts.items()})
 
 
 def count(metrics: Metrics, name: str) -> None:

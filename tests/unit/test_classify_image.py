@@ -100,7 +100,7 @@ def test_the_model_version_comes_from_the_container_if_it_says_one(
         b"[null, 1]",
         b"[0.5, 0.5" + b" " * 9999,
     ]
-    + [b"[[0.9, 0.1]]", b"\xff\xfe"],
+    + [b"[[0.9, 0.1]]", b"\xff\xfe", b"[" + b"9" * 400 + b", 0]", b"[" * 4_000, b"[-" + b"9" * 4_000 + b", 0]"],
 )
 def test_an_answer_that_cannot_be_true_is_not_believed(endpoint: Stubber, body: bytes) -> None:
     """Not JSON, not two numbers, not probabilities, or more than 1 together: InvalidPredictionError."""

@@ -1,14 +1,17 @@
 """Serialize image: reads the right version of the right object, and says why when it cannot."""
 
 import base64
+import io
 import json
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from botocore.response import StreamingBody
 from botocore.stub import Stubber
 from lambda_context import Context
 from moto import mock_aws
@@ -117,11 +120,23 @@ def test_a_deleted_object_is_refused_not_failed(s3: Any) -> None:
 
 
 def test_a_huge_object_is_refused_without_reading_it_all(s3: Any) -> None:
-    """11 MiB are refused for their size."""
-    put(s3, "uploads/huge.jpg", b"\xff\xd8\xff" + bytes(11 * 1024 * 1024))
+    """A byte more than the limit is refused for its size."""
+    put(s3, "uploads/huge.jpg", b"\xff\xd8\xff" + bytes(app.limits.max_bytes - 2))
 
     with pytest.raises(InvalidImageError, match="^TOO_MANY_BYTES: "):
         serialize("uploads/huge.jpg")
+
+
+@pytest.mark.parametrize("received", [0, 1, 20_300])
+def test_an_object_that_ends_early_is_read_again(received: int) -> None:
+    """A connection that breaks off without an error is S3's trouble and no damaged photo."""
+    photo = encoded(noise(200), "PNG")
+    body = StreamingBody(io.BytesIO(photo[:received]), len(photo))
+    answer = {"Body": body, "ContentLength": len(photo), "LastModified": datetime.now(UTC), "VersionId": "v1"}
+    with Stubber(app.s3) as stub:
+        stub.add_response("get_object", answer)
+        with pytest.raises(StorageUnavailableError):
+            serialize("uploads/a.png")
 
 
 @pytest.mark.parametrize(
@@ -153,6 +168,9 @@ def test_what_s3_says_becomes_what_can_be_done(code: str, status: int, error: ty
         {"s3_bucket": None, "s3_key": "uploads/a.jpg"},
         {"s3_bucket": BUCKET, "s3_key": "x" * 1025},
         {"s3_bucket": BUCKET, "s3_key": "uploads/a.jpg", "version_id": ["v"]},
+        {"s3_bucket": BUCKET, "s3_key": "uploads/half a bicycle \ud83d.jpg"},
+        {"s3_bucket": BUCKET, "s3_key": "uploads/a.jpg", "version_id": "\udeb2"},
+        {"s3_bucket": "\ud83d", "s3_key": "uploads/a.jpg"},
         "text",
         None,
         [],
@@ -162,6 +180,26 @@ def test_an_event_that_names_no_image_is_an_invalid_request(event: Any) -> None:
     """Whatever is sent by hand, the error says which field is wrong."""
     with pytest.raises(InvalidRequestError):
         app.lambda_handler(event, Context())
+
+
+def test_a_line_is_logged_whatever_the_key_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key with half a character, which no output can be written in, is logged with its number."""
+    monkeypatch.setattr(app.logger.registered_handler, "stream", sys.stdout)
+
+    with pytest.raises(InvalidRequestError):
+        serialize("uploads/half \ud83d.jpg")
+
+    line = next(json.loads(line) for line in capsys.readouterr().out.splitlines() if "image_not_read" in line)
+    assert line["s3_key"] == "uploads/half \\ud83d.jpg"
+
+
+@pytest.mark.parametrize("more", [{}, {"version_id": None}, {"version_id": ""}])
+def test_no_version_is_the_newest_however_it_is_said(s3: Any, more: dict[str, Any]) -> None:
+    """Left out, null or empty: what is not there is refused at once."""
+    with pytest.raises(InvalidImageError, match="^OBJECT_NOT_FOUND: "):
+        serialize("uploads/missing.jpg", **more)
 
 
 def test_a_name_that_no_bucket_can_have_is_refused_for_good() -> None:

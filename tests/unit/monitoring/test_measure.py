@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from monitoring.measure import MEASURED_SIDE, MEASURES, is_earlier, measure, measure_arrays, measure_pixels, see
 from tests.unit.monitoring.capture_lines import png
-from tests.unit.pictures import encoded, png_header, webp_canvas
+from tests.unit.pictures import encoded, png_header, webp_header
 from vehiclevision.image_gate import normalise
 from vehiclevision.labels import MODEL_INPUT_SIDE
 
@@ -98,7 +98,7 @@ def test_no_pictures_have_no_measures() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"text", png(1)[:200], png_header(50_000, 50_000), webp_canvas(16_383, 16_383)]
+    "content", [b"", b"text", png(1)[:200], png_header(50_000, 50_000), webp_header(16_383, 16_383)]
 )
 def test_what_is_no_picture_is_none(content: bytes) -> None:
     """Broken, huge and foreign content is told apart, not raised."""

@@ -148,7 +148,7 @@ def test_a_second_run_asks_for_nothing(tmp_path: Path) -> None:
         (mirror.sign_in_page, "no usable picture (NOT_AN_IMAGE)"),
         (lambda request, _: request.give(b"version https://git-lfs.github.com/spec/v1"), "NOT_AN_IMAGE"),
         (lambda request, _: request.give(b""), "no usable picture (EMPTY)"),
-        (lambda request, _: request.give(b"x" * (Limits().max_bytes + 1)), "has more than 10,485,760 bytes"),
+        (lambda request, _: request.give(b"x" * (Limits().max_bytes + 1)), "has more than 16,777,216 bytes"),
         (mirror.redirecting("file:///etc/passwd"), "less safe"),
         (mirror.redirecting("/again"), "HTTP 404"),
         (mirror.with_status(503), "too busy (HTTP 503)"),
