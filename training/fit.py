@@ -111,11 +111,15 @@ class _Draws:
         answers = [*range(len(LABELS)), *[len(LABELS)] * len(LABELS)]
         total = sum(shares)
         self._pools: list[tuple[int, np.ndarray[Any, Any], float]] = []
+        # Where each look of a pool ends between 0 and 1: a number drawn there picks it by its weight.
+        self._within: list[np.ndarray[Any, Any]] = []
         for number, (one, share) in enumerate(zip(sets, shares, strict=True)):
             for answer in answers:
                 chosen = np.flatnonzero(one.classes == answer)
                 if len(chosen):
                     self._pools.append((number, chosen, share / total))
+                    weights = one.weights[chosen]
+                    self._within.append(np.cumsum(weights / weights.sum()))
         chances = np.array([share for _, _, share in self._pools])
         self._chances = chances / chances.sum()
         self._batch = recipe.batch
@@ -126,7 +130,7 @@ class _Draws:
         kept, classes, features = [], [], []
         for pool in draw.choice(len(self._pools), self._batch, p=self._chances):
             number, chosen, _ = self._pools[pool]
-            index = int(chosen[draw.integers(len(chosen))])
+            index = int(chosen[min(len(chosen) - 1, np.searchsorted(self._within[pool], draw.random()))])
             one = self._sets[number]
             kept.append(cast(Any, one.kept)[index])
             classes.append(one.classes[index])

@@ -61,6 +61,6 @@ def balance(looks: Looks) -> npt.NDArray[np.float64]:
     for answer in range(ANSWERS):
         chosen = looks.classes == answer
         share = 1.0 if answer == len(LABELS) else 1 / len(LABELS)
-        weights[chosen] = share / max(1, int(chosen.sum()))
+        weights[chosen] = share * looks.weights[chosen] / max(1.0, float(looks.weights[chosen].sum()))
     balanced: npt.NDArray[np.float64] = weights / max(weights.sum(), 1e-12)
     return balanced

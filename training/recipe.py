@@ -26,7 +26,7 @@ class Recipe:
     # How strongly the head is held to what ImageNet's own head says of the labels.
     pull: float = 1e-3
     # Tuning of the late layers; none leaves the network as published, with a head of our own.
-    steps: int = 1_600
+    steps: int = 2_600
     batch: int = 32
     peak_learning_rate: float = 4e-4
     warm_up_share: float = 0.04

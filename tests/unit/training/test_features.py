@@ -12,7 +12,7 @@ import torch
 
 from tests.unit.training.small_network import TINY, few, network
 from training.data.pictures import LabelledImages, stacked
-from training.features import Look, look, plan
+from training.features import MOST_WEIGHT, Look, look, plan, weights_by_source
 from training.network import pooled
 from vehiclevision.labels import LABELS
 
@@ -75,3 +75,22 @@ def test_labels_are_looked_at_often_and_others_within_bounds(drawn: LabelledImag
     classes = [int(drawn.classes[each.picture]) for each in looks]
     assert classes.count(0) == classes.count(1) == 60 * 5
     assert len({each.picture for each in looks if drawn.classes[each.picture] >= 2}) == 40
+
+
+def test_what_a_source_shows_seldom_is_learnt_from_more_often() -> None:
+    """Tiles that are half of all bicycles and a twentieth of all motorcycles do not teach that a tile is a bicycle."""
+    classes = np.repeat([0, 1, 2], 100)
+    sources = np.array(["tiles"] * 50 + ["shop"] * 50 + ["tiles"] * 20 + ["shop"] * 80 + ["street"] * 100)
+
+    weights = weights_by_source(classes, sources)
+
+    tile, motorcycle = sources == "tiles", classes == 1
+    assert np.allclose(weights[tile & ~motorcycle], 1)
+    assert np.allclose(weights[tile & motorcycle], 50 / 20)
+    assert np.allclose(weights[~tile & (classes == 0)], 80 / 50)
+    assert weights.max() <= MOST_WEIGHT
+
+
+def test_where_nobody_said_where_pictures_come_from_all_weigh_the_same() -> None:
+    """CIFAR-100's have no source."""
+    assert np.allclose(weights_by_source(np.repeat([0, 1, 2], 5), np.array([""] * 15)), 1)

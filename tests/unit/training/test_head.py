@@ -20,7 +20,8 @@ def looks(counts: tuple[int, ...], seed: int = 0) -> Looks:
     draw = np.random.default_rng(seed)
     places = np.random.default_rng(9).normal(size=(ANSWERS, WIDTH)) * 2
     classes = np.repeat(np.arange(ANSWERS), counts)
-    return Looks(classes, (places[classes] + draw.normal(size=(len(classes), WIDTH))).astype(np.float16), None)
+    features = (places[classes] + draw.normal(size=(len(classes), WIDTH))).astype(np.float16)
+    return Looks(classes, np.ones(len(classes)), features, None)
 
 
 def test_it_tells_apart_what_can_be_told_apart() -> None:
