@@ -45,13 +45,19 @@ setup: .venv/.ready .venv-sam/.ready ## install the command, the local AWS and t
 demo: setup ## classify sample pictures end to end on this machine; your own: make demo IMAGES=~/photos
 	@$(BIN)/vehiclevision demo $(IMAGES)
 
-# Two at a time, a file each: half of the time goes into waiting for a local AWS.
+# Three at a time on two cores, because half of the time goes into waiting for a local AWS (tests/conftest.py says who shares
+# one). Then: which states and catches of the workflows no test went through.
+TAKEN := $(CURDIR)/.cache/taken
+SIDE_BY_SIDE := --dist loadgroup --no-loadscope-reorder
 test: setup .venv/.test-ready .venv-checkov/.ready ## run the tests: unit, contract, workflow, browser, infra, docs
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@rm -rf $(TAKEN)
+	@VEHICLEVISION_TAKEN=$(TAKEN) $(BIN)/python -m pytest -n 3 $(SIDE_BY_SIDE) --cov --cov-report=term:skip-covered
+	@$(BIN)/python -m tests.workflow.taken $(TAKEN)
 
 # Unit tests that take no second each, those of the templates and the documents, and ruff before them.
+QUICK := tests/unit tests/contract tests/docs
 quick: .venv/.test-ready lint ## under a minute: lint, and the tests that need no local AWS, no browser and no training
-	@$(BIN)/python -m pytest -q -n 2 -m "not soak and not slow" tests/unit tests/contract tests/docs
+	@$(BIN)/python -m pytest -q -n 2 $(SIDE_BY_SIDE) -m "not soak and not slow" $(QUICK)
 
 lint: .venv/.test-ready ## ruff: style and security rules
 	@$(BIN)/ruff check .
@@ -85,7 +91,7 @@ setup-training: setup .venv-training/.ready ## install PyTorch and what training
 	@touch $@
 
 test-training: setup-training .venv/.test-ready .venv-training/.test-ready ## run the tests that need PyTorch: training, SageMaker's jobs, retraining
-	@.venv-training/bin/python -m pytest -n 2 --dist loadfile tests/unit/training
+	@.venv-training/bin/python -m pytest -n 2 $(SIDE_BY_SIDE) tests/unit/training
 	@$(BIN)/python -m pytest tests/workflow/test_sagemaker_path.py
 	@$(BIN)/python -m pytest -m soak tests/workflow/test_retraining_trained.py --timeout 1800
 

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+# These folders' tests take longest, so side by side they begin first: no process is left alone with them in the end.
+SLOWEST_FOLDERS = ("workflow", "browser")
 
 # Read at cold start by the entry points; a test that needs others starts an interpreter of its own.
 os.environ.update(
@@ -19,6 +21,15 @@ os.environ.update(
 )
 for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
     os.environ.pop(name, None)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A file's tests stay in one process, and so do all that share the deployed application: it is started once."""
+    items.sort(key=lambda item: item.path.parent.name not in SLOWEST_FOLDERS)
+    for item in items:
+        shares_application = "application" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("application" if shares_application else item.path.stem))
 
 
 @pytest.fixture(scope="session")

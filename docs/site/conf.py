@@ -22,6 +22,7 @@ exclude_patterns = [".*", "build", "node_modules", "**/lambda", "tests/*/**"]
 myst_heading_anchors = 3
 myst_enable_extensions = ["colon_fence"]
 suppress_warnings = ["myst.header"]  # the README's first heading is its only one of the first level
+smartquotes = False  # an option has two hyphens
 html_theme = "furo"
 html_title = "VehicleVision"
 html_static_path = ["static"]

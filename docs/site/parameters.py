@@ -26,7 +26,7 @@ def _section(path: str, template: dict[str, Any]) -> str:
 def _row(name: str, body: dict[str, Any]) -> str:
     default = f"`{cell(body['Default'])}`" if body.get("Default", "") != "" else "none"
     if "Default" not in body:
-        default = "must be given"
+        default = "given by the command that deploys it"
     return f"| `{name}` | {default} | {cell(body.get('Description', ''))}{_bounds(body)} |\n"
 
 

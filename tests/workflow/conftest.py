@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import taken
 from driver import Application
 
 from local import stack
@@ -15,8 +16,9 @@ def application(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterato
     directory = tmp_path_factory.mktemp("local-aws")
     aws = stack.start(directory, application=root)
     try:
-        found = Application(aws, dict(aws.outputs()))
-        found.subscribe()
-        yield found
+        deployed = Application(aws, dict(aws.outputs()))
+        deployed.subscribe()
+        yield deployed
+        taken.note(deployed.client)
     finally:
         stack.stop(directory)

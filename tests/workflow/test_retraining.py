@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import taken
 from driver import Application
 from PIL import Image
 
@@ -172,7 +173,9 @@ def retraining(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator
         patch.setenv("VEHICLEVISION_DIRECTORY", str(directory))
         aws = stack.start(directory, application=root)
         try:
-            yield prepared(Application(aws, dict(aws.outputs())), tmp_path_factory.mktemp("made"))
+            application = Application(aws, dict(aws.outputs()))
+            yield prepared(application, tmp_path_factory.mktemp("made"))
+            taken.note(application.client)
         finally:
             stack.stop(directory)
 
