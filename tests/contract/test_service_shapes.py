@@ -32,7 +32,11 @@ def filled(value: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("name", "service", "call"),
-    [("Record outcome", "dynamodb", "PutItem"), ("Take back record", "dynamodb", "UpdateItem")],
+    [
+        ("Record outcome", "dynamodb", "PutItem"),
+        ("Read record", "dynamodb", "GetItem"),
+        ("Note announcement", "dynamodb", "UpdateItem"),
+    ],
 )
 def test_the_record_is_a_valid_request(root: Path, name: str, service: str, call: str) -> None:
     """The arguments of the DynamoDB states have the shape of the API that they call."""
@@ -50,6 +54,18 @@ def test_the_announcement_is_a_valid_request(root: Path) -> None:
     for entry in arguments["Entries"]:
         entry["Detail"] = json.dumps(entry["Detail"])
     shape = operation("events", "PutEvents").input_shape
+    assert shape is not None
+
+    report = ParamValidator().validate(arguments, shape)
+
+    assert not report.has_errors(), report.generate_report()
+
+
+def test_the_letter_is_a_valid_request(root: Path) -> None:
+    """SendMessage gets its queue and a body, which Step Functions turns into text."""
+    arguments = filled(state(root, "Write letter")["Arguments"])
+    arguments["MessageBody"] = json.dumps(arguments["MessageBody"])
+    shape = operation("sqs", "SendMessage").input_shape
     assert shape is not None
 
     report = ParamValidator().validate(arguments, shape)

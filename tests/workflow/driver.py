@@ -61,6 +61,23 @@ class Application:
             assert time.monotonic() < deadline, f"no record of {key!r} within {PATIENCE_SECONDS} s"
             time.sleep(0.05)
 
+    def noted(self, key: str, version_id: str) -> dict[str, Any]:
+        """The record of a classified version, once it says that the announcement is made."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not (record := self.record(key, version_id)) or record["announced_at"] is None:
+            assert time.monotonic() < deadline, f"the announcement of {key!r} was not noted"
+            time.sleep(0.05)
+        return record
+
+    def forget_the_note(self, key: str, version_id: str) -> None:
+        """Leave a record as a run does that is stopped between record and announcement."""
+        self.client("dynamodb").update_item(
+            TableName=self.outputs["ResultsTableName"],
+            Key={"object": {"S": f"{self.bucket}/{key}"}, "version_id": {"S": version_id}},
+            UpdateExpression="SET announced_at = :nobody",
+            ExpressionAttributeValues={":nobody": {"NULL": True}},
+        )
+
     def outcome(self, key: str, data: bytes) -> dict[str, Any]:
         """Upload a file and wait for its record."""
         found = self.record(key, self.upload(key, data))

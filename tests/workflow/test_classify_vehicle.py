@@ -19,6 +19,7 @@ from local.sagemaker import runtime_process as sagemaker
 from training.artefact import DEFAULT_MODEL, load_model
 from vehiclevision.errors import Reason
 from vehiclevision.labels import MODEL_INPUT_SIDE, ROUTES
+from vehiclevision.record import Outcome, announcement_id
 
 DRAWN = samples.draw()
 THRESHOLD = load_model(DEFAULT_MODEL).manifest.threshold
@@ -51,6 +52,9 @@ def test_a_sure_photo_is_recorded_and_announced_once(application: Application, l
     for name in ("label", "route", "model_version", "s3_bucket", "s3_key", "version_id", "uploaded_at", "sequencer"):
         assert event["detail"][name] == record[name], name
     assert event["detail"]["confidence"] == pytest.approx(record["confidence"])
+    expected = announcement_id(application.bucket, key, record["version_id"], Outcome.CLASSIFIED)
+    assert (event["detail"]["announcement_id"], event["detail"]["superseded"]) == (expected, False)
+    assert application.noted(key, record["version_id"])["announced_at"] >= record["recorded_at"]
     finished = application.finished(record["execution"])
     assert finished["status"] == "SUCCEEDED"
     assert json.loads(finished["output"])["label"] == label
@@ -120,8 +124,7 @@ def test_a_hundred_deliveries_of_one_upload_count_once(application: Application)
     """S3 delivers at least once: one run wins the record and announces, the others end quietly."""
     key = "uploads/again.jpg"
     version = application.upload(key, sure("motorcycle"))
-    record = application.record(key, version)
-    assert record is not None
+    record = application.noted(key, version)
     delivery = {
         "id": record["correlation_id"],
         "detail-type": "Object Created",
@@ -135,6 +138,36 @@ def test_a_hundred_deliveries_of_one_upload_count_once(application: Application)
     assert ends == {"SUCCEEDED"}
     assert application.record(key, version) == record
     assert len(application.announced(key)) == 1
+
+
+def test_what_nobody_was_told_is_announced_when_it_is_started_again(application: Application) -> None:
+    """Recorded and not announced, as a run leaves it that is stopped in between: a start by hand makes up for it."""
+    key = "uploads/stopped-in-between.jpg"
+    record = application.outcome(key, sure("bicycle"))
+    (first,) = application.announced(key)
+    application.noted(key, record["version_id"])
+    application.forget_the_note(key, record["version_id"])
+
+    request = {"s3_bucket": application.bucket, "s3_key": key, "version_id": record["version_id"]}
+    finished = application.finished(application.start(request))
+
+    assert finished["status"] == "SUCCEEDED"
+    second = application.announced(key, at_least=2)[1]
+    assert second["detail"] == first["detail"]
+    assert application.noted(key, record["version_id"])["execution"] == record["execution"]
+    assert application.finished(application.start(request))["status"] == "SUCCEEDED"
+    assert len(application.announced(key)) == 2
+
+
+def test_a_start_by_hand_of_nothing_ends_at_once(application: Application) -> None:
+    """An object that is not there, its version given as null: REJECTED and recorded, without minutes of retries."""
+    request = {"s3_bucket": application.bucket, "s3_key": "uploads/never.jpg", "version_id": None}
+
+    assert application.finished(application.start(request))["status"] == "SUCCEEDED"
+
+    record = application.record("uploads/never.jpg", "none")
+    assert record is not None
+    assert (record["outcome"], record["reason"]) == ("REJECTED", Reason.OBJECT_NOT_FOUND)
 
 
 def test_an_overwrite_leaves_each_version_its_own_outcome(application: Application) -> None:

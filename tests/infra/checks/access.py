@@ -31,9 +31,11 @@ EXPECTED_ACCESS: dict[str, set[tuple[str, str]]] = {
         ("lambda:InvokeFunction", "SerializeImageFunction.Arn"),
         ("lambda:InvokeFunction", "ClassifyImageFunction.Arn"),
         ("lambda:InvokeFunction", "FilterInferencesFunction.Arn"),
+        ("dynamodb:GetItem", "ResultsTable.Arn"),
         ("dynamodb:PutItem", "ResultsTable.Arn"),
         ("dynamodb:UpdateItem", "ResultsTable.Arn"),
         ("events:PutEvents", "VehicleEventBus.Arn"),
+        ("sqs:SendMessage", "DeadLetterQueue.Arn"),
         *((action, "*") for action in UNNAMEABLE),
     },
     "SerializeImageRole": {

@@ -27,9 +27,12 @@ RAN_OUT = frozenset({"Lambda.Unknown", "Sandbox.Timedout", "States.Timeout"})
 
 RECORD = "Record outcome"
 ANNOUNCE = "Announce vehicle"
+NOTE = "Note announcement"
 # Where a run may end without passing the record: it names no image, or the table itself fails or knew already.
 ENDS_WITHOUT_RECORD = frozenset({"Request refused"})
-ENDS_AFTER_RECORD_FAILED = frozenset({"Not recorded", "Already recorded"})
+ENDS_AFTER_RECORD = frozenset({"Not recorded", "Already recorded", "Already noted", "Not announced"})
+# The steps that the record is behind: it is written, or it stands already, or the table fails and a letter says so.
+AFTER_RECORD = frozenset({RECORD, "Read record", ANNOUNCE, NOTE, "Write letter"})
 
 
 def every_task_has_a_time_limit(project: Project) -> list[str]:
@@ -93,10 +96,10 @@ def every_caught_error_is_recorded(project: Project) -> list[str]:
     """From each Catch every way leads to the record, or to an end that is declared to have none."""
     complaints = []
     for name, state in project.tasks().items():
-        allowed = ENDS_WITHOUT_RECORD | (ENDS_AFTER_RECORD_FAILED if name in (RECORD, "Take back record") else set())
+        allowed = ENDS_WITHOUT_RECORD | (ENDS_AFTER_RECORD if name in AFTER_RECORD else set())
         for catcher in state.get("Catch", []):
             for end in _ends(project.machine, catcher["Next"], stop=RECORD):
-                if end not in allowed and not (name in (ANNOUNCE, "Take back record") and _fails_by_name(project, end)):
+                if end not in allowed and not (name in AFTER_RECORD and _settled(project, end)):
                     complaints.append(f"{name}: {catcher['ErrorEquals']} ends in {end} without a record")
     return complaints
 
@@ -115,10 +118,12 @@ def caught_faults_say_what_happened(project: Project) -> list[str]:
 
 
 def nothing_ends_classified_unannounced(project: Project) -> list[str]:
-    """Without the announcement no run ends as Classified, and without the record none is announced."""
+    """Without the announcement none is noted, and without the record none is announced."""
     complaints = []
-    if "Classified" in _reachable(project.machine, without=ANNOUNCE):
-        complaints.append("Classified can be reached past the announcement")
+    if NOTE in _reachable(project.machine, without=ANNOUNCE):
+        complaints.append("an announcement can be noted that was not made")
+    if project.machine["States"][ANNOUNCE].get("Next") != NOTE:
+        complaints.append("an announcement is not noted")
     if ANNOUNCE in _reachable(project.machine, without=RECORD):
         complaints.append("the announcement can be reached past the record")
     choice = project.machine["States"]["Which outcome"]
@@ -130,10 +135,27 @@ def nothing_ends_classified_unannounced(project: Project) -> list[str]:
 
 
 def record_is_written_once(project: Project) -> list[str]:
-    """The record never writes over another run's answer, and its own repeated write is no duplicate."""
-    condition = project.machine["States"][RECORD]["Arguments"].get("ConditionExpression", "")
-    wanted = ("attribute_not_exists(#object)", "#outcome = :failed", "#execution = :execution")
-    return [f"the record's condition lacks {part}" for part in wanted if part not in condition]
+    """No write is without a condition; the record's writes over FAILED alone, losing neither the order nor a review."""
+    parts = {
+        RECORD: (
+            "attribute_not_exists(#object) OR (#outcome = :failed AND ",
+            "#sequencer IN (:sequencer, :unknown)",
+            "attribute_not_exists(#reviewed)",
+        ),
+        NOTE: ("attribute_type(announced_at, :null)",),
+    }
+    conditions = {
+        name: state["Arguments"].get("ConditionExpression", "")
+        for name, state in project.tasks().items()
+        if state["Resource"] in ("${DynamoDBPutItem}", "${DynamoDBUpdateItem}")
+    }
+    complaints = [f"{name} is not among the writes that are checked" for name in sorted(set(conditions) ^ set(parts))]
+    return complaints + [
+        f"{name}'s condition lacks {part}"
+        for name, expected in parts.items()
+        for part in expected
+        if part not in conditions.get(name, "")
+    ]
 
 
 def every_state_is_reachable(project: Project) -> list[str]:
@@ -215,7 +237,10 @@ def expressions_are_jsonata(project: Project) -> list[str]:
             jsonata.Jsonata(expression)
         except jsonata.JException as error:
             complaints.append(f"{text}: {error}")
-        unknown = set(re.findall(r"\$([a-z_]\w*)\b(?!\()", expression)) - assigned
+        local = set(re.findall(r"\$(\w+) :=", expression))
+        for parameters in re.findall(r"function\(([^)]*)\)", expression):
+            local |= set(re.findall(r"\$(\w+)", parameters))
+        unknown = set(re.findall(r"\$([a-z_]\w*)\b(?!\()", expression)) - assigned - local
         complaints += [f"{text} uses ${name}, which nothing assigns" for name in sorted(unknown)]
     return complaints
 
@@ -262,6 +287,11 @@ def _ends(machine: Json, start: str, stop: str) -> set[str]:
             reached.add(target)
             waiting.append(target)
     return {name for name in reached if not _targets(machine["States"].get(name, {}))}
+
+
+def _settled(project: Project, name: str) -> bool:
+    """Whether a run that ends here has dealt with its photo, or fails by name."""
+    return project.machine["States"].get(name, {}).get("Type") == "Succeed" or _fails_by_name(project, name)
 
 
 def _fails_by_name(project: Project, name: str) -> bool:
