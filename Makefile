@@ -103,4 +103,4 @@ lock: ## compile the lock files anew (needs uv)
 
 clean: ## stop the local AWS and delete what was built
 	@if [ -x $(BIN)/vehiclevision ]; then $(BIN)/vehiclevision down; fi
-	@rm -rf .venv .venv-sam .venv-checkov .venv-sagemaker .venv-bench .venv-training .aws-sam monitoring/.aws-sam .local .cache build docs/reference
+	@rm -rf .venv .venv-sam .venv-checkov .venv-sagemaker .venv-bench .venv-training .aws-sam monitoring/.aws-sam retraining/.aws-sam .local .cache build docs/reference

@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
@@ -227,9 +228,10 @@ def _log_groups(aws: Aws) -> Iterator[Item]:
 
 def _monitoring(aws: Aws) -> Iterator[Item]:
     """The daily check and the retraining, which without bucket and roles would only fail."""
-    name = f"{aws.place.application}-monitoring"
-    if foundation.describe(aws, name) is not None:
-        yield Item("monitoring's stack", name, (), None, lambda: foundation.remove(aws, name))
+    for room in ("retraining", "monitoring"):
+        name = f"{aws.place.application}-{room}"
+        if foundation.describe(aws, name) is not None:
+            yield Item(f"{room}'s stack", name, (), None, partial(foundation.remove, aws, name))
 
 
 def _foundation(aws: Aws) -> Iterator[Item]:

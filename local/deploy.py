@@ -73,8 +73,15 @@ VEHICLEVISION = Application(
 MONITORING = Application(
     CHECKOUT / "monitoring",
     "vehiclevision-monitoring",
-    ("template.yaml", "samconfig.toml", "dashboard.yaml", "../statemachine/retrain_model.asl.json", "lambda"),
+    ("template.yaml", "samconfig.toml", "dashboard.yaml", "lambda"),
     "deploy-monitoring",
+    with_packages=False,
+)
+RETRAINING = Application(
+    CHECKOUT / "retraining",
+    "vehiclevision-retraining",
+    ("template.yaml", "samconfig.toml", "statemachine", "lambda"),
+    "deploy-retraining",
     with_packages=False,
 )
 

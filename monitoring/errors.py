@@ -3,8 +3,7 @@
 MonitoringError            one sentence, and a hint at what to do
 ├── SourceError            captured data cannot be found or read at all
 ├── BaselineError          no baseline, or one that cannot be used
-├── LabelRefusedError      a review that cannot be taken
-└── RetrainingError        a step of retraining that cannot be done
+└── LabelRefusedError      a review that cannot be taken
 """
 
 from vehiclevision.refusal import Refusal
@@ -24,7 +23,3 @@ class BaselineError(MonitoringError):
 
 class LabelRefusedError(MonitoringError):
     """A label that cannot be taken for this image."""
-
-
-class RetrainingError(MonitoringError):
-    """A step of retraining that cannot be done."""

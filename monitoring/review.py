@@ -18,7 +18,7 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from monitoring.errors import LabelRefusedError
-from monitoring.labels import NEITHER, REVIEW_LABELS, digest_of
+from monitoring.labels import NEITHER, REVIEW_LABELS, SURE_SHARE, digest_of
 from monitoring.labels import key_of as picture_key
 from vehiclevision.errors import InvalidImageError
 from vehiclevision.image_gate import Limits, normalise
@@ -37,8 +37,6 @@ from vehiclevision.results import ResultsTable
 from vehiclevision.storage import superseded
 
 HUMAN: Final = "human"
-# One sure answer in twenty: 100 a day give a year's accuracy to within a point.
-SURE_SHARE: Final = 0.05
 NEITHER_VEHICLE: Final = "NEITHER_VEHICLE"
 REVIEWABLE: Final = (Outcome.NEEDS_REVIEW, Outcome.CLASSIFIED, Outcome.REJECTED)
 _DECIDED_MEANWHILE: Final = (

@@ -17,8 +17,8 @@ from lifecycle import deploy, endpoint, registry
 from lifecycle.images import OWN
 from lifecycle.place import OWNER_TAG, Aws, code_of
 from lifecycle.registry import Candidate, Version
-from monitoring.errors import RetrainingError
 from retraining import staging
+from retraining.errors import RetrainingError
 from retraining.settings import Settings
 
 ARTEFACT: Final = "model.tar.gz"

@@ -8,7 +8,7 @@ from typing import Any, Final
 import boto3
 
 from lifecycle.place import Aws, Place
-from monitoring.errors import RetrainingError
+from retraining.errors import RetrainingError
 
 _ON: Final = "true"
 
@@ -26,7 +26,6 @@ class Settings:
     training_image: str
     instance_type: str
     threshold: float
-    sure_share: float
     least_new_labels: int
     least_held_out: int
     cool_down_hours: float
@@ -59,7 +58,6 @@ class Settings:
                 training_image=environment["TRAINING_IMAGE"],
                 instance_type=environment["TRAINING_INSTANCE_TYPE"],
                 threshold=float(environment["CONFIDENCE_THRESHOLD"]),
-                sure_share=float(environment["SURE_SHARE"]),
                 least_new_labels=int(environment["LEAST_NEW_LABELS"]),
                 least_held_out=int(environment["LEAST_HELD_OUT"]),
                 cool_down_hours=float(environment["COOL_DOWN_HOURS"]),

@@ -259,7 +259,7 @@ def job_request(settings: Settings, name: str, dataset: Mapping[str, str], champ
         instance_type=settings.instance_type,
         settings={
             "threshold": json.dumps(settings.threshold),
-            "sure-share": json.dumps(settings.sure_share),
+            "sure-share": json.dumps(labels.SURE_SHARE),
             "least": json.dumps(settings.least_held_out),
         },
     )

@@ -1,7 +1,8 @@
-"""The `monitor` commands: the scheduled check, deployed, asked, described and removed."""
+"""The `monitor` commands: the scheduled check and retraining, deployed, asked, described and removed."""
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -34,11 +35,14 @@ from training.artefact import DEFAULT_MODEL
 
 SUCCESS: Final = 0
 DEFAULT_BASELINE: Final = DEFAULT_MODEL.with_name("baseline.json")
-APPLICATION: Final = local_deploy.MONITORING
+MONITORING: Final = local_deploy.MONITORING
+RETRAINING: Final = local_deploy.RETRAINING
 ALARMS: Final = ("drift", "silent-capture", "falling-coverage", "check-failing")
 CHECK_SECONDS: Final = 620
 # A run that is watched wants to end while somebody looks.
-LOCAL_PARAMETERS: Final = {"PollSeconds": "1", "WatchSeconds": "5"}
+LOCAL_RETRAINING: Final = {"PollSeconds": "1", "WatchSeconds": "5"}
+# What was a parameter once, and why it is none any more.
+GONE: Final = {"SureShare": "one sure answer in twenty is put up for review, and a comparison counts with that."}
 
 
 @dataclass(frozen=True)
@@ -72,8 +76,9 @@ class Captures:
 
 
 def deploy(target: Target, where: Where, wanted: Wanted, *, as_json: bool) -> int:
-    """Put the baseline in its place, deploy the template, and check once."""
+    """Put the baseline in its place, deploy monitoring and retraining, and check once."""
     given = _given(wanted.parameters)
+    kept = given_before(target)
     aws = _aws(target, where)
     foundation.ensure(aws)
     stack = parameters_of(target)
@@ -81,18 +86,30 @@ def deploy(target: Target, where: Where, wanted: Wanted, *, as_json: bool) -> in
     captures = captures_of(target, aws, endpoint)
     room = checking.room_of(endpoint)
     version = put_baseline(target, captures.bucket, checking.baseline_key(endpoint), wanted.baseline)
-    parameters = {
-        "Application": target.stack,
-        "UploadBucketName": target.output("BucketName"),
-        "ResultsTableName": target.output("ResultsTableName"),
+    both = {
         "EventBusName": target.output("EventBusName"),
         "AlarmTopicArn": target.output("AlarmTopicArn"),
         "ConfidenceThreshold": stack["ConfidenceThreshold"],
         "EndpointName": endpoint,
-        "CaptureBucketName": captures.bucket,
-        "CapturePrefix": captures.prefix,
         "KmsKeyArn": aws.place.kms_key or "",
         "LogRetentionDays": stack["LogRetentionDays"],
+    }
+    if not target.is_local:
+        both |= {"PythonRuntime": stack["PythonRuntime"], "Architecture": stack["Architecture"]}
+    parameters = {
+        **both,
+        "ResultsTableName": target.output("ResultsTableName"),
+        "CaptureBucketName": captures.bucket,
+        "CapturePrefix": captures.prefix,
+    }
+    of_retraining = {
+        **kept,
+        **both,
+        "Application": target.stack,
+        "UploadBucketName": target.output("BucketName"),
+        "SageMakerBucketName": aws.place.bucket,
+        "WatchedAlarms": f"{name_of(target)}-falling-coverage",
+        **(LOCAL_RETRAINING if target.is_local else {}),
         **retraining.parameters(aws, data=wanted.data, shipped=DEFAULT_MODEL if target.is_local else None),
     }
     if wanted.model_monitor_image:
@@ -100,11 +117,14 @@ def deploy(target: Target, where: Where, wanted: Wanted, *, as_json: bool) -> in
         for name, content in schedule.objects().items():
             key = f"{room}/model-monitor/{name}"
             target.client("s3").put_object(Bucket=captures.bucket, Key=key, Body=content)
-    if target.is_local:
-        outputs = deploy_here({**parameters, **LOCAL_PARAMETERS, **given})
-    else:
-        own = {"PythonRuntime": stack["PythonRuntime"], "Architecture": stack["Architecture"]}
-        outputs = deploy_in_aws(target, where, {**parameters, **own, **given}, yes=wanted.yes, quiet=as_json)
+    outputs: dict[str, str] = {}
+    for application, filled_in in ((MONITORING, parameters), (RETRAINING, of_retraining)):
+        known = parameters_in(application)
+        complete = {**filled_in, **{name: value for name, value in given.items() if name in known}}
+        if target.is_local:
+            outputs |= deploy_here(application, complete)
+        else:
+            outputs |= deploy_in_aws(application, target, where, complete, yes=wanted.yes, quiet=as_json)
     found = ask(target, outputs["CheckDriftFunctionName"], up_to_now(target))
     if as_json:
         print_json({"stack": name_of(target), "baseline": version, "outputs": outputs, "check": found})
@@ -117,8 +137,36 @@ def deploy(target: Target, where: Where, wanted: Wanted, *, as_json: bool) -> in
 
 def parameters_of(target: Target) -> dict[str, str]:
     """The application's parameters."""
-    found = target.client("cloudformation").describe_stacks(StackName=target.stack)["Stacks"][0]
-    return {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}
+    return _parameters(described(target, target.stack) or {})
+
+
+def given_before(target: Target) -> dict[str, str]:
+    """What retraining was given by a person while it was a part of monitoring's stack, as in earlier releases.
+
+    There the update takes it away, so it is refused while a run is on its way.
+    """
+    stack = described(target, name_of(target)) or {}
+    machine = _outputs(stack).get("RetrainModelStateMachineArn")
+    if machine is None:
+        return {}
+    runs = target.client("stepfunctions").list_executions(stateMachineArn=machine, statusFilter="RUNNING", maxResults=1)
+    if runs["executions"]:
+        raise CommandError(
+            f"Retraining moves out of {name_of(target)} into a stack of its own, and a run is on its way there.",
+            "Let it end, or stop it in the Step Functions console; then the same command goes on: "
+            f"{runs['executions'][0]['executionArn']}",
+        )
+    notes().print(f"Retraining moves out of {name_of(target)} into the stack {retraining_name_of(target)}.")
+    return {name: value for name, value in _parameters(stack).items() if name in parameters_in(RETRAINING)}
+
+
+def parameters_in(application: local_deploy.Application) -> frozenset[str]:
+    """The names of a template's parameters."""
+    text = (application.folder / "template.yaml").read_text("utf-8")
+    section = text.partition("\nParameters:\n")[2]
+    return frozenset(
+        re.findall(r"^  (\w+):$", re.split(r"^\S", section, maxsplit=1, flags=re.MULTILINE)[0], re.MULTILINE)
+    )
 
 
 def captures_of(target: Target, aws: Aws, endpoint: str) -> Captures:
@@ -175,9 +223,9 @@ def _same_model(present: Baseline, path: Path) -> bool:
     return present.model_version == baselines.load(path).model_version
 
 
-def deploy_here(parameters: Mapping[str, str]) -> dict[str, str]:
+def deploy_here(application: local_deploy.Application, parameters: Mapping[str, str]) -> dict[str, str]:
     """Build and deploy into the local AWS; quick when nothing changed."""
-    return local_deploy.deploy(APPLICATION, state_directory(), _environment(), here.teller(notes()), parameters)
+    return local_deploy.deploy(application, state_directory(), _environment(), here.teller(notes()), parameters)
 
 
 def _environment() -> dict[str, str]:
@@ -188,27 +236,35 @@ def _environment() -> dict[str, str]:
 
 
 def deploy_in_aws(
-    target: Target, where: Where, parameters: Mapping[str, str], *, yes: bool, quiet: bool
+    application: local_deploy.Application,
+    target: Target,
+    where: Where,
+    parameters: Mapping[str, str],
+    *,
+    yes: bool,
+    quiet: bool,
 ) -> dict[str, str]:
     """Run `sam build` and `sam deploy` as one would by hand, and say so."""
+    name = name_of(target) if application is MONITORING else retraining_name_of(target)
     build = [f"PythonRuntime={parameters['PythonRuntime']}", f"Architecture={parameters['Architecture']}"]
-    arguments = ["--stack-name", name_of(target), "--region", target.region]
+    arguments = ["--stack-name", name, "--region", target.region]
     if where.profile:
         arguments += ["--profile", where.profile]
     if yes:
         arguments.append("--no-confirm-changeset")
-    _sam(["build", "--parameter-overrides", *build], quiet=quiet)
-    _sam(["deploy", *arguments, "--parameter-overrides", *local_deploy.overrides(parameters)], quiet=quiet)
-    return outputs_of(target)
+    overrides = local_deploy.overrides(parameters)
+    _sam(application, ["build", "--parameter-overrides", *build], quiet=quiet)
+    _sam(application, ["deploy", *arguments, "--parameter-overrides", *overrides], quiet=quiet)
+    return _outputs(described(target, name) or {})
 
 
-def _sam(arguments: list[str], *, quiet: bool) -> None:
+def _sam(application: local_deploy.Application, arguments: list[str], *, quiet: bool) -> None:
     line = " ".join(["sam", *arguments])
-    notes().print(f"In {APPLICATION.folder}: {printable(line)}")
+    notes().print(f"In {application.folder}: {printable(line)}")
     # A person may have to answer; only with --json does SAM's own talk go to standard error.
     done = subprocess.run(  # noqa: S603 - our own words and the application's outputs
         [str(local_deploy.sam_executable()), *arguments],
-        cwd=APPLICATION.folder,
+        cwd=application.folder,
         env={**os.environ, "SAM_CLI_TELEMETRY": "0"},
         stdout=sys.stderr if quiet else None,
         check=False,
@@ -218,7 +274,8 @@ def _sam(arguments: list[str], *, quiet: bool) -> None:
 
 
 def _given(parameters: list[str] | tuple[str, ...]) -> dict[str, str]:
-    found = {}
+    known = parameters_in(MONITORING) | parameters_in(RETRAINING)
+    given = {}
     for text in parameters:
         name, equals, value = text.partition("=")
         if not name.isalnum() or not equals:
@@ -227,8 +284,16 @@ def _given(parameters: list[str] | tuple[str, ...]) -> dict[str, str]:
                 "Write --parameter NAME=VALUE, such as AlarmRate=0.005.",
                 USAGE,
             )
-        found[name] = value
-    return found
+        if name in GONE:
+            raise CommandError(f"{name} is no parameter any more: {GONE[name]}", "Leave it out.", USAGE)
+        if name not in known:
+            raise CommandError(
+                f"There is no parameter {printable(name)[:60]}.",
+                "monitoring/template.yaml and retraining/template.yaml list those that there are.",
+                USAGE,
+            )
+        given[name] = value
+    return given
 
 
 def _aws(target: Target, where: Where) -> Aws:
@@ -306,8 +371,8 @@ def describe(target: Target, *, as_json: bool) -> int:
     """Schedule, alarms, baseline, last check."""
     name = name_of(target)
     outputs_of(target)
-    stack = target.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
-    parameters = {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
+    stack = described(target, name) or {}
+    parameters = _parameters(stack)
     bucket, endpoint = parameters["CaptureBucketName"], parameters["EndpointName"]
     s3 = target.client("s3")
     baseline = _present_baseline(s3, bucket, checking.baseline_key(endpoint))
@@ -361,23 +426,31 @@ def last_check(s3: Any, bucket: str, endpoint: str) -> dict[str, Any] | None:
 
 
 def remove(target: Target, *, yes: bool, as_json: bool) -> int:
-    """Delete the stack."""
-    name = name_of(target)
+    """Delete retraining's stack and monitoring's."""
+    names = {RETRAINING: retraining_name_of(target), MONITORING: name_of(target)}
     if target.is_local:
-        removed = local_deploy.remove(APPLICATION, state_directory(), _environment())
+        removed = {names[each]: local_deploy.remove(each, state_directory(), _environment()) for each in names}
     else:
         outputs_of(target)
-        if not yes and not (sys.stdin.isatty() and typer.confirm(f"Delete the stack {name}?", err=True)):
+        question = f"Delete the stacks {' and '.join(names.values())}?"
+        if not yes and not (sys.stdin.isatty() and typer.confirm(question, err=True)):
             raise CommandError("Nothing was deleted.", "Add --yes.", USAGE)
-        client = target.client("cloudformation")
-        client.delete_stack(StackName=name)
-        client.get_waiter("stack_delete_complete").wait(StackName=name)
-        removed = True
+        removed = {name: _deleted(target, name) for name in names.values()}
     if as_json:
-        print_json({"stack": name, "removed": removed})
-    else:
-        output().print(f"{name} is gone." if removed else f"There is no {name}.")
+        print_json({"stack": name_of(target), "removed": removed[name_of(target)], "stacks": removed})
+        return SUCCESS
+    for name, was_there in removed.items():
+        output().print(f"{name} is gone." if was_there else f"There is no {name}.")
     return SUCCESS
+
+
+def _deleted(target: Target, name: str) -> bool:
+    if described(target, name) is None:
+        return False
+    client = target.client("cloudformation")
+    client.delete_stack(StackName=name)
+    client.get_waiter("stack_delete_complete").wait(StackName=name)
+    return True
 
 
 def name_of(target: Target) -> str:
@@ -385,15 +458,32 @@ def name_of(target: Target) -> str:
     return f"{target.stack}-monitoring"
 
 
-def outputs_of(target: Target) -> dict[str, str]:
-    """The outputs of monitoring's stack; CommandError while it is not deployed."""
+def retraining_name_of(target: Target) -> str:
+    """What retraining's stack of the application is called."""
+    return f"{target.stack}-retraining"
+
+
+def described(target: Target, name: str) -> dict[str, Any] | None:
+    """CloudFormation's description of a stack; None if there is none."""
     try:
-        stack = target.client("cloudformation").describe_stacks(StackName=name_of(target))["Stacks"][0]
+        return dict(target.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0])
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") != "ValidationError":
             raise
-        stack = {}
-    outputs = {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
+        return None
+
+
+def _parameters(stack: Mapping[str, Any]) -> dict[str, str]:
+    return {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
+
+
+def _outputs(stack: Mapping[str, Any]) -> dict[str, str]:
+    return {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
+
+
+def outputs_of(target: Target) -> dict[str, str]:
+    """The outputs of monitoring's stack; CommandError while it is not deployed."""
+    outputs = _outputs(described(target, name_of(target)) or {})
     if "CheckDriftFunctionName" not in outputs:
         raise CommandError(
             f"Monitoring of {target.stack} is not deployed.", f"Deploy it: {command()} monitor deploy{target.options}"

@@ -34,7 +34,7 @@ _REJECTED: Final = "ChallengerRejected"
 
 @dataclass(frozen=True)
 class Retraining:
-    """The state machine and its questions, by the outputs of monitoring's stack."""
+    """The state machine and its questions, by the outputs of retraining's stack."""
 
     target: Target
     state_machine: str
@@ -59,8 +59,8 @@ class Question:
 
 
 def connect(target: Target) -> Retraining:
-    """Retraining of an application; CommandError where monitoring is not deployed."""
-    name = f"{target.stack}-monitoring"
+    """Retraining of an application; CommandError where it is not deployed."""
+    name = f"{target.stack}-retraining"
     try:
         stack = target.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
     except ClientError as error:
@@ -73,7 +73,7 @@ def connect(target: Target) -> Retraining:
         return Retraining(target, outputs["RetrainModelStateMachineArn"], outputs["ApprovalQueueUrl"], patience)
     except KeyError as missing:
         raise CommandError(
-            f"Monitoring of {target.stack} is not deployed, and retraining is part of it.",
+            f"Retraining of {target.stack} is not deployed, or by a release that had it in monitoring's stack.",
             f"Deploy it: {command()} monitor deploy{target.options}",
         ) from missing
 

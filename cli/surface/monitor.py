@@ -28,7 +28,11 @@ def monitor_deploy(
     baseline: BaselineFile = None,
     parameters: Annotated[
         list[str] | None,
-        typer.Option("--parameter", metavar="NAME=VALUE", help="A parameter of monitoring/template.yaml; repeatable."),
+        typer.Option(
+            "--parameter",
+            metavar="NAME=VALUE",
+            help="A parameter of monitoring/template.yaml or retraining/template.yaml; repeatable.",
+        ),
     ] = None,
     data: Annotated[
         str, typer.Option("--data", metavar="S3", help="Retrain with this training data; else with the last loaded.")

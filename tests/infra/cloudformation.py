@@ -6,7 +6,7 @@ import json
 from samtranslator.translator.managed_policy_translator import ManagedPolicyLoader  # type: ignore[import-untyped]
 from samtranslator.translator.transform import transform  # type: ignore[import-untyped]
 
-from tests.infra.project import Json, Project, parse_yaml
+from tests.infra.project import RETRAIN_MODEL, Json, Project, parse_yaml
 
 _ARTEFACT = "s3://artefacts/artefact"
 
@@ -41,19 +41,25 @@ def monitoring_to_cloudformation(project: Project) -> Json:
     """The same for monitoring/template.yaml."""
     template = copy.deepcopy(project.monitoring)
     template["Globals"]["Function"]["CodeUri"] = _ARTEFACT
-    machines = {name: body for name, body in template["Resources"].items() if "StateMachine" in body["Type"]}
-    for body in machines.values():
-        body["Properties"]["DefinitionUri"] = _ARTEFACT
     dashboard = template["Resources"]["Dashboard"]["Properties"]
     dashboard["DashboardBody"] = parse_yaml(project.files["monitoring/dashboard.yaml"])
     translated: Json = transform(template, {}, NoManagedPolicies())
-    for name in machines:
-        definition = translated["Resources"][name]["Properties"]
-        del definition["DefinitionS3Location"]
-        text = project.files["statemachine/retrain_model.asl.json"]
-        # cfn-lint fills in names that stand alone; some of ours have .sync or .waitForTaskToken behind them.
-        for word, value in machines[name]["Properties"]["DefinitionSubstitutions"].items():
-            if str(value.get("Fn::Sub", "")).startswith("arn:${AWS::Partition}:states:::"):
-                text = text.replace(f"${{{word}}}", value["Fn::Sub"].replace("${AWS::Partition}", "aws"))
-        definition["DefinitionString"] = text
+    return translated
+
+
+def retraining_to_cloudformation(project: Project) -> Json:
+    """The same for retraining/template.yaml."""
+    template = copy.deepcopy(project.retraining)
+    template["Globals"]["Function"]["CodeUri"] = _ARTEFACT
+    machine = template["Resources"]["RetrainModelStateMachine"]["Properties"]
+    machine["DefinitionUri"] = _ARTEFACT
+    translated: Json = transform(template, {}, NoManagedPolicies())
+    definition = translated["Resources"]["RetrainModelStateMachine"]["Properties"]
+    del definition["DefinitionS3Location"]
+    text = project.files[RETRAIN_MODEL]
+    # cfn-lint fills in names that stand alone; some of ours have .sync or .waitForTaskToken behind them.
+    for word, value in machine["DefinitionSubstitutions"].items():
+        if str(value.get("Fn::Sub", "")).startswith("arn:${AWS::Partition}:states:::"):
+            text = text.replace(f"${{{word}}}", value["Fn::Sub"].replace("${AWS::Partition}", "aws"))
+    definition["DefinitionString"] = text
     return translated

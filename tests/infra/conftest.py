@@ -4,7 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.infra.cloudformation import monitoring_to_cloudformation, to_cloudformation
+from tests.infra.cloudformation import (
+    monitoring_to_cloudformation,
+    retraining_to_cloudformation,
+    to_cloudformation,
+)
 from tests.infra.project import Json, Project, read_project
 
 
@@ -24,3 +28,9 @@ def transformed(project: Project) -> Json:
 def monitoring(project: Project) -> Json:
     """monitoring/template.yaml as plain CloudFormation."""
     return monitoring_to_cloudformation(project)
+
+
+@pytest.fixture(scope="session")
+def retraining(project: Project) -> Json:
+    """retraining/template.yaml as plain CloudFormation."""
+    return retraining_to_cloudformation(project)

@@ -10,6 +10,7 @@ from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 Json = dict[str, Any]
 
+RETRAIN_MODEL = "retraining/statemachine/retrain_model.asl.json"
 _KINDS = frozenset({".py", ".txt", ".in", ".json", ".yaml", ".yml", ".toml", ".md", ".html", ".js"})
 _ROOMS = (
     "functions", "statemachine", "events", "training", "lifecycle", "monitoring", "retraining", "console", "local",
@@ -28,8 +29,9 @@ class Project:
     template: Json
     machine: Json
     files: Mapping[str, str]
-    # monitoring/template.yaml: a second application beside the first.
+    # monitoring/template.yaml and retraining/template.yaml: applications beside the first.
     monitoring: Json
+    retraining: Json
 
     def resources(self, kind: str) -> Json:
         """The template's resources of a type, by logical id."""
@@ -43,6 +45,10 @@ class Project:
     def of_monitoring(self) -> "Project":
         """The same project with monitoring's template in the place of the application's."""
         return replace(self, template=self.monitoring)
+
+    def of_retraining(self) -> "Project":
+        """The same project with retraining's template and state machine in the place of the application's."""
+        return replace(self, template=self.retraining, machine=json.loads(self.files[RETRAIN_MODEL]))
 
     def tasks(self) -> Json:
         """The state machine's Task states, by name."""
@@ -61,6 +67,7 @@ def read_project(root: Path) -> Project:
         machine=json.loads(files["statemachine/classify_vehicle.asl.json"]),
         files=files,
         monitoring=parse_yaml(files["monitoring/template.yaml"]),
+        retraining=parse_yaml(files["retraining/template.yaml"]),
     )
 
 

@@ -6,8 +6,9 @@ from typing import Final
 _FUNCTIONS = ("SerializeImageFunction", "ClassifyImageFunction", "FilterInferencesFunction")
 _LOG_GROUPS = ("ClassifyVehicleLogGroup", "SerializeImageLogGroup", "ClassifyImageLogGroup", "FilterInferencesLogGroup")
 
-_MONITORS = ("CheckDriftFunction", "StageDataFunction", "RegisterChallengerFunction")
-_MONITORS_LOG_GROUPS = ("CheckDriftLogGroup", "StageDataLogGroup", "RegisterChallengerLogGroup", "RetrainModelLogGroup")
+_CHECK = ("CheckDriftFunction",)
+_RETRAINING = ("StageDataFunction", "RegisterChallengerFunction")
+_RETRAINING_LOG_GROUPS = ("StageDataLogGroup", "RegisterChallengerLogGroup", "RetrainModelLogGroup")
 _QUEUES = ("ApprovalQueue", "RetrainingDeadLetterQueue")
 
 
@@ -41,22 +42,33 @@ CHECKOV: Final = (
 )
 
 MONITORING_CFN_LINT: Final = (
-    Suppression("ES6000", _QUEUES, "One is the dead-letter queue, the other holds questions for a person."),
-    Suppression("WS1000", _MONITORS, "PassThrough follows whoever calls; the roles need no X-Ray right."),
-    Suppression(
-        "WS1004", _MONITORS, "The rule does not know LoggingConfig; `monitoring_functions_are_of_one_kind` does."
-    ),
+    Suppression("WS1000", _CHECK, "PassThrough follows whoever calls; the role needs no X-Ray right."),
+    Suppression("WS1004", _CHECK, "The rule does not know LoggingConfig; `monitoring_functions_are_of_one_kind` does."),
 )
 
 MONITORING_CHECKOV: Final = (
-    Suppression("CKV_AWS_27", _QUEUES, "SSE-SQS encrypts them; EventBridge cannot use AWS's own KMS key."),
-    Suppression("CKV_AWS_158", _MONITORS_LOG_GROUPS, "CloudWatch encrypts logs anyway, and ours hold no picture."),
-    Suppression("CKV_AWS_115", _MONITORS, "Of a new account's ten none can be reserved; the next check comes anyway."),
+    Suppression("CKV_AWS_158", ("CheckDriftLogGroup",), "CloudWatch encrypts logs anyway, and ours hold no picture."),
+    Suppression("CKV_AWS_115", _CHECK, "Of a new account's ten none can be reserved; the next check comes anyway."),
+    Suppression("CKV_AWS_116", _CHECK, "A missing check alarms by itself."),
+    Suppression("CKV_AWS_117", _CHECK, "It calls AWS only; a VPC adds a way out to pay for, not a lock."),
+    Suppression("CKV_AWS_173", _CHECK, "Lambda encrypts them anyway, and there is no secret among them."),
+)
+
+RETRAINING_CFN_LINT: Final = (
+    Suppression("ES6000", _QUEUES, "One is the dead-letter queue, the other holds questions for a person."),
+    Suppression("WS1000", _RETRAINING, "PassThrough follows whoever calls; the roles need no X-Ray right."),
     Suppression(
-        "CKV_AWS_116", _MONITORS, "A missing check alarms by itself; the workflow catches its functions' faults."
+        "WS1004", _RETRAINING, "The rule does not know LoggingConfig; `monitoring_functions_are_of_one_kind` does."
     ),
-    Suppression("CKV_AWS_117", _MONITORS, "They call AWS only; a VPC adds a way out to pay for, not a lock."),
-    Suppression("CKV_AWS_173", _MONITORS, "Lambda encrypts them anyway, and there is no secret among them."),
+)
+
+RETRAINING_CHECKOV: Final = (
+    Suppression("CKV_AWS_27", _QUEUES, "SSE-SQS encrypts them; EventBridge cannot use AWS's own KMS key."),
+    Suppression("CKV_AWS_158", _RETRAINING_LOG_GROUPS, "CloudWatch encrypts logs anyway, and ours hold no picture."),
+    Suppression("CKV_AWS_115", _RETRAINING, "Of a new account's ten none can be reserved; the workflow retries."),
+    Suppression("CKV_AWS_116", _RETRAINING, "Only the workflow calls them, and it catches their faults."),
+    Suppression("CKV_AWS_117", _RETRAINING, "They call AWS only; a VPC adds a way out to pay for, not a lock."),
+    Suppression("CKV_AWS_173", _RETRAINING, "Lambda encrypts them anyway, and there is no secret among them."),
 )
 
 SAGEMAKER_CHECKOV: Final = (

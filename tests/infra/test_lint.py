@@ -19,7 +19,12 @@ Findings = Mapping[str, set[tuple[str, str]]]
 
 @pytest.fixture(scope="session")
 def findings(
-    root: Path, project: Project, transformed: Json, monitoring: Json, tmp_path_factory: pytest.TempPathFactory
+    root: Path,
+    project: Project,
+    transformed: Json,
+    monitoring: Json,
+    retraining: Json,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Findings:
     """What cfn-lint finds in the sources, in the transformed templates, and in one whose workflow is broken."""
     folder = tmp_path_factory.mktemp("lint")
@@ -30,22 +35,34 @@ def findings(
         "transformed": folder / "plain.json",
         "monitoring": root / "monitoring" / "template.yaml",
         "monitoring transformed": folder / "monitoring.json",
+        "retraining": root / "retraining" / "template.yaml",
+        "retraining transformed": folder / "retraining.json",
         "broken": folder / "broken.json",
     }
     paths["transformed"].write_text(json.dumps(transformed), "utf-8")
     paths["monitoring transformed"].write_text(json.dumps(monitoring), "utf-8")
+    paths["retraining transformed"].write_text(json.dumps(retraining), "utf-8")
     paths["broken"].write_text(json.dumps(to_cloudformation(broken)), "utf-8")
     found = _cfn_lint(folder, list(paths.values()))
     return {name: found.get(str(path), set()) for name, path in paths.items()}
 
 
-@pytest.mark.parametrize("template", ["source", "transformed", "monitoring", "monitoring transformed"])
-def test_nothing_is_found_that_is_not_listed(findings: Findings, template: str) -> None:
+@pytest.mark.parametrize(
+    ("template", "suppressed"),
+    [
+        ("source", suppressions.CFN_LINT),
+        ("transformed", suppressions.CFN_LINT),
+        ("monitoring", suppressions.MONITORING_CFN_LINT),
+        ("monitoring transformed", suppressions.MONITORING_CFN_LINT),
+        ("retraining", suppressions.RETRAINING_CFN_LINT),
+        ("retraining transformed", suppressions.RETRAINING_CFN_LINT),
+    ],
+)
+def test_nothing_is_found_that_is_not_listed(
+    findings: Findings, template: str, suppressed: tuple[suppressions.Suppression, ...]
+) -> None:
     """cfn-lint finds exactly what suppressions.py gives a reason for: nothing more, and nothing less."""
-    monitors = template.startswith("monitoring")
-    expected = suppressions.listed(suppressions.MONITORING_CFN_LINT if monitors else suppressions.CFN_LINT)
-
-    assert findings[template] == expected
+    assert findings[template] == suppressions.listed(suppressed)
 
 
 def test_the_workflow_is_linted_too(findings: Findings) -> None:
@@ -55,7 +72,7 @@ def test_the_workflow_is_linted_too(findings: Findings) -> None:
     assert {resource for _, resource in planted} == {"ClassifyVehicleStateMachine"}
 
 
-@pytest.mark.parametrize("folder", [".", "monitoring"])
+@pytest.mark.parametrize("folder", [".", "monitoring", "retraining"])
 def test_sam_accepts_the_template(root: Path, folder: str) -> None:
     """`sam validate --lint` passes."""
     sam = root / ".venv-sam" / "bin" / "sam"

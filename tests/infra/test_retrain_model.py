@@ -1,18 +1,14 @@
 """What retraining's state machine promises: bounded, retried, told, watched, and tidy where it fails."""
 
 import copy
-import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import pytest
 
-from monitoring import review
 from tests.infra.checks import workflow
-from tests.infra.project import Json, Project
+from tests.infra.project import RETRAIN_MODEL, Json, Project
 
-PATH = "statemachine/retrain_model.asl.json"
 TOLD = frozenset({"Announce held back", "Announce refusal", "Announce replaced", "Announce failure"})
 # What the endpoint's change may leave behind is taken away, or its place is told to a person.
 TIDY = ("Reject version", "Delete endpoint config", "Delete model")
@@ -28,8 +24,8 @@ ERRORS = {
 
 @pytest.fixture
 def retraining(project: Project) -> Project:
-    """The project with retraining's state machine and monitoring's template in the place of the application's."""
-    return replace(project.of_monitoring(), machine=json.loads(project.files[PATH]))
+    """The project with retraining's state machine and template in the place of the application's."""
+    return project.of_retraining()
 
 
 CHECKS: tuple[Callable[[Project], list[str]], ...] = (
@@ -153,8 +149,8 @@ def test_a_weaker_machine_is_caught(
 
 
 def test_substitutions_fit(retraining: Project) -> None:
-    """Each ${Name} is given by monitoring's template, and each one given is used."""
-    used = set(re.findall(r"\$\{(\w+)\}", retraining.files[PATH]))
+    """Each ${Name} is given by retraining's template, and each one given is used."""
+    used = set(re.findall(r"\$\{(\w+)\}", retraining.files[RETRAIN_MODEL]))
 
     assert used == set(retraining.properties("RetrainModelStateMachine")["DefinitionSubstitutions"])
 
@@ -166,11 +162,6 @@ def test_the_functions_have_all_that_they_read(retraining: Project) -> None:
 
     for name in ("StageDataFunction", "RegisterChallengerFunction"):
         assert set(retraining.properties(name)["Environment"]["Variables"]) == read, name
-
-
-def test_the_share_of_reviewed_answers_is_the_one_that_is_drawn(retraining: Project) -> None:
-    """What a sure answer stands for in a comparison follows from how many of them people are shown."""
-    assert retraining.template["Parameters"]["SureShare"]["Default"] == review.SURE_SHARE
 
 
 def _reach(machine: Json, start: str, stop: set[str] | frozenset[str]) -> set[str]:

@@ -35,7 +35,12 @@ def sagemaker() -> Json:
 
 @pytest.fixture(scope="session")
 def scan(
-    root: Path, transformed: Json, monitoring: Json, sagemaker: Json, tmp_path_factory: pytest.TempPathFactory
+    root: Path,
+    transformed: Json,
+    monitoring: Json,
+    retraining: Json,
+    sagemaker: Json,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Scan:
     """One run over the templates and over one whose bucket is open."""
     checkov = root / ".venv-checkov" / "bin" / "checkov"
@@ -45,6 +50,7 @@ def scan(
     (folder / "plain.json").write_text(json.dumps(transformed), "utf-8")
     (folder / "opened.json").write_text(json.dumps(_opened(transformed)), "utf-8")
     (folder / "monitoring.json").write_text(json.dumps(monitoring), "utf-8")
+    (folder / "retraining.json").write_text(json.dumps(retraining), "utf-8")
     (folder / "sagemaker.json").write_text(json.dumps(sagemaker), "utf-8")
     files = sorted(path.name for path in folder.iterdir())
     command = [str(checkov), "-f", *files, "--framework", "cloudformation", "--skip-download"]
@@ -68,10 +74,13 @@ def scan(
     return Scan(summary["passed"], summary["resource_count"], summary["parsing_errors"], failed)
 
 
-def test_the_scan_saw_the_templates(scan: Scan, transformed: Json, monitoring: Json, sagemaker: Json) -> None:
+def test_the_scan_saw_the_templates(
+    scan: Scan, transformed: Json, monitoring: Json, retraining: Json, sagemaker: Json
+) -> None:
     """checkov read each file, every resource in them, and had enough to say."""
+    scanned = (transformed, transformed, monitoring, retraining, sagemaker)
     assert scan.unreadable == 0
-    assert scan.resources == sum(len(each["Resources"]) for each in (transformed, transformed, monitoring, sagemaker))
+    assert scan.resources == sum(len(each["Resources"]) for each in scanned)
     assert scan.passed >= 4 * FEWEST_PASSED
 
 
@@ -80,6 +89,7 @@ def test_the_scan_saw_the_templates(scan: Scan, transformed: Json, monitoring: J
     [
         ("plain", suppressions.CHECKOV),
         ("monitoring", suppressions.MONITORING_CHECKOV),
+        ("retraining", suppressions.RETRAINING_CHECKOV),
         ("sagemaker", suppressions.SAGEMAKER_CHECKOV),
     ],
 )

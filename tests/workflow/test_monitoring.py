@@ -248,11 +248,11 @@ def test_the_schedule_asks_for_checks(application: Application, deployed: dict[s
 
 
 def test_it_can_be_removed_and_comes_back(application: Application, deployed: dict[str, Any], run: Run) -> None:
-    """Removing takes the stack away and leaves what was captured; asking for a check then says what to do."""
+    """Removing takes both stacks away and leaves what was captured; asking for a check then says what to do."""
     removed = run("monitor", "remove")
     listed = application.client("s3").list_objects_v2(Bucket=BUCKET, Prefix="capture/vehiclevision/")
 
-    assert removed == {"stack": STACK, "removed": True}
+    assert removed == {"stack": STACK, "removed": True, "stacks": {"vehiclevision-retraining": True, STACK: True}}
     assert listed["KeyCount"] > 0
     with pytest.raises(AssertionError):
         run("monitor", "check")
@@ -263,13 +263,14 @@ def test_it_can_be_removed_and_comes_back(application: Application, deployed: di
 MAX_UNZIPPED_BYTES = 262_144_000
 RETRAINING = {
     **dict.fromkeys(("LEAST_NEW_LABELS", "LEAST_HELD_OUT", "COOL_DOWN_HOURS", "RUNS_A_MONTH"), "1"),
-    **dict.fromkeys(("DOLLARS_A_MONTH", "DOLLARS_AN_HOUR", "SURE_SHARE"), "1"),
+    **dict.fromkeys(("DOLLARS_A_MONTH", "DOLLARS_AN_HOUR"), "1"),
     **dict.fromkeys(("APPLICATION", "ACCOUNT_ID", "PARTITION", "KMS_KEY_ARN", "UPLOAD_BUCKET_NAME"), "x"),
     **dict.fromkeys(("TRAINING_DATA", "TRAINING_DATA_HASH", "TRAINING_SOURCE", "TRAINING_IMAGE"), "x"),
     **dict.fromkeys(("TRAINING_INSTANCE_TYPE", "QUICK_TRAINING", "CHAMPION_MODEL", "SERVING_IMAGE"), "x"),
     "WATCHED_ALARMS": "x",
     "AWS_REGION": "us-east-1",
 }
+ARTEFACTS = {"monitoring": "CheckDriftFunction", "retraining": "StageDataFunction"}
 HANDLERS = {
     "check_drift": {
         "CAPTURE_BUCKET": "bucket",
@@ -285,36 +286,40 @@ HANDLERS = {
 
 
 @pytest.fixture(scope="module")
-def artefact(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `sam build` makes of monitoring/lambda, with all its packages, for this machine's Python."""
+def artefacts(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """What `sam build` makes of each room's lambda/, with all its packages, for this machine's Python."""
+    build = tmp_path_factory.mktemp("artefacts")
+    return {room: _built(root, root / room, function, build / room) for room, function in ARTEFACTS.items()}
+
+
+def _built(root: Path, room: Path, function: str, build: Path) -> Path:
     if sys.platform != "linux":
         pytest.skip("sam build fetches Linux wheels, which this system cannot import")
-    sam, room = root / ".venv-sam" / "bin" / "sam", root / "monitoring"
+    sam = root / ".venv-sam" / "bin" / "sam"
     if not sam.exists():
         pytest.skip("the SAM CLI is not installed here: make setup")
-    build = tmp_path_factory.mktemp("artefact") / "build"
     version = f"PythonRuntime=python{sys.version_info.major}.{sys.version_info.minor}"
     cache = ["--cached", "--cache-dir", str(room / ".aws-sam" / "cache")]
-    arguments = ["CheckDriftFunction", "--build-dir", str(build), *cache, "--parameter-overrides", version]
+    arguments = [function, "--build-dir", str(build), *cache, "--parameter-overrides", version]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "SAM_CLI_TELEMETRY": "0", "PATH": path}
     made = subprocess.run(
         [sam, "build", *arguments], cwd=room, env=environment, capture_output=True, text=True, check=False, timeout=280
     )
     assert made.returncode == 0, made.stderr
-    return build / "CheckDriftFunction"
+    return build / function
 
 
-def test_the_artefact_fits_into_lambda(artefact: Path) -> None:
+def test_the_artefact_fits_into_lambda(artefacts: dict[str, Path]) -> None:
     """Unzipped it stays below Lambda's 250 MiB, with room for a release of numpy or scipy that is larger."""
-    size = sum(path.stat().st_size for path in artefact.rglob("*") if path.is_file())
+    size = sum(path.stat().st_size for path in artefacts["monitoring"].rglob("*") if path.is_file())
 
     assert size < 0.95 * MAX_UNZIPPED_BYTES, f"{size:,} bytes"
 
 
 @pytest.mark.parametrize("name", HANDLERS)
-def test_the_built_handler_starts_in_a_clean_interpreter(artefact: Path, name: str) -> None:
+def test_the_built_handler_starts_in_a_clean_interpreter(artefacts: dict[str, Path], name: str) -> None:
     """What SAM built holds all that the handler imports: nothing comes from this checkout or its environment."""
     settings = {"ENDPOINT_NAME": "vehiclevision", "CONFIDENCE_THRESHOLD": "0.856", **HANDLERS[name]}
 
-    assert_starts_alone(artefact, name, settings)
+    assert_starts_alone(artefacts["monitoring" if name == "check_drift" else "retraining"], name, settings)

@@ -89,15 +89,15 @@ class Retraining:
     def aws(self) -> Aws:
         return Aws(Place("vehiclevision", "0" * 12, "us-east-1"), self.application.client, lambda _: None)
 
-    def deploy(self, **given: str) -> None:
-        """Monitoring's own template, with a person's parameters."""
+    def deploy(self, application: deploy.Application, **given: str) -> None:
+        """An application's own template, with a person's parameters."""
         state = self.application.aws.state_dir
         environment = self.application.aws.environment()
-        self.application.outputs.update(deploy.deploy(deploy.MONITORING, state, environment, lambda _: None, given))
+        self.application.outputs.update(deploy.deploy(application, state, environment, lambda _: None, given))
 
     def change(self, **given: str) -> None:
-        """The same template with other parameters."""
-        cloudformation, name = self.application.client("cloudformation"), deploy.MONITORING.stack
+        """Retraining's same template with other parameters."""
+        cloudformation, name = self.application.client("cloudformation"), deploy.RETRAINING.stack
         known = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["Parameters"]
         parameters = [
             {"ParameterKey": each["ParameterKey"], "ParameterValue": given[each["ParameterKey"]]}
@@ -181,7 +181,7 @@ def retraining(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator
 
 
 def prepared(application: Application, folder: Path, pictures: int = 30) -> Retraining:
-    """Base data loaded, the first model deployed, monitoring deployed: by the commands that a person types."""
+    """Base data loaded, the first model deployed, monitoring and retraining deployed: by the commands that a person types."""
 
     def run(*arguments: str | Path) -> tuple[int, dict[str, Any]]:
         told, said = io.StringIO(), io.StringIO()
@@ -206,11 +206,20 @@ def prepared(application: Application, folder: Path, pictures: int = 30) -> Retr
         assert code == 0, answer
     application.subscribe()
     outputs = application.outputs
+    both = {name: outputs[name] for name in ("EventBusName", "AlarmTopicArn")}
+    both["ConfidenceThreshold"] = str(THRESHOLD)
     found.deploy(
-        **{name: outputs[name] for name in ("ResultsTableName", "EventBusName", "AlarmTopicArn")},
-        UploadBucketName=outputs["BucketName"],
+        deploy.MONITORING,
+        **both,
+        ResultsTableName=outputs["ResultsTableName"],
         CaptureBucketName=found.aws().place.bucket,
-        ConfidenceThreshold=str(THRESHOLD),
+    )
+    found.deploy(
+        deploy.RETRAINING,
+        **both,
+        UploadBucketName=outputs["BucketName"],
+        SageMakerBucketName=found.aws().place.bucket,
+        WatchedAlarms=f"{deploy.MONITORING.stack}-falling-coverage",
         **{**parameters.parameters(found.aws()), "TrainingSource": found.hand_out(model(folder, "sure", ONNX))},
         LeastNewLabels="60",
         RunsAMonth="50",

@@ -1,4 +1,4 @@
-"""The second application: what the scheduled check may do, what watches it, and that both say the same."""
+"""The applications beside the first: what the check and retraining may do, what watches them, and that they agree."""
 
 import ast
 import json
@@ -82,9 +82,12 @@ def monitoring_roles_may_do_exactly_this(project: Project) -> list[str]:
 
 
 def monitoring_grants_nothing_on_everything(project: Project) -> list[str]:
-    """No role of monitoring has a wildcard action, or * where a resource can be named; metrics have a namespace."""
+    """No role of monitoring or retraining has a wildcard action, or * where a resource can be named.
+
+    Metrics have a namespace to be held to.
+    """
     complaints = []
-    for name, body in project.of_monitoring().resources("AWS::IAM::Role").items():
+    for name, body in _beside(project, "AWS::IAM::Role").items():
         for action, resource, conditions in _access(body):
             if "*" in action:
                 complaints.append(f"{name} allows the wildcard {action}")
@@ -98,24 +101,31 @@ def monitoring_grants_nothing_on_everything(project: Project) -> list[str]:
 
 
 def monitoring_roles_are_taken_by_one_service(project: Project) -> list[str]:
-    """Each role of monitoring can be taken by AWS's services only, and only on behalf of this account."""
+    """Each role of monitoring and retraining can be taken by AWS's services only, on behalf of this account only."""
     complaints = []
-    for name, body in project.of_monitoring().resources("AWS::IAM::Role").items():
+    for name, body in _beside(project, "AWS::IAM::Role").items():
         statements = body["Properties"]["AssumeRolePolicyDocument"]["Statement"]
         principals = [each for one in statements for each in as_list(one["Principal"].get("Service", "anybody"))]
         if not principals or not set(principals) <= _SERVICES:
             complaints.append(f"{name} can be taken by {principals}")
-        wanted = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
-        if any(statement.get("Condition") != wanted for statement in statements):
+        this_account = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+        if any(statement.get("Condition") != this_account for statement in statements):
             complaints.append(f"{name} can be taken on behalf of other accounts")
-    return complaints + access.every_function_has_its_own_role(project.of_monitoring())
+    for application in (project.of_monitoring(), project.of_retraining()):
+        complaints += access.every_function_has_its_own_role(application)
+    return complaints
 
 
 def monitoring_functions_are_of_one_kind(project: Project) -> list[str]:
-    """Each function has a folder, a role, a time limit and a log that ends; all come from one artefact."""
-    complaints = resources.every_log_ends(project.of_monitoring())
-    functions = project.of_monitoring().resources("AWS::Serverless::Function")
-    folders = {path.split("/")[2] for path, _ in project.under("monitoring/lambda/", "/app.py")}
+    """Each function has a folder, a role, a time limit and a log that ends; an application's come from one artefact."""
+    rooms = (("monitoring", project.of_monitoring()), ("retraining", project.of_retraining()))
+    return [complaint for room, application in rooms for complaint in _of_one_kind(application, room)]
+
+
+def _of_one_kind(project: Project, room: str) -> list[str]:
+    complaints = resources.every_log_ends(project)
+    functions = project.resources("AWS::Serverless::Function")
+    folders = {path.split("/")[2] for path, _ in project.under(f"{room}/lambda/", "/app.py")}
     for name, body in functions.items():
         stem, properties = name.removesuffix("Function"), body["Properties"]
         folder = kebab(stem).replace("-", "_")
@@ -127,8 +137,8 @@ def monitoring_functions_are_of_one_kind(project: Project) -> list[str]:
             "the common artefact": "CodeUri" not in properties,
         }
         complaints += [f"{name} lacks {what}" for what, present in held.items() if not present]
-    if project.monitoring["Globals"]["Function"].get("CodeUri") != "lambda/":
-        complaints.append("the functions come from somewhere else")
+    if project.template["Globals"]["Function"].get("CodeUri") != "lambda/":
+        complaints.append(f"the functions of {room} come from somewhere else")
     known = {kebab(name.removesuffix("Function")).replace("-", "_") for name in functions}
     return complaints + [f"{folder} belongs to no function" for folder in sorted(folders - known)]
 
@@ -152,7 +162,8 @@ def monitoring_is_asked_for_on_time(project: Project) -> list[str]:
 def monitoring_alarms_reach_someone(project: Project) -> list[str]:
     """Each alarm tells the application's topic, and what lasts also tells its end; only a missing check is trouble."""
     complaints = []
-    for name, body in project.of_monitoring().resources("AWS::CloudWatch::Alarm").items():
+    alarms = _beside(project, "AWS::CloudWatch::Alarm")
+    for name, body in alarms.items():
         properties = body["Properties"]
         # A failed run is over when it is heard of.
         for when in ("AlarmActions", "OKActions")[: 1 if name == "RetrainingFailedAlarm" else 2]:
@@ -160,8 +171,7 @@ def monitoring_alarms_reach_someone(project: Project) -> list[str]:
                 complaints.append(f"{name} has no {when}")
         if properties.get("TreatMissingData") != SILENCE.get(name):
             complaints.append(f"{name} takes silence for {properties.get('TreatMissingData')}")
-    missing = set(SILENCE) - set(project.of_monitoring().resources("AWS::CloudWatch::Alarm"))
-    return complaints + [f"there is no {name}" for name in sorted(missing)]
+    return complaints + [f"there is no {name}" for name in sorted(set(SILENCE) - set(alarms))]
 
 
 def monitoring_metric_names_agree(project: Project) -> list[str]:
@@ -210,18 +220,22 @@ def monitoring_dashboard_points_at_this_stack(project: Project) -> list[str]:
 
 
 def monitoring_parameters_have_a_use(project: Project) -> list[str]:
-    """Each parameter of monitoring says what it is, is used, and has a default that it allows itself."""
-    complaints = resources.every_parameter_is_used(project.of_monitoring())
-    complaints += resources.template_holds_no_null(project.of_monitoring())
-    for name, body in project.monitoring["Parameters"].items():
+    """Each parameter of monitoring and retraining says what it is, is used, and allows its own default."""
+    rooms = (("monitoring", project.of_monitoring()), ("retraining", project.of_retraining()))
+    return [complaint for room, application in rooms for complaint in _have_a_use(application, room)]
+
+
+def _have_a_use(project: Project, room: str) -> list[str]:
+    complaints = resources.every_parameter_is_used(project) + resources.template_holds_no_null(project)
+    for name, body in project.template["Parameters"].items():
         if not body.get("Description"):
             complaints.append(f"parameter {name} does not say what it is")
         default, pattern = body.get("Default"), body.get("AllowedPattern")
         if default is not None and pattern and not re.match(pattern, str(default)):
             complaints.append(f"parameter {name} has a default that is not allowed")
-    text = project.files["monitoring/template.yaml"] + project.files["monitoring/dashboard.yaml"]
-    found = [word for word in ("arn:aws:", "us-east-1", "111122223333") if word in text]
-    return complaints + [f"the template holds {word}" for word in found]
+    text = project.files[f"{room}/template.yaml"] + project.files.get(f"{room}/dashboard.yaml", "")
+    fixed = [word for word in ("arn:aws:", "us-east-1", "111122223333") if word in text]
+    return complaints + [f"the template of {room} holds {word}" for word in fixed]
 
 
 def model_monitor_runs_only_where_asked(project: Project) -> list[str]:
@@ -233,6 +247,11 @@ def model_monitor_runs_only_where_asked(project: Project) -> list[str]:
     if project.monitoring["Parameters"].get("ModelMonitorImage", {}).get("Default") != "":
         complaints.append("Model Monitor is on by default")
     return complaints
+
+
+def _beside(project: Project, kind: str) -> Json:
+    """The resources of a type in the applications beside the first."""
+    return project.of_monitoring().resources(kind) | project.of_retraining().resources(kind)
 
 
 def _access(role: Json) -> Iterator[tuple[str, str, set[str]]]:

@@ -15,6 +15,7 @@ _LOCAL = re.compile(r"AWS_ENDPOINT_URL|endpoint_url|ministack|localstack|127\.0\
 _PRODUCT = (
     "functions/", "statemachine/", "training/", "lifecycle/", "monitoring/", "retraining/", "console/", "events/",
 )  # fmt: skip
+SAM_CONFIGS = ("samconfig.toml", "monitoring/samconfig.toml", "retraining/samconfig.toml")
 _PINNED = re.compile(r"^[\w.-]+/[\w./-]+@[0-9a-f]{40}$")
 
 # What `vehiclevision` and the runbooks read from a deployed stack.
@@ -89,7 +90,7 @@ def locks_hold_hashes_and_no_addresses(project: Project) -> list[str]:
 
 def both_places_can_be_deployed_to(project: Project) -> list[str]:
     """Each samconfig.toml knows AWS (default, which asks first) and this machine (local, which does not)."""
-    return [each for path in ("samconfig.toml", "monitoring/samconfig.toml") for each in _places(project, path)]
+    return [each for path in SAM_CONFIGS for each in _places(project, path)]
 
 
 def _places(project: Project, path: str) -> list[str]:

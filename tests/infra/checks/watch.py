@@ -23,7 +23,11 @@ _SECTIONS = ("## What it means", "## How to look", "## What to do", "## How to k
 def alarms_and_runbooks_pair_up(project: Project) -> list[str]:
     """Each alarm names the runbook page of its own name, and each page belongs to an alarm."""
     complaints, pages = [], set()
-    alarms = project.resources("AWS::CloudWatch::Alarm") | project.of_monitoring().resources("AWS::CloudWatch::Alarm")
+    alarms = {
+        name: body
+        for application in (project, project.of_monitoring(), project.of_retraining())
+        for name, body in application.resources("AWS::CloudWatch::Alarm").items()
+    }
     for name, body in alarms.items():
         stem = kebab(name.removesuffix("Alarm"))
         page = f"docs/runbooks/{stem}.md"
@@ -32,7 +36,8 @@ def alarms_and_runbooks_pair_up(project: Project) -> list[str]:
             complaints.append(f"{name} names no runbook")
         if page not in project.files:
             complaints.append(f"{name} has no page {page}")
-        if rendered(body["Properties"].get("AlarmName", "")) != f"AWS::StackName-{stem}":
+        # Retraining's one alarm bears the room's name already.
+        if rendered(body["Properties"].get("AlarmName", "")) not in (f"AWS::StackName-{stem}", f"Application-{stem}"):
             complaints.append(f"{name} is called otherwise than its runbook")
     written = {path for path, _ in project.under("docs/runbooks/", ".md")}
     return complaints + [f"{page} belongs to no alarm" for page in sorted(written - pages)]
@@ -49,11 +54,15 @@ def runbooks_answer_the_four_questions(project: Project) -> list[str]:
 
 
 def runbooks_use_outputs_that_exist(project: Project) -> list[str]:
-    """Each stack output that a runbook asks for, of the application or of monitoring, is one that there is."""
+    """Each stack output that a runbook asks for, of whichever application, is one that there is."""
     return [
         f"{path} asks {word} for {name}"
         for path, text in project.under("docs/runbooks/", ".md")
-        for word, template in (("output", project.template), ("monitoring", project.monitoring))
+        for word, template in (
+            ("output", project.template),
+            ("monitoring", project.monitoring),
+            ("retraining", project.retraining),
+        )  # fmt: skip
         for name in re.findall(rf"\$\({word} (\w+)\)", text)
         if name not in template["Outputs"]
     ]

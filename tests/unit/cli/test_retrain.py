@@ -17,7 +17,7 @@ from tests.unit.cli.answers import Called
 def at(deployed: Target) -> Iterator[Retraining]:
     """A state machine and a queue."""
     machine = deployed.client("stepfunctions").create_state_machine(
-        name="vehicles-monitoring-retrain-model",
+        name="vehicles-retraining-retrain-model",
         definition=json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}),
         roleArn="arn:aws:iam::123456789012:role/vehicles",
     )

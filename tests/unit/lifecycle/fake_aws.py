@@ -95,15 +95,15 @@ class FakeAws:
         }
 
     def deploy_monitoring(self) -> None:
-        """The second application's stack."""
-        name = "vehiclevision-monitoring"
-        self.stacks[name] = {
-            "StackName": name,
-            "StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{name}/1",
-            "CreationTime": NOW,
-            "StackStatus": "CREATE_COMPLETE",
-            "Outputs": [],
-        }
+        """The stacks of monitoring and retraining."""
+        for name in ("vehiclevision-monitoring", "vehiclevision-retraining"):
+            self.stacks[name] = {
+                "StackName": name,
+                "StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{name}/1",
+                "CreationTime": NOW,
+                "StackStatus": "CREATE_COMPLETE",
+                "Outputs": [],
+            }
 
     def finish_jobs(self, model: bytes) -> None:
         """Every running job is done, and left this model."""

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lifecycle.place import Place
-from monitoring.errors import RetrainingError
 from retraining import gates
+from retraining.errors import RetrainingError
 from retraining.gates import Counts, Past, held_back
 from retraining.settings import Settings
 
@@ -22,7 +22,6 @@ SETTINGS = Settings(
     training_image="1.dkr.ecr/pytorch-training:2",
     instance_type="ml.m5.xlarge",
     threshold=0.856,
-    sure_share=0.05,
     least_new_labels=50,
     least_held_out=20,
     cool_down_hours=24,

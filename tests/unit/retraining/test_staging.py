@@ -9,19 +9,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from tests.unit.monitoring.test_retraining_gates import SETTINGS
 
 from lifecycle import foundation, registry
 from lifecycle.place import OWNER_TAG, Aws, Place
 from monitoring import labels
-from monitoring.errors import RetrainingError
 from retraining import gates, registering, staging
+from retraining.errors import RetrainingError
 from retraining.settings import Settings
 from retraining.staging import Trigger
 from tests.unit.lifecycle import steps
 from tests.unit.lifecycle.fake_aws import ACCOUNT, NOW, REGION, FakeAws
-from tests.unit.monitoring.test_retraining_gates import SETTINGS
 
-MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:vehiclevision-monitoring-retrain-model"
+MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:vehiclevision-retraining-retrain-model"
 TRIGGER = Trigger(f"arn:aws:states:{REGION}:{ACCOUNT}:execution:retrain:one", MACHINE, NOW + timedelta(hours=1))
 
 

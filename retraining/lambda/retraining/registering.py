@@ -1,0 +1,1 @@
+../../registering.py
