@@ -163,10 +163,8 @@ def given_before(target: Target) -> dict[str, str]:
 def parameters_in(application: local_deploy.Application) -> frozenset[str]:
     """The names of a template's parameters."""
     text = (application.folder / "template.yaml").read_text("utf-8")
-    section = text.partition("\nParameters:\n")[2]
-    return frozenset(
-        re.findall(r"^  (\w+):$", re.split(r"^\S", section, maxsplit=1, flags=re.MULTILINE)[0], re.MULTILINE)
-    )
+    section = text.partition("\nParameters:\n")[2].partition("\nConditions:\n")[0]
+    return frozenset(re.findall(r"^  (\w+):$", section, re.MULTILINE))
 
 
 def captures_of(target: Target, aws: Aws, endpoint: str) -> Captures:

@@ -25,12 +25,6 @@ def transformed(project: Project) -> Json:
 
 
 @pytest.fixture(scope="session")
-def monitoring(project: Project) -> Json:
-    """monitoring/template.yaml as plain CloudFormation."""
-    return monitoring_to_cloudformation(project)
-
-
-@pytest.fixture(scope="session")
-def retraining(project: Project) -> Json:
-    """retraining/template.yaml as plain CloudFormation."""
-    return retraining_to_cloudformation(project)
+def beside(project: Project) -> dict[str, Json]:
+    """The templates of monitoring and retraining as plain CloudFormation."""
+    return {"monitoring": monitoring_to_cloudformation(project), "retraining": retraining_to_cloudformation(project)}

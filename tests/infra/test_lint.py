@@ -19,12 +19,7 @@ Findings = Mapping[str, set[tuple[str, str]]]
 
 @pytest.fixture(scope="session")
 def findings(
-    root: Path,
-    project: Project,
-    transformed: Json,
-    monitoring: Json,
-    retraining: Json,
-    tmp_path_factory: pytest.TempPathFactory,
+    root: Path, project: Project, transformed: Json, beside: dict[str, Json], tmp_path_factory: pytest.TempPathFactory
 ) -> Findings:
     """What cfn-lint finds in the sources, in the transformed templates, and in one whose workflow is broken."""
     folder = tmp_path_factory.mktemp("lint")
@@ -40,8 +35,8 @@ def findings(
         "broken": folder / "broken.json",
     }
     paths["transformed"].write_text(json.dumps(transformed), "utf-8")
-    paths["monitoring transformed"].write_text(json.dumps(monitoring), "utf-8")
-    paths["retraining transformed"].write_text(json.dumps(retraining), "utf-8")
+    paths["monitoring transformed"].write_text(json.dumps(beside["monitoring"]), "utf-8")
+    paths["retraining transformed"].write_text(json.dumps(beside["retraining"]), "utf-8")
     paths["broken"].write_text(json.dumps(to_cloudformation(broken)), "utf-8")
     found = _cfn_lint(folder, list(paths.values()))
     return {name: found.get(str(path), set()) for name, path in paths.items()}

@@ -35,12 +35,7 @@ def sagemaker() -> Json:
 
 @pytest.fixture(scope="session")
 def scan(
-    root: Path,
-    transformed: Json,
-    monitoring: Json,
-    retraining: Json,
-    sagemaker: Json,
-    tmp_path_factory: pytest.TempPathFactory,
+    root: Path, transformed: Json, beside: dict[str, Json], sagemaker: Json, tmp_path_factory: pytest.TempPathFactory
 ) -> Scan:
     """One run over the templates and over one whose bucket is open."""
     checkov = root / ".venv-checkov" / "bin" / "checkov"
@@ -49,8 +44,8 @@ def scan(
     folder = tmp_path_factory.mktemp("scan")
     (folder / "plain.json").write_text(json.dumps(transformed), "utf-8")
     (folder / "opened.json").write_text(json.dumps(_opened(transformed)), "utf-8")
-    (folder / "monitoring.json").write_text(json.dumps(monitoring), "utf-8")
-    (folder / "retraining.json").write_text(json.dumps(retraining), "utf-8")
+    for name, template in beside.items():
+        (folder / f"{name}.json").write_text(json.dumps(template), "utf-8")
     (folder / "sagemaker.json").write_text(json.dumps(sagemaker), "utf-8")
     files = sorted(path.name for path in folder.iterdir())
     command = [str(checkov), "-f", *files, "--framework", "cloudformation", "--skip-download"]
@@ -74,11 +69,9 @@ def scan(
     return Scan(summary["passed"], summary["resource_count"], summary["parsing_errors"], failed)
 
 
-def test_the_scan_saw_the_templates(
-    scan: Scan, transformed: Json, monitoring: Json, retraining: Json, sagemaker: Json
-) -> None:
+def test_the_scan_saw_the_templates(scan: Scan, transformed: Json, beside: dict[str, Json], sagemaker: Json) -> None:
     """checkov read each file, every resource in them, and had enough to say."""
-    scanned = (transformed, transformed, monitoring, retraining, sagemaker)
+    scanned = (transformed, transformed, *beside.values(), sagemaker)
     assert scan.unreadable == 0
     assert scan.resources == sum(len(each["Resources"]) for each in scanned)
     assert scan.passed >= 4 * FEWEST_PASSED

@@ -181,7 +181,7 @@ def retraining(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator
 
 
 def prepared(application: Application, folder: Path, pictures: int = 30) -> Retraining:
-    """Base data loaded, the first model deployed, monitoring and retraining deployed: by the commands that a person types."""
+    """Base data loaded, the first model deployed, monitoring and retraining deployed by the commands that one types."""
 
     def run(*arguments: str | Path) -> tuple[int, dict[str, Any]]:
         told, said = io.StringIO(), io.StringIO()

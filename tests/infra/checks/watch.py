@@ -55,14 +55,11 @@ def runbooks_answer_the_four_questions(project: Project) -> list[str]:
 
 def runbooks_use_outputs_that_exist(project: Project) -> list[str]:
     """Each stack output that a runbook asks for, of whichever application, is one that there is."""
+    templates = {"output": project.template, "monitoring": project.monitoring, "retraining": project.retraining}
     return [
         f"{path} asks {word} for {name}"
         for path, text in project.under("docs/runbooks/", ".md")
-        for word, template in (
-            ("output", project.template),
-            ("monitoring", project.monitoring),
-            ("retraining", project.retraining),
-        )  # fmt: skip
+        for word, template in templates.items()
         for name in re.findall(rf"\$\({word} (\w+)\)", text)
         if name not in template["Outputs"]
     ]

@@ -24,14 +24,16 @@ BUCKET, KEY = "captures", check.baseline_key("vehiclevision")
 class Stacks:
     """CloudFormation, as far as it is asked."""
 
-    def __init__(self, **stacks: dict[str, str]) -> None:
+    def __init__(self, parameters: dict[str, str] | None = None, **stacks: dict[str, str]) -> None:
+        self.parameters = parameters or {}
         self.stacks = stacks
 
     def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803 - the service's own spelling
         if StackName not in self.stacks:
             raise ClientError({"Error": {"Code": "ValidationError", "Message": "no stack"}}, "DescribeStacks")
         outputs = [{"OutputKey": key, "OutputValue": value} for key, value in self.stacks[StackName].items()]
-        return {"Stacks": [{"StackName": StackName, "Outputs": outputs}]}
+        parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in self.parameters.items()]
+        return {"Stacks": [{"StackName": StackName, "Outputs": outputs, "Parameters": parameters}]}
 
 
 class Endpoints:
@@ -160,6 +162,7 @@ def test_sam_is_told_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     parameters = {"PythonRuntime": "python3.13", "Architecture": "arm64", "EndpointName": "bikes", "KmsKeyArn": ""}
 
     outputs = monitor.deploy_in_aws(
+        monitor.MONITORING,
         Application({"cloudformation": stacks}),  # type: ignore[arg-type]
         monitor.Where(profile="work"),
         parameters,
@@ -187,6 +190,7 @@ def test_a_sam_that_fails_ends_the_command(tmp_path: Path, monkeypatch: pytest.M
 
     with pytest.raises(CommandError, match="`sam build` failed"):
         monitor.deploy_in_aws(
+            monitor.RETRAINING,
             Application(),  # type: ignore[arg-type]
             monitor.Where(),
             {"PythonRuntime": "python3.13", "Architecture": "arm64"},
@@ -223,7 +227,53 @@ def test_a_parameter_that_is_none_is_refused(text: str) -> None:
 
 def test_parameters_may_hold_anything_behind_the_sign() -> None:
     """Schedules have spaces, brackets and question marks."""
-    assert monitor._given(["Schedule=cron(15 3 * * ? *)", "A=b=c"]) == {"Schedule": "cron(15 3 * * ? *)", "A": "b=c"}
+    given = monitor._given(["Schedule=cron(15 3 * * ? *)", "TrainingSource=b=c"])
+
+    assert given == {"Schedule": "cron(15 3 * * ? *)", "TrainingSource": "b=c"}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("LeastNewLabel=5", "There is no parameter LeastNewLabel."),
+        ("SureShare=0.1", "SureShare is no parameter any more"),
+    ],
+)
+def test_a_parameter_that_no_template_has_is_refused(text: str, says: str) -> None:
+    """Neither a slip of the pen nor a parameter of an earlier release is dropped in silence."""
+    with pytest.raises(CommandError, match=says):
+        monitor._given([text])
+
+
+class Executions:
+    """Step Functions, as far as it is asked."""
+
+    def __init__(self, *running: str) -> None:
+        self.running = running
+
+    def list_executions(self, **_: Any) -> dict[str, Any]:
+        return {"executions": [{"executionArn": arn} for arn in self.running]}
+
+
+def earlier_release(*running: str) -> Application:
+    """An application whose monitoring holds retraining too, as releases before had it."""
+    parameters = {"LeastNewLabels": "250", "SureShare": "0.05", "WindowHours": "12"}
+    outputs = {"CheckDriftFunctionName": "check", "RetrainModelStateMachineArn": "arn:retrain"}
+    stacks = Stacks(parameters, **{"bikes-monitoring": outputs})
+    return Application({"cloudformation": stacks, "stepfunctions": Executions(*running)})
+
+
+def test_what_an_earlier_release_was_given_moves_with_retraining() -> None:
+    """Of the parameters of the stack that held both, retraining keeps its own."""
+    assert monitor.given_before(earlier_release()) == {"LeastNewLabels": "250"}  # type: ignore[arg-type]
+
+
+def test_an_earlier_release_s_run_is_not_cut_off() -> None:
+    """While a run waits or trains in the stack that held both, nothing is deployed."""
+    with pytest.raises(CommandError, match="a run is on its way there") as caught:
+        monitor.given_before(earlier_release("arn:run"))  # type: ignore[arg-type]
+
+    assert "arn:run" in caught.value.hint
 
 
 @pytest.mark.parametrize("line", [["check"], ["describe"], ["deploy"], ["remove"]])

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.unit.monitoring.test_retraining_gates import SETTINGS
 
 from lifecycle import foundation, registry
 from lifecycle.place import OWNER_TAG, Aws, Place
@@ -20,6 +19,7 @@ from retraining.settings import Settings
 from retraining.staging import Trigger
 from tests.unit.lifecycle import steps
 from tests.unit.lifecycle.fake_aws import ACCOUNT, NOW, REGION, FakeAws
+from tests.unit.retraining.test_gates import SETTINGS
 
 MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:vehiclevision-retraining-retrain-model"
 TRIGGER = Trigger(f"arn:aws:states:{REGION}:{ACCOUNT}:execution:retrain:one", MACHINE, NOW + timedelta(hours=1))
