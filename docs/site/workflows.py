@@ -10,7 +10,7 @@ from docs.site.drawing import Arrow, Box, draw
 
 PAGE = """# The workflows
 
-Drawn from `statemachine/`, as it is deployed. A solid arrow is the way on, a dashed one the way after an error that a
+Drawn from the files in Amazon's States Language, as they are deployed. A solid arrow is the way on, a dashed one the way after an error that a
 state catches; rest the pointer on it to see which. Where many states catch their errors with the same one, a sentence
 says so. Every state that calls something also retries; how often stands in the file.
 """
@@ -20,7 +20,12 @@ MOST_CAUGHT = 4
 
 def page(root: Path) -> str:
     """Each workflow with its comment, its drawing and its states in words."""
-    return PAGE + "".join(_section(path) for path in sorted((root / "statemachine").glob("*.asl.json")))
+    return PAGE + "".join(_section(path) for path in definitions(root))
+
+
+def definitions(root: Path) -> list[Path]:
+    """The state machines of all applications, the first one's first."""
+    return [path for room in (".", "retraining") for path in sorted((root / room / "statemachine").glob("*.asl.json"))]
 
 
 def _section(path: Path) -> str:

@@ -56,7 +56,7 @@ def test_each_state_and_each_way_on_is_drawn(root: Path) -> None:
     """The page of workflows has a box for every state, and names every state that a caught error leads to."""
     page = workflows.page(root)
 
-    for path in (root / "statemachine").glob("*.asl.json"):
+    for path in workflows.definitions(root):
         states = json.loads(path.read_text())["States"]
         assert states
         assert [name for name in states if f">{name}</text>" not in page] == [], path.name
