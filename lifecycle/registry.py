@@ -137,16 +137,16 @@ def properties(candidate: Candidate) -> dict[str, str]:
     return {name: value[:MAX_PROPERTY] for name, value in found.items() if value}
 
 
-def metrics(manifest: Mapping[str, Any]) -> dict[str, float]:
-    """The few figures of a manifest that tell versions apart, by set of pictures."""
-    found = {}
-    for pictures, figures in manifest.get("metrics", {}).items():
+def metrics(by_pictures: Mapping[str, Any]) -> dict[str, float]:
+    """The few figures of a manifest's metrics that tell versions apart, by set of pictures."""
+    few = {}
+    for pictures, figures in by_pictures.items():
         for name in ("accuracy", "coverage", "accuracy_covered", "neither_passed"):
             value = figures.get(name) if isinstance(figures, dict) else None
             value = value.get("share") if isinstance(value, dict) else value
             if isinstance(value, int | float) and not isinstance(value, bool):
-                found[f"{pictures} {name}"] = float(value)
-    return found
+                few[f"{pictures} {name}"] = float(value)
+    return few
 
 
 def approval_request(version: Version, status: str, reason: str) -> Request:

@@ -297,7 +297,7 @@ def candidate_of_file(
         data_hash=str(manifest.fields.get("data_hash", "")),
         code_revision=code_revision,
         threshold=manifest.threshold,
-        metrics=registry.metrics(manifest.fields),
+        metrics=registry.metrics(manifest.fields.get("metrics", {})),
         evaluation_url=_put_evaluation(
             aws, aws.place.s3(f"models/{sha256[:16]}/"), dict(manifest.fields.get("metrics", {}))
         ),

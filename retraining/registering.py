@@ -5,21 +5,21 @@ The state machine sends them. They are those of `vehiclevision sagemaker deploy`
 
 import hashlib
 import io
-import json
 import tarfile
-from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
 from lifecycle import deploy, endpoint, registry
 from lifecycle.images import OWN
-from lifecycle.place import OWNER_TAG, Aws, code_of
+from lifecycle.place import OWNER_TAG, Aws, Request, code_of
 from lifecycle.registry import Candidate, Version
 from retraining import staging
 from retraining.errors import RetrainingError
 from retraining.settings import Settings
+from training import comparison as comparisons
+from training.comparison import Comparison, OtherFormatError
 
 ARTEFACT: Final = "model.tar.gz"
 COMPARISON: Final = "comparison.json"
@@ -27,27 +27,73 @@ MAX_OUTPUT_BYTES: Final = 256 * 1024 * 1024
 MAX_MEMBER_BYTES: Final = {ARTEFACT: 64 * 1024 * 1024, COMPARISON: 4 * 1024 * 1024}
 
 
-def register(settings: Settings, aws: Aws, job: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Deployment:
+    """A registered version, what deploys it as the present one is served, what takes it back, and who watches."""
+
+    version: Version
+    former: Version | None
+    endpoint: str
+    model: Request
+    model_there: bool
+    config: Request
+    config_there: bool
+    update: Request
+    restore: Request
+    # Alarms that say that it must be taken back.
+    watch: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """As the state machine sends it, request by request."""
+        return {
+            "version": self.version.number,
+            "version_arn": self.version.arn,
+            "former_version": None if self.former is None else self.former.number,
+            "endpoint": self.endpoint,
+            "model": dict(self.model.parameters),
+            "model_there": self.model_there,
+            "config_there": self.config_there,
+            "config": dict(self.config.parameters),
+            "update": dict(self.update.parameters),
+            "restore": dict(self.restore.parameters),
+            "watch": list(self.watch),
+        }
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a run's comparison came to; with a better model also what deploys it."""
+
+    comparison: Comparison
+    deployment: Deployment | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """As the state machine reads it."""
+        comparison = self.comparison
+        return {
+            "accepted": comparison.accepted,
+            "code": comparison.reason,
+            "reason": comparison.words,
+            "figures": {"reviewed": asdict(comparison.reviewed), "base": asdict(comparison.base)},
+            "model_version": comparison.challenger.version,
+            "champion_version": comparison.champion.version,
+            "threshold": comparison.rule.threshold,
+            "cheapest_threshold": comparison.challenger.cheapest_threshold,
+            **({} if self.deployment is None else self.deployment.as_json()),
+        }
+
+
+def register(settings: Settings, aws: Aws, job: str) -> Decision:
     """The verdict of a run's comparison; with a better model also its version, and all that deploys it."""
     members = output_of(aws, job)
     comparison = _read(members[COMPARISON])
-    told = {
-        "accepted": bool(comparison["accepted"]),
-        "code": str(comparison["reason"]),
-        "reason": str(comparison["words"]),
-        "figures": {name: comparison[name] for name in ("reviewed", "base")},
-        "model_version": comparison["challenger"]["version"],
-        "champion_version": comparison["champion"]["version"],
-        "threshold": comparison["threshold"],
-        "cheapest_threshold": comparison["challenger"]["cheapest_threshold"],
-    }
-    if not told["accepted"]:
-        return told
+    if not comparison.accepted:
+        return Decision(comparison)
     live = staging.serving(settings, aws)
     if live is None:
         raise RetrainingError("The endpoint is not in service.", "When it is again: vehiclevision retrain start")
     candidate = _candidate(aws, job, members[ARTEFACT], comparison, live.image or settings.serving_image)
-    return {**told, **deployment(settings, aws, registry.register(aws, candidate), live.version)}
+    return Decision(comparison, deployment(settings, aws, registry.register(aws, candidate), live.version))
 
 
 def output_of(aws: Aws, job: str) -> dict[str, bytes]:
@@ -61,38 +107,37 @@ def output_of(aws: Aws, job: str) -> dict[str, bytes]:
         raise RetrainingError(f"The job {job} left no output.", "Look at its log, then retrain again.") from error
     if answer["ContentLength"] > MAX_OUTPUT_BYTES:
         raise RetrainingError(f"The output of {job} is larger than {MAX_OUTPUT_BYTES} bytes.", "Look at the job.")
-    found: dict[str, bytes] = {}
+    members: dict[str, bytes] = {}
     try:
         with tarfile.open(fileobj=io.BytesIO(answer["Body"].read()), mode="r:gz") as tar:
             for member in tar:
                 name = member.name.removeprefix("./")
-                if member.isfile() and name not in found and member.size <= MAX_MEMBER_BYTES.get(name, -1):
+                if member.isfile() and name not in members and member.size <= MAX_MEMBER_BYTES.get(name, -1):
                     stream = tar.extractfile(member)
-                    found[name] = stream.read() if stream is not None else b""
+                    members[name] = stream.read() if stream is not None else b""
     except (tarfile.TarError, OSError, EOFError) as error:
         raise RetrainingError(f"The output of {job} is no archive.", "Look at its log, then retrain again.") from error
-    if missing := MAX_MEMBER_BYTES.keys() - found.keys():
+    if missing := MAX_MEMBER_BYTES.keys() - members.keys():
         raise RetrainingError(
             f"The output of {job} lacks {' and '.join(sorted(missing))}.", "Look at its log, then retrain again."
         )
-    return found
+    return members
 
 
-def _read(content: bytes) -> Mapping[str, Any]:
+def _read(content: bytes) -> Comparison:
     try:
-        found = json.loads(content)
-        if found["format"] == 1:
-            return dict(found)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        return comparisons.read(content)
+    except OtherFormatError as error:
+        raise RetrainingError("The job's comparison is of another release.", "Retrain again.") from error
+    except ValueError as error:
         raise RetrainingError("The job's comparison cannot be read.", "Retrain again.") from error
-    raise RetrainingError("The job's comparison is of another release.", "Retrain again.")
 
 
-def _candidate(aws: Aws, job: str, artefact: bytes, comparison: Mapping[str, Any], image: str) -> Candidate:
+def _candidate(aws: Aws, job: str, artefact: bytes, comparison: Comparison, image: str) -> Candidate:
     """What is registered: the very bytes that were compared, put into the bucket under their hash."""
-    model, place = comparison["challenger"], aws.place
+    model, place = comparison.challenger, aws.place
     sha256 = hashlib.sha256(artefact).hexdigest()
-    if sha256 != model["artefact_sha256"]:
+    if sha256 != model.artefact_sha256:
         raise RetrainingError("The job's model is not the one that was compared.", "Retrain again.")
     prefix = f"models/{sha256[:16]}/"
     s3 = aws.client("s3")
@@ -100,29 +145,28 @@ def _candidate(aws: Aws, job: str, artefact: bytes, comparison: Mapping[str, Any
     s3.put_object(
         Bucket=place.bucket,
         Key=f"{prefix}evaluation.json",
-        Body=registry.evaluation({**model["metrics"], "comparison": {**comparison, "challenger": None}}),
+        Body=registry.evaluation({**model.metrics, "comparison": {**comparison.as_json(), "challenger": None}}),
         ContentType="application/json",
     )
-    reviewed = comparison["reviewed"]
     return Candidate(
         algorithm=OWN,
         image=image,
         model_url=place.s3(f"{prefix}{ARTEFACT}"),
         model_sha256=sha256,
-        data_hash=str(model["data_hash"]),
-        threshold=float(model["threshold"]),
+        data_hash=model.data_hash,
+        threshold=model.threshold,
         metrics={
-            **registry.metrics(model),
-            "reviewed cost": float(reviewed["challenger"]),
-            "reviewed cost before": float(reviewed["champion"]),
+            **registry.metrics(model.metrics),
+            "reviewed cost": comparison.reviewed.challenger,
+            "reviewed cost before": comparison.reviewed.champion,
         },
         evaluation_url=place.s3(f"{prefix}evaluation.json"),
         training_job=job,
-        model_version=str(model["version"]),
+        model_version=model.version,
     )
 
 
-def deployment(settings: Settings, aws: Aws, version: Version, former: Version | None) -> dict[str, Any]:
+def deployment(settings: Settings, aws: Aws, version: Version, former: Version | None) -> Deployment:
     """What deploys a version as the present one is served, what takes it back, and which alarms say that it must."""
     state = deploy.look(aws, f"{aws.place.application}-endpoint-failing")
     if state.endpoint is None or state.live is None:
@@ -139,20 +183,17 @@ def deployment(settings: Settings, aws: Aws, version: Version, former: Version |
     known = deploy.alarm_states(aws, [*state.alarms, *settings.watched_alarms])
     quiet = [name for name, alarm in known.items() if alarm != "ALARM"]
     watching = [name for name in quiet if name not in settings.watched_alarms]
-    return {
-        "version": version.number,
-        "version_arn": version.arn,
-        "former_version": former.number if former is not None else None,
-        "endpoint": aws.place.endpoint,
-        "model": dict(endpoint.model_request(aws.place, version, names.model).parameters),
-        "model_there": registry.found_or_none(aws, "describe_model", ModelName=names.model) is not None,
-        "config_there": registry.found_or_none(aws, "describe_endpoint_config", EndpointConfigName=names.config)
+    return Deployment(
+        version=version,
+        former=former,
+        endpoint=aws.place.endpoint,
+        model=endpoint.model_request(aws.place, version, names.model),
+        model_there=registry.found_or_none(aws, "describe_model", ModelName=names.model) is not None,
+        config=endpoint.config_request(aws.place, names, hosting),
+        config_there=registry.found_or_none(aws, "describe_endpoint_config", EndpointConfigName=names.config)
         is not None,
-        "config": dict(endpoint.config_request(aws.place, names, hosting).parameters),
-        "update": dict(endpoint.update_request(aws.place, names.config, hosting, watching).parameters),
-        "restore": dict(
-            endpoint.update_request(aws.place, state.endpoint["EndpointConfigName"], hosting, []).parameters
-        ),
+        update=endpoint.update_request(aws.place, names.config, hosting, watching),
+        restore=endpoint.update_request(aws.place, state.endpoint["EndpointConfigName"], hosting, []),
         # Never none: without a name CloudWatch would tell of every alarm in the account.
-        "watch": sorted({*quiet, aws.place.alarm("errors")}),
-    }
+        watch=tuple(sorted({*quiet, aws.place.alarm("errors")})),
+    )

@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -79,24 +79,37 @@ class Live:
     version: Version | None
 
 
-def stage(settings: Settings, aws: Aws, trigger: Trigger) -> dict[str, Any]:
-    """Whether to go on, the figures of that, and if so the training job as SageMaker is to be asked for it."""
+@dataclass(frozen=True)
+class Plan:
+    """Why not to go on, or the training job as SageMaker is to be asked for it; and the labels that it rests on."""
+
+    labels: Counts
+    held_back: HeldBack | None = None
+    training_job: Mapping[str, Any] = field(default_factory=dict)
+    # The address of each channel of reviewed pictures.
+    dataset: Mapping[str, str] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """As the state machine reads it."""
+        if self.held_back is not None:
+            code, words = self.held_back.code, self.held_back.words
+            return {"go": False, "code": code, "reason": words, "labels": self.labels.as_json()}
+        dataset, job = dict(self.dataset), dict(self.training_job)
+        return {"go": True, "labels": self.labels.as_json(), "dataset": dataset, "training_job": job}
+
+
+def stage(settings: Settings, aws: Aws, trigger: Trigger) -> Plan:
+    """Whether to go on, and if so with which training job, its pictures put beside the training data."""
     place = settings.place
     past, pictures = list(past_runs(aws)), reviewed(aws, settings.upload_bucket, trigger.until)
     counts = count(pictures, gates.since(past))
     live = serving(settings, aws)
     reason = gates.held_back(settings, past, counts, list(running_before(aws, trigger)), trigger.began) or _unfit(live)
     if reason is not None or live is None:
-        found = reason or HeldBack(gates.NO_CHAMPION, "There is no endpoint.")
-        return {"go": False, "code": found.code, "reason": found.words, "labels": counts.as_json()}
+        return Plan(counts, held_back=reason or HeldBack(gates.NO_CHAMPION, "There is no endpoint."))
     name = run_name(place, trigger)
     dataset = put_dataset(settings, aws, name, pictures)
-    return {
-        "go": True,
-        "labels": counts.as_json(),
-        "dataset": dataset,
-        "training_job": job_request(settings, name, dataset, live.model_url),
-    }
+    return Plan(counts, training_job=job_request(settings, name, dataset, live.model_url), dataset=dataset)
 
 
 # ---- what was before -------------------------------------------------------------------------------------------------
@@ -114,8 +127,8 @@ def run_name(place: Place, trigger: Trigger) -> str:
 
 def staged_at(name: str) -> datetime | None:
     """When a run was staged, by its job's name; None if the name is no run's."""
-    found = re.search(r"-retrain-(\d{8}-\d{6})-[0-9a-f]{6}$", name)
-    return datetime.strptime(found[1], _STAMP).replace(tzinfo=UTC) if found else None
+    stamped = re.search(r"-retrain-(\d{8}-\d{6})-[0-9a-f]{6}$", name)
+    return datetime.strptime(stamped[1], _STAMP).replace(tzinfo=UTC) if stamped else None
 
 
 def past_runs(aws: Aws) -> Iterator[Past]:
@@ -130,9 +143,9 @@ def past_runs(aws: Aws) -> Iterator[Past]:
             moment = staged_at(name) if name.startswith(stem(aws.place)) else None
             if moment is None:
                 continue
-            found = sagemaker.describe_training_job(TrainingJobName=name)
-            completed = found["TrainingJobStatus"] == "Completed"
-            yield Past(name, moment, completed, float(found.get("BillableTimeInSeconds", 0)))
+            described = sagemaker.describe_training_job(TrainingJobName=name)
+            completed = described["TrainingJobStatus"] == "Completed"
+            yield Past(name, moment, completed, float(described.get("BillableTimeInSeconds", 0)))
 
 
 def running_before(aws: Aws, trigger: Trigger) -> Iterator[str]:
@@ -150,17 +163,17 @@ def running_before(aws: Aws, trigger: Trigger) -> Iterator[str]:
 
 def reviewed(aws: Aws, bucket: str, until: datetime) -> list[Picture]:
     """The reviewed pictures of then, each under the label that it was given last."""
-    found: dict[str, Picture] = {}
+    latest: dict[str, Picture] = {}
     pages = aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=labels.PREFIX)
     for entry in (entry for page in pages for entry in page.get("Contents", [])):
         name = labels.parse(entry["Key"])
         if name is None or entry["LastModified"] > until:
             continue
         picture = Picture(entry["Key"], *name, entry["LastModified"])
-        before = found.get(picture.digest)
+        before = latest.get(picture.digest)
         if before is None or before.given <= picture.given:
-            found[picture.digest] = picture
-    return sorted(found.values(), key=lambda picture: picture.digest)
+            latest[picture.digest] = picture
+    return sorted(latest.values(), key=lambda picture: picture.digest)
 
 
 def learnt(pictures: Sequence[Picture]) -> list[Picture]:

@@ -17,8 +17,8 @@ import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +26,17 @@ import numpy as np
 from scipy import stats
 
 from training.artefact import Model, load_model
+from training.comparison import (
+    ACCEPTED,
+    NOT_BETTER,
+    SIGNIFICANCE,
+    TOO_FEW,
+    WORSE_ON_BASE,
+    Comparison,
+    Contestant,
+    Paired,
+    Rule,
+)
 from training.data.extract import extract
 from training.data.pictures import LabelledImages
 from training.data.reviewed import read_reviewed
@@ -35,47 +46,10 @@ from training.evaluation.costs import VEHICLE_SHARE, each_cost
 from training.evaluation.scores import Judged, Numbers, figures, judge
 from vehiclevision.refusal import Refusal
 
-FORMAT: Final = 1
-SIGNIFICANCE: Final = 0.05
-WRONG_COST: Final = 10.0
-REVIEW_COST: Final = 1.0
-LEAST: Final = 30
+LEAST: Final = Rule.least
 RESAMPLINGS: Final = 9_999
 SEED: Final = 20_261_121
 REFUSED: Final = 2
-# What may come of it; the words say the same to a person.
-ACCEPTED: Final = "BETTER"
-TOO_FEW: Final = "TOO_FEW_PICTURES"
-NOT_BETTER: Final = "NOT_BETTER"
-WORSE_ON_BASE: Final = "WORSE_ON_BASE"
-
-
-@dataclass(frozen=True)
-class Rule:
-    """What is compared, and what is enough."""
-
-    threshold: float
-    wrong_cost: float = WRONG_COST
-    review_cost: float = REVIEW_COST
-    sure_share: float = 1.0
-    least: int = LEAST
-
-
-@dataclass(frozen=True)
-class Compared:
-    """Two models on one set of pictures; costs are per picture, a negative difference is in the challenger's favour."""
-
-    n: int
-    champion: float
-    challenger: float
-    difference: float
-    low: float
-    high: float
-    p_better: float
-    p_worse: float
-    handled_better: int
-    handled_worse: int
-    p_mcnemar: float
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -90,54 +64,49 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Refusal as refusal:
         print(refusal, file=sys.stderr)
         return REFUSED
-    found = compare(champion, challenger, base, reviewed, rule)
-    found["challenger"]["artefact_sha256"] = hashlib.sha256(options.challenger.read_bytes()).hexdigest()
-    options.out.write_text(json.dumps(found, indent=1) + "\n")
-    for name, value in metrics(found).items():
+    comparison = compare(champion, challenger, base, reviewed, rule)
+    artefact_sha256 = hashlib.sha256(options.challenger.read_bytes()).hexdigest()
+    comparison = replace(comparison, challenger=replace(comparison.challenger, artefact_sha256=artefact_sha256))
+    options.out.write_text(json.dumps(comparison.as_json(), indent=1) + "\n")
+    for name, value in comparison.metrics().items():
         print(f"comparison:{name}={value:.6g}", flush=True)
-    print(found["words"], flush=True)
+    print(comparison.words, flush=True)
     return 0
 
 
 def compare(
     champion: Model, challenger: Model, base: LabelledImages, reviewed: LabelledImages, rule: Rule
-) -> dict[str, Any]:
-    """Everything about the two, as plain JSON: whether the challenger is accepted, why, and all figures."""
+) -> Comparison:
+    """Everything about the two: whether the challenger is accepted, why, and all figures."""
     sets = {"reviewed": reviewed, "base": base}
+    models = {"champion": champion, "challenger": challenger}
     answers = {
-        name: {
-            "champion": by_model.answers(champion, images.files),
-            "challenger": by_model.answers(challenger, images.files),
-        }
+        name: {role: by_model.answers(model, images.files) for role, model in models.items()}
         for name, images in sets.items()
     }
     judged = {
         name: (judge(answers[name]["champion"], images.classes), judge(answers[name]["challenger"], images.classes))
         for name, images in sets.items()
     }
-    results = {
-        "reviewed": paired(*judged["reviewed"], review_weights(judged["reviewed"][0], rule), rule),
-        "base": paired(*judged["base"], balanced_weights(judged["base"][0]), rule),
-    }
-    reason = verdict(results["reviewed"], results["base"], rule)
-    return {
-        "format": FORMAT,
-        "accepted": reason == ACCEPTED,
-        "reason": reason,
-        "words": words(reason, results["reviewed"], results["base"], rule),
-        **asdict(rule),
-        "significance": SIGNIFICANCE,
-        "champion": _facts(champion),
-        "challenger": _facts(challenger),
-        **{name: asdict(result) for name, result in results.items()},
-        "figures": {
-            name: {model: figures(given, images.classes, rule.threshold) for model, given in answers[name].items()}
+    on_reviewed = paired(*judged["reviewed"], review_weights(judged["reviewed"][0], rule), rule)
+    on_base = paired(*judged["base"], balanced_weights(judged["base"][0]), rule)
+    reason = verdict(on_reviewed, on_base, rule)
+    return Comparison(
+        reason=reason,
+        words=words(reason, on_reviewed, on_base, rule),
+        rule=rule,
+        champion=contestant(champion),
+        challenger=contestant(challenger),
+        reviewed=on_reviewed,
+        base=on_base,
+        figures={
+            name: {role: figures(given, images.classes, rule.threshold) for role, given in answers[name].items()}
             for name, images in sets.items()
         },
-    }
+    )
 
 
-def verdict(reviewed: Compared, base: Compared, rule: Rule) -> str:
+def verdict(reviewed: Paired, base: Paired, rule: Rule) -> str:
     """Better on what uploads look like now, and not shown to be worse on what they looked like before."""
     if reviewed.n < rule.least:
         return TOO_FEW
@@ -146,7 +115,7 @@ def verdict(reviewed: Compared, base: Compared, rule: Rule) -> str:
     return WORSE_ON_BASE if base.p_worse < SIGNIFICANCE else ACCEPTED
 
 
-def words(reason: str, reviewed: Compared, base: Compared, rule: Rule) -> str:
+def words(reason: str, reviewed: Paired, base: Paired, rule: Rule) -> str:
     """The verdict and its figures, for a person."""
     if reason == TOO_FEW:
         return f"Not decided: {reviewed.n} held-out reviewed pictures are too few, {rule.least} are needed."
@@ -164,25 +133,10 @@ def words(reason: str, reviewed: Compared, base: Compared, rule: Rule) -> str:
     )
 
 
-def metrics(found: Mapping[str, Any]) -> dict[str, float]:
-    """The figures that a training job shows as its metrics."""
-    reviewed, base = found["reviewed"], found["base"]
-    return {
-        "accepted": float(found["accepted"]),
-        "reviewed_pictures": float(reviewed["n"]),
-        "reviewed_cost_champion": reviewed["champion"],
-        "reviewed_cost_challenger": reviewed["challenger"],
-        "reviewed_p_better": reviewed["p_better"],
-        "base_cost_champion": base["champion"],
-        "base_cost_challenger": base["challenger"],
-        "base_p_worse": base["p_worse"],
-    }
-
-
 # ---- one set of pictures ---------------------------------------------------------------------------------------------
 
 
-def paired(champion: Judged, challenger: Judged, weights: Numbers, rule: Rule) -> Compared:
+def paired(champion: Judged, challenger: Judged, weights: Numbers, rule: Rule) -> Paired:
     """Both models on the same pictures: signs of the differences in cost are flipped, as if it did not matter which
     model gave which answer; and, of the pictures that only one handled rightly, how many each did (McNemar, exact)."""
     before, after = costs(champion, rule), costs(challenger, rule)
@@ -190,7 +144,7 @@ def paired(champion: Judged, challenger: Judged, weights: Numbers, rule: Rule) -
     right_before, right_after = before == 0, after == 0
     better, worse = int((right_after & ~right_before).sum()), int((right_before & ~right_after).sum())
     low, high = interval(difference)
-    return Compared(
+    return Paired(
         n=len(before),
         champion=_rounded((weights * before).mean()),
         challenger=_rounded((weights * after).mean()),
@@ -212,9 +166,9 @@ def costs(judged: Judged, rule: Rule) -> Numbers:
 
 def review_weights(champion: Judged, rule: Rule) -> Numbers:
     """A sure answer stands for all those that were not put up for review; mean 1."""
-    found: Numbers = np.where(champion.passed(rule.threshold), 1 / rule.sure_share, 1.0)
-    found /= found.mean()
-    return found
+    weights: Numbers = np.where(champion.passed(rule.threshold), 1 / rule.sure_share, 1.0)
+    weights /= weights.mean()
+    return weights
 
 
 def balanced_weights(judged: Judged) -> Numbers:
@@ -223,8 +177,8 @@ def balanced_weights(judged: Judged) -> Numbers:
     share = float(vehicle.mean())
     if share in (0.0, 1.0):
         return np.ones(len(vehicle))
-    found: Numbers = np.where(vehicle, VEHICLE_SHARE / share, (1 - VEHICLE_SHARE) / (1 - share))
-    return found
+    weights: Numbers = np.where(vehicle, VEHICLE_SHARE / share, (1 - VEHICLE_SHARE) / (1 - share))
+    return weights
 
 
 def flipped(difference: Numbers, alternative: str) -> float:
@@ -248,23 +202,24 @@ def interval(difference: Numbers) -> tuple[float, float]:
     if len(difference) < 2 or bool((difference == difference[0]).all()):
         mean = float(difference.mean())
         return mean, mean
-    found = stats.bootstrap(
+    drawn = stats.bootstrap(
         (difference,), np.mean, n_resamples=2_000, batch=100, method="percentile", vectorized=True,
         rng=np.random.default_rng(SEED),
     ).confidence_interval  # fmt: skip
-    return float(found.low), float(found.high)
+    return float(drawn.low), float(drawn.high)
 
 
-def _facts(model: Model) -> dict[str, Any]:
-    fields = model.manifest.fields
-    return {
-        "version": model.manifest.version,
-        "sha256": model.manifest.sha256,
-        "threshold": model.manifest.threshold,
-        "cheapest_threshold": (fields.get("costs") or {}).get("threshold", model.manifest.threshold),
-        "data_hash": fields.get("data_hash", ""),
-        "metrics": fields.get("metrics", {}),
-    }
+def contestant(model: Model) -> Contestant:
+    """What a comparison says of a model."""
+    given = model.manifest.fields
+    return Contestant(
+        version=model.manifest.version,
+        sha256=model.manifest.sha256,
+        threshold=model.manifest.threshold,
+        cheapest_threshold=(given.get("costs") or {}).get("threshold", model.manifest.threshold),
+        data_hash=given.get("data_hash", ""),
+        metrics=given.get("metrics", {}),
+    )
 
 
 def _rounded(value: Any) -> float:
@@ -278,15 +233,15 @@ def _p(value: Any) -> float:
 
 def parser() -> argparse.ArgumentParser:
     """What can be asked for."""
-    found = argparse.ArgumentParser(description="Champion against challenger on the same pictures.")
+    parsed = argparse.ArgumentParser(description="Champion against challenger on the same pictures.")
     for name in ("--champion", "--challenger", "--data", "--held-out", "--out"):
-        found.add_argument(name, type=Path, required=True)
-    found.add_argument("--threshold", type=float, required=True, help="the deployed confidence threshold")
-    found.add_argument("--wrong-cost", type=float, default=WRONG_COST, help="what a wrong route costs")
-    found.add_argument("--review-cost", type=float, default=REVIEW_COST, help="what a look by a person costs")
-    found.add_argument("--sure-share", type=float, default=1.0, help="the share of sure answers that is reviewed")
-    found.add_argument("--least", type=int, default=LEAST, help="so many held-out reviewed pictures are needed")
-    return found
+        parsed.add_argument(name, type=Path, required=True)
+    parsed.add_argument("--threshold", type=float, required=True, help="the deployed confidence threshold")
+    parsed.add_argument("--wrong-cost", type=float, default=Rule.wrong_cost, help="what a wrong route costs")
+    parsed.add_argument("--review-cost", type=float, default=Rule.review_cost, help="what a look by a person costs")
+    parsed.add_argument("--sure-share", type=float, default=1.0, help="the share of sure answers that is reviewed")
+    parsed.add_argument("--least", type=int, default=LEAST, help="so many held-out reviewed pictures are needed")
+    return parsed
 
 
 if __name__ == "__main__":

@@ -10,9 +10,9 @@ from docs.site.drawing import Arrow, Box, draw
 
 PAGE = """# The workflows
 
-Drawn from the files in Amazon's States Language, as they are deployed. A solid arrow is the way on, a dashed one the way after an error that a
-state catches; rest the pointer on it to see which. Where many states catch their errors with the same one, a sentence
-says so. Every state that calls something also retries; how often stands in the file.
+Drawn from the files in Amazon's States Language, as they are deployed. A solid arrow is the way on, a dashed one the
+way after an error that a state catches; rest the pointer on it to see which. Where many states catch their errors with
+the same one, a sentence says so. Every state that calls something also retries; how often stands in the file.
 """
 # Dashed arrows to one state; more of them would hide the way that is meant.
 MOST_CAUGHT = 4

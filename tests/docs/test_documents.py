@@ -1,5 +1,6 @@
 """What the documents say is what the project does."""
 
+import fnmatch
 import re
 import subprocess
 import tomllib
@@ -42,6 +43,25 @@ def test_every_link_leads_somewhere(root: Path) -> None:
     for page in pages:
         links = LINK.findall(page.read_text())
         assert [link for link in links if not (page.parent / link).exists()] == [], page.name
+
+
+def test_every_test_that_is_cited_exists(root: Path) -> None:
+    """Whatever a page, a decision record or the model's card calls a test of ours is one, by its path or its name."""
+    pages = [*documents(root), *root.glob("docs/decisions/*.md"), root / "training" / "model" / "CARD.md"]
+    known = [path.relative_to(root).as_posix() for path in tracked(root, "tests/*")]
+    cited = {
+        (page.name, name)
+        for page in pages
+        for name in re.findall(r"`(tests/[^`\s]*|test_[^`\s]*\.py)`", page.read_text("utf-8"))
+    }
+
+    assert len(cited) > 30
+    assert [each for each in sorted(cited) if not any(_names(each[1], path) for path in known)] == []
+
+
+def _names(name: str, path: str) -> bool:
+    """Whether a path is what a citation names: itself, something in the folder, or one of several by a star."""
+    return path.startswith(f"{name.rstrip('/')}/") or fnmatch.fnmatchcase(path, name) or path.endswith(f"/{name}")
 
 
 def test_every_make_target_that_is_named_exists(root: Path) -> None:

@@ -9,7 +9,8 @@ import pytest
 from tests.infra.checks import workflow
 from tests.infra.project import RETRAIN_MODEL, Json, Project
 
-TOLD = frozenset({"Announce held back", "Announce refusal", "Announce replaced", "Announce failure"})
+TOLD = "Announce"
+OUTCOMES = frozenset({"HELD_BACK", "REPLACED", "REFUSED", "FAILED"})
 # What the endpoint's change may leave behind is taken away, or its place is told to a person.
 TIDY = ("Reject version", "Delete endpoint config", "Delete model")
 MADE = frozenset({"Await approval", "Approve version", "Create model", "Create endpoint config", "Update endpoint"})
@@ -48,7 +49,7 @@ def untold(machine: Json) -> Iterator[str]:
     """Ends that are reached past every announcement, by anything but an announcement that failed."""
     states = machine["States"]
     for end in (name for name, state in states.items() if state["Type"] in ("Succeed", "Fail")):
-        reached = _reach(machine, machine["StartAt"], stop=TOLD)
+        reached = _reach(machine, machine["StartAt"], stop={TOLD})
         if end in reached:
             yield end
 
@@ -66,7 +67,7 @@ def untidy(machine: Json) -> Iterator[str]:
         for catcher in machine["States"][name]["Catch"]:
             if catcher["Next"] != TIDY[0]:
                 yield name
-    for before, after in zip(TIDY, (*TIDY[1:], "Which outcome"), strict=True):
+    for before, after in zip(TIDY, (*TIDY[1:], TOLD), strict=True):
         state = machine["States"][before]
         if {state["Next"], *(catcher["Next"] for catcher in state["Catch"])} != {after}:
             yield before
@@ -74,11 +75,21 @@ def untidy(machine: Json) -> Iterator[str]:
 
 def unwatched(machine: Json) -> Iterator[str]:
     """Ways to a replaced model past comparison, approval, update or watch."""
-    for step in ("Register challenger", "Better", "Approve version", "Update endpoint", "Watch", "Look at alarms"):
-        if "Announce replaced" in _reach(machine, machine["StartAt"], stop={step}):
-            yield step
+    for name in assigning(machine, "outcome", "REPLACED"):
+        for step in ("Register challenger", "Better", "Approve version", "Update endpoint", "Watch", "Look at alarms"):
+            if name in _reach(machine, machine["StartAt"], stop={step}):
+                yield f"{name}, past {step}"
     if "Update endpoint" in _reach(machine, "Reject version", stop=set()):
         yield "Reject version"
+
+
+def unknown(machine: Json) -> Iterator[str]:
+    """Outcomes that the announcement has no kind of event for, or kinds that no outcome has."""
+    announcement = machine["States"][TOLD]["Arguments"]["Entries"][0]["DetailType"]
+    kinds = set(re.findall(r"'([A-Z_]+)':", announcement))
+    assigned = {word for each in _assigned(machine, "outcome") for word in re.findall(r"[A-Z_]{4,}", each)}
+    yield from kinds ^ OUTCOMES
+    yield from assigned ^ OUTCOMES
 
 
 def unnamed(machine: Json) -> Iterator[str]:
@@ -88,7 +99,7 @@ def unnamed(machine: Json) -> Iterator[str]:
             yield from set(handler["ErrorEquals"]) - ERRORS
 
 
-PROMISES = (untold, unretried, untidy, unwatched, unnamed)
+PROMISES = (untold, unretried, untidy, unwatched, unknown, unnamed)
 
 
 @pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.__name__)
@@ -98,7 +109,7 @@ def test_it_keeps_its_promises(retraining: Project, promise: Callable[[Json], It
 
 
 def past_the_announcement(states: Json) -> None:
-    states["Which outcome"]["Default"] = "Failed"
+    states["Delete model"]["Catch"][0]["Next"] = "Failed"
 
 
 def without_retry(states: Json) -> None:
@@ -106,19 +117,27 @@ def without_retry(states: Json) -> None:
 
 
 def left_as_it_is(states: Json) -> None:
-    states["Create model"]["Catch"][0]["Next"] = "Announce failure"
+    states["Create model"]["Catch"][0]["Next"] = "Announce"
 
 
 def stops_tidying(states: Json) -> None:
-    states["Delete endpoint config"]["Catch"][0]["Next"] = "Which outcome"
+    states["Delete endpoint config"]["Catch"][0]["Next"] = "Announce"
 
 
 def straight_to_the_end(states: Json) -> None:
-    states["What became of it"]["Choices"][1]["Next"] = "Announce replaced"
+    states["What became of it"]["Choices"][2]["Next"] = "Still quiet"
 
 
 def without_approval(states: Json) -> None:
-    states["Better"]["Choices"][1]["Next"] = "Model there"
+    states["Better"]["Choices"][1]["Next"] = "What is missing"
+
+
+def replaced_at_once(states: Json) -> None:
+    states["Better"]["Choices"][1] |= {"Assign": {"outcome": "REPLACED"}, "Next": "Announce"}
+
+
+def given_up(states: Json) -> None:
+    states["Look at endpoint"]["Catch"][0]["Assign"]["outcome"] = "GIVEN_UP"
 
 
 def made_up(states: Json) -> None:
@@ -134,6 +153,8 @@ def made_up(states: Json) -> None:
         (untidy, stops_tidying),
         (unwatched, straight_to_the_end),
         (unwatched, without_approval),
+        (unwatched, replaced_at_once),
+        (unknown, given_up),
         (unnamed, made_up),
     ],
 )
@@ -162,6 +183,20 @@ def test_the_functions_have_all_that_they_read(retraining: Project) -> None:
 
     for name in ("StageDataFunction", "RegisterChallengerFunction"):
         assert set(retraining.properties(name)["Environment"]["Variables"]) == read, name
+
+
+def assigning(machine: Json, variable: str, value: str) -> Iterator[str]:
+    """The states of which a rule gives the variable this value."""
+    for name, state in machine["States"].items():
+        if any(rule.get("Assign", {}).get(variable) == value for rule in (state, *state.get("Choices", []))):
+            yield name
+
+
+def _assigned(machine: Json, variable: str) -> Iterator[str]:
+    for state in machine["States"].values():
+        for rule in (state, *state.get("Choices", []), *state.get("Catch", [])):
+            if variable in rule.get("Assign", {}):
+                yield rule["Assign"][variable]
 
 
 def _reach(machine: Json, start: str, stop: set[str] | frozenset[str]) -> set[str]:

@@ -20,6 +20,7 @@ from retraining.staging import Trigger
 from tests.unit.lifecycle import steps
 from tests.unit.lifecycle.fake_aws import ACCOUNT, NOW, REGION, FakeAws
 from tests.unit.retraining.test_gates import SETTINGS
+from training.comparison import ACCEPTED, NOT_BETTER, Comparison, Contestant, Paired, Rule
 
 MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:vehiclevision-retraining-retrain-model"
 TRIGGER = Trigger(f"arn:aws:states:{REGION}:{ACCOUNT}:execution:retrain:one", MACHINE, NOW + timedelta(hours=1))
@@ -59,7 +60,7 @@ def label(aws: Aws, count: int, *, begin: int = 0, given: datetime = NOW, asked:
 
 
 def staged(aws: Aws, trigger: Trigger = TRIGGER, **changes: Any) -> dict[str, Any]:
-    return staging.stage(settings(**changes), aws, trigger)
+    return staging.stage(settings(**changes), aws, trigger).as_json()
 
 
 def test_the_job_is_one_that_sagemaker_takes(aws: Aws) -> None:
@@ -184,20 +185,12 @@ def test_without_an_endpoint_there_is_no_champion(aws: Aws) -> None:
 
 def output(aws: Aws, accepted: bool, artefact: bytes = b"artefact", **changes: Any) -> str:
     """What a job leaves behind."""
-    compared = {"n": 40, "champion": 1.0, "challenger": 0.2, "difference": -0.8, "p_better": 0.001}
-    model = {"version": "new", "threshold": 0.856, "cheapest_threshold": 0.8, "data_hash": "b" * 64, "metrics": {}}
-    comparison = {
-        "format": 1,
-        "accepted": accepted,
-        "reason": "BETTER" if accepted else "NOT_BETTER",
-        "words": "The new model is better." if accepted else "It is not.",
-        "threshold": 0.856,
-        "champion": {"version": "old"},
-        "challenger": {**model, "artefact_sha256": hashlib.sha256(b"artefact").hexdigest()},
-        "reviewed": compared,
-        "base": compared,
-        **changes,
-    }
+    paired = Paired(40, 1.0, 0.2, -0.8, -0.9, -0.7, 0.001, 0.999, 20, 1, 0.01)
+    champion = Contestant("old", "", 0.856, 0.856, "a" * 64)
+    challenger = Contestant("new", "", 0.856, 0.8, "b" * 64, {}, hashlib.sha256(b"artefact").hexdigest())
+    reason, words = (ACCEPTED, "The new model is better.") if accepted else (NOT_BETTER, "It is not.")
+    written = Comparison(reason, words, Rule(0.856), champion, challenger, paired, paired, {}).as_json()
+    comparison = {**written, **changes}
     return packed(aws, {"comparison.json": json.dumps(comparison).encode(), "model.tar.gz": artefact})
 
 
@@ -214,7 +207,7 @@ def packed(aws: Aws, members: dict[str, bytes]) -> str:
 
 def test_a_better_model_is_registered_with_all_that_deploys_it(aws: Aws) -> None:
     """The very bytes that were compared; every request passes AWS's model; the present one is what comes back."""
-    decision = registering.register(settings(), aws, output(aws, True))
+    decision = registering.register(settings(), aws, output(aws, True)).as_json()
 
     assert (decision["version"], decision["former_version"], decision["cheapest_threshold"]) == (2, 1, 0.8)
     version = registry.versions(aws)[0]
@@ -227,7 +220,7 @@ def test_a_better_model_is_registered_with_all_that_deploys_it(aws: Aws) -> None
     sagemaker.update_model_package(**approval.parameters)
     sagemaker.create_model(**decision["model"])
     sagemaker.create_endpoint_config(**decision["config"])
-    again = registering.register(settings(), aws, "job")
+    again = registering.register(settings(), aws, "job").as_json()
     assert (again["version"], again["model_there"], again["config_there"]) == (2, True, True)
     sagemaker.update_endpoint(**decision["update"])
     assert decision["restore"]["EndpointConfigName"] == before
@@ -239,7 +232,7 @@ def test_capture_and_instances_stay_as_they_are(aws: Aws) -> None:
     """Only the model changes."""
     live = fake_of(aws).sent("CreateEndpointConfig")[-1]
 
-    decision = registering.register(settings(), aws, output(aws, True))
+    decision = registering.register(settings(), aws, output(aws, True)).as_json()
 
     assert decision["config"]["DataCaptureConfig"] == live["DataCaptureConfig"]
     (now,), (before,) = decision["config"]["ProductionVariants"], live["ProductionVariants"]
@@ -251,7 +244,7 @@ def test_an_alarm_that_rings_already_does_not_watch(aws: Aws) -> None:
     fake_of(aws).alarms["coverage"] = {"AlarmName": "coverage", "StateValue": "ALARM"}
     fake_of(aws).alarms["vehiclevision-endpoint-latency"]["StateValue"] = "ALARM"
 
-    decision = registering.register(settings(watched_alarms=("coverage",)), aws, output(aws, True))
+    decision = registering.register(settings(watched_alarms=("coverage",)), aws, output(aws, True)).as_json()
 
     watching = [
         each["AlarmName"] for each in decision["update"]["DeploymentConfig"]["AutoRollbackConfiguration"]["Alarms"]
@@ -262,7 +255,7 @@ def test_an_alarm_that_rings_already_does_not_watch(aws: Aws) -> None:
 
 def test_a_model_that_is_not_better_is_not_registered(aws: Aws) -> None:
     """The verdict is told, and nothing is changed."""
-    decision = registering.register(settings(), aws, output(aws, False))
+    decision = registering.register(settings(), aws, output(aws, False)).as_json()
 
     assert (decision["accepted"], decision["reason"]) == (False, "It is not.")
     assert len(registry.versions(aws)) == 1

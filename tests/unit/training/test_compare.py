@@ -12,7 +12,7 @@ from retraining import staging
 from tests.unit.serving.tiny_model import ONNX, write_model
 from training import compare
 from training.artefact import load_model
-from training.compare import ACCEPTED, NOT_BETTER, TOO_FEW, WORSE_ON_BASE, Compared, Rule
+from training.comparison import ACCEPTED, NOT_BETTER, TOO_FEW, WORSE_ON_BASE, Comparison, Paired, Rule, read
 from training.data.pictures import LabelledImages
 from training.data.reviewed import REVIEW_LABELS
 from training.evaluation.scores import judge
@@ -33,51 +33,65 @@ def pictures(count: int, seed: int = 0) -> LabelledImages:
     return LabelledImages(files, np.repeat([0, 1, 2], count), REVIEW_LABELS, "test")
 
 
-def found(folder: Path, champion: bytes, challenger: bytes, *, count: int = 10, rule: Rule = RULE) -> dict:
+def result_of(folder: Path, champion: bytes, challenger: bytes, *, count: int = 10) -> Comparison:
     first = load_model(write_model(folder / "champion.tar.gz", champion))
     second = load_model(write_model(folder / "challenger.tar.gz", challenger))
-    return compare.compare(first, second, pictures(20, 1), pictures(count, 2), rule)
+    return compare.compare(first, second, pictures(20, 1), pictures(count, 2), RULE)
 
 
 def test_a_better_model_is_accepted(tmp_path: Path) -> None:
     """Sure instead of never sure, and as right: cheaper on both sets, with the figures that say so."""
-    result = found(tmp_path, UNSURE, ONNX)
+    result = result_of(tmp_path, UNSURE, ONNX)
 
-    assert (result["accepted"], result["reason"]) == (True, ACCEPTED)
-    reviewed = result["reviewed"]
-    assert (reviewed["champion"], round(reviewed["challenger"], 3)) == (1.0, 0.333)
-    assert reviewed["low"] < reviewed["difference"] < reviewed["high"] < 0
-    assert (reviewed["handled_better"], reviewed["handled_worse"]) == (20, 0)
-    assert reviewed["p_mcnemar"] == pytest.approx(0.5**20, rel=1e-3)
-    assert "costs 0.333 each instead of 1.000" in result["words"]
+    assert (result.accepted, result.reason) == (True, ACCEPTED)
+    reviewed = result.reviewed
+    assert (reviewed.champion, round(reviewed.challenger, 3)) == (1.0, 0.333)
+    assert reviewed.low < reviewed.difference < reviewed.high < 0
+    assert (reviewed.handled_better, reviewed.handled_worse) == (20, 0)
+    assert reviewed.p_mcnemar == pytest.approx(0.5**20, rel=1e-3)
+    assert "costs 0.333 each instead of 1.000" in result.words
 
 
 def test_the_same_model_is_not_better(tmp_path: Path) -> None:
     """Where every answer is the same there is nothing to test, and nothing is claimed."""
-    result = found(tmp_path, ONNX, ONNX)
+    result = result_of(tmp_path, ONNX, ONNX)
 
-    assert (result["accepted"], result["reason"]) == (False, NOT_BETTER)
-    assert (result["reviewed"]["p_better"], result["reviewed"]["difference"]) == (1.0, 0.0)
+    assert (result.accepted, result.reason) == (False, NOT_BETTER)
+    assert (result.reviewed.p_better, result.reviewed.difference) == (1.0, 0.0)
 
 
 def test_a_surer_and_wrong_model_is_refused(tmp_path: Path) -> None:
     """What an answer costs decides, not how many answers pass."""
-    result = found(tmp_path, UNSURE, SWAPPED)
+    result = result_of(tmp_path, UNSURE, SWAPPED)
 
-    assert result["reason"] == NOT_BETTER
-    assert result["reviewed"]["challenger"] > 6
+    assert result.reason == NOT_BETTER
+    assert result.reviewed.challenger > 6
 
 
 def test_too_few_pictures_decide_nothing(tmp_path: Path) -> None:
     """However clear it looks."""
-    result = found(tmp_path, UNSURE, ONNX, count=3)
+    result = result_of(tmp_path, UNSURE, ONNX, count=3)
 
-    assert (result["accepted"], result["reason"]) == (False, TOO_FEW)
-    assert "9 held-out reviewed pictures are too few, 10 are needed" in result["words"]
+    assert (result.accepted, result.reason) == (False, TOO_FEW)
+    assert "9 held-out reviewed pictures are too few, 10 are needed" in result.words
 
 
-def compared(n: int = 100, p_better: float = 0.01, p_worse: float = 0.9) -> Compared:
-    return Compared(n, 1.0, 0.5, -0.5, -0.6, -0.4, p_better, p_worse, 10, 1, 0.01)
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    """Whoever registers the challenger has all that the job had; what is none, or another release's, is refused."""
+    result = result_of(tmp_path, UNSURE, ONNX)
+    written = json.dumps(result.as_json()).encode()
+
+    assert read(written) == result
+    for broken in (b"", b"[]", b"{}", b'{"format": 1}', b'{"format": 2}', b"[" * 100_000):
+        with pytest.raises(ValueError, match=r"[\s\S]"):
+            read(broken)
+    for name, value in (("n", "many"), ("champion", None), ("p_better", True)):
+        with pytest.raises(ValueError, match=name):
+            read(json.dumps({**result.as_json(), "reviewed": {**result.as_json()["reviewed"], name: value}}).encode())
+
+
+def compared(n: int = 100, p_better: float = 0.01, p_worse: float = 0.9) -> Paired:
+    return Paired(n, 1.0, 0.5, -0.5, -0.6, -0.4, p_better, p_worse, 10, 1, 0.01)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +103,7 @@ def compared(n: int = 100, p_better: float = 0.01, p_worse: float = 0.9) -> Comp
         (compared(n=9), compared(), TOO_FEW),
     ],
 )
-def test_the_rule(reviewed: Compared, base: Compared, reason: str) -> None:
+def test_the_rule(reviewed: Paired, base: Paired, reason: str) -> None:
     """Better on reviewed pictures at 5 %, and not shown to be worse on the base data at 5 %."""
     assert compare.verdict(reviewed, base, RULE) == reason
     assert compare.words(reason, reviewed, base, RULE)
