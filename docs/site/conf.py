@@ -35,8 +35,8 @@ GUIDES = ("local", "model", "deploy", "sagemaker", "consumers", "monitoring", "o
 SIDEBAR = {
     "Guides": [f"docs/guide/{name}" for name in GUIDES],
     "Reference": [f"docs/reference/{name}" for name in ("commands", "parameters", "alarms", "workflows", "rooms")],
-    "Background": ["docs/reference/decisions", "training/model/CARD", "docs/upstream-ministack"],
-    "Project": ["CONTRIBUTING", "CHANGELOG", "SECURITY", "docs/reference/folders"],
+    "Background": ["docs/reference/decisions", "training/model/CARD", "docs/*"],
+    "Project": [*sorted({path.stem for path in ROOT.glob("*.md")} - {root_doc}), "docs/reference/folders"],
 }
 DECISIONS = "# Decisions\n\nWhy it is as it is.\n\n```{toctree}\n:glob:\n../decisions/*\n```\n"
 FOLDERS = "# Folders\n\nWhat each folder says of itself.\n\n```{toctree}\n:glob:\n../../*/README\n```\n"
@@ -64,7 +64,7 @@ def prepare(_app: Any, document: str, source: list[str]) -> None:
     source[0] = re.sub(r"\]\((\.\./|docs/)*decisions\)", "](/docs/reference/decisions.md)", source[0])
     if document == root_doc:
         source[0] += "".join(
-            f"\n```{{toctree}}\n:hidden:\n:caption: {caption}\n" + "\n".join(pages) + "\n```\n"
+            f"\n```{{toctree}}\n:hidden:\n:glob:\n:caption: {caption}\n" + "\n".join(pages) + "\n```\n"
             for caption, pages in SIDEBAR.items()
         )
 
