@@ -23,10 +23,11 @@ NOT_TAKEN: Mapping[str, frozenset[str]] = {}
 def ways(machine: Mapping[str, Any]) -> list[str]:
     """Every state of a machine by its name, and every catch as `state: errors -> next`."""
     states: Mapping[str, Mapping[str, Any]] = machine["States"]
-    return [*states, *(_way(name, catch) for name, state in states.items() for catch in state.get("Catch", []))]
+    return [*states, *(way(name, catch) for name, state in states.items() for catch in state.get("Catch", []))]
 
 
-def _way(state: str, catch: Mapping[str, Any]) -> str:
+def way(state: str, catch: Mapping[str, Any]) -> str:
+    """The name of a catch."""
     return f"{state}: {', '.join(catch['ErrorEquals'])} -> {catch['Next']}"
 
 
@@ -55,7 +56,7 @@ def _tells_error(details: object) -> bool:
 def _caught(state: Mapping[str, Any], name: str, error: str) -> Iterator[str]:
     for catch in state.get("Catch", []):
         if {error, "States.ALL"} & set(catch["ErrorEquals"]):
-            yield _way(name, catch)
+            yield way(name, catch)
             return
 
 
@@ -105,7 +106,7 @@ def missing(folder: Path, name: str, machine: Mapping[str, Any]) -> list[str]:
     taken: set[str] = set()
     for path in folder.glob(f"{name}.*.json"):
         taken.update(json.loads(path.read_text("utf-8")))
-    return [way for way in ways(machine) if way not in taken]
+    return [each for each in ways(machine) if each not in taken]
 
 
 def main(folder: Path, not_taken: Mapping[str, frozenset[str]] = NOT_TAKEN) -> int:
@@ -115,10 +116,10 @@ def main(folder: Path, not_taken: Mapping[str, frozenset[str]] = NOT_TAKEN) -> i
         every, left = ways(machine), missing(folder, name, machine)
         print(f"{name}: {len(every) - len(left)} of {len(every)} states and catches taken by some test")
         listed = not_taken.get(name, frozenset())
-        for way in left:
-            print(f"  not taken: {way}{'' if way in listed else '  (new: test it, or list it in ' + __file__ + ')'}")
-        for way in sorted(listed - set(left)):
-            print(f"  taken after all, so take it off the list: {way}")
+        for untaken in left:
+            print(f"  not taken: {untaken}" + ("" if untaken in listed else f"  (test it, or list it in {__file__})"))
+        for untaken in sorted(listed - set(left)):
+            print(f"  taken after all, so take it off the list: {untaken}")
         code |= set(left) != listed
     return code
 
