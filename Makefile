@@ -52,7 +52,7 @@ SIDE_BY_SIDE := --dist loadgroup --no-loadscope-reorder
 test: setup .venv/.test-ready .venv-checkov/.ready ## run the tests: unit, contract, workflow, browser, infra, docs
 	@rm -rf $(TAKEN)
 	@VEHICLEVISION_TAKEN=$(TAKEN) $(BIN)/python -m pytest -n 3 $(SIDE_BY_SIDE) --cov --cov-report=term:skip-covered
-	@$(BIN)/python -m tests.workflow.taken $(TAKEN) || true
+	@$(BIN)/python -m tests.workflow.taken $(TAKEN)
 
 # Unit tests that take no second each, those of the templates and the documents, and ruff before them.
 QUICK := tests/unit tests/contract tests/docs

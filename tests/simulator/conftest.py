@@ -15,4 +15,5 @@ def counted() -> Iterator[None]:
     """Written down when this process has done its tests."""
     yield
     if folder := os.environ.get(taken.FOLDER_VARIABLE):
-        taken.write(Path(folder), "classify_vehicle", WENT_THROUGH)
+        for workflow, ways in WENT_THROUGH.items():
+            taken.write(Path(folder), workflow, ways)

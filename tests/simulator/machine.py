@@ -5,6 +5,7 @@ retriers count by themselves, and a run that is stopped does nothing more.
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -17,8 +18,8 @@ from ministack.services import stepfunctions
 
 Json = dict[str, Any]
 Call = Callable[[str, Any], Any]
-# The states and catches that the runs of this process went through, for the count at the end of `make test`.
-WENT_THROUGH: set[str] = set()
+# By machine, the states and catches that this process's runs went through, for the count at the end of `make test`.
+WENT_THROUGH: dict[str, set[str]] = defaultdict(set)
 
 
 class Fault(StrEnum):
@@ -52,6 +53,7 @@ class Run:
     request: Json
     call: Call
     clock: Callable[[], str]
+    workflow: str = "classify_vehicle"
     state: str = ""
     input: Any = None
     status: str = "RUNNING"
@@ -120,7 +122,7 @@ class Run:
                 break
         for catcher in state.get("Catch", []):
             if _matches(catcher, error):
-                WENT_THROUGH.add(taken.way(self.state, catcher))
+                WENT_THROUGH[self.workflow].add(taken.way(self.state, catcher))
                 self._leave(catcher, error={"Error": error.error, "Cause": error.cause})
                 return
         self.status, self.error = "FAILED", error.error
@@ -140,10 +142,10 @@ class Run:
     def _enter(self, name: str) -> None:
         self.state, self.retries = name, {}
         self.visited.append(name)
-        WENT_THROUGH.add(name)
+        WENT_THROUGH[self.workflow].add(name)
         state = self.machine["States"][name]
         match state["Type"]:
-            case "Pass":
+            case "Pass" | "Wait":
                 self._leave(state, result=self.input)
             case "Choice":
                 chosen = next((rule for rule in state["Choices"] if self._evaluated(rule["Condition"])), None)
@@ -170,7 +172,12 @@ class Run:
 
     def _context(self) -> Json:
         execution = {"Id": self.name, "Name": self.name, "Input": self.request, "StartTime": self.began}
-        return {"Execution": execution, "State": {"Name": self.state, "EnteredTime": self.clock()}}
+        return {
+            "Execution": execution,
+            "State": {"Name": self.state, "EnteredTime": self.clock()},
+            "StateMachine": {"Id": self.workflow},
+            "Task": {"Token": f"token of {self.state}"},
+        }
 
 
 # How a service refuses for the moment, and what a task is called whose answer did not come.
@@ -180,6 +187,7 @@ _FAILURES: Mapping[str, tuple[str, str]] = {
     "getItem": ("DynamoDB.InternalServerErrorException", "States.Timeout"),
     "putEvents": ("EventBridge.FailedEntry", "States.Timeout"),
     "sendMessage": ("SQS.SdkClientException", "States.Timeout"),
+    "SageMakerCreateTrainingJob.sync": ("SageMaker.AmazonSageMakerException", "States.Timeout"),
 }
 
 
@@ -204,7 +212,7 @@ def read_machine(text: str) -> Json:
 
 
 def _matches(handler: Json, error: TaskError) -> bool:
-    return bool({error.error, "States.ALL"} & set(handler["ErrorEquals"]))
+    return taken.matches(handler["ErrorEquals"], error.error)
 
 
 def _null_kept(value: Any) -> Any:

@@ -57,9 +57,15 @@ def _tells_error(details: object) -> bool:
 
 def _caught(state: Mapping[str, Any], name: str, error: str) -> Iterator[str]:
     for catch in state.get("Catch", []):
-        if {error, "States.ALL"} & set(catch["ErrorEquals"]):
+        if matches(catch["ErrorEquals"], error):
             yield way(name, catch)
             return
+
+
+def matches(error_equals: Iterable[str], error: str) -> bool:
+    """Whether a Retry or Catch is for this error, as the States Language has it."""
+    names = set(error_equals)
+    return bool({error, "States.ALL"} & names) or ("States.TaskFailed" in names and error != "States.Timeout")
 
 
 def note(client: Callable[[str], Any]) -> None:
