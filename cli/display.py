@@ -3,9 +3,10 @@
 import json
 import shutil
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 from rich.console import Console
 from rich.text import Text
@@ -14,12 +15,11 @@ from cli.drop import Ended
 from vehiclevision.record import Outcome, Record
 
 NAME: Final = "vehiclevision"
-_STYLES: Final[Mapping[Outcome | None, str]] = {
-    Outcome.CLASSIFIED: "green",
-    Outcome.NEEDS_REVIEW: "yellow",
-    Outcome.REJECTED: "cyan",
-    Outcome.FAILED: "bold red",
-    None: "bold red",
+_OUTPUTS: Final = {
+    "BucketName": "upload bucket",
+    "StateMachineArn": "workflow",
+    "ResultsTableName": "results table",
+    "EventBusName": "event bus",
 }
 HEADING: Final = f"{'outcome':<12}  {'what':<24}  {'seconds':>7}  key"
 
@@ -45,10 +45,27 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
-def command() -> str:
-    """How this command can be typed here: its plain name only where the PATH leads to it."""
-    own, found = Path(sys.argv[0]), shutil.which(NAME)
-    if own.name != NAME or (found and Path(found).resolve() == own.resolve()):
+def print_outputs(outputs: Mapping[str, str]) -> None:
+    """Where the parts of an application are."""
+    for name, words in _OUTPUTS.items():
+        if name in outputs:
+            output().print(f"  {words:<14} {outputs[name]}")
+
+
+def teller(console: Console) -> Callable[[str], None]:
+    """A listener that prints each step with the seconds gone by."""
+    began = time.monotonic()
+
+    def tell(step: str) -> None:
+        console.print(f"{time.monotonic() - began:5.1f} s  {step}")
+
+    return tell
+
+
+def typed() -> str:
+    """How this program can be typed here: its plain name only where the PATH leads to it."""
+    own, on_path = Path(sys.argv[0]), shutil.which(NAME)
+    if own.name != NAME or (on_path and Path(on_path).resolve() == own.resolve()):
         return NAME
     return str(own.relative_to(Path.cwd()) if own.is_relative_to(Path.cwd()) else own)
 
@@ -56,7 +73,7 @@ def command() -> str:
 def ended_line(end: Ended) -> Text:
     """One image's end on one line."""
     seconds = "" if end.seconds is None else f"{end.seconds:.1f}"
-    line = Text(f"{end.outcome or 'NOT DONE':<12}", _STYLES[end.outcome])
+    line = Text(f"{end.outcome or 'NOT DONE':<12}", _style(end.outcome))
     line.append(f"  {what(end):<24}  {seconds:>7}  {printable(end.key)}", "default")
     if end.detail:
         line.append(f": {printable(end.detail)}", "default")
@@ -66,17 +83,36 @@ def ended_line(end: Ended) -> Text:
 def record_line(record: Record) -> Text:
     """One record on one line."""
     line = Text(f"{(record.recorded_at or '')[:19].replace('T', ' '):<19}  ", "dim")
-    line.append(f"{record.outcome:<12}", _STYLES[record.outcome])
+    line.append(f"{record.outcome:<12}", _style(record.outcome))
     line.append(f"  {what(record):<24}  {printable(record.s3_key)}", "default")
     return line
 
 
-def what(found: Ended | Record) -> str:
+def what(end: Ended | Record) -> str:
     """What an outcome says: label, confidence and route, or the reason."""
-    if isinstance(found, Record) and found.decided_by and found.label:
-        return f"{found.label}, a person, {found.route}"
-    if found.outcome is Outcome.CLASSIFIED and found.confidence is not None:
-        return f"{found.label} {found.confidence:.2f} {found.route}"
-    if found.outcome is Outcome.NEEDS_REVIEW and found.confidence is not None:
-        return f"only {found.confidence:.2f} sure"
-    return printable(found.reason or "")
+    if isinstance(end, Record) and end.decided_by and end.label:
+        return f"{end.label}, a person, {end.route}"
+    reason = printable(end.reason or "")
+    match end.outcome:
+        case Outcome.CLASSIFIED:
+            return reason if end.confidence is None else f"{end.label} {end.confidence:.2f} {end.route}"
+        case Outcome.NEEDS_REVIEW:
+            return reason if end.confidence is None else f"only {end.confidence:.2f} sure"
+        case Outcome.REJECTED | Outcome.FAILED | None:
+            return reason
+        case _:
+            assert_never(end.outcome)
+
+
+def _style(outcome: Outcome | None) -> str:
+    match outcome:
+        case Outcome.CLASSIFIED:
+            return "green"
+        case Outcome.NEEDS_REVIEW:
+            return "yellow"
+        case Outcome.REJECTED:
+            return "cyan"
+        case Outcome.FAILED | None:
+            return "bold red"
+        case _:
+            assert_never(outcome)

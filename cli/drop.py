@@ -70,12 +70,12 @@ def drop(target: Target, sources: Sequence[Source], timeout_seconds: float) -> I
                 else:
                     pending[event.source.key, event.version_id] = event
                     yield event
-            found = table.look_up(bucket, list(islice(pending, KEYS_PER_LOOK)))
-            for version, record in found.items():
+            records = table.look_up(bucket, list(islice(pending, KEYS_PER_LOOK)))
+            for version, record in records.items():
                 last_news = time.monotonic()
                 yield ended(record, _seconds(record, pending.pop(version)))
-            _to_the_end(pending, KEYS_PER_LOOK - len(found))
-            pause_seconds = SHORTEST_PAUSE_SECONDS if found else min(pause_seconds * 1.5, LONGEST_PAUSE_SECONDS)
+            _to_the_end(pending, KEYS_PER_LOOK - len(records))
+            pause_seconds = SHORTEST_PAUSE_SECONDS if records else min(pause_seconds * 1.5, LONGEST_PAUSE_SECONDS)
             if not uploads.remaining and time.monotonic() - last_news > timeout_seconds:
                 yield from (_overdue(upload, timeout_seconds) for upload in pending.values())
                 return

@@ -10,6 +10,7 @@ from typing import Final
 
 from vehiclevision.refusal import Refusal
 
+SUCCESS: Final = 0
 FAILURE: Final = 1
 USAGE: Final = 2
 INTERRUPTED: Final = 130  # what shells report for a program that Ctrl-C ended

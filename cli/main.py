@@ -1,26 +1,30 @@
-"""The `vehiclevision` command: all that can be typed, and words for whatever goes wrong."""
+"""The `vehiclevision` command: the program, its exit codes, and words for whatever goes wrong."""
 # ruff: noqa: PLC0415 - imports are late on purpose: `--help` must not wait for an SDK
 
 import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from cli.app import app
-from cli.errors import FAILURE, INTERRUPTED, USAGE
-from cli.surface import here, images, model, monitor, monitoring, retrain, review, sagemaker
+from cli import commands
+from cli.errors import FAILURE, INTERRUPTED, SUCCESS, USAGE
+from cli.program import program
 
-DEBUG_VARIABLE = "VEHICLEVISION_DEBUG"
-SUCCESS = 0
-# Importing them puts their commands into the program, in this order.
-SURFACES = (here, images, review, model, sagemaker, monitoring, monitor, retrain)
+DEBUG_VARIABLE: Final = "VEHICLEVISION_DEBUG"
+
+app = program(
+    commands,
+    "vehiclevision",
+    epilog="VEHICLEVISION_DIRECTORY names another folder for the state of the local AWS than .local in the checkout.",
+    no_args_is_help=True,
+)
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(is_asked: bool) -> None:
+    if is_asked:
         from importlib.metadata import version
 
         typer.echo(f"vehiclevision {version('vehiclevision')}")
@@ -78,3 +82,7 @@ def run() -> None:
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
     sys.exit(main(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    run()

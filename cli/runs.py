@@ -50,5 +50,5 @@ def _await(step_functions: "SFNClient", arn: str, timeout_seconds: float) -> dic
 
 def _earlier(target: Target, records: list[Record], bucket: str, key: str, version_id: str | None) -> Record | None:
     """The record of a run before this one, which then had nothing left to do."""
-    wanted = version_id or target.client("s3").head_object(Bucket=bucket, Key=key).get("VersionId")
-    return next((record for record in records if record.version_id == wanted), None)
+    version = version_id or target.client("s3").head_object(Bucket=bucket, Key=key).get("VersionId")
+    return next((record for record in records if record.version_id == version), None)

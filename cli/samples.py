@@ -1,4 +1,4 @@
-"""The demo's sample pictures, drawn by this code: bicycles, motorcycles, other things, and broken files.
+"""The demo's sample pictures, drawn by this code: vehicles, other things, and broken files.
 
 They are drawings, not photos: they show the way of an image, and say nothing about the model's quality.
 """
@@ -14,10 +14,8 @@ from typing import Final
 from PIL import Image
 
 from cli.drawing import Canvas, Colour, Point, Pose, circle, curve, darker, lighter
+from vehiclevision.labels import LABELS
 from vehiclevision.record import Outcome
-
-BICYCLE: Final = "bicycle"
-MOTORCYCLE: Final = "motorcycle"
 
 BLACK: Final = (22, 22, 24)
 DARK: Final = (44, 45, 49)
@@ -54,9 +52,13 @@ def write(directory: Path, samples: Sequence[Sample]) -> list[Path]:
     return paths
 
 
-def draw() -> list[Sample]:
-    """All samples, the same bytes every time."""
-    return [*_bicycles(), *_motorcycles(), *_others(), *_broken()]
+def draw(labels: Sequence[str] = LABELS) -> list[Sample]:
+    """Samples of those vehicles that have a label and can be drawn, of other things and of broken files.
+
+    The bytes are the same every time.
+    """
+    vehicles = [sample for label in labels if label in _VEHICLES for sample in _VEHICLES[label]()]
+    return [*vehicles, *_others(), *_broken()]
 
 
 # ---- backgrounds -------------------------------------------------------------------------------------------------
@@ -308,7 +310,7 @@ def _bicycles() -> list[Sample]:
     for seed, (name, background, pose, colour, drop_bar, basket) in enumerate(scenes, start=100):
         canvas = _scene(background, pose)
         bicycle(canvas, colour, drop_bar=drop_bar, basket=basket)
-        samples.append(_picture(name, canvas.photo(seed), Outcome.CLASSIFIED, BICYCLE))
+        samples.append(_picture(name, canvas.photo(seed), Outcome.CLASSIFIED, "bicycle"))
     return samples
 
 
@@ -325,8 +327,12 @@ def _motorcycles() -> list[Sample]:
     for seed, (name, background, pose, colour, faired, chopper) in enumerate(scenes, start=200):
         canvas = _scene(background, pose)
         motorcycle(canvas, colour, faired=faired, chopper=chopper)
-        samples.append(_picture(name, canvas.photo(seed), Outcome.CLASSIFIED, MOTORCYCLE))
+        samples.append(_picture(name, canvas.photo(seed), Outcome.CLASSIFIED, "motorcycle"))
     return samples
+
+
+# What can be drawn, by its label.
+_VEHICLES: Final = {"bicycle": _bicycles, "motorcycle": _motorcycles}
 
 
 def _others() -> list[Sample]:

@@ -24,16 +24,16 @@ class Source:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Something that is not uploaded, and why; `wanted` if it is a file that was asked for."""
+    """Something that is not uploaded, and why; `asked_for` if it is a file that was named."""
 
     path: Path
     reason: str
     detail: str
-    wanted: bool = True
+    asked_for: bool = True
 
 
 @dataclass(frozen=True)
-class _Found:
+class _File:
     """A file below `base`, the folder that was asked for or that holds the file that was asked for."""
 
     base: Path
@@ -51,16 +51,16 @@ class _Found:
 
 def find(paths: Sequence[Path]) -> tuple[list[Source], list[LeftOut]]:
     """Every file that the paths name or hold, each with a key of its own, and what is left out."""
-    found: dict[Path, _Found] = {}
+    files: dict[Path, _File] = {}
     left_out: list[LeftOut] = []
     for path in paths:
         for item in _below(path):
             if isinstance(item, LeftOut):
                 left_out.append(item)
             else:
-                found.setdefault(item.path, item)
+                files.setdefault(item.path, item)
     sources = []
-    for file, name in _distinct_names(list(found.values())):
+    for file, name in _distinct_names(list(files.values())):
         key = UPLOADS + name
         if problem := _no_key(key):
             left_out.append(LeftOut(file.path, *problem))
@@ -69,7 +69,7 @@ def find(paths: Sequence[Path]) -> tuple[list[Source], list[LeftOut]]:
     return sources, left_out
 
 
-def _below(path: Path) -> Iterator[_Found | LeftOut]:
+def _below(path: Path) -> Iterator[_File | LeftOut]:
     """One path that was asked for: itself, or all that lies in it. What the person names may be a link."""
     absolute = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would swap a link's name for its target's
     try:
@@ -80,12 +80,12 @@ def _below(path: Path) -> Iterator[_Found | LeftOut]:
     if stat.S_ISDIR(mode):
         yield from _walk(absolute.resolve())
     elif stat.S_ISREG(mode):
-        yield _Found(absolute.parent.resolve(), absolute.name)
+        yield _File(absolute.parent.resolve(), absolute.name)
     else:
         yield LeftOut(path, "NOT_A_FILE", "it is neither a file nor a folder")
 
 
-def _walk(root: Path) -> Iterator[_Found | LeftOut]:
+def _walk(root: Path) -> Iterator[_File | LeftOut]:
     """The files of a folder in the order of their names; deep trees need no deep stack."""
     waiting = [""]
     while waiting:
@@ -106,18 +106,18 @@ def _walk(root: Path) -> Iterator[_Found | LeftOut]:
         waiting.extend(reversed(inner))
 
 
-def _file(root: Path, relative: str, entry: "os.DirEntry[str]") -> _Found | LeftOut:
+def _file(root: Path, relative: str, entry: "os.DirEntry[str]") -> _File | LeftOut:
     if entry.is_symlink():
         target = Path(os.path.realpath(entry.path))
         if not target.is_relative_to(root) or not target.is_file():
             detail = "it is a link to a folder, out of the folder, or to nothing"
-            return LeftOut(root / relative, "LINK", detail, wanted=False)
+            return LeftOut(root / relative, "LINK", detail, asked_for=False)
     elif not entry.is_file(follow_symlinks=False):
-        return LeftOut(root / relative, "NOT_A_FILE", "it is no file", wanted=False)
-    return _Found(root, relative)
+        return LeftOut(root / relative, "NOT_A_FILE", "it is no file", asked_for=False)
+    return _File(root, relative)
 
 
-def _distinct_names(files: Sequence[_Found]) -> Iterable[tuple[_Found, str]]:
+def _distinct_names(files: Sequence[_File]) -> Iterable[tuple[_File, str]]:
     """Names that no two files share: where they would, folders from above are put before them."""
     ancestors = dict.fromkeys(files, 0)
     names = {file: file.name(0) for file in files}
@@ -129,8 +129,8 @@ def _distinct_names(files: Sequence[_Found]) -> Iterable[tuple[_Found, str]]:
     return names.items()
 
 
-def _clashing(names: dict[_Found, str]) -> list[_Found]:
-    files_by_name: dict[str, list[_Found]] = defaultdict(list)
+def _clashing(names: dict[_File, str]) -> list[_File]:
+    files_by_name: dict[str, list[_File]] = defaultdict(list)
     for file, name in names.items():
         files_by_name[name].append(file)
     return [file for files in files_by_name.values() if len(files) > 1 for file in files]

@@ -103,13 +103,13 @@ def find_run(target: Target, name: str) -> Run:
     under_way = _under_way(target, name)
     if under_way and (recorded is None or under_way.since > recorded.since):
         return under_way
-    found = recorded or _logged(target, name)
-    if found is None:
+    run = recorded or _logged(target, name)
+    if run is None:
         raise CommandError(
             f"Nothing is known of an image {name!r}.",
             f"List what there is with: vehiclevision results{target.options}",
         )
-    return found
+    return run
 
 
 def tell(target: Target, run: Run) -> list[Line]:
@@ -217,10 +217,10 @@ def _fields(text: str) -> Mapping[str, Any]:
     if not text.startswith("{"):
         return {}
     try:
-        found = json.loads(text)
+        fields = json.loads(text)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return fields if isinstance(fields, dict) else {}
 
 
 def _log_line(event: _LogEvent) -> Line:

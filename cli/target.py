@@ -98,10 +98,10 @@ def find_account(stack: str | None, region: str | None, profile: str | None, *, 
 
 def local_target(running: LocalAws) -> Target:
     """The application in a running local AWS."""
-    found = _reached(running)
-    if not found.outputs:
+    target = _reached(running)
+    if not target.outputs:
         raise CommandError("The local AWS runs, but the application is not deployed in it.", "Run: vehiclevision up")
-    return found
+    return target
 
 
 def _reached(running: LocalAws) -> Target:
@@ -120,7 +120,7 @@ def describe(session: boto3.session.Session, stack: str) -> "StackTypeDef":
     """CloudFormation's own description of a stack."""
     cloudformation = _client(session, "cloudformation", None)
     try:
-        found: StackTypeDef = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+        described: StackTypeDef = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
     except ClientError as error:
         # CloudFormation has no error code of its own for a stack that is not there.
         if error.response.get("Error", {}).get("Code") != "ValidationError":
@@ -129,7 +129,7 @@ def describe(session: boto3.session.Session, stack: str) -> "StackTypeDef":
             f"There is no stack {stack} in {session.region_name}.",
             "Check --stack, --region and --profile, or deploy it: sam build && sam deploy",
         ) from error
-    return found
+    return described
 
 
 def _local() -> Target:
@@ -147,13 +147,13 @@ def _running_here() -> LocalAws:
 
 
 def _deployed(session: boto3.session.Session, stack: str) -> Target:
-    found = describe(session, stack)
-    if found["StackStatus"] not in _SOUND:
+    described = describe(session, stack)
+    if described["StackStatus"] not in _SOUND:
         raise CommandError(
-            f"The stack {stack} is in state {found['StackStatus']} and cannot be used.",
+            f"The stack {stack} is in state {described['StackStatus']} and cannot be used.",
             "Look at its events in the CloudFormation console, then deploy it again.",
         )
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
     return Target(stack, session.region_name, outputs, session)
 
 

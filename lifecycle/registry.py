@@ -239,6 +239,12 @@ def deployable(found: list[Version], number: int | None) -> Version:
     return version
 
 
+def newest_approved(found: list[Version], algorithm: str) -> Version | None:
+    """The newest approved version that this algorithm trained."""
+    fit = (version for version in found if version.algorithm == algorithm and version.status == APPROVED)
+    return next(fit, None)
+
+
 def before(found: list[Version], current: int) -> Version:
     """The approved version to go back to from the current one."""
     earlier = [version for version in found if version.number < current and version.status == APPROVED]

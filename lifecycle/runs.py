@@ -21,11 +21,11 @@ from lifecycle.images import BUILTIN, OWN
 from lifecycle.jobs import Data, Training, training_job, tuning_job
 from lifecycle.place import OWNER_TAG, TRAINING_LOG_GROUP, Aws, Request, code_of, send
 from lifecycle.registry import Candidate, tags_of
-from lifecycle.source import CHECKOUT, Source
+from lifecycle.source import CHECKOUT, Source, pack
 from training.artefact import MANIFEST_MEMBER, MEMBERS, MODEL_MEMBER, Artefact, load_model, write_artefact
 from training.data.load import Place as DataPlace
 from training.data.load import load
-from training.data.manifest import EARLIER_FORMAT, MANIFEST
+from training.data.manifest import EARLIER_FORMAT, MANIFEST, read_manifest
 
 DATA_PREFIX: Final = "training-data/"
 POLL_SECONDS: Final = 5.0
@@ -49,6 +49,24 @@ def load_data(aws: Aws, folder: Path, listener: Callable[[int, int | None], None
     """A transformed folder into our bucket, unless it is there."""
     loaded = load(folder, aws.client("s3"), DataPlace(aws.place.bucket, DATA_PREFIX), listener)
     return Data(loaded.address, loaded.manifest.data_hash, loaded.manifest.facts["builtin"])
+
+
+def planned_data(aws: Aws, given: str) -> Data:
+    """The data that a job will read: S3's, or a folder's, whose address is known before it is loaded."""
+    if not given or given.startswith("s3://"):
+        return data_at(aws, given)
+    manifest = read_manifest(Path(given))
+    return Data(aws.place.s3(f"{DATA_PREFIX}{manifest.version}/"), manifest.data_hash, manifest.facts["builtin"])
+
+
+def stage(aws: Aws, training: Training, given: str) -> Training:
+    """The same training, with its data and code in the bucket."""
+    if given and not given.startswith("s3://"):
+        aws.tell(f"Loading the data to {training.data.prefix}")
+        load_data(aws, Path(given), lambda done, total: None)
+    if training.source is not None:
+        upload_source(aws, pack())
+    return training
 
 
 def data_at(aws: Aws, address: str) -> Data:

@@ -10,7 +10,7 @@ noted and not closed, so an announcement may come twice, under the same id, neve
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -85,6 +85,15 @@ def asked(record: Record) -> bool:
     if record.asked_about is not None:
         return record.asked_about
     return record.outcome is not Outcome.NEEDS_REVIEW and not drawn(record.s3_bucket, record.s3_key, record.version_id)
+
+
+def waiting(results: ResultsTable, *, sure: bool) -> Iterator[Record]:
+    """Unsure answers, the longest waiting first; then the sampled sure ones, newest first."""
+    yield from filter(waits, results.of_outcome(Outcome.NEEDS_REVIEW, newest_first=False))
+    if sure:
+        for record in results.of_outcome(Outcome.CLASSIFIED):
+            if waits(record) and drawn(record.s3_bucket, record.s3_key, record.version_id):
+                yield record
 
 
 def picture(desk: Desk, record: Record) -> bytes:

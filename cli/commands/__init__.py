@@ -1,1 +1,15 @@
-"""What each command does on the screen; the work itself is done by the modules beside this folder."""
+"""Which vehicle does a photo show, how sure is that, and where does the rider go?
+
+The commands work on the local AWS of this machine, or with --stack on a stack in AWS.
+"""
+
+from typing import Final
+
+# All that can be typed, in the order of `vehiclevision --help`: a file or a folder each.
+PANELS: Final = {
+    "The local AWS": ("up", "down", "status", "demo", "open", "doctor"),
+    "Images": ("drop", "start", "results", "logs", "review"),
+    "The model": ("train", "evaluate", "data", "sagemaker"),
+    "Monitoring": ("report", "baseline", "monitor", "retrain"),
+}
+COMMANDS: Final = {name: panel for panel, names in PANELS.items() for name in names}

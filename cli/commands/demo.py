@@ -1,4 +1,9 @@
-"""The demo: the whole way of some pictures on this machine, from nothing to announced events."""
+"""Classify sample pictures end to end here.
+
+Starts the local AWS, drops the pictures, shows what became of each and which events were announced, and stops the local
+AWS again if it was not up before. The exit code is 0 if every picture came through, and of the drawn samples at least
+one was classified.
+"""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -6,17 +11,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+import typer
 from rich.console import Console
 from rich.text import Text
 
 from cli import announcements, samples, sources
 from cli.announcements import Listener
-from cli.commands.run import teller
-from cli.display import command, ended_line, output, printable, what
+from cli.display import ended_line, output, printable, teller, typed, what
 from cli.drop import Ended, drop, left_out
-from cli.errors import FAILURE, INTERRUPTED, USAGE, CommandError
+from cli.errors import FAILURE, INTERRUPTED, SUCCESS, USAGE, CommandError
 from cli.samples import Sample
 from cli.target import Target, local_target, state_directory
 from cli.uploads import Uploaded
@@ -24,7 +29,6 @@ from local import stack
 from vehiclevision.record import Outcome
 from vehiclevision.results import UPLOADS
 
-SUCCESS: Final = 0
 TIMEOUT_SECONDS: Final = 300.0
 EVENTS_TIMEOUT_SECONDS: Final = 20.0
 _SAMPLES_FOLDER: Final = "samples"
@@ -43,7 +47,12 @@ class _Course:
         return sum(end.outcome == outcome for end in self.ended)
 
 
-def run(images: Sequence[Path]) -> int:
+def command(
+    images: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="IMAGES", help="Your own pictures or folders of them, instead of the drawn samples."),
+    ] = None,
+) -> int:
     """Start the local AWS, drop the pictures, show what became of them, and stop it again."""
     directory, console = state_directory(), output()
     course, tell = _Course(), teller(console)
@@ -69,36 +78,36 @@ def run(images: Sequence[Path]) -> int:
         if not was_up:
             console.print("Stopping the local AWS")
             stack.stop(directory)
-    code = _exit_code(course, bool(drawn), console)
+    code = _exit_code(course, any(sample.label for sample in drawn), console)
     _what_next(directory, drawn, was_up, console)
     return code
 
 
 def _check(images: Sequence[Path]) -> None:
     """Say what is wrong with the given pictures before anything is started."""
-    found, refused = sources.find(images)
-    wanted = [item for item in refused if item.wanted]
-    if wanted and not found:
-        raise CommandError(f"{printable(str(wanted[0].path))}: {wanted[0].detail}.", "Check the path.", USAGE)
-    if not found:
+    files, refused = sources.find(images)
+    unusable = [item for item in refused if item.asked_for]
+    if unusable and not files:
+        raise CommandError(f"{printable(str(unusable[0].path))}: {unusable[0].detail}.", "Check the path.", USAGE)
+    if not files:
         raise CommandError("There is no picture to drop.", "Name a file, or a folder that holds some.", USAGE)
 
 
 def _how_many(paths: Sequence[Path]) -> str:
-    found, _ = sources.find(paths)
-    return f"{len(found)} picture{'' if len(found) == 1 else 's'}"
+    files, _ = sources.find(paths)
+    return f"{len(files)} picture{'' if len(files) == 1 else 's'}"
 
 
 def _drop(target: Target, paths: Sequence[Path], drawn: dict[str, Sample], course: _Course, console: Console) -> None:
-    found, refused = sources.find(paths)
+    files, refused = sources.find(paths)
     console.print()
     console.print(_row("picture", "drawn as" if drawn else None, "outcome", "what", "took s"), style="bold")
     for item in refused:
-        if item.wanted:
+        if item.asked_for:
             course.ended.append(left_out(item))
             console.print(ended_line(course.ended[-1]))
     # One first: the functions' cold starts then do not compete, and there is something to see sooner.
-    for event in chain(drop(target, found[:1], TIMEOUT_SECONDS), drop(target, found[1:], TIMEOUT_SECONDS)):
+    for event in chain(drop(target, files[:1], TIMEOUT_SECONDS), drop(target, files[1:], TIMEOUT_SECONDS)):
         if isinstance(event, Uploaded):
             continue
         course.ended.append(event)
@@ -108,10 +117,10 @@ def _drop(target: Target, paths: Sequence[Path], drawn: dict[str, Sample], cours
     console.print()
 
 
-def _row(picture: str, expected: str | None, outcome: str, found: str, seconds: str) -> str:
+def _row(picture: str, expected: str | None, outcome: str, says: str, seconds: str) -> str:
     """One row of 80 columns; own pictures have no expectation and leave its room to their names."""
     first = f"{picture:<36.36}" if expected is None else f"{picture:<25.25} {expected:<10.10}"
-    return f"{first} {outcome:<12} {found:<23.23} {seconds:>6}".rstrip()
+    return f"{first} {outcome:<12} {says:<23.23} {seconds:>6}".rstrip()
 
 
 def _outcome_row(end: Ended, drawn: dict[str, Sample]) -> Text:
@@ -155,7 +164,7 @@ def _sum_up(course: _Course, drawn: Iterable[Sample], console: Console) -> None:
     by_name = {sample.name: sample for sample in drawn}
     ends = {Path(end.key).name: end for end in course.ended}
     for words, outcomes in (
-        ("bicycles and motorcycles", Outcome.CLASSIFIED),
+        ("vehicles", Outcome.CLASSIFIED),
         ("others", Outcome.NEEDS_REVIEW),
         ("broken files", Outcome.REJECTED),
     ):
@@ -179,19 +188,19 @@ def _what_next(directory: Path, drawn: Sequence[Sample], was_up: bool, console: 
     if not was_up:
         steps.insert(0, ("up --detach", "the local AWS again, to stay"))
     for arguments, words in steps:
-        console.print(f"  {f'{command()} {arguments}':<42}  {words}")
+        console.print(f"  {f'{typed()} {arguments}':<42}  {words}")
     if drawn:
         console.print(
             f"The drawings are in {directory / _SAMPLES_FOLDER}. They show the way, not how good the model is."
         )
 
 
-def _exit_code(course: _Course, drawn: bool, console: Console) -> int:
+def _exit_code(course: _Course, has_vehicles: bool, console: Console) -> int:
     """Our drawings must be recognised; a person's own pictures may show anything, but each must come through."""
     if course.count(Outcome.FAILED) or any(end.outcome is None for end in course.ended):
         console.print("Not every picture came through.", style="bold red")
         return FAILURE
-    if drawn and not course.count(Outcome.CLASSIFIED):
+    if has_vehicles and not course.count(Outcome.CLASSIFIED):
         console.print("No picture was classified: the model was not sure of any.", style="bold red")
         return FAILURE
     return SUCCESS

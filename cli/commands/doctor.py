@@ -1,4 +1,7 @@
-"""The `doctor` command: what stands in the way, here and in AWS, each with a remedy."""
+"""Look whether this machine, and with --aws the account, have what is needed.
+
+Each finding is a sentence and a remedy. The exit code is 1 if something stands in the way.
+"""
 
 import os
 import re
@@ -17,7 +20,9 @@ from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from cli import target as targets
 from cli.display import notes, output, print_json, printable
+from cli.errors import FAILURE, SUCCESS
 from cli.explanations import explain
+from cli.options import Account, AsJson
 from lifecycle import jobs
 from lifecycle.endpoint import DEFAULT_INSTANCE
 from lifecycle.images import BUILTIN, OWN
@@ -58,10 +63,10 @@ class Finding:
         return {"what": self.what, "state": self.state, "finding": self.sentence, "remedy": self.remedy}
 
 
-def run(*, aws: bool, region: str | None, profile: str | None, as_json: bool) -> int:
+def command(account: Account, as_json: AsJson = False) -> int:
     """Look at everything and tell; 1 if something stands in the way."""
     findings = []
-    for finding in (*here(), *(in_aws(region, profile) if aws else ())):
+    for finding in (*here(), *(in_aws(account.region, account.profile) if account.is_in_aws else ())):
         findings.append(finding)
         if as_json:
             print_json(finding.as_json())
@@ -71,9 +76,9 @@ def run(*, aws: bool, region: str | None, profile: str | None, as_json: bool) ->
     if not as_json:
         words = "Nothing stands in the way." if not blocked else f"{blocked} of {len(findings)} stand in the way."
         output().print(words)
-        if not aws:
+        if not account.is_in_aws:
             notes().print("What an account in AWS has is looked at with: vehiclevision doctor --aws")
-    return 1 if blocked else 0
+    return FAILURE if blocked else SUCCESS
 
 
 # ---- this machine ----------------------------------------------------------------------------------------------------
@@ -104,8 +109,8 @@ def own_python(version: tuple[int, int]) -> Finding:
 
 def lambda_python(template: str, which: Callable[[str], str | None]) -> Finding:
     """The Python that `sam build` needs for the functions."""
-    found = LAMBDA_RUNTIME.search(template)
-    version = found.group(1) if found else "3.13"
+    default = LAMBDA_RUNTIME.search(template)
+    version = default.group(1) if default else "3.13"
     if which(f"python{version}"):
         return Finding("Python for sam build", OK, f"python{version} is on the path, as sam build for AWS wants.")
     return Finding(
@@ -219,7 +224,7 @@ def in_aws(region: str | None, profile: str | None) -> Iterator[Finding]:
         sentence, remedy = (explained.message, explained.hint) if explained else (str(error), "")
         yield Finding("credentials", BLOCKED, sentence, remedy)
         return
-    yield account(identity)
+    yield signed_in(identity)
     yield Finding("region", OK, f"The region is {session.region_name}.")
     yield sagemaker_answers(_client(session, "sagemaker"), session.region_name)
     yield from quotas(_client(session, "service-quotas"))
@@ -231,7 +236,7 @@ def in_aws(region: str | None, profile: str | None) -> Iterator[Finding]:
     )
 
 
-def account(identity: Any) -> Finding:
+def signed_in(identity: Any) -> Finding:
     """Who is signed in, without the whole account number."""
     arn, number = str(identity["Arn"]), str(identity["Account"])
     shown = f"account …{number[-4:]}"
@@ -294,11 +299,11 @@ def quotas(service_quotas: Any) -> Iterator[Finding]:
 
 def _limits(service_quotas: Any) -> dict[str, float]:
     """Each quota's value by its name: the account's own where it has one, else AWS's default."""
-    found: dict[str, float] = {}
+    limits: dict[str, float] = {}
     for operation in ("list_aws_default_service_quotas", "list_service_quotas"):
         for page in service_quotas.get_paginator(operation).paginate(ServiceCode="sagemaker"):
-            found |= {quota["QuotaName"]: float(quota["Value"]) for quota in page["Quotas"]}
-    return found
+            limits |= {quota["QuotaName"]: float(quota["Value"]) for quota in page["Quotas"]}
+    return limits
 
 
 def _client(session: boto3.session.Session, service: str) -> Any:

@@ -1,40 +1,54 @@
-"""The `drop` and `start` commands: progress on standard error, one line an image on standard output."""
+"""Upload images and print what becomes of each.
 
+A file of a folder keeps its path from there; files that would get the same key also get the names of folders above.
+Links out of a folder are left out. The exit code is 0 if each file ended with a record other than FAILED, else 1.
+"""
+
+import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cli import runs, sources
+from cli import sources
 from cli.display import HEADING, ended_line, notes, output, print_json, printable
-from cli.drop import Ended, left_out
-from cli.drop import drop as drop_images
-from cli.errors import FAILURE, INTERRUPTED, USAGE, CommandError
-from cli.sources import LeftOut, Source
-from cli.target import Target
+from cli.drop import Ended, drop, left_out
+from cli.errors import FAILURE, INTERRUPTED, SUCCESS, USAGE, CommandError
+from cli.options import Application, AsJson, Timeout
 from cli.uploads import Uploaded
 
-SUCCESS = 0
 
-
-def drop(find_target: Callable[[], Target], paths: Sequence[Path], timeout_seconds: float, *, as_json: bool) -> int:
-    """Upload what the paths hold and print what became of each file."""
-    found, refused = sources.find(paths)
+def command(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Files, or folders with all that is in them.")],
+    application: Application,
+    timeout: Timeout = 600,
+    as_json: AsJson = False,
+) -> int:
+    """Upload what the paths hold, and print what became of each file."""
+    missing = [path for path in paths if not os.path.lexists(path)]
+    if missing:
+        names = ", ".join(printable(str(path)) for path in missing[:3])
+        raise CommandError(f"There is no {names}.", "Nothing was uploaded. Check the path.", USAGE)
+    files, refused = sources.find(paths)
     for item in refused:
-        if not item.wanted:
+        if not item.asked_for:
             notes().print(f"Left out: {printable(str(item.path))}: {item.detail}")
-    if not found and not any(item.wanted for item in refused):
+    unusable = [left_out(item) for item in refused if item.asked_for]
+    if not files and not unusable:
         raise CommandError("There is no file to upload.", "Name a file, or a folder that holds some.", USAGE)
-    target = find_target()
+    target = application.target()
     uploaded = 0
     try:
-        with _progress(len(found)) as progress:
+        with _progress(len(files)) as progress:
             printer = _Printer(progress, as_json=as_json)
-            upload_bar = progress.add_task("uploaded", total=len(found))
-            ended_bar = progress.add_task("ended", total=len(found))
-            for event in _events(target, found, refused, timeout_seconds):
+            for end in unusable:
+                printer.show(end)
+            upload_bar = progress.add_task("uploaded", total=len(files))
+            ended_bar = progress.add_task("ended", total=len(files))
+            for event in drop(target, files, timeout):
                 if isinstance(event, Uploaded):
                     uploaded += 1
                     progress.advance(upload_bar)
@@ -43,37 +57,12 @@ def drop(find_target: Callable[[], Target], paths: Sequence[Path], timeout_secon
                     progress.advance(ended_bar)
     except KeyboardInterrupt:
         notes().print(
-            f"Stopped. {uploaded} of {len(found)} files were uploaded, and those go on by themselves.\n"
+            f"Stopped. {uploaded} of {len(files)} files were uploaded, and those go on by themselves.\n"
             f"See the rest with: vehiclevision results{target.options}"
         )
         return INTERRUPTED
     printer.sum_up()
     return SUCCESS if printer.all_good else FAILURE
-
-
-def start(
-    target: Target, bucket: str, key: str, version_id: str | None, timeout_seconds: float, *, as_json: bool
-) -> int:
-    """Run the workflow for one object and print what became of it."""
-    if not bucket or not key:
-        raise CommandError("BUCKET and KEY must not be empty.", "Name the object, as in: uploads/photo.jpg", USAGE)
-    try:
-        end = runs.start(target, bucket, key, version_id, timeout_seconds)
-    except KeyboardInterrupt:
-        notes().print(f"Stopped waiting; the run goes on. See it with: vehiclevision results{target.options}")
-        return INTERRUPTED
-    if as_json:
-        print_json(end.to_json())
-    else:
-        output().print(ended_line(end))
-    return SUCCESS if end.is_good else FAILURE
-
-
-def _events(
-    target: Target, found: Sequence[Source], refused: Sequence[LeftOut], timeout_seconds: float
-) -> Iterator[Uploaded | Ended]:
-    yield from (left_out(item) for item in refused if item.wanted)
-    yield from drop_images(target, found, timeout_seconds)
 
 
 def _progress(total: int) -> Progress:

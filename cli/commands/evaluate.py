@@ -1,28 +1,91 @@
-"""The `evaluate` command: a model file, or an endpoint of the local AWS or of a stack's account, measured."""
+"""Measure a model on pictures it never saw.
 
-from collections.abc import Callable
-from dataclasses import replace
+FOLDER has a folder per class; those not named after a label count as neither. It answers by the shipped model, by
+--model, or by --endpoint of the local AWS or of an account. It writes a page and JSON beside it; with --json it prints
+the JSON, and writes only with --out.
+"""
+
+from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from cli.display import notes
-from cli.errors import FAILURE, INTERRUPTED, USAGE, CommandError
-from cli.target import Target
+from cli.errors import FAILURE, INTERRUPTED, SUCCESS, USAGE, CommandError
+from cli.options import Application, AsJson
 from training.artefact import DEFAULT_MODEL
 from training.data.errors import DataError
 from training.errors import EndpointFailedError, ModelError
 from training.evaluate import Bars, Endpoint, Request, costs_given, evaluate, finish
 
-SUCCESS = 0
+
+class Split(StrEnum):
+    """Which part of the training data is measured."""
+
+    VALIDATION = "validation"
 
 
-def run(
-    request: Request, find_target: Callable[[], Target], endpoint_name: str | None, out: Path | None, *, as_json: bool
+def command(
+    *,
+    application: Application,
+    folder: Annotated[Path | None, typer.Argument(metavar="FOLDER", help="Pictures, a folder per class.")] = None,
+    split: Annotated[
+        Split | None, typer.Option("--split", metavar="validation", help="This part of --data instead of a folder.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="DIR", help="The data that the model was trained on.")
+    ] = None,
+    model: Annotated[Path | None, typer.Option("--model", metavar="FILE", help="A model.tar.gz.")] = None,
+    endpoint: Annotated[
+        str | None, typer.Option("--endpoint", metavar="NAME", help="Ask this SageMaker endpoint.")
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option("--threshold", metavar="X", min=0, max=1, help="Confidence that counts; else the model's."),
+    ] = None,
+    wrong_cost: Annotated[
+        float | None, typer.Option("--wrong-cost", metavar="X", min=0, help="What a wrong route costs.")
+    ] = None,
+    review_cost: Annotated[
+        float | None, typer.Option("--review-cost", metavar="Y", min=0, help="What a manual review costs.")
+    ] = None,
+    vehicle_share: Annotated[
+        float, typer.Option("--vehicle-share", metavar="S", min=0, max=1, help="Share of uploads with a vehicle.")
+    ] = 0.5,
+    robustness: Annotated[
+        bool | None,
+        typer.Option("--robustness/--no-robustness", help="Worsened pictures as well; by default with a model file."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="PAGE", help="Where the page goes; else evaluation.html.")
+    ] = None,
+    as_json: AsJson = False,
 ) -> int:
     """Measure, print, and write the page with its JSON; with --json and without --out nothing is written."""
+    if (folder is None) == (split is None) or (split is None) != (data is None):
+        raise CommandError(
+            "It is not clear what to measure.", "Give FOLDER, or --split validation with --data DIR.", USAGE
+        )
+    if model is not None and endpoint is not None:
+        raise CommandError("--model and --endpoint exclude each other.", "Give one of them.", USAGE)
+    if (wrong_cost is None) != (review_cost is None):
+        raise CommandError("--wrong-cost and --review-cost go together.", "Give both, or neither.", USAGE)
+    if endpoint is None and application.is_named:
+        raise CommandError("--stack, --region and --profile belong to --endpoint.", "Add --endpoint NAME.", USAGE)
     try:
-        if endpoint_name is not None:
-            runtime = find_target().client("sagemaker-runtime")
-            request = replace(request, endpoint=Endpoint(endpoint_name, runtime))
+        costs, asked = costs_given(wrong_cost, review_cost, vehicle_share), None
+        if endpoint is not None:
+            asked = Endpoint(endpoint, application.target().client("sagemaker-runtime"))
+        request = Request(
+            folder=folder,
+            data=data,
+            model=model or DEFAULT_MODEL,
+            endpoint=asked,
+            threshold=threshold,
+            costs=costs,
+            robustness=robustness,
+        )
         finish(evaluate(request, Bars()), out, as_json=as_json)
     except KeyboardInterrupt:
         notes().print("Stopped. Nothing was written.")
@@ -32,26 +95,3 @@ def run(
     except (ModelError, DataError) as error:
         raise CommandError(error.message, error.hint, USAGE) from error
     return SUCCESS
-
-
-def request(
-    folder: Path | None,
-    data: Path | None,
-    model: Path | None,
-    threshold: float | None,
-    costs: tuple[float | None, float | None, float],
-    *,
-    robustness: bool | None,
-) -> Request:
-    """The options as one request."""
-    try:
-        return Request(
-            folder=folder,
-            data=data,
-            model=model or DEFAULT_MODEL,
-            threshold=threshold,
-            costs=costs_given(*costs),
-            robustness=robustness,
-        )
-    except ModelError as error:
-        raise CommandError(error.message, error.hint, USAGE) from error

@@ -1,81 +1,79 @@
-"""The `report` command: what an endpoint captured, as a page, PNGs and JSON."""
+"""Show how the model does, from what its endpoint captured.
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+Without --from it is the application's own endpoint, of the last 7 days, with its reviewed labels and latency. With
+--from it is any endpoint's captured files, and neither the local AWS nor an account is needed for a folder. It writes
+a page, JSON beside it, and PNGs in a folder; with --json it prints the JSON, and writes only with --out.
+"""
+
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Annotated, Any, Final
 
-from botocore.exceptions import ClientError
+import typer
 
-from cli.captured import S3, Where, bar, window
 from cli.display import notes, output, print_json, printable
-from cli.errors import INTERRUPTED, USAGE, CommandError
-from cli.target import Target, state_directory
-from local.sagemaker import runtime_process as local_sagemaker
-from monitoring import labels as labels_store
-from monitoring.captures.source import Window, open_source
-from monitoring.check import baseline_key
-from monitoring.drift.baseline import MAX_BYTES, Baseline, load
-from monitoring.errors import BaselineError
-from monitoring.report import comparison, looking, recorded
+from cli.errors import INTERRUPTED, SUCCESS, USAGE, CommandError
+from cli.options import Application, AsJson, BaselineFile, Captures
+from cli.progress import BYTES, bars
+from cli.target import state_directory
+from cli.times import window
+from local.sagemaker import runtime_process
+from monitoring.drift.baseline import load
+from monitoring.report import looking, origin
 from monitoring.report.files import write
-from monitoring.report.recorded import Recorded
-from monitoring.report.report import Facts, Found, report
-from monitoring.summary import summarise
-from training.artefact import DEFAULT_MODEL, MANIFEST_MEMBER, parse_manifest, read_members
+from monitoring.report.origin import S3, Choice, Origin
+from monitoring.report.report import Found, report
 
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-
-SUCCESS: Final = 0
 DEFAULT_OUT: Final = Path("report.html")
 # Of the application's own endpoint, where nothing else is said: a week shows every hour of day and every weekday.
 OWN_WINDOW: Final = timedelta(days=7)
 
 
-@dataclass(frozen=True)
-class Request:
-    """The options."""
-
-    address: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    endpoint: str | None = None
-    variant: str | None = None
-    labels: str | None = None
-    baseline: Path | None = None
-    threshold: float | None = None
-    images: bool = True
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Where captured data and labels lie, and what they are held against."""
-
-    address: str
-    threshold: float
-    threshold_from: str
-    endpoint: str | None
-    labels: str | None
-    s3: "S3Client | None"
-    recorded: Callable[[Window | None], Recorded]
-    # The endpoint's own baseline, where one was put beside its captures; or why that one cannot be used.
-    baseline: Baseline | None = None
-    baseline_why: str = ""
-
-
-def run(request: Request, where: Where, out: Path | None, *, as_json: bool) -> int:
+def command(
+    *,
+    captures: Captures,
+    application: Application,
+    source: Annotated[
+        str | None,
+        typer.Option("--from", metavar="FOLDER|S3", help="Captured files: a folder, a file or s3://bucket/prefix."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="PAGE", help="Where the page goes; else report.html.")
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option("--labels", metavar="FOLDER|S3", help="Reviewed pictures, a folder per label, named by sha256."),
+    ] = None,
+    baseline: BaselineFile = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option("--threshold", metavar="X", min=0, max=1, help="Confidence that counts; else the application's."),
+    ] = None,
+    images: Annotated[bool, typer.Option("--images/--no-images", help="Captured pictures on the page.")] = True,
+    as_json: AsJson = False,
+) -> int:
     """Read, print, and write the page with its JSON; with --json and without --out nothing is written."""
-    page = None if as_json and out is None else _checked(out or DEFAULT_OUT, request.address)
-    if request.address is None and not (request.since or request.until):
-        request = replace(request, since=datetime.now(UTC) - OWN_WINDOW)
+    if source is not None and not source.strip():
+        raise CommandError("--from names nothing.", "Give a folder, a file or s3://bucket/prefix.", USAGE)
+    since, until = captures.ends()
+    page = None if as_json and out is None else _checked(out or DEFAULT_OUT, source)
+    if source is None and not (since or until):
+        since = datetime.now(UTC) - OWN_WINDOW
+    choice = Choice(since, until, captures.variant, window(since, until))
+    chosen = {"endpoint": captures.endpoint, "threshold": threshold, "labels": labels}
     try:
-        found = _read(request, where, quiet=as_json)
-        if page and request.images:
-            found = _with_looks(found)
-        figures = report(found)
-        written = write(found, figures, page, images=request.images) if page else None
+        named = load(baseline) if baseline else None
+        if source is None:
+            data = _of_application(application, chosen)
+        else:
+            data = origin.of_files(source, s3=application.s3, **chosen)  # type: ignore[arg-type]
+        with bars(BYTES, quiet=as_json) as listen:
+            read = origin.read(data, choice, named, listen("Reading"))
+        if page and images:
+            read = _with_looks(read)
+        figures = report(read)
+        written = write(read, figures, page, images=images) if page else None
     except KeyboardInterrupt:
         notes().print("Stopped. Nothing was written.")
         return INTERRUPTED
@@ -102,129 +100,18 @@ def _checked(out: Path, address: str | None) -> Path:
     return out
 
 
-def _read(request: Request, where: Where, *, quiet: bool) -> Found:
-    """Everything that the report is made of."""
-    named = load(request.baseline) if request.baseline else None
-    place = _own(request, where.application()) if request.address is None else _captured(request, where)
-    source = open_source(place.address, place.s3)
-    asked = window(request.since, request.until)
-    labels = labels_store.read(place.labels, place.s3) if place.labels else labels_store.Labels()
-    with bar(quiet=quiet) as progress:
-        summary = summarise(
-            source,
-            threshold=place.threshold,
-            labels=labels.by_digest,
-            window=asked,
-            endpoint=place.endpoint,
-            variant=request.variant,
-            progress=progress,
-        )
-    facts = Facts(
-        source=place.address,
-        threshold=place.threshold,
-        threshold_from=place.threshold_from,
-        made_at=datetime.now(UTC),
-        endpoint=place.endpoint,
-        variant=request.variant,
-        asked_from=request.since,
-        asked_to=request.until,
-    )
-    results = place.recorded(asked)
-    compared = comparison.compare(summary, named or place.baseline, results.model_versions)
-    if place.baseline_why and named is None:
-        compared = replace(compared, why=f"{place.baseline_why} {compared.why}".strip())
-    return Found(summary, facts, compared, results, labels)
-
-
-def _with_looks(found: Found) -> Found:
-    """With pictures of where the model looked, for those mistakes and odd ones that the page shows."""
-    summary, shown = found.summary, [*found.summary.mistakes, *found.compared.oddest]
-    return replace(found, looked=looking.look(shown, summary.model_versions or found.recorded.model_versions))
-
-
-def _captured(request: Request, where: Where) -> _Place:
-    """Any captured files; AWS is asked only if they, or the labels, lie there."""
-    addresses = [address for address in (request.address, request.labels) if address]
-    threshold, said = request.threshold, "as asked for"
-    if threshold is None:
-        threshold, said = _shipped_threshold(), "the shipped model’s; --threshold takes another"
-    return _Place(
-        address=str(request.address),
-        threshold=threshold,
-        threshold_from=said,
-        endpoint=request.endpoint,
-        labels=request.labels,
-        s3=where.s3() if any(address.startswith(S3) for address in addresses) else None,
-        recorded=lambda _: Recorded(),
-    )
-
-
-def _own(request: Request, target: Target) -> _Place:
-    """The application's own endpoint, in the local AWS or a stack's account."""
+def _of_application(application: Application, chosen: dict[str, Any]) -> Origin:
+    target = application.target()
     if target.is_local:
         # What was asked a second ago counts too.
-        local_sagemaker.flush(state_directory())
-    parameters = _parameters(target)
-    endpoint = request.endpoint or parameters["EndpointName"]
-    threshold, said = request.threshold, "as asked for"
-    if threshold is None:
-        threshold, said = float(parameters["ConfidenceThreshold"]), f"that of the application {target.stack}"
-    s3, results = target.client("s3"), target.results
-    address = _captured_into(target, endpoint)
-    baseline, baseline_why = _baseline_beside(s3, address, endpoint)
-    return _Place(
-        address=address,
-        threshold=threshold,
-        threshold_from=said,
-        endpoint=endpoint,
-        labels=request.labels or f"{S3}{target.output('BucketName')}/{labels_store.PREFIX}",
-        s3=s3,
-        recorded=lambda asked: recorded.read(results, asked),
-        baseline=baseline,
-        baseline_why=baseline_why,
-    )
+        runtime_process.flush(state_directory())
+    return origin.of_application(target.client, target.stack, target.output("BucketName"), target.results, **chosen)
 
 
-def _parameters(target: Target) -> dict[str, str]:
-    """The application's parameters."""
-    stack = target.client("cloudformation").describe_stacks(StackName=target.stack)["Stacks"][0]
-    return {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
-
-
-def _captured_into(target: Target, endpoint: str) -> str:
-    """Where the endpoint's captured requests go."""
-    try:
-        described = target.client("sagemaker").describe_endpoint(EndpointName=endpoint)
-    except ClientError as error:
-        if error.response.get("Error", {}).get("Code") != "ValidationException":
-            raise
-        raise CommandError(
-            f"There is no endpoint {printable(endpoint)}.", "Deploy a model with: vehiclevision sagemaker deploy"
-        ) from error
-    capture: dict[str, Any] = described.get("DataCaptureConfig") or {}
-    if not capture.get("DestinationS3Uri"):
-        raise CommandError(
-            f"The endpoint {printable(endpoint)} captures nothing.",
-            "Deploy it with: vehiclevision sagemaker deploy --capture 100. Serverless endpoints cannot capture.",
-        )
-    return f"{capture['DestinationS3Uri'].rstrip('/')}/{endpoint}/"
-
-
-def _baseline_beside(s3: "S3Client", address: str, endpoint: str) -> tuple[Baseline | None, str]:
-    """The baseline that the scheduled check compares with, if it was deployed; why it cannot be used, if it cannot."""
-    bucket = address.removeprefix(S3).partition("/")[0]
-    try:
-        return load(s3.get_object(Bucket=bucket, Key=baseline_key(endpoint))["Body"].read(MAX_BYTES + 1)), ""
-    except BaselineError as error:
-        return None, f"{error}, and put it in place with: vehiclevision monitor deploy --baseline FILE."
-    except ClientError as error:
-        if error.response.get("Error", {}).get("Code") not in ("NoSuchKey", "404"):
-            raise
-        return None, ""
-
-
-def _shipped_threshold() -> float:
-    return parse_manifest(read_members(DEFAULT_MODEL)[MANIFEST_MEMBER]).threshold
+def _with_looks(read: Found) -> Found:
+    """With pictures of where the model looked, for those mistakes and odd ones that the page shows."""
+    summary, shown = read.summary, [*read.summary.mistakes, *read.compared.oddest]
+    return replace(read, looked=looking.look(shown, summary.model_versions or read.recorded.model_versions))
 
 
 def summary_lines(figures: dict[str, Any]) -> list[str]:
@@ -249,5 +136,5 @@ def summary_lines(figures: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _share(found: dict[str, Any], name: str) -> str:
-    return f"{found[name]:.1%} ({found[name + '_low']:.1%} to {found[name + '_high']:.1%})"
+def _share(figures: dict[str, Any], name: str) -> str:
+    return f"{figures[name]:.1%} ({figures[name + '_low']:.1%} to {figures[name + '_high']:.1%})"

@@ -1,11 +1,19 @@
-"""Train a model from the command line, with the Python that has PyTorch."""
+"""Train a model; it takes PyTorch, which `make setup-training` installs.
+
+The data is a folder with a folder of pictures per class, the vehicles' labels among them, or CIFAR-100's binary
+archive. Ctrl-C saves where it is; the same command goes on from there.
+"""
 
 import importlib.util
 import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from typing import Final
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
 
 from cli.errors import CommandError
 from local.place import CHECKOUT
@@ -13,12 +21,67 @@ from local.place import CHECKOUT
 TRAINING_PYTHON: Final = CHECKOUT / ".venv-training" / "bin" / "python"
 
 
-def train(options: Mapping[str, object]) -> int:
-    """Run training.train with the options that were given; its exit code is the command's."""
-    command = [_interpreter(), "-m", "training.train", *_words(options)]
+class Start(StrEnum):
+    """Where a network's weights begin."""
+
+    PUBLISHED = "published"
+    RANDOM = "random"
+
+
+def command(
+    *,
+    data: Annotated[
+        list[Path],
+        typer.Option("--data", metavar="DIR", help="A folder per class, or the archive; again for another set."),
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where model, run record and checkpoints go.")],
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A head of your own on the network as published: minutes.")
+    ] = False,
+    backbone: Annotated[
+        str | None, typer.Option("--backbone", metavar="NAME", help="Any network that timm has.")
+    ] = None,
+    start: Annotated[
+        Start, typer.Option("--start", help="Begin from weights published for ImageNet, or from random ones.")
+    ] = Start.PUBLISHED,
+    seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="Another draw of everything random.")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", metavar="N", min=0, help="Steps of tuning.")] = None,
+    leave_out: Annotated[
+        list[str] | None,
+        typer.Option("--leave-out", metavar="SOURCE", help="Measure on photos of this source, never learn from them."),
+    ] = None,
+    photos: Annotated[
+        Path | None, typer.Option("--photos", metavar="DIR", help="Real photos: measured, never learnt from.")
+    ] = None,
+    wrong_cost: Annotated[
+        float | None, typer.Option("--wrong-cost", metavar="X", help="What a wrong route costs.")
+    ] = None,
+    review_cost: Annotated[
+        float | None, typer.Option("--review-cost", metavar="Y", help="What a look by a person costs.")
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option("--threshold", metavar="T", help="The threshold, instead of the cheapest.")
+    ] = None,
+) -> int:
+    """Run training.train with the options that were given, by the Python that has PyTorch; its exit code is ours."""
+    given = {
+        "data": data,
+        "out": out,
+        "quick": quick,
+        "backbone": backbone,
+        "start": start.value,
+        "seed": seed,
+        "steps": steps,
+        "leave_out": leave_out,
+        "photos": photos,
+        "wrong_cost": wrong_cost,
+        "review_cost": review_cost,
+        "threshold": threshold,
+    }
     path = os.pathsep.join(str(folder) for folder in (CHECKOUT, CHECKOUT / "functions"))
     environment = {**os.environ, "PYTHONPATH": path}
-    with subprocess.Popen(command, env=environment) as process:  # noqa: S603 - our own module, no shell
+    words = [_interpreter(), "-m", "training.train", *_words(given)]
+    with subprocess.Popen(words, env=environment) as process:  # noqa: S603 - our own module, no shell
         while True:
             try:
                 return process.wait()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 CHUNK_BYTES: Final = 256 * 1024
 # A file carries the hour in which it was begun or written; its records may belong to the one before or after.
 MARGIN: Final = timedelta(hours=1)
+CAPTURE_SUFFIXES: Final = (".jsonl", ".jsonl.gz")
 NAMED_LIKE_CAPTURE: Final = (".jsonl", ".json", ".jsonl.gz", ".json.gz")
 
 # Endpoints and variants are called so, and nothing else is.
@@ -120,6 +121,13 @@ class Source(Protocol):
     def chunks(self, file: File) -> Iterator[bytes]:
         """The file's bytes as stored; one of the three errors above when they cannot be had."""
         ...
+
+
+def is_captured(address: str) -> bool:
+    """Whether this names captured data: in S3, a file of JSON lines, or a folder that holds some."""
+    if address.startswith("s3://") or address.endswith(CAPTURE_SUFFIXES):
+        return True
+    return any(name.endswith(CAPTURE_SUFFIXES) for _, _, names in os.walk(address) for name in names)
 
 
 def open_source(address: str, s3: "S3Client | None" = None) -> Source:

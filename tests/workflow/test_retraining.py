@@ -21,14 +21,14 @@ import taken
 from driver import Application
 from PIL import Image
 
-from cli.commands import review
 from cli.main import main
+from cli.reviewing import desk_of
 from cli.target import local_target
 from lifecycle import source
 from lifecycle.place import Aws, Place
 from local import deploy, stack
 from monitoring import labels
-from monitoring.review import decide
+from monitoring.review import decide, waiting
 from retraining import parameters
 from tests.unit.serving.tiny_model import ONNX, manifest, packed
 
@@ -260,9 +260,9 @@ def test_from_drift_to_a_better_model(retraining: Retraining, tmp_path: Path) ->
     assert "60 more labels are needed" in held["reason"]
 
     target = local_target(application.aws)
-    desk, waiting = review.desk_of(target), list(review.waiting(target.results, sure=True))
-    assert {record.s3_key for record in waiting} == photos.keys()
-    for record in waiting:
+    desk, undecided = desk_of(target), list(waiting(target.results, sure=True))
+    assert {record.s3_key for record in undecided} == photos.keys()
+    for record in undecided:
         decide(desk, record, record.s3_key.removeprefix("uploads/").partition("-")[0])
     code, run = retraining.run("retrain", "start", "--json")
     assert (code, run["outcome"]) == (0, "AWAITING_APPROVAL"), run

@@ -3,10 +3,10 @@
 from driver import Application
 from pictures import encoded, quarters
 
-from cli.commands import review
+from cli.reviewing import desk_of
 from cli.target import local_target
 from monitoring import labels
-from monitoring.review import decide
+from monitoring.review import decide, waiting
 from vehiclevision.image_gate import normalise
 
 KEY = "uploads/to-review.png"
@@ -18,10 +18,10 @@ def test_an_unsure_photo_is_decided_by_a_person(application: Application) -> Non
     record = application.outcome(KEY, UNSURE)
     assert record["outcome"] == "NEEDS_REVIEW"
     target = local_target(application.aws)
-    table, desk = target.results, review.desk_of(target)
-    [waiting] = [found for found in review.waiting(table, sure=False) if found.s3_key == KEY]
+    table, desk = target.results, desk_of(target)
+    [undecided] = [record for record in waiting(table, sure=False) if record.s3_key == KEY]
 
-    decide(desk, waiting, "bicycle")
+    decide(desk, undecided, "bicycle")
 
     [event] = application.announced(KEY)
     assert (event["detail-type"], event["detail"]["label"], event["detail"]["route"]) == (
@@ -32,7 +32,7 @@ def test_an_unsure_photo_is_decided_by_a_person(application: Application) -> Non
     now = application.record(KEY, record["version_id"])
     assert now is not None
     assert (now["outcome"], now["label"], now["decided_by"]) == ("CLASSIFIED", "bicycle", "human")
-    assert KEY not in [found.s3_key for found in review.waiting(table, sure=False)]
+    assert KEY not in [found.s3_key for found in waiting(table, sure=False)]
     digest = labels.digest_of(normalise(UNSURE).jpeg)
     found = labels.read(f"s3://{application.bucket}/{labels.PREFIX}", application.client("s3"))
     assert found.drawn[digest] == "bicycle"

@@ -67,11 +67,9 @@ def runbooks_use_outputs_that_exist(project: Project) -> list[str]:
 
 def runbook_commands_exist(project: Project) -> list[str]:
     """Each command of a runbook exists, with its options, in AWS's command line or in ours."""
-    typer = "\n".join(
-        text for path, text in project.under("cli/", ".py") if path == "cli/app.py" or "/surface/" in path
-    )
+    typer = "\n".join(text for _, text in project.under("cli/", ".py"))
     complaints = []
-    ours = _typed_commands(typer)
+    ours = {path.split("/")[2].removesuffix(".py") for path, _ in project.under("cli/commands/", ".py")}
     for path, text in project.under("docs/runbooks/", ".md"):
         script = "\n".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL))
         for service, operation, rest in re.findall(r"\baws ([a-z-]+) ([a-z-]+)([^|\n]*)", script):
@@ -155,17 +153,6 @@ def dashboard_points_at_this_stack(project: Project) -> list[str]:
     if location != {"Name": "AWS::Include", "Parameters": {"Location": "dashboard.yaml"}}:
         complaints.append("the template does not include dashboard.yaml")
     return complaints
-
-
-def _typed_commands(text: str) -> set[str]:
-    """The functions that carry @app.command(...), and the groups of commands that are put beside them."""
-    commands = {
-        node.name.rstrip("_")
-        for node in ast.parse(text).body
-        if isinstance(node, ast.FunctionDef)
-        and any(ast.unparse(decorator).startswith("app.command") for decorator in node.decorator_list)
-    }
-    return commands | set(re.findall(r'app\.add_typer\(\w+, name="(\w+)"', text))
 
 
 def _faults(service: str, operation: str, options: set[str]) -> list[str]:

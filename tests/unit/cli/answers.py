@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from cli.options import Application
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -23,3 +25,18 @@ class Answer:
 Command = Callable[..., Answer]
 # Calls what stands behind a command.
 Called = Callable[[Callable[[], int]], Answer]
+
+
+@dataclass(frozen=True)
+class Known(Application):
+    """An application that need not be looked for."""
+
+    known: Any = None
+
+    def target(self) -> Any:
+        return self.known
+
+
+def known(target: Any) -> Known:
+    """The application as a command takes it."""
+    return Known(known=target)

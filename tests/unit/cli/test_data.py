@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from cli.commands import data
+from cli.commands.data import fetch, load
 from cli.samples import draw
 from cli.target import Target
-from tests.unit.cli.answers import Called, Command
+from tests.unit.cli.answers import Called, Command, known
 from tests.unit.training.archives import accepted
 from tests.unit.training.mirror import serving, sign_in_page, well, with_status, without_ranges
 from training.data.fingerprint import fingerprint
-from training.data.load import Place
+from training.data.photos import UPSTREAM, read_list
 from training.data.pictures import normalised
 
 CONTENT = b"an archive" * 1000
@@ -75,13 +75,19 @@ def test_load_says_where_the_data_lies(
 ) -> None:
     """The address and the channels come out for the next program; a second run sends nothing."""
     command("data", "transform", pictures, "--out", tmp_path / "out")
-    place = Place(deployed.output("BucketName"), "data")
+    bucket, application = deployed.output("BucketName"), known(deployed)
 
-    first = called(lambda: data.load(deployed, tmp_path / "out", place, as_json=True))
-    second = called(lambda: data.load(deployed, tmp_path / "out", place, as_json=False))
+    first, second = (
+        called(
+            lambda as_json=as_json: load.command(
+                folder=tmp_path / "out", bucket=bucket, application=application, prefix="data", as_json=as_json
+            )
+        )
+        for as_json in (True, False)
+    )
 
     (fields,) = first.json_lines()
-    assert fields["uri"] == f"s3://{place.bucket}/{fields['prefix']}"
+    assert fields["uri"] == f"s3://{bucket}/{fields['prefix']}"
     assert set(fields["channels"]) == {"train", "validation", "train_lst", "validation_lst"}
     assert fields["uploaded"] > 0
     assert f"0 files were sent (0.0 MB), {fields['uploaded']:,} were there already." in second.out
@@ -91,8 +97,8 @@ def test_load_says_where_the_data_lies(
 def test_fetch_says_where_the_archive_lies(called: Called, tmp_path: Path) -> None:
     """The path comes out for the next program, and the next command for a person."""
     with serving(CONTENT, well) as good:
-        first = called(lambda: data.fetch(tmp_path, [good.address], as_json=True, archive=ARCHIVE))
-        second = called(lambda: data.fetch(tmp_path, [good.address], as_json=False, archive=ARCHIVE))
+        first = called(lambda: fetch.fetch_archive(tmp_path, [good.address], as_json=True, archive=ARCHIVE))
+        second = called(lambda: fetch.fetch_archive(tmp_path, [good.address], as_json=False, archive=ARCHIVE))
 
     path = str(tmp_path / "archive.tar.gz")
     assert json.loads(first.out) == {"path": path, "sha256": ARCHIVE.sha256, "downloaded": True}
@@ -104,11 +110,11 @@ def test_photos_that_are_missing_are_told_and_count_as_failure(
     command: Command, called: Called, tmp_path: Path
 ) -> None:
     """Names and reasons for people, all of them for scripts; the exit code says that the folder is not complete."""
-    few = data.listed_photos(upstream_only=True)[:12]
+    few = [photo for photo in read_list() if photo.source.licence_basis == UPSTREAM][:12]
     with serving(b"", with_status(404)) as empty:
         base = empty.address.rpartition("/")[0]
-        said = called(lambda: data.photos(tmp_path, few, base, as_json=False, pause_seconds=0))
-        asked = called(lambda: data.photos(tmp_path, few, base, as_json=True, pause_seconds=0))
+        said = called(lambda: fetch.fetch_listed(tmp_path, few, base, as_json=False, pause_seconds=0))
+        asked = called(lambda: fetch.fetch_listed(tmp_path, few, base, as_json=True, pause_seconds=0))
 
     assert (said.code, asked.code) == (1, 1)
     assert f"Missing: {few[0].file} is answered with HTTP 404." in said.err
@@ -120,12 +126,12 @@ def test_photos_that_are_missing_are_told_and_count_as_failure(
 
 def test_photos_that_are_there_make_a_complete_folder(called: Called, tmp_path: Path) -> None:
     """The folder and its attribution are named."""
-    (photo, *_) = data.listed_photos(upstream_only=False)
+    (photo, *_) = read_list()
     content = next(sample.content for sample in draw() if sample.label == "bicycle")
     drawn = replace(photo, fingerprint=fingerprint(normalised(content)))
     with serving(content, without_ranges) as good:
         base = good.address.rpartition("/")[0]
-        said = called(lambda: data.photos(tmp_path, [drawn], base, as_json=False))
+        said = called(lambda: fetch.fetch_listed(tmp_path, [drawn], base, as_json=False))
 
     assert said.code == 0
     assert "Photos downloaded: 1; there already: 0." in said.out

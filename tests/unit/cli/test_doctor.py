@@ -63,8 +63,8 @@ def test_each_finding(finding: Finding, state: str, words: str) -> None:
 
 def test_the_account_number_is_never_shown_whole() -> None:
     """A screen that is shared shows four digits of it, and the root user is warned about."""
-    user = doctor.account({"Account": ACCOUNT, "Arn": f"arn:aws:iam::{ACCOUNT}:user/someone"})
-    root = doctor.account({"Account": ACCOUNT, "Arn": f"arn:aws:iam::{ACCOUNT}:root"})
+    user = doctor.signed_in({"Account": ACCOUNT, "Arn": f"arn:aws:iam::{ACCOUNT}:user/someone"})
+    root = doctor.signed_in({"Account": ACCOUNT, "Arn": f"arn:aws:iam::{ACCOUNT}:root"})
 
     assert (user.state, root.state) == (OK, WARNING)
     for each in (user, root):

@@ -11,7 +11,7 @@ from cli import sources
 from cli.commands import drop as drop_command
 from cli.drop import KEYS_PER_LOOK
 from cli.target import Target
-from tests.unit.cli.answers import Answer, Called
+from tests.unit.cli.answers import Answer, Called, known
 from tests.unit.cli.recorded import Workflow
 
 FIELDS = ["key", "version_id", "outcome", "label", "confidence", "route", "reason", "seconds"]
@@ -23,7 +23,7 @@ def drop(deployed: Target, called: Called) -> Drop:
     """Drop paths into the application, as the command does."""
 
     def run(*paths: Path, as_json: bool = True, timeout_seconds: float = 30) -> Answer:
-        return called(lambda: drop_command.drop(lambda: deployed, paths, timeout_seconds, as_json=as_json))
+        return called(lambda: drop_command.command(paths, known(deployed), timeout_seconds, as_json))
 
     return run
 

@@ -94,7 +94,8 @@ def test_an_endpoint_without_the_local_aws_says_how_to_start_it(
 def test_only_this_command_loads_what_draws(root: Path) -> None:
     """Help texts and other commands start without matplotlib, jinja2, onnxruntime and torch."""
     program = (
-        "import sys; from cli.main import main; main(['--help']); main(['evaluate', '--help']); main(['status']); "
+        "import sys; from cli.main import main; main(['--help']); main(['data', '--help']); "
+        "main(['status']); main(['results']); "
         "print(sorted({'matplotlib', 'jinja2', 'onnxruntime', 'torch'} & set(sys.modules)))"
     )
     environment = {**os.environ, "VEHICLEVISION_DIRECTORY": "/nowhere/at/all"}

@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from cli.commands import monitor
+from cli import monitoring as monitor
 from cli.errors import CommandError
 from monitoring import check
 from tests.unit.cli.answers import Command

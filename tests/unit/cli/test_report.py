@@ -9,17 +9,18 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from cli.captured import ends
 from cli.commands import report as commands
-from cli.commands.report import Request
-from cli.errors import CommandError
+from cli.options import Application, Captures
 from cli.target import Target
+from cli.times import ends
 from monitoring.check import baseline_key
+from monitoring.errors import SourceError
 from monitoring.labels import digest_of, key_of
-from tests.unit.cli.answers import Called, Command
+from tests.unit.cli.answers import Called, Command, known
 from tests.unit.cli.recorded import put_record
 from tests.unit.monitoring.capture_lines import NOON, key, line, lines, png, record, write
 
+SINCE = Captures(since=(NOON - timedelta(days=1)).isoformat())
 ENDPOINT, CAPTURED = "vehicles", "vehicles-captured"
 
 
@@ -183,16 +184,6 @@ class Deployed:
         return {"EndpointName": EndpointName, **({"DataCaptureConfig": self._capture} if self._capture else {})}
 
 
-class Here:
-    """Where the application is known already."""
-
-    def __init__(self, target: Any) -> None:
-        self._target = target
-
-    def application(self) -> Any:
-        return self._target
-
-
 def test_the_own_endpoint_brings_threshold_labels_latency_and_model_version(
     deployed: Target, called: Called, tmp_path: Path
 ) -> None:
@@ -210,7 +201,7 @@ def test_the_own_endpoint_brings_threshold_labels_latency_and_model_version(
     place = Deployed(deployed, {"DestinationS3Uri": f"s3://{CAPTURED}/capture"})
 
     answer = called(
-        lambda: commands.run(Request(since=NOON - timedelta(days=1)), Here(place), tmp_path / "own.html", as_json=True)
+        lambda: commands.command(captures=SINCE, application=known(place), out=tmp_path / "own.html", as_json=True)
     )
 
     assert answer.code == 0
@@ -233,7 +224,7 @@ def test_a_baseline_of_an_earlier_release_does_not_keep_the_report_from_being_ma
     s3.put_object(Bucket=CAPTURED, Key=baseline_key(ENDPOINT), Body=b'{"format": 1}')
     place = Deployed(deployed, {"DestinationS3Uri": f"s3://{CAPTURED}/capture"})
 
-    answer = called(lambda: commands.run(Request(since=NOON - timedelta(days=1)), Here(place), None, as_json=True))
+    answer = called(lambda: commands.command(captures=SINCE, application=known(place), as_json=True))
 
     assert answer.code == 0
     figures = answer.json_lines()[0]
@@ -244,20 +235,22 @@ def test_a_baseline_of_an_earlier_release_does_not_keep_the_report_from_being_ma
 
 def test_an_endpoint_that_captures_nothing_is_said_to(deployed: Target) -> None:
     """There is nothing to read, and the hint says how to change that."""
-    with pytest.raises(CommandError, match="captures nothing"):
-        commands.run(Request(), Here(Deployed(deployed, None)), None, as_json=True)
+    with pytest.raises(SourceError, match="captures nothing"):
+        commands.command(captures=Captures(), application=known(Deployed(deployed, None)), as_json=True)
 
 
 def test_ctrl_c_ends_with_a_sentence(folder: Path, called: Called, tmp_path: Path) -> None:
     """Nothing half written stays behind."""
 
-    class Impatient:
+    class Impatient(Application):
         def s3(self) -> Any:
             raise KeyboardInterrupt
 
     out = tmp_path / "page.html"
 
-    answer = called(lambda: commands.run(Request("s3://bucket/prefix"), Impatient(), out, as_json=False))
+    answer = called(
+        lambda: commands.command(captures=Captures(), application=Impatient(), source="s3://bucket/prefix", out=out)
+    )
 
     assert answer.code == 130
     assert answer.err == "Stopped. Nothing was written.\n"

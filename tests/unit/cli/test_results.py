@@ -1,8 +1,8 @@
 """Reading the results table: newest first, by key, by ending, by outcome."""
 
-from cli.commands import read
+from cli.commands import results
 from cli.target import Target
-from tests.unit.cli.answers import Called
+from tests.unit.cli.answers import Called, known
 from tests.unit.cli.recorded import put_record
 from vehiclevision.record import Outcome
 from vehiclevision.results import MAX_KEYS_PER_CALL
@@ -13,7 +13,9 @@ def _at(minute: int) -> dict[str, str]:
 
 
 def _keys(target: Target, called: Called, key: str | None = None, outcome: str | None = None, limit: int = 20) -> list:
-    answer = called(lambda: read.results(target, key, outcome, limit, as_json=True))
+    answer = called(
+        lambda: results.command(known(target), key, Outcome(outcome) if outcome else None, limit, as_json=True)
+    )
     return [(line["s3_key"], line["version_id"]) for line in answer.json_lines()]
 
 
@@ -61,7 +63,7 @@ def test_json_holds_plain_values(deployed: Target, called: Called) -> None:
     """Numbers are numbers, what is absent is null, and no DynamoDB type names remain."""
     put_record(deployed, "uploads/a.jpg", "1")
 
-    (line,) = called(lambda: read.results(deployed, None, None, 20, as_json=True)).json_lines()
+    (line,) = called(lambda: results.command(known(deployed), as_json=True)).json_lines()
 
     assert line["confidence"] == 0.93
     assert line["inferences"] == [0.93, 0.02]
@@ -74,7 +76,7 @@ def test_the_table_fits_a_terminal(deployed: Target, called: Called) -> None:
     """A record with a short key takes at most 80 columns."""
     put_record(deployed, "uploads/a.jpg", "1", label={"S": "motorcycle"}, route={"S": "distant"})
 
-    answer = called(lambda: read.results(deployed, None, None, 20, as_json=False))
+    answer = called(lambda: results.command(known(deployed)))
 
     assert "motorcycle 0.93 distant" in answer.out
     assert max(map(len, answer.out.splitlines())) <= 80

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from cli.commands import retrain
-from cli.commands.retrain import Retraining
+from cli import retraining as retrain
 from cli.errors import CommandError
+from cli.retraining import Retraining
 from cli.target import Target
 from tests.unit.cli.answers import Called
 

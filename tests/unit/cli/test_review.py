@@ -3,20 +3,26 @@
 import dataclasses
 import io
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from PIL import Image
 
 from cli.commands import review
+from cli.commands.review import list as list_
+from cli.errors import CommandError
+from cli.reviewing import confidences, desk_of, in_colours, keys, question, understood
 from cli.target import Target
 from monitoring import labels
 from monitoring.errors import LabelRefusedError
-from monitoring.review import Desk, decide, drawn
-from tests.unit.cli.answers import Called
+from monitoring.review import Desk, decide, drawn, waiting
+from tests.unit.cli.answers import Called, Command, known
 from tests.unit.cli.recorded import put_record
 from vehiclevision.image_gate import normalise
+from vehiclevision.labels import LABELS
 from vehiclevision.record import Record
 
 UNSURE = {"inferences": {"L": [{"N": "0.40"}, {"N": "0.35"}]}, "confidence": {"N": "0.40"}, "label": {"NULL": True}}
@@ -47,7 +53,7 @@ def bus() -> Bus:
 
 @pytest.fixture
 def desk(deployed: Target, bus: Bus) -> Desk:
-    return dataclasses.replace(review.desk_of(deployed), events=bus)
+    return dataclasses.replace(desk_of(deployed), events=bus)
 
 
 def photo(colour: str = "teal") -> bytes:
@@ -108,13 +114,13 @@ def test_a_broken_bus_leaves_the_image_waiting_and_nothing_is_lost(deployed: Tar
     bus.broken = True
     with pytest.raises(ConnectionError):
         decide(desk, found, "bicycle")
-    assert [each.s3_key for each in review.waiting(deployed.results, sure=False)] == ["uploads/a.jpg"]
+    assert [each.s3_key for each in waiting(deployed.results, sure=False)] == ["uploads/a.jpg"]
 
     bus.broken = False
     decide(desk, case(deployed, "uploads/a.jpg", found.version_id), "bicycle")
 
     assert len(bus.heard) == 1
-    assert not list(review.waiting(deployed.results, sure=True))
+    assert not list(waiting(deployed.results, sure=True))
 
 
 def test_a_repeated_announcement_has_the_same_id_and_content(deployed: Target, desk: Desk, bus: Bus) -> None:
@@ -204,7 +210,7 @@ def test_what_waits_is_listed_unsure_ones_first(deployed: Target, called: Called
     sample = {f"uploads/sure{n}.jpg" for n in range(60) if drawn("vehicles-uploads", f"uploads/sure{n}.jpg", "1")}
 
     def keys(*, sure: bool) -> list[str]:
-        answer = called(lambda: review.list_waiting(deployed, 100, sure=sure, as_json=True))
+        answer = called(lambda: list_.command(known(deployed), sure=sure, as_json=True))
         return [line["s3_key"] for line in answer.json_lines()]
 
     both, unsure = keys(sure=True), keys(sure=False)
@@ -234,35 +240,117 @@ def test_a_photo_that_is_gone_is_said_to_be_gone(deployed: Target, desk: Desk) -
     assert case(deployed, "uploads/a.jpg", found.version_id).reviewed_label is None
 
 
-def test_without_a_terminal_nobody_is_asked(deployed: Target, called: Called, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_terminal_nobody_is_asked(command: Command, deployed: Target) -> None:
     """A script gets told which commands are meant for it."""
-    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    context = SimpleNamespace(invoked_subcommand=None)
 
-    with pytest.raises(Exception, match="no terminal"):
-        review.go_through(deployed, 10, sure=True)
+    with pytest.raises(CommandError, match="no terminal"):
+        review.command(context, known(deployed))  # type: ignore[arg-type]
 
 
-def test_in_the_terminal_each_picture_is_shown_and_asked_about(
-    deployed: Target, called: Called, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Path, confidences and the picture itself; nonsense is asked again, skipping leaves it waiting."""
+@pytest.fixture
+def three(deployed: Target) -> list[Record]:
+    """Three photos that wait, in this order."""
     for minute, name in enumerate("abc"):
         at = {"S": f"2026-11-21T10:0{minute}:00.000Z"}
         recorded(deployed, f"uploads/{name}.jpg", "NEEDS_REVIEW", recorded_at=at, **UNSURE)
-    typed = iter(["x", "b", "s", "q"])
-    terminal = io.StringIO("")
-    monkeypatch.setattr(terminal, "isatty", lambda: True)
-    monkeypatch.setattr("sys.stdin", terminal)
-    monkeypatch.setattr("builtins.input", lambda _: next(typed))
+    return list(waiting(deployed.results, sure=False))
 
-    answer = called(lambda: review.go_through(deployed, 10, sure=False))
 
+def typing(*words: str) -> Callable[[str], str]:
+    """A person who types these, one after the other."""
+    left = iter(words)
+    return lambda _: next(left)
+
+
+def left(target: Target) -> list[str]:
+    return [record.s3_key for record in waiting(target.results, sure=False)]
+
+
+def test_in_the_terminal_each_picture_is_shown_and_asked_about(
+    deployed: Target, desk: Desk, three: list[Record], called: Called
+) -> None:
+    """Path, confidences and the picture itself; skipping leaves it waiting."""
+    answer = called(lambda: review.go_through(desk, three, LABELS, typing("x", "b", "s", "q")))
+
+    assert answer.code == 1
     assert "bicycle 0.400  motorcycle 0.350" in answer.out
     assert ".jpg" in answer.out
     assert "▀" in answer.out
-    assert "1 of 3 reviewed." in answer.err
-    left = [record.s3_key for record in review.waiting(deployed.results, sure=False)]
-    assert left == ["uploads/b.jpg", "uploads/c.jpg"]
+    assert left(deployed) == ["uploads/b.jpg", "uploads/c.jpg"]
+
+
+def test_only_keys_and_whole_words_are_understood(
+    deployed: Target, desk: Desk, bus: Bus, three: list[Record], called: Called
+) -> None:
+    """What merely begins like a label sends no rider anywhere: it is asked again."""
+    said = typing("banana", "bi", "", "mm", "motorcycle", "quit")
+
+    answer = called(lambda: review.go_through(desk, three, LABELS, said))
+
+    assert [event["label"] for event in bus.heard] == ["motorcycle"]
+    assert answer.err.count("a key in brackets, or a whole word") == 4
+
+
+def test_the_last_decision_can_be_undone_before_anything_is_announced(
+    deployed: Target, desk: Desk, bus: Bus, three: list[Record], called: Called
+) -> None:
+    """Until the next picture is answered; what is announced already is overruled with a command that is named."""
+    said = typing("b", "undo", "u", "m", "s", "n", "u", "b", "")
+
+    answer = called(lambda: review.go_through(desk, three, LABELS, said))
+
+    assert [(event["s3_key"], event["label"]) for event in bus.heard] == [
+        ("uploads/a.jpg", "motorcycle"),
+        ("uploads/c.jpg", "bicycle"),
+    ]
+    assert "review label KEY LABEL --again" in answer.err
+    assert left(deployed) == ["uploads/b.jpg"]
+
+
+def test_what_was_answered_stays_answered_however_it_ends(
+    deployed: Target, desk: Desk, bus: Bus, three: list[Record]
+) -> None:
+    """Ctrl-C and a closed terminal come after the decision, not instead of it."""
+
+    def ending(error: type[BaseException]) -> Callable[[str], str]:
+        words = iter(["b"])
+
+        def read(_: str) -> str:
+            word = next(words, None)
+            if word is None:
+                raise error
+            return word
+
+        return read
+
+    with pytest.raises(KeyboardInterrupt):
+        review.go_through(desk, three, LABELS, ending(KeyboardInterrupt))
+    assert review.go_through(desk, three[1:], LABELS, ending(EOFError)) == 1
+    assert left(deployed) == ["uploads/c.jpg"]
+
+
+FOUR = ("bicycle", "motorcycle", "scooter", "car")
+
+
+@pytest.mark.parametrize("labels", [LABELS, FOUR, ("sun", "s", "squid", "u"), tuple(f"n{n}" for n in range(20))])
+def test_each_label_has_a_key_of_its_own(labels: tuple[str, ...]) -> None:
+    """However many labels there are and however alike, each is reached by one key, and so is everything else."""
+    answers = keys(labels)
+
+    assert sorted(answers.values()) == sorted((*labels, "neither", "skip", "undo", "quit"))
+    assert all(len(key) == 1 for key in answers)
+    assert [understood(key, answers) for key in answers] == list(answers.values())
+    assert all(understood(label, answers) == label for label in labels if len(label) > 1)
+
+
+def test_what_is_asked_names_all_labels() -> None:
+    """Two by default; four where vehicles.toml has four, and nothing assumes two."""
+    assert question(keys(("bicycle", "motorcycle"))) == ("[b]icycle  [m]otorcycle  [n]either  [s]kip  [u]ndo  [q]uit: ")
+    assert question(keys(FOUR)) == ("[b]icycle  [m]otorcycle  s[c]ooter  c[a]r  [n]either  [s]kip  [u]ndo  [q]uit: ")
+    assert confidences(FOUR, [0.4, 0.3, 0.2, 0.05]) == "bicycle 0.400  motorcycle 0.300  scooter 0.200  car 0.050"
+    assert confidences(FOUR, [0.4, 0.35]) == "0.400  0.350"
+    assert confidences(FOUR, None) == "no answer"
 
 
 @pytest.mark.parametrize(
@@ -278,6 +366,6 @@ def test_a_picture_is_drawn_as_large_as_fits_and_in_its_own_shape(
     size: tuple[int, int], columns: int, lines: int, drawn_as: tuple[int, int]
 ) -> None:
     """Neither wider nor higher than asked for, and never wider than what the model sees."""
-    rows = review.in_colours(Image.new("RGB", size, "teal"), columns, lines).plain.splitlines()
+    rows = in_colours(Image.new("RGB", size, "teal"), columns, lines).plain.splitlines()
 
     assert (len(rows[0].strip()), len(rows)) == drawn_as

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from cli import announcements
-from cli.commands import drop, look
+from cli.commands import start
+from cli.commands.open import console_url
 from cli.errors import CommandError
 from cli.target import Target
-from tests.unit.cli.answers import Called
+from tests.unit.cli.answers import Called, known
 from tests.unit.cli.recorded import put_record
 
 KEY = "uploads/a b.jpg"
@@ -38,7 +39,9 @@ def test_a_run_by_hand_ends_with_the_record(deployed: Target, called: Called) ->
     bucket = deployed.output("BucketName")
     put_record(deployed, KEY, "7", "NEEDS_REVIEW", confidence={"N": "0.4"})
 
-    answer = called(lambda: drop.start(deployed, bucket, KEY, "7", 30, as_json=True))
+    answer = called(
+        lambda: start.command(bucket=bucket, key=KEY, application=known(deployed), version_id="7", as_json=True)
+    )
 
     assert answer.code == 0
     assert _starts(deployed) == [{"s3_bucket": bucket, "s3_key": KEY, "version_id": "7"}]
@@ -54,7 +57,7 @@ def test_a_run_by_hand_takes_the_newest_version(deployed: Target, called: Called
     put_record(deployed, KEY, "another")
     put_record(deployed, KEY, version, "REJECTED")
 
-    answer = called(lambda: drop.start(deployed, bucket, KEY, None, 30, as_json=True))
+    answer = called(lambda: start.command(bucket=bucket, key=KEY, application=known(deployed), as_json=True))
 
     assert _starts(deployed) == [{"s3_bucket": bucket, "s3_key": KEY}]
     assert answer.json_lines()[0]["version_id"] == version
@@ -63,7 +66,11 @@ def test_a_run_by_hand_takes_the_newest_version(deployed: Target, called: Called
 @pytest.mark.usefixtures("_runs_end")
 def test_a_run_without_a_record_has_failed(deployed: Target, called: Called) -> None:
     """When the run ends and left no record, the exit code is 1."""
-    answer = called(lambda: drop.start(deployed, deployed.output("BucketName"), KEY, "7", 30, as_json=True))
+    bucket = deployed.output("BucketName")
+
+    answer = called(
+        lambda: start.command(bucket=bucket, key=KEY, application=known(deployed), version_id="7", as_json=True)
+    )
 
     assert answer.code == 1
     assert answer.json_lines()[0]["outcome"] == "FAILED"
@@ -72,7 +79,7 @@ def test_a_run_without_a_record_has_failed(deployed: Target, called: Called) -> 
 def test_empty_names_start_nothing(deployed: Target) -> None:
     """An empty key is a mistake in the command."""
     with pytest.raises(CommandError) as caught:
-        drop.start(deployed, deployed.output("BucketName"), "", None, 30, as_json=True)
+        start.command(bucket=deployed.output("BucketName"), key="", application=known(deployed))
 
     assert caught.value.exit_code == 2
     assert _starts(deployed) == []
@@ -90,7 +97,7 @@ def test_the_console_page_is_the_partitions_own(partition: str, region: str, hos
     """The workflow's page is in the console of its partition and region."""
     arn = f"arn:{partition}:states:{region}:123456789012:stateMachine:vehicles"
 
-    url = look.console_url(arn)
+    url = console_url(arn)
 
     assert url.startswith(f"https://{host}/states/home?region={region}#/statemachines/view/arn%3A{partition}%3A")
 

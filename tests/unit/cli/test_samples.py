@@ -35,6 +35,13 @@ def test_each_kind_is_there(drawn: list[Sample]) -> None:
     assert max(len(sample.name) for sample in drawn) <= 25
 
 
+def test_only_vehicles_with_a_label_are_drawn() -> None:
+    """Where vehicles.toml names others, the demo shows those that it can draw, and the rest of its pictures."""
+    kinds = {sample.label for sample in samples.draw(("car", "bicycle", "scooter"))}
+
+    assert kinds == {"bicycle", None}
+
+
 def test_whole_pictures_pass_the_gate_and_broken_ones_do_not(drawn: list[Sample]) -> None:
     """The image gate takes exactly those that are meant to be taken."""
     for sample in drawn:

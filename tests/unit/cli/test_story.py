@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from cli.commands import read
+from cli.commands import logs
 from cli.errors import CommandError
 from cli.story import _told
 from cli.target import Target
-from tests.unit.cli.answers import Called
+from tests.unit.cli.answers import Called, known
 from tests.unit.cli.recorded import put_record
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -70,7 +70,7 @@ def test_the_three_functions_lines_come_in_the_order_of_time(deployed: Target, c
     _log(deployed, GROUPS[0], 1, _line("image_accepted"))
     _log(deployed, GROUPS[1], 2, _line("prediction_made", inferences=[0.93, 0.02]))
 
-    lines = called(lambda: read.logs(deployed, "a b.jpg", as_json=True)).json_lines()
+    lines = called(lambda: logs.command("a b.jpg", known(deployed), as_json=True)).json_lines()
 
     assert [(line["source"], line["text"]) for line in lines] == [
         ("Serialize image", "image_accepted"),
@@ -90,7 +90,7 @@ def test_other_runs_stay_out(deployed: Target, called: Called) -> None:
     _log(deployed, GROUPS[0], 3, "REPORT RequestId: request-run-2 Duration: 5 ms")
     _log(deployed, GROUPS[0], 4, "REPORT RequestId: request-run-1 Duration: 7 ms")
 
-    lines = called(lambda: read.logs(deployed, "uploads/a b.jpg", as_json=True)).json_lines()
+    lines = called(lambda: logs.command("uploads/a b.jpg", known(deployed), as_json=True)).json_lines()
 
     assert [line["text"] for line in lines] == ["image_accepted", "REPORT RequestId: request-run-1 Duration: 7 ms"]
 
@@ -101,7 +101,7 @@ def test_an_image_without_a_record_is_found_by_its_log_lines(deployed: Target, c
     key = 'uploads/{ $.x = "*" } photo [1]%.jpg'
     _log(deployed, GROUPS[0], -1, _line("image_accepted", s3_key=key))
 
-    answer = called(lambda: read.logs(deployed, key, as_json=False))
+    answer = called(lambda: logs.command(key, known(deployed)))
 
     assert "image_accepted" in answer.out
     assert "Nothing is recorded yet." in answer.out
@@ -110,7 +110,7 @@ def test_an_image_without_a_record_is_found_by_its_log_lines(deployed: Target, c
 def test_an_unknown_image_is_said_to_be_unknown(deployed: Target) -> None:
     """A name that nothing is known of ends in a sentence and a hint."""
     with pytest.raises(CommandError, match="Nothing is known of an image 'nothing.jpg'") as caught:
-        read.logs(deployed, "nothing.jpg", as_json=False)
+        logs.command("nothing.jpg", known(deployed))
 
     assert "vehiclevision results --stack vehicles" in caught.value.hint
 

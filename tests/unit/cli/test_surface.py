@@ -20,9 +20,9 @@ def test_each_command_and_option_is_as_it_was(
     """What the help texts offer is what the list says; whoever changes it changes the list, and says so to users."""
     monkeypatch.setenv("COLUMNS", "500")
 
-    offered = list(_offered([], capsys))
+    offered = "\n".join(_offered([], capsys)).splitlines()
 
-    assert "\n".join(offered).splitlines() == KEPT.read_text().splitlines()
+    assert offered == KEPT.read_text().splitlines()
 
 
 def _offered(path: list[str], capsys: pytest.CaptureFixture[str]) -> Iterator[str]:
@@ -30,14 +30,15 @@ def _offered(path: list[str], capsys: pytest.CaptureFixture[str]) -> Iterator[st
     assert main([*path, "--help"]) == 0
     lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
     yield next(line.removeprefix("Usage: ") for line in lines if line.startswith("Usage: "))
-    below, panel = [], ""
+    options, below, panel = [], [], ""
     for line in lines:
         if title := _PANEL.match(line):
             panel = title[1]
-        elif (row := _ROW.match(line)) and (found := _option(row[1])):
-            yield f"  {found}" if panel == "Options" else f"  {panel}: {found}"
+        elif (row := _ROW.match(line)) and (option := _option(row[1])):
+            options.append(f"  {option}" if panel == "Options" else f"  {panel}: {option}")
         elif row:
             below.append(row[1].split()[0])
+    yield from sorted(options)
     for name in below:
         yield from _offered([*path, name], capsys)
 

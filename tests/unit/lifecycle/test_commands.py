@@ -1,21 +1,22 @@
 """The `sagemaker` commands: what they ask, print, refuse and return."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 
-from cli.commands import sagemaker as commands
-from cli.commands.sagemaker import Connected, How, Wanted, Where
+from cli.commands.sagemaker import approve, deploy, describe, register, rollback, teardown, train, tune
 from cli.errors import CommandError
 from cli.explanations import explain
 from cli.main import main
+from cli.sagemaker import Algorithm, Connection, Dialogue, SageMakerAccount, TrainingOptions
 from cli.target import Target
 from lifecycle import foundation
 from lifecycle.endpoint import Hosting, Serverless
-from lifecycle.images import BUILTIN
+from lifecycle.place import Aws
 from lifecycle.prices import Price, hosting_words, price, read_answer, training_words
 from tests.unit.lifecycle.fake_aws import REGION, FakeAws
 from tests.unit.lifecycle.steps import MODEL, stage
@@ -25,24 +26,38 @@ from training.errors import ModelRefusedError
 # The threshold that the shipped model brings along.
 SHIPPED = load_model(DEFAULT_MODEL).manifest.threshold
 
-YES = How(yes=True, as_json=True)
+YES = Dialogue(yes=True, as_json=True)
 IMAGE = "1.dkr.ecr/image-classification:1"
 
 
+@dataclass(frozen=True)
+class Reached(SageMakerAccount):
+    """An account that need not be looked for."""
+
+    connection: Any = None
+
+    def connect(self, kms_key: str | None = None) -> Connection:
+        return self.connection
+
+    @property
+    def aws_here(self) -> Aws:
+        return self.connection.aws
+
+
 @pytest.fixture
-def here(fake: FakeAws) -> Connected:
+def here(fake: FakeAws) -> Reached:
     """The local AWS, as far as the commands tell it apart: it costs nothing."""
     session = boto3.session.Session("testing", "testing", region_name=REGION)
     target = Target("vehiclevision", REGION, {}, session, "http://127.0.0.1:1")
-    return Connected(Where(), target, fake.aws())
+    return Reached(connection=Connection(target, fake.aws(), ""))
 
 
 @pytest.fixture
-def there(fake: FakeAws) -> Connected:
+def there(fake: FakeAws) -> Reached:
     """An account in AWS; its price list cannot be reached, as without the right to ask it."""
     session = boto3.session.Session("testing", "testing", region_name=REGION)
     target = Target("vehiclevision", REGION, {}, _NoPrices(session))  # type: ignore[arg-type]
-    return Connected(Where(aws=True, region=REGION), target, fake.aws())
+    return Reached(connection=Connection(target, fake.aws(), f" --aws --region {REGION}"))
 
 
 class _NoPrices:
@@ -59,39 +74,39 @@ def printed(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 
 
 def test_the_commands_one_after_the_other(
-    here: Connected, fake: FakeAws, second_model: Path, capsys: pytest.CaptureFixture[str]
+    here: Reached, fake: FakeAws, second_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Register, approve, deploy, again, roll back, describe, take down: each says in JSON what the next needs."""
     for model in (MODEL, second_model):
-        assert commands.register(here, How(as_json=True), model, None, "x86_64") == 0
+        assert register.command(dialogue=Dialogue(as_json=True), account=here, model=model) == 0
         assert printed(capsys)["status"] == "PendingManualApproval"
-        assert commands.approve(here, YES, None, "fine", reject=False) == 0
+        assert approve.command(dialogue=YES, account=here, reason="fine") == 0
         assert printed(capsys)["status"] == "Approved"
-        assert commands.deploy(here, YES, None, Hosting()) == 0
+        assert deploy.command(dialogue=YES, account=here) == 0
         deployed = printed(capsys)
 
     assert deployed["version"] == 2
     assert deployed["parameter_overrides"] == f"EndpointName=vehiclevision ConfidenceThreshold={SHIPPED}"
-    assert commands.rollback(here, YES, None) == 0
+    assert rollback.command(YES, here) == 0
     assert printed(capsys)["version"] == 1
-    assert commands.describe(here, YES) == 0
+    assert describe.command(here, as_json=True) == 0
     facts = printed(capsys)
     assert (facts["endpoint_status"], facts["version"], facts["threshold"]) == ("InService", 1, SHIPPED)
     assert facts["capture"] is True
-    assert commands.take_down(here, YES, dry_run=True, endpoint_only=False, application=False) == 0
+    assert teardown.command(account=here, dry_run=True, yes=True, as_json=True) == 0
     assert printed(capsys)["deleted"] == []
-    assert commands.take_down(here, YES, dry_run=False, endpoint_only=False, application=False) == 0
+    assert teardown.command(account=here, yes=True, as_json=True) == 0
     assert printed(capsys)["left"] == []
     assert fake.leftovers == []
-    assert commands.take_down(here, YES, dry_run=False, endpoint_only=False, application=False) == 0
+    assert teardown.command(account=here, yes=True, as_json=True) == 0
 
 
-def test_the_commands_in_words(here: Connected, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_commands_in_words(here: Reached, capsys: pytest.CaptureFixture[str]) -> None:
     """Without --json each step says what was done and which command is next."""
-    commands.register(here, How(), MODEL, None, "x86_64")
-    commands.approve(here, How(yes=True), None, "", reject=False)
-    commands.deploy(here, How(yes=True), None, Hosting())
-    commands.describe(here, How())
+    register.command(dialogue=Dialogue(), account=here, model=MODEL)
+    approve.command(dialogue=Dialogue(yes=True), account=here)
+    deploy.command(dialogue=Dialogue(yes=True), account=here)
+    describe.command(here)
 
     said = capsys.readouterr().out
     assert "sagemaker approve --version 1" in said
@@ -101,21 +116,21 @@ def test_the_commands_in_words(here: Connected, capsys: pytest.CaptureFixture[st
 
 
 def test_a_dry_run_prints_every_request_and_sends_none(
-    there: Connected, fake: FakeAws, capsys: pytest.CaptureFixture[str]
+    there: Reached, fake: FakeAws, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """--print-requests shows exactly what would be sent, for both algorithms, tuning and deployment."""
-    foundation.ensure(there.aws)
-    stage(there.aws)
-    commands.register(there, YES, MODEL, None, "x86_64")
-    commands.approve(there, How(yes=True), None, "", reject=False)
+    foundation.ensure(there.aws_here)
+    stage(there.aws_here)
+    register.command(dialogue=YES, account=there, model=MODEL)
+    approve.command(dialogue=Dialogue(yes=True), account=there)
     capsys.readouterr()
-    dry = How(print_requests=True)
+    dry = Dialogue(print_requests=True)
     sent = len(fake.calls)
 
-    commands.train(there, Wanted(), dry)
-    commands.train(there, Wanted(BUILTIN, image=IMAGE), dry)
-    commands.tune(there, Wanted(BUILTIN, image=IMAGE), dry, 8, 2)
-    commands.deploy(there, dry, None, Hosting())
+    train.command(training=TrainingOptions(), dialogue=dry, account=there)
+    train.command(training=TrainingOptions(Algorithm.BUILTIN, image=IMAGE), dialogue=dry, account=there)
+    tune.command(training=TrainingOptions(Algorithm.BUILTIN, image=IMAGE), dialogue=dry, account=there)
+    deploy.command(dialogue=dry, account=there)
     requests = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
     assert [request["operation"] for request in requests] == [
@@ -128,18 +143,18 @@ def test_a_dry_run_prints_every_request_and_sends_none(
 
 
 def test_costs_are_told_and_confirmed(
-    there: Connected, fake: FakeAws, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    there: Reached, fake: FakeAws, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before anything billable: what it costs, and a question; where nobody can answer, --yes is asked for."""
     with pytest.raises(CommandError, match="Nobody can answer here"):
-        commands.register(there, How(), MODEL, None, "x86_64")
+        register.command(dialogue=Dialogue(), account=there, model=MODEL)
     assert "a few cents" in capsys.readouterr().err
-    commands.register(there, YES, MODEL, None, "x86_64")
-    commands.approve(there, How(yes=True), None, "", reject=False)
+    register.command(dialogue=YES, account=there, model=MODEL)
+    approve.command(dialogue=Dialogue(yes=True), account=there)
     capsys.readouterr()
 
     with pytest.raises(CommandError, match="Nobody can answer here") as caught:
-        commands.deploy(there, How(), None, Hosting())
+        deploy.command(dialogue=Dialogue(), account=there)
 
     assert "--yes" in caught.value.hint
     said = capsys.readouterr().err
@@ -148,23 +163,25 @@ def test_costs_are_told_and_confirmed(
     assert not fake.things.get("endpoint")
 
 
-def test_the_built_in_algorithm_is_for_aws(here: Connected, there: Connected) -> None:
+def test_the_built_in_algorithm_is_for_aws(here: Reached, there: Reached) -> None:
     """Asked for locally, it says so and names `own`; in AWS it wants a GPU."""
     with pytest.raises(CommandError, match="container of AWS's") as caught:
-        commands.train(here, Wanted(BUILTIN), YES)
+        train.command(training=TrainingOptions(Algorithm.BUILTIN), dialogue=YES, account=here)
     with pytest.raises(CommandError, match="on a GPU only"):
-        commands.train(there, Wanted(BUILTIN, instance_type="ml.m5.xlarge"), YES)
+        train.command(
+            training=TrainingOptions(Algorithm.BUILTIN, instance_type="ml.m5.xlarge"), dialogue=YES, account=there
+        )
 
     assert "--algorithm own" in caught.value.hint
 
 
-def test_what_is_no_model_is_refused_in_a_sentence(here: Connected, fake: FakeAws, tmp_path: Path) -> None:
+def test_what_is_no_model_is_refused_in_a_sentence(here: Reached, fake: FakeAws, tmp_path: Path) -> None:
     """A file that is no artefact is never uploaded, and the words for it are at hand."""
     path = tmp_path / "model.tar.gz"
     path.write_bytes(b"hello")
 
     with pytest.raises(ModelRefusedError) as caught:
-        commands.register(here, How(), path, None, "x86_64")
+        register.command(dialogue=Dialogue(), account=here, model=path)
 
     explained = explain(caught.value)
     assert explained is not None
@@ -172,12 +189,12 @@ def test_what_is_no_model_is_refused_in_a_sentence(here: Connected, fake: FakeAw
     assert not fake.things.get("model-package")
 
 
-def test_a_job_can_be_started_and_left(here: Connected, capsys: pytest.CaptureFixture[str], fake: FakeAws) -> None:
+def test_a_job_can_be_started_and_left(here: Reached, capsys: pytest.CaptureFixture[str], fake: FakeAws) -> None:
     """--no-wait returns at once; the same command finds the job."""
-    foundation.ensure(here.aws)
-    stage(here.aws)
+    foundation.ensure(here.aws_here)
+    stage(here.aws_here)
     for _ in range(2):
-        assert commands.train(here, Wanted(wait=False), YES) == 0
+        assert train.command(training=TrainingOptions(no_wait=True), dialogue=YES, account=here) == 0
     names = {json.loads(line)["training_job"] for line in capsys.readouterr().out.splitlines()}
 
     assert names == set(fake.things["training-job"])

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from moto import mock_aws
 
-from cli.surface.model import data_load
 from training.data.errors import DataNotLoadedError, DataRefusedError
 from training.data.extract import extract
 from training.data.load import DEFAULT_PREFIX, Loaded, Place, load
@@ -238,9 +237,3 @@ def test_progress_is_told(bucket: Bucket, transformed: Path) -> None:
     loaded: Loaded = load(transformed, bucket.s3, Place(BUCKET), lambda done, total: heard.append((done, total)))
 
     assert heard == [(number + 1, loaded.uploaded) for number in range(loaded.uploaded)]
-
-
-def test_the_command_has_the_same_default() -> None:
-    """`--prefix` shows the default that the code has."""
-    assert data_load.__defaults__ is not None
-    assert data_load.__defaults__[0] == DEFAULT_PREFIX

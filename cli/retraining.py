@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from cli.display import command, notes, output, print_json, printable
+from cli.display import notes, output, print_json, printable
+from cli.display import typed as command
 from cli.errors import FAILURE, INTERRUPTED, CommandError
 from cli.target import Target
 

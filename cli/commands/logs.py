@@ -1,43 +1,26 @@
-"""The `results` and `logs` commands."""
+"""Tell the story of one image: its run and its log lines."""
 
 from datetime import UTC
-from typing import Final
+from typing import Annotated
 
+import typer
 from rich.text import Text
 
 from cli import story
-from cli.display import ended_line, notes, output, print_json, printable, record_line
+from cli.display import ended_line, output, print_json, printable
 from cli.drop import ended
+from cli.errors import SUCCESS
+from cli.options import Application, AsJson
 from cli.story import Line, Run
-from cli.target import Target
-from vehiclevision.record import Outcome
-
-SUCCESS: Final = 0
-HEADING: Final = f"{'recorded (UTC)':<19}  {'outcome':<12}  {'what':<24}  key"
 
 
-def results(target: Target, key: str | None, outcome: str | None, limit: int, *, as_json: bool) -> int:
-    """List records, newest first."""
-    table = target.results
-    outcomes = [Outcome(outcome)] if outcome else list(Outcome)
-    if key is None:
-        records = table.newest(outcomes, limit)
-    else:
-        records = table.search(target.output("BucketName"), key, outcomes, limit)
-    if as_json:
-        for record in records:
-            print_json(record.to_json())
-    elif records:
-        output().print(HEADING, style="bold")
-        for record in records:
-            output().print(record_line(record))
-    else:
-        notes().print("Nothing is recorded of that. Images come in with: vehiclevision drop PATH...")
-    return SUCCESS
-
-
-def logs(target: Target, key: str, *, as_json: bool) -> int:
+def command(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="A whole key, or a file name: its newest run.")],
+    application: Application,
+    as_json: AsJson = False,
+) -> int:
     """Print the story of one image."""
+    target = application.target()
     run = story.find_run(target, key)
     lines = story.tell(target, run)
     if as_json:

@@ -15,10 +15,10 @@ import typer
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from cli.commands import run as here
-from cli.commands import sagemaker
-from cli.display import command, notes, output, print_json, printable
+from cli.display import notes, output, print_json, printable, teller
+from cli.display import typed as command
 from cli.errors import USAGE, CommandError
+from cli.sagemaker import SageMakerAccount
 from cli.target import Target, state_directory
 from lifecycle import foundation
 from lifecycle.place import Aws
@@ -223,7 +223,7 @@ def _same_model(present: Baseline, path: Path) -> bool:
 
 def deploy_here(application: local_deploy.Application, parameters: Mapping[str, str]) -> dict[str, str]:
     """Build and deploy into the local AWS; quick when nothing changed."""
-    return local_deploy.deploy(application, state_directory(), _environment(), here.teller(notes()), parameters)
+    return local_deploy.deploy(application, state_directory(), _environment(), teller(notes()), parameters)
 
 
 def _environment() -> dict[str, str]:
@@ -297,8 +297,9 @@ def _given(parameters: list[str] | tuple[str, ...]) -> dict[str, str]:
 def _aws(target: Target, where: Where) -> Aws:
     """SageMaker's side of the application."""
     if target.is_local:
-        return sagemaker.connect(sagemaker.Where()).aws
-    return sagemaker.connect(sagemaker.Where(target.stack, where.region or target.region, where.profile)).aws
+        return SageMakerAccount().connect().aws
+    account = SageMakerAccount(stack=target.stack, region=where.region or target.region, profile=where.profile)
+    return account.connect().aws
 
 
 # ---- check -----------------------------------------------------------------------------------------------------------

@@ -1,0 +1,64 @@
+"""Send a transformed folder to S3.
+
+It goes under a prefix with its version, and only what is not there yet is sent. The manifest goes last: a prefix with a
+manifest.json is complete.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.display import notes, output, print_json, printable
+from cli.errors import INTERRUPTED, SUCCESS
+from cli.options import Application, AsJson
+from cli.progress import FILES, bars
+from training.data.load import DEFAULT_PREFIX, Place, load
+
+
+def command(
+    *,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `vehiclevision data transform` made.")],
+    bucket: Annotated[str, typer.Option("--bucket", metavar="BUCKET", help="The bucket; it must exist.")],
+    application: Application,
+    prefix: Annotated[
+        str, typer.Option("--prefix", metavar="P", help="What the keys begin with, before the version.")
+    ] = DEFAULT_PREFIX,
+    kms_key: Annotated[
+        str | None,
+        typer.Option("--kms-key", metavar="KEY", help="Encrypt with this KMS key, not as the bucket does by itself."),
+    ] = None,
+    bucket_owner: Annotated[
+        str | None, typer.Option("--bucket-owner", metavar="ACCOUNT", help="Only if the bucket is this account's.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Send a transformed folder to S3."""
+    s3, destination = application.target().client("s3"), Place(bucket, prefix, kms_key, bucket_owner)
+    try:
+        with bars(FILES) as listen:
+            loaded = load(folder, s3, destination, listen("loaded"))
+    except KeyboardInterrupt:
+        notes().print("Stopped. What is in the bucket stays there: run the same command again to go on.")
+        return INTERRUPTED
+    if as_json:
+        print_json(
+            {
+                "bucket": loaded.bucket,
+                "prefix": loaded.prefix,
+                "uri": loaded.address,
+                "data_hash": loaded.manifest.data_hash,
+                "uploaded": loaded.uploaded,
+                "unchanged": loaded.unchanged,
+                "uploaded_bytes": loaded.uploaded_bytes,
+                "channels": loaded.channels,
+                "builtin": loaded.manifest.facts["builtin"],
+            }
+        )
+        return SUCCESS
+    output().print(
+        f"{loaded.uploaded:,} files were sent ({loaded.uploaded_bytes / 1e6:,.1f} MB), "
+        f"{loaded.unchanged:,} were there already."
+    )
+    output().print(f"The data is complete at {printable(loaded.address)}")
+    return SUCCESS

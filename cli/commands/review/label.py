@@ -1,0 +1,42 @@
+"""Say what a picture shows. Any classified image may be named, sure answers too."""
+
+from dataclasses import asdict
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.display import output, print_json, printable
+from cli.errors import SUCCESS, CommandError
+from cli.options import Application, AsJson
+from cli.reviewing import desk_of, said
+from monitoring.labels import REVIEW_LABELS
+from monitoring.review import decide
+from vehiclevision.labels import either
+from vehiclevision.record import Outcome
+
+if TYPE_CHECKING:
+    Label = str
+else:
+    # What a person can say of a picture: vehicles.toml decides.
+    Label = StrEnum("Label", [(label.upper(), label) for label in REVIEW_LABELS])
+
+
+def command(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="A whole key, or the end of one: its newest version.")],
+    label: Annotated[Label, typer.Argument(metavar="LABEL", help=f"{either(REVIEW_LABELS)}.")],
+    application: Application,
+    again: Annotated[bool, typer.Option("--again", help="Overrule what a person said before.")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Take a person's label for one image."""
+    target = application.target()
+    records = target.results.search(target.output("BucketName"), key, list(Outcome), 1)
+    if not records:
+        raise CommandError(f"Nothing is recorded of {printable(key)}.", "List what is: vehiclevision results")
+    reviewed = decide(desk_of(target), records[0], str(label), again=again)
+    if as_json:
+        print_json({**records[0].to_json(), "reviewed": asdict(reviewed)})
+    else:
+        output().print(f"{printable(records[0].s3_key)}: {said(reviewed)}")
+    return SUCCESS

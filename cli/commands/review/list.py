@@ -1,0 +1,23 @@
+"""List what waits for a person: unsure answers, oldest first, then sampled sure ones."""
+
+from itertools import islice
+
+from cli.display import notes, output, print_json, record_line
+from cli.errors import SUCCESS
+from cli.options import Application, AsJson, ReviewLimit, SureSample
+from monitoring.review import waiting
+
+
+def command(
+    application: Application, limit: ReviewLimit = 100, sure: SureSample = True, as_json: AsJson = False
+) -> int:
+    """Print what waits, a line an image."""
+    records = list(islice(waiting(application.target().results, sure=sure), limit))
+    for record in records:
+        if as_json:
+            print_json(record.to_json())
+        else:
+            output().print(record_line(record))
+    if not records and not as_json:
+        notes().print("Nothing waits for a person.")
+    return SUCCESS

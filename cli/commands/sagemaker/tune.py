@@ -1,0 +1,46 @@
+"""Search for good hyperparameters.
+
+Several training jobs, each with other settings; the best by accuracy on the validation part is named.
+"""
+
+from typing import Annotated
+
+import typer
+
+from cli.sagemaker import Dialogue, KmsKey, SageMakerAccount, TrainingOptions, left_alone, planned
+from lifecycle import foundation, jobs, prices, runs
+
+
+def command(
+    *,
+    training: TrainingOptions,
+    dialogue: Dialogue,
+    account: SageMakerAccount,
+    search_jobs: Annotated[int, typer.Option("--jobs", metavar="N", min=1, max=50, help="So many jobs in all.")] = 8,
+    at_once: Annotated[int, typer.Option("--at-once", metavar="N", min=1, max=10, help="So many at a time.")] = 2,
+    kms_key: KmsKey = None,
+) -> int:
+    """Search for good hyperparameters."""
+    connection = account.connect(kms_key)
+    aws = connection.aws
+    plan = planned(connection, training)
+    if dialogue.print_requests:
+        return connection.print_requests([jobs.tuning_job(aws.place, plan, search_jobs, at_once)])
+    cost = connection.price(plan.instance, prices.TRAINING)
+    words = prices.training_words(plan.instance, jobs.MAX_HOURS, spot=False, found=cost, jobs=search_jobs)
+    connection.confirm(words, dialogue)
+    foundation.ensure(aws)
+    staged = runs.stage(aws, plan, training.data)
+    name = runs.start_search(aws, staged, search_jobs, at_once, again=training.again)
+    if training.no_wait:
+        return dialogue.tell({"tuning_job": name}, f"{name} is started. Follow it with the same command.")
+    try:
+        done = runs.follow_search(aws, name)
+    except KeyboardInterrupt:
+        return left_alone(name)
+    best = done.get("BestTrainingJob", {})
+    job, settings = best.get("TrainingJobName"), best.get("TunedHyperParameters", {})
+    value = best.get("FinalHyperParameterTuningJobObjectiveMetric", {}).get("Value")
+    facts = {"tuning_job": name, "best_training_job": job, "hyperparameters": settings, "value": value}
+    words = f"Best: {job}, {jobs.OBJECTIVE} {value}, {settings}"
+    return dialogue.tell(facts, words, connection.next(f"register --job {job}"))

@@ -1,0 +1,37 @@
+"""Run the workflow by hand for one object."""
+
+from typing import Annotated
+
+import typer
+
+from cli import runs
+from cli.display import ended_line, notes, output, print_json
+from cli.errors import FAILURE, INTERRUPTED, SUCCESS, USAGE, CommandError
+from cli.options import Application, AsJson, Timeout
+
+
+def command(
+    *,
+    bucket: Annotated[str, typer.Argument(metavar="BUCKET", help="The bucket that holds the image.")],
+    key: Annotated[str, typer.Argument(metavar="KEY", help="The image's whole key.")],
+    application: Application,
+    version_id: Annotated[
+        str | None, typer.Option("--version-id", metavar="V", help="This version of it; else the newest.")
+    ] = None,
+    timeout: Timeout = 600,
+    as_json: AsJson = False,
+) -> int:
+    """Run the workflow for one object, and print what became of it."""
+    target = application.target()
+    if not bucket or not key:
+        raise CommandError("BUCKET and KEY must not be empty.", "Name the object, as in: uploads/photo.jpg", USAGE)
+    try:
+        end = runs.start(target, bucket, key, version_id, timeout)
+    except KeyboardInterrupt:
+        notes().print(f"Stopped waiting; the run goes on. See it with: vehiclevision results{target.options}")
+        return INTERRUPTED
+    if as_json:
+        print_json(end.to_json())
+    else:
+        output().print(ended_line(end))
+    return SUCCESS if end.is_good else FAILURE

@@ -1,0 +1,60 @@
+"""Show what runs, and where.
+
+The exit code is 0 if images can be dropped, else 1.
+"""
+
+from typing import Any
+
+from cli.display import output, print_json, print_outputs
+from cli.errors import FAILURE, SUCCESS
+from cli.options import Application, AsJson
+from cli.target import Target, state_directory
+from local import stack
+
+
+def command(application: Application, as_json: AsJson = False) -> int:
+    """Show what runs; 0 if images can be dropped, else 1."""
+    facts = _facts_of_stack(application.target()) if application.is_named else _facts_of_local_aws()
+    if as_json:
+        print_json(facts)
+    else:
+        _print_facts(facts)
+    return SUCCESS if facts["up"] else FAILURE
+
+
+def _facts_of_local_aws() -> dict[str, Any]:
+    status = stack.status(state_directory())
+    running = stack.running(status.state_dir) if status.up else None
+    return {
+        "where": "local",
+        "up": status.up,
+        "engine_url": status.engine_url,
+        "engine_pid": status.engine_pid,
+        "sagemaker_url": status.sagemaker_url,
+        "sagemaker_pid": status.sagemaker_pid,
+        "sagemaker_control_url": status.control_url,
+        "sagemaker_control_pid": status.control_pid,
+        "deployed": status.deployed,
+        "state_directory": str(status.state_dir),
+        "outputs": running.outputs() if running else {},
+    }
+
+
+def _facts_of_stack(target: Target) -> dict[str, Any]:
+    return {"where": target.stack, "region": target.region, "up": True, "outputs": dict(target.outputs)}
+
+
+def _print_facts(facts: dict[str, Any]) -> None:
+    console = output()
+    if facts["where"] != "local":
+        console.print(f"The stack {facts['where']} in {facts['region']} is deployed.")
+    else:
+        console.print(
+            "The local AWS is up." if facts["up"] else "The local AWS is not up. Start it with: vehiclevision up"
+        )
+        for name, part in (("engine", "engine"), ("endpoints", "sagemaker"), ("SageMaker", "sagemaker_control")):
+            url, pid = facts[f"{part}_url"], facts[f"{part}_pid"]
+            console.print(f"  {name:<14} " + (f"{url} (process {pid})" if pid else "not running"))
+        console.print(f"  {'application':<14} " + ("deployed" if facts["deployed"] else "not deployed"))
+        console.print(f"  {'state':<14} {facts['state_directory']}")
+    print_outputs(facts["outputs"])

@@ -1,0 +1,143 @@
+"""Options that several commands take, each declared once."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import boto3
+import typer
+
+from cli import target as targets
+from cli.target import Target
+from cli.times import ends
+from local import stack as local_stack
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+WHERE: Final = "Where"
+
+Stack = Annotated[
+    str | None,
+    typer.Option(
+        "--stack", metavar="NAME", help="Work on this stack in AWS instead of the local AWS.", rich_help_panel=WHERE
+    ),
+]
+StackToBe = Annotated[
+    str | None,
+    typer.Option(
+        "--stack",
+        metavar="NAME",
+        help="The application in AWS whose endpoint this is, deployed already or not.",
+        rich_help_panel=WHERE,
+    ),
+]
+Region = Annotated[
+    str | None, typer.Option("--region", metavar="REGION", help="AWS region of the stack.", rich_help_panel=WHERE)
+]
+Profile = Annotated[
+    str | None, typer.Option("--profile", metavar="PROFILE", help="AWS profile to sign in with.", rich_help_panel=WHERE)
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a line and nothing else.")]
+Timeout = Annotated[
+    float,
+    typer.Option(
+        "--timeout", metavar="SECONDS", min=1, help="Stop waiting when nothing has ended for so many seconds."
+    ),
+]
+YesToQuestions = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Start it and return.")]
+Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Kept with the version.")]
+VersionNumber = Annotated[
+    int | None, typer.Option("--version", metavar="N", min=1, help="This registered version; else the newest.")
+]
+ReviewLimit = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="At most so many.")]
+SureSample = Annotated[
+    bool, typer.Option("--sure/--no-sure", help="Also the drawn sample of sure answers, after those that wait.")
+]
+BaselineFile = Annotated[
+    Path | None,
+    typer.Option("--baseline", metavar="FILE", help="Compare with this; else with the shipped model's own."),
+]
+
+
+@dataclass(frozen=True)
+class Application:
+    """The application that a command works on: a stack in AWS, or without a name the local AWS."""
+
+    stack: Stack = None
+    region: Region = None
+    profile: Profile = None
+
+    @property
+    def is_named(self) -> bool:
+        """Whether anything says that it is in AWS."""
+        return any((self.stack, self.region, self.profile))
+
+    def target(self) -> Target:
+        """The application, which must be deployed."""
+        return targets.find(self.stack, self.region, self.profile)
+
+    def s3(self) -> "S3Client":
+        """The S3 of what was named; else that of the local AWS if it is up; else as the AWS SDK finds it by itself."""
+        if self.is_named or local_stack.running(targets.state_directory()):
+            s3: S3Client = targets.find_account(self.stack, self.region, self.profile, aws=False).client("s3")
+            return s3
+        return boto3.client("s3")
+
+
+@dataclass(frozen=True)
+class Account:
+    """The account that a command works in: one in AWS if it is named in any way, else that of the local AWS."""
+
+    aws: Annotated[bool, typer.Option("--aws", help="Work in AWS instead of the local AWS.", rich_help_panel=WHERE)] = (
+        False
+    )
+    stack: StackToBe = None
+    region: Region = None
+    profile: Profile = None
+
+    @property
+    def is_in_aws(self) -> bool:
+        """Whether anything says that it is in AWS."""
+        return any((self.aws, self.stack, self.region, self.profile))
+
+    @property
+    def options(self) -> str:
+        """What to add to the next command so that it works in the same account."""
+        given = {"--stack": self.stack, "--region": self.region, "--profile": self.profile}
+        words = [f" {name} {value}" for name, value in given.items() if value]
+        return "".join([" --aws" if self.aws else "", *words])
+
+    def target(self) -> Target:
+        """The account, whether the stack is deployed there or not."""
+        return targets.find_account(self.stack, self.region, self.profile, aws=self.aws)
+
+
+@dataclass(frozen=True)
+class Captures:
+    """Which of the captured requests count."""
+
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="TIME", help="Captured from this time on; UTC if it names no zone.")
+    ] = None
+    until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="Captured before this time.")] = None
+    last: Annotated[
+        str | None, typer.Option("--last", metavar="LENGTH", help="Captured in the last 90m, 24h, 7d or 4w instead.")
+    ] = None
+    endpoint: Annotated[
+        str | None, typer.Option("--endpoint", metavar="NAME", help="Captured of this endpoint only.")
+    ] = None
+    variant: Annotated[
+        str | None, typer.Option("--variant", metavar="NAME", help="Captured of this variant of it only.")
+    ] = None
+
+    @property
+    def are_chosen(self) -> bool:
+        """Whether anything was said about them."""
+        return any((self.since, self.until, self.last, self.endpoint, self.variant))
+
+    def ends(self) -> tuple[datetime | None, datetime | None]:
+        """From when and to when; None is open."""
+        return ends(self.since, self.until, self.last, datetime.now(UTC))

@@ -1,0 +1,87 @@
+"""What the `review` commands share: the parts of an application, the keys for its labels, and the words."""
+
+from collections.abc import Mapping, Sequence
+from string import ascii_lowercase, digits
+from typing import Final
+
+from PIL import Image
+from rich.style import Style
+from rich.text import Text
+
+from cli.target import Target
+from monitoring.review import Desk, Reviewed
+from vehiclevision.labels import MODEL_INPUT_SIDE, NEITHER
+
+SKIP, QUIT, UNDO = "skip", "quit", "undo"
+# More columns than the model's input has show nothing more.
+MAX_COLUMNS: Final = MODEL_INPUT_SIDE
+
+
+def desk_of(target: Target) -> Desk:
+    """The parts of an application that a review touches."""
+    return Desk(
+        s3=target.client("s3"),
+        dynamodb=target.client("dynamodb"),
+        events=target.client("events"),
+        bucket=target.output("BucketName"),
+        table=target.output("ResultsTableName"),
+        bus=target.output("EventBusName"),
+    )
+
+
+def keys(labels: Sequence[str]) -> dict[str, str]:
+    """What each key answers: for a label its first letter that is free, else any that is."""
+    taken = {word[0]: word for word in (NEITHER, SKIP, UNDO, QUIT)}
+    for label in labels:
+        key = next(letter for letter in (*label, *ascii_lowercase, *digits) if letter not in taken and letter.isalnum())
+        taken[key] = label
+    order = (*labels, NEITHER, SKIP, UNDO, QUIT)
+    return dict(sorted(taken.items(), key=lambda item: order.index(item[1])))
+
+
+def question(answers: Mapping[str, str]) -> str:
+    """All answers on a line, each with its key in brackets."""
+    return "  ".join(_with_key(word, key) for key, word in answers.items()) + ": "
+
+
+def understood(typed: str, answers: Mapping[str, str]) -> str | None:
+    """The answer that was typed as its key or as the whole word; None for anything else, which is never guessed at."""
+    word = typed.strip().lower()
+    return answers.get(word) or (word if word in answers.values() else None)
+
+
+def confidences(labels: Sequence[str], inferences: Sequence[float] | None) -> str:
+    """What the model said, label by label; a record of other labels has its numbers without names."""
+    if inferences is None:
+        return "no answer"
+    if len(inferences) != len(labels):
+        return "  ".join(f"{confidence:.3f}" for confidence in inferences)
+    return "  ".join(f"{label} {confidence:.3f}" for label, confidence in zip(labels, inferences, strict=True))
+
+
+def said(reviewed: Reviewed) -> str:
+    """What became of a label, in words."""
+    rider = f"the rider goes to {reviewed.route} orders" if reviewed.route else "no rider goes"
+    return f"{reviewed.label}: recorded, announced and kept to learn from; {rider}."
+
+
+def in_colours(image: Image.Image, columns: int, lines: int) -> Text:
+    """The picture in the terminal, as large as fits: two pixels to a character, one above the other."""
+    factor = min(min(columns, MAX_COLUMNS) / image.width, 2 * lines / image.height)
+    width, height = max(1, round(image.width * factor)), 2 * max(1, round(image.height * factor / 2))
+    pixels = image.resize((width, height), Image.Resampling.BICUBIC).tobytes()
+    text = Text()
+    for top in range(0, height, 2):
+        text.append("  ")
+        for column in range(width):
+            upper, lower = (tuple(pixels[3 * (row * width + column) :][:3]) for row in (top, top + 1))
+            text.append(
+                "▀", Style(color="#{:02x}{:02x}{:02x}".format(*upper), bgcolor="#{:02x}{:02x}{:02x}".format(*lower))
+            )
+        text.append("\n")
+    return text
+
+
+def _with_key(word: str, key: str) -> str:
+    before, present, after = word.partition(key)
+    return f"{before}[{key}]{after}" if present else f"[{key}] {word}"

@@ -1,0 +1,244 @@
+"""What the `sagemaker` commands share: how they reach an account, ask, and tell. The work is done by lifecycle."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from cli.display import notes, output, print_json, printable, typed
+from cli.errors import INTERRUPTED, SUCCESS, USAGE, CommandError
+from cli.options import WHERE, Account, AsJson, NoWait
+from cli.target import Target
+from lifecycle import deploy, endpoint, foundation, images, jobs, prices, runs, source
+from lifecycle.endpoint import Hosting
+from lifecycle.images import BUILTIN, OWN
+from lifecycle.jobs import Training
+from lifecycle.place import Aws, Place, Request
+from lifecycle.registry import Version
+from lifecycle.standing import application_alarm
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, whatever it costs.")]
+KmsKey = Annotated[
+    str | None,
+    typer.Option("--kms-key", metavar="ARN", help="Encrypt with this key instead of AWS's own.", rich_help_panel=WHERE),
+]
+Latest = Annotated[bool, typer.Option("--latest", help="The newest: what is done without this option too.")]
+
+
+class Algorithm(StrEnum):
+    """What trains."""
+
+    OWN = OWN
+    BUILTIN = BUILTIN
+
+
+@dataclass(frozen=True)
+class Dialogue:
+    """How a command talks."""
+
+    yes: Yes = False
+    as_json: AsJson = False
+    print_requests: Annotated[
+        bool,
+        typer.Option("--print-requests", help="Print what would be sent to AWS, one request a line, and send nothing."),
+    ] = False
+
+    def ask(self, question: str) -> None:
+        """Go on only if somebody agrees."""
+        if self.yes:
+            return
+        if not sys.stdin.isatty():
+            raise CommandError(f"{question} Nobody can answer here.", "Add --yes.", USAGE)
+        if not typer.confirm(question, err=True):
+            raise CommandError("Nothing was done.", "Run it again when you want it.")
+
+    def tell(self, facts: Mapping[str, Any], *lines: str) -> int:
+        """Say what was done."""
+        if self.as_json:
+            print_json(facts)
+        else:
+            for line in filter(None, lines):
+                output().print(printable(line))
+        return SUCCESS
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """What is trained, on what, and where."""
+
+    algorithm: Annotated[
+        Algorithm,
+        typer.Option(
+            "--algorithm",
+            help="own: our training in AWS's PyTorch container. builtin: SageMaker's image classification.",
+        ),
+    ] = Algorithm.OWN
+    data: Annotated[
+        str,
+        typer.Option(
+            "--data",
+            metavar="DIR|S3",
+            help="A folder of `data transform`, or where `data load` put it; else what was loaded last.",
+        ),
+    ] = ""
+    quick: Annotated[bool, typer.Option("--quick", help="A small model, soon done: to see that it works.")] = False
+    instance_type: Annotated[
+        str,
+        typer.Option("--instance-type", metavar="TYPE", help="Else ml.m5.xlarge for own, ml.g4dn.xlarge for builtin."),
+    ] = ""
+    image: Annotated[str | None, typer.Option("--image", metavar="URI", help="Another training container.")] = None
+    again: Annotated[bool, typer.Option("--again", help="Run once more, though the same was done already.")] = False
+    no_wait: NoWait = False
+
+
+@dataclass(frozen=True)
+class Connection:
+    """An account, our place in it, and what to add to the next command so that it works there too."""
+
+    target: Target
+    aws: Aws
+    options: str
+
+    @property
+    def words(self) -> str:
+        """Where it is."""
+        return "the local AWS" if self.target.is_local else f"AWS, {self.target.region}"
+
+    def next(self, arguments: str) -> str:
+        """Which command comes next."""
+        return f"Next: {typed()} sagemaker {arguments}{self.options}"
+
+    def price(self, instance_type: str, use: str) -> prices.Price:
+        """What an instance costs, by AWS's price list, which is in one region for all; the local AWS has none."""
+        price_list = None
+        if not self.target.is_local:
+            price_list = self.target.session.client("pricing", region_name=prices.PRICE_LIST_REGION)
+        return prices.price(instance_type, use, self.aws.place.region, price_list)
+
+    def confirm(self, costs: str, dialogue: Dialogue) -> None:
+        """Say what it costs, and ask; the local AWS costs nothing."""
+        if not self.target.is_local:
+            notes().print(costs)
+            dialogue.ask(f"Go on in {self.words}?")
+
+    def print_requests(self, requests: Iterable[Request], *, first: bool = True) -> int:
+        """Print what would be sent, one request a line; before the `first` step, the stack that all else needs."""
+        if first and not foundation.describe(self.aws):
+            requests = [foundation.request(self.aws.place), *requests]
+        for request in requests:
+            sys.stdout.write(json.dumps(request.as_json(), default=str) + "\n")
+        return SUCCESS
+
+
+@dataclass(frozen=True)
+class SageMakerAccount(Account):
+    """The account that the commands work in."""
+
+    def connect(self, kms_key: str | None = None) -> Connection:
+        """The account, and our place in it; each client is made once."""
+        target = self.target()
+        identity = target.client("sts").get_caller_identity()
+        partition = str(identity["Arn"]).split(":")[1]
+        place = Place(target.stack, str(identity["Account"]), target.region, partition, kms_key)
+        made: dict[str, Any] = {}
+
+        def client(service: str) -> Any:
+            if service not in made:
+                made[service] = target.client(service)
+            return made[service]
+
+        console = notes()
+        aws = Aws(place, client, lambda text: console.print(printable(text)))
+        if kms_key is None:
+            # The key that the first step was given holds for all that follow.
+            aws = replace(aws, place=replace(place, kms_key=foundation.key_of(foundation.describe(aws))))
+        return Connection(target, aws, self.options)
+
+
+def planned(
+    connection: Connection, options: TrainingOptions, *, spot: bool = False, model: str | None = None
+) -> Training:
+    """The training that was asked for, if it can be had there."""
+    algorithm = options.algorithm.value
+    instance = options.instance_type or jobs.DEFAULT_INSTANCES[algorithm]
+    if algorithm == BUILTIN and connection.target.is_local:
+        raise CommandError(
+            "SageMaker's built-in algorithm runs in a container of AWS's, which the local AWS does not have.",
+            "Train with --algorithm own here, or in AWS with --aws.",
+            USAGE,
+        )
+    if algorithm == BUILTIN and not images.on_gpu(instance):
+        raise CommandError(
+            f"SageMaker's built-in algorithm trains on a GPU only, and {instance} has none.",
+            f"Leave --instance-type out for {jobs.DEFAULT_INSTANCES[BUILTIN]}.",
+            USAGE,
+        )
+    place = connection.aws.place
+    return Training(
+        algorithm=algorithm,
+        data=runs.planned_data(connection.aws, options.data),
+        image=images.training_image(place, algorithm, instance, options.image),
+        source=place.s3(source.pack().key) if algorithm == OWN else None,
+        quick=options.quick,
+        spot=spot,
+        instance_type=instance,
+        model=model,
+        revision=runs.revision(),
+    )
+
+
+def left_alone(name: str) -> int:
+    """What Ctrl-C says while a job is followed."""
+    notes().print(f"{name} goes on without this command. Follow it by running the same command again.")
+    return INTERRUPTED
+
+
+def deploy_version(connection: Connection, dialogue: Dialogue, version: Version, hosting: Hosting) -> int:
+    """Put a version behind the endpoint as it is to be hosted."""
+    target, aws = connection.target, connection.aws
+    endpoint.check(version, hosting)
+    state = deploy.look(aws, application_alarm(aws))
+    requests = deploy.plan(aws, version, hosting, state)
+    if dialogue.print_requests:
+        return connection.print_requests(requests, first=False)
+    for name in state.ringing:
+        aws.tell(f"The alarm {name} is on already, so it does not watch this update.")
+    cost = connection.price(hosting.instance_type, prices.HOSTING)
+    connection.confirm(prices.hosting_words(hosting, cost), dialogue)
+    try:
+        # The local AWS has no auto scaling: one server answers for the endpoint.
+        done = deploy.deploy(aws, version, hosting, state, scaling=not target.is_local)
+    except KeyboardInterrupt:
+        notes().print("SageMaker goes on without this command. Run the same command again to see how it ends.")
+        return INTERRUPTED
+    overrides = f"EndpointName={done.endpoint}"
+    if done.threshold is not None:
+        overrides += f" ConfidenceThreshold={done.threshold}"
+    facts = {
+        "endpoint": done.endpoint,
+        "version": done.version,
+        "threshold": done.threshold,
+        "changed": done.changed,
+        "capture": hosting.serverless is None and hosting.capture_percent > 0,
+        "parameter_overrides": overrides,
+    }
+    words = f"The endpoint {done.endpoint} serves version {done.version}."
+    following = f"The application asks it after: sam deploy --parameter-overrides {overrides}"
+    return dialogue.tell(facts, words, "" if target.is_local else following)
+
+
+def figures(version: Version) -> str:
+    """A version's metrics on one line."""
+    metrics = {name.removeprefix("metric "): value for name, value in version.properties.items() if "metric " in name}
+    words = ", ".join(f"{name} {value}" for name, value in sorted(metrics.items()))
+    return f"{version.algorithm or 'unknown'} model {version.model_sha256[:12]}, {words or 'no metrics'}"
+
+
+def exclusive(latest: bool, number: int | None) -> None:
+    """Refuse two ways to name a version."""
+    if latest and number is not None:
+        raise CommandError("--latest and --version exclude each other.", "Give one of them.", USAGE)

@@ -1,0 +1,86 @@
+"""What there is of an application's models in an account: endpoint, alarms, versions, training jobs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from lifecycle import deploy, endpoint, foundation, registry
+from lifecycle.errors import NothingFoundError
+from lifecycle.place import Aws
+from lifecycle.registry import Version
+
+JOBS_LISTED: Final = 10
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Endpoint, versions and jobs at one moment."""
+
+    application: str
+    region: str
+    bucket: str | None
+    endpoint: str
+    endpoint_status: str | None
+    serving: Version | None
+    captures: bool
+    alarms: Mapping[str, str]
+    versions: Sequence[Version]
+    training_jobs: Sequence[Mapping[str, str]]
+
+    def as_json(self) -> dict[str, Any]:
+        """For the next program."""
+        return {
+            "application": self.application,
+            "region": self.region,
+            "bucket": self.bucket,
+            "endpoint": self.endpoint,
+            "endpoint_status": self.endpoint_status,
+            "version": self.serving.number if self.serving else None,
+            "threshold": self.serving.threshold if self.serving else None,
+            "capture": self.captures,
+            "alarms": dict(self.alarms),
+            "versions": [version.as_json() for version in self.versions],
+            "training_jobs": list(self.training_jobs),
+        }
+
+
+def standing(aws: Aws) -> Standing:
+    """What there is now."""
+    place = aws.place
+    live = registry.found_or_none(aws, "describe_endpoint", EndpointName=place.endpoint)
+    name = (live or {}).get("EndpointConfigName")
+    config = registry.found_or_none(aws, "describe_endpoint_config", EndpointConfigName=name) if name else None
+    versions = registry.versions(aws)
+    return Standing(
+        application=place.application,
+        region=place.region,
+        bucket=place.bucket if foundation.describe(aws) else None,
+        endpoint=place.endpoint,
+        endpoint_status=live["EndpointStatus"] if live else None,
+        serving=_serving(aws, versions, deploy.State(live, config, (), ())),
+        captures=bool((config or {}).get("DataCaptureConfig", {}).get("EnableCapture")),
+        alarms=deploy.alarm_states(aws, [*map(place.alarm, endpoint.ALARMS), application_alarm(aws)]),
+        versions=versions,
+        training_jobs=_jobs(aws),
+    )
+
+
+def application_alarm(aws: Aws) -> str:
+    """The alarm of template.yaml that hears what the workflow thinks of the endpoint."""
+    return f"{aws.place.application}-endpoint-failing"
+
+
+def _serving(aws: Aws, versions: list[Version], state: deploy.State) -> Version | None:
+    try:
+        return deploy.live_version(aws, versions, state)
+    except NothingFoundError:
+        return None
+
+
+def _jobs(aws: Aws) -> list[dict[str, str]]:
+    answer = aws.client("sagemaker").list_training_jobs(
+        NameContains=aws.place.application, SortBy="CreationTime", SortOrder="Descending", MaxResults=JOBS_LISTED
+    )
+    return [
+        {"name": job["TrainingJobName"], "status": job["TrainingJobStatus"]} for job in answer["TrainingJobSummaries"]
+    ]

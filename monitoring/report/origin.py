@@ -1,0 +1,132 @@
+"""What a report is made from: any captured files, or those of an application with all that belongs to them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from monitoring import labels as labels_store
+from monitoring import watched
+from monitoring.captures.source import Window, open_source
+from monitoring.drift.baseline import Baseline
+from monitoring.errors import BaselineError
+from monitoring.report import comparison, recorded
+from monitoring.report.recorded import Recorded
+from monitoring.report.report import Facts, Found
+from monitoring.summary import summarise
+from monitoring.watched import Client
+from training.artefact import DEFAULT_MODEL, MANIFEST_MEMBER, parse_manifest, read_members
+from vehiclevision.results import ResultsTable
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+S3: Final = "s3://"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where captured data and labels lie, and what they are held against."""
+
+    address: str
+    threshold: float
+    threshold_from: str
+    endpoint: str | None
+    labels: str | None
+    s3: "S3Client | None"
+    recorded: Callable[[Window | None], Recorded]
+    # The endpoint's own baseline, where one was put beside its captures; or why that one cannot be used.
+    baseline: Baseline | None = None
+    baseline_why: str = ""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which captured requests count; None leaves an end open, or means all."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    variant: str | None = None
+    window: Window | None = None
+
+
+def read(origin: Origin, choice: Choice, baseline: Baseline | None, progress: Callable[[int, int], None]) -> Found:
+    """Everything that the report is made of, compared with the baseline given or else with the endpoint's own."""
+    labels = labels_store.read(origin.labels, origin.s3) if origin.labels else labels_store.Labels()
+    summary = summarise(
+        open_source(origin.address, origin.s3),
+        threshold=origin.threshold,
+        labels=labels.by_digest,
+        window=choice.window,
+        endpoint=origin.endpoint,
+        variant=choice.variant,
+        progress=progress,
+    )
+    facts = Facts(
+        source=origin.address,
+        threshold=origin.threshold,
+        threshold_from=origin.threshold_from,
+        made_at=datetime.now(UTC),
+        endpoint=origin.endpoint,
+        variant=choice.variant,
+        asked_from=choice.since,
+        asked_to=choice.until,
+    )
+    results = origin.recorded(choice.window)
+    compared = comparison.compare(summary, baseline or origin.baseline, results.model_versions)
+    if origin.baseline_why and baseline is None:
+        compared = replace(compared, why=f"{origin.baseline_why} {compared.why}".strip())
+    return Found(summary, facts, compared, results, labels)
+
+
+def of_files(
+    address: str, *, endpoint: str | None, threshold: float | None, labels: str | None, s3: "Callable[[], S3Client]"
+) -> Origin:
+    """Any captured files; S3 is asked only if they, or the labels, lie there."""
+    said = "as asked for"
+    if threshold is None:
+        threshold, said = _shipped_threshold(), "the shipped model’s; --threshold takes another"
+    in_s3 = any(each is not None and each.startswith(S3) for each in (address, labels))
+    return Origin(address, threshold, said, endpoint, labels, s3() if in_s3 else None, lambda _: Recorded())
+
+
+def of_application(
+    client: Client,
+    stack: str,
+    bucket: str,
+    results: ResultsTable,
+    *,
+    endpoint: str | None,
+    threshold: float | None,
+    labels: str | None,
+) -> Origin:
+    """An application's own endpoint, with its threshold, labels, records and baseline."""
+    parameters = watched.parameters(watched.described(client, stack))
+    endpoint = endpoint or parameters["EndpointName"]
+    said = "as asked for"
+    if threshold is None:
+        threshold, said = float(parameters["ConfidenceThreshold"]), f"that of the application {stack}"
+    address, s3 = watched.captures_of(client, endpoint), client("s3")
+    baseline, why = _baseline_beside(s3, address, endpoint)
+    return Origin(
+        address=address,
+        threshold=threshold,
+        threshold_from=said,
+        endpoint=endpoint,
+        labels=labels or f"{S3}{bucket}/{labels_store.PREFIX}",
+        s3=s3,
+        recorded=lambda window: recorded.read(results, window),
+        baseline=baseline,
+        baseline_why=why,
+    )
+
+
+def _baseline_beside(s3: Any, address: str, endpoint: str) -> tuple[Baseline | None, str]:
+    try:
+        return watched.baseline_of(s3, address.removeprefix(S3).partition("/")[0], endpoint), ""
+    except BaselineError as error:
+        return None, f"{error}, and put it in place with: vehiclevision monitor deploy --baseline FILE."
+
+
+def _shipped_threshold() -> float:
+    return parse_manifest(read_members(DEFAULT_MODEL)[MANIFEST_MEMBER]).threshold

@@ -1,0 +1,92 @@
+"""The application whose endpoint is watched: its parameters, its captures, its baseline and its last check."""
+
+import json
+from collections.abc import Callable
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from monitoring import check
+from monitoring.drift.baseline import MAX_BYTES, Baseline, load
+from monitoring.errors import SourceError
+
+# A boto3 client by its service's name.
+Client = Callable[[str], Any]
+
+_NOT_THERE: Final = ("NoSuchKey", "404")
+
+
+def described(client: Client, stack: str) -> dict[str, Any] | None:
+    """CloudFormation's description of a stack; None if there is none."""
+    try:
+        return dict(client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0])
+    except ClientError as error:
+        # CloudFormation has no error code of its own for a stack that is not there.
+        if error.response.get("Error", {}).get("Code") != "ValidationError":
+            raise
+        return None
+
+
+def parameters(stack: dict[str, Any] | None) -> dict[str, str]:
+    """The parameters in a stack's description."""
+    return {each["ParameterKey"]: each["ParameterValue"] for each in (stack or {}).get("Parameters", [])}
+
+
+def outputs(stack: dict[str, Any] | None) -> dict[str, str]:
+    """The outputs in a stack's description."""
+    return {each["OutputKey"]: each["OutputValue"] for each in (stack or {}).get("Outputs", [])}
+
+
+def capture_settings(client: Client, endpoint: str) -> dict[str, Any] | None:
+    """How the endpoint captures, empty if it does not; None if there is no such endpoint."""
+    try:
+        return client("sagemaker").describe_endpoint(EndpointName=endpoint).get("DataCaptureConfig") or {}
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") != "ValidationException":
+            raise
+        return None
+
+
+def captures_of(client: Client, endpoint: str) -> str:
+    """Where the endpoint's captured requests lie; SourceError if it captures none."""
+    settings = capture_settings(client, endpoint)
+    if settings is None:
+        raise SourceError(
+            f"There is no endpoint {endpoint[:63]!r}.", "Deploy a model with: vehiclevision sagemaker deploy"
+        )
+    if not settings.get("DestinationS3Uri"):
+        raise SourceError(
+            f"The endpoint {endpoint[:63]!r} captures nothing.",
+            "Deploy it with: vehiclevision sagemaker deploy --capture 100. Serverless endpoints cannot capture.",
+        )
+    return f"{settings['DestinationS3Uri'].rstrip('/')}/{endpoint}/"
+
+
+def baseline_of(s3: Any, bucket: str, endpoint: str) -> Baseline | None:
+    """The baseline that the scheduled check compares with; BaselineError if it cannot be used."""
+    content = _read(s3, bucket, check.baseline_key(endpoint), MAX_BYTES + 1)
+    return None if content is None else load(content)
+
+
+def last_check(s3: Any, bucket: str, endpoint: str) -> dict[str, Any] | None:
+    """What the newest check says; one level of folders after the other, as there are few a level."""
+    prefix = f"{check.room_of(endpoint)}/"
+    for _ in range(4):
+        listed = s3.list_objects_v2(Bucket=bucket, Prefix=prefix, Delimiter="/")
+        below = [each["Prefix"] for each in listed.get("CommonPrefixes", [])]
+        numbered = [each for each in below if each.removeprefix(prefix).strip("/").isdigit()]
+        if not numbered:
+            return None
+        prefix = max(numbered)
+    content = _read(s3, bucket, prefix + check.RESULT)
+    return None if content is None else dict(json.loads(content))
+
+
+def _read(s3: Any, bucket: str, key: str, limit: int | None = None) -> bytes | None:
+    try:
+        content: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read(limit)
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") not in _NOT_THERE:
+            raise
+        return None
+    return content
