@@ -97,6 +97,22 @@ class ResultsTable:
         for page in pages:
             yield from map(Record.from_item, page["Items"])
 
+    def unfinished(self, between: tuple[str, str]) -> Iterator[Record]:
+        """Records of that time that may lack something: FAILED ones, unannounced ones, half-finished reviews."""
+        yield from self.of_outcome(Outcome.FAILED, between=between)
+        half_reviewed = "attribute_exists(reviewed_label) AND attribute_not_exists(decided_by)"
+        unannounced = "attribute_type(announced_at, :null)"
+        for outcome in Outcome:
+            if outcome is Outcome.FAILED:
+                continue
+            query = self._query(outcome, between)
+            query["FilterExpression"] = half_reviewed
+            if outcome is Outcome.CLASSIFIED:
+                query["FilterExpression"] = f"{unannounced} OR ({half_reviewed})"
+                query["ExpressionAttributeValues"][":null"] = {"S": "NULL"}
+            for page in self.dynamodb.get_paginator("query").paginate(**query):
+                yield from map(Record.from_item, page["Items"])
+
     def count(self, outcome: Outcome, between: tuple[str, str], enough: int) -> int:
         """How many records with this outcome were recorded in between; counting ends at `enough`."""
         return self.dynamodb.query(**self._query(outcome, between), Select="COUNT", Limit=enough)["Count"]

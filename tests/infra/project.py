@@ -13,7 +13,8 @@ Json = dict[str, Any]
 RETRAIN_MODEL = "retraining/statemachine/retrain_model.asl.json"
 _KINDS = frozenset({".py", ".txt", ".in", ".json", ".yaml", ".yml", ".toml", ".md", ".html", ".js"})
 _ROOMS = (
-    "functions", "statemachine", "events", "training", "lifecycle", "monitoring", "retraining", "console", "local",
+    "functions", "statemachine", "events", "training", "lifecycle", "monitoring", "retraining", "reconciling",
+    "console", "local",
     "cli", "requirements",
 )  # fmt: skip
 _FOLDERS = (*_ROOMS, "tests/unit", "docs/runbooks", ".github/workflows")

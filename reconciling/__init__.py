@@ -1,0 +1,1 @@
+"""Photos that were lost from sight: found by joining what there is, and put right."""

@@ -1,0 +1,140 @@
+"""What is missing: uploaded versions, records, announcements and letters joined.
+
+A version of a photo is settled when it has a record other than FAILED, when somebody was told what is classified, and
+when no person's decision has stopped half-way. All else is a gap, once it is older than a run can take.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from reconciling.letters import Letter, Photo
+from vehiclevision.record import NO_VERSION, Outcome, Record
+from vehiclevision.results import UPLOADS, ResultsTable
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+Each = TypeVar("Each")
+# The longest that a run waits for its endpoint, with all retries, and some more.
+UNDER_WAY: Final = timedelta(minutes=15)
+
+
+class Missing(StrEnum):
+    """What a version of a photo lacks."""
+
+    RECORD = "NOT_RECORDED"
+    OUTCOME = "FAILED"
+    REVIEW = "REVIEW_UNFINISHED"
+    ANNOUNCEMENT = "NOT_ANNOUNCED"
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A version of a photo that lacks something; `letters` says how many are about it."""
+
+    missing: Missing
+    photo: Photo
+    since: str | None
+    reason: str | None = None
+    record: Record | None = None
+    letters: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """The line that --json prints."""
+        return {
+            "missing": self.missing.value,
+            "s3_bucket": self.photo.bucket,
+            "s3_key": self.photo.key,
+            "version_id": self.photo.version_id,
+            "since": self.since,
+            "reason": self.reason,
+            "letters": self.letters,
+        }
+
+
+def missing_of(record: Record | None) -> Missing | None:
+    """What a version with that record lacks, or None if it is settled."""
+    if record is None:
+        return Missing.RECORD
+    if record.outcome is Outcome.FAILED:
+        return Missing.OUTCOME
+    if record.reviewed_label and not record.decided_by:
+        return Missing.REVIEW
+    return Missing.ANNOUNCEMENT if record.waits_for_announcement else None
+
+
+def find(
+    s3: "S3Client", results: ResultsTable, bucket: str, letters: Iterable[Letter], *, since: datetime, now: datetime
+) -> Iterator[Gap]:
+    """Every gap of what was uploaded or recorded since then, and of what a letter names, each version once."""
+    by_version: dict[tuple[str, str], list[Letter]] = {}
+    for letter in letters:
+        if letter.photo and letter.photo.bucket == bucket:
+            by_version.setdefault((letter.photo.key, letter.photo.version_id or NO_VERSION), []).append(letter)
+    seen: set[tuple[str, str]] = set()
+    until = now - UNDER_WAY
+    for record in results.unfinished((_text(since), _text(until))):
+        seen.add((record.s3_key, record.version_id))
+        if gap := gap_of(results, bucket, (record.s3_key, record.version_id), by_version):
+            yield gap
+    uploaded = _versions(s3, bucket, since, until)
+    named = ((key, version_id, None) for key, version_id in by_version)
+    for versions in batches(chain(uploaded, named), 1000):
+        fresh = {(key, version): at for key, version, at in versions if (key, version) not in seen}
+        recorded = results.look_up(bucket, list(fresh))
+        seen |= set(fresh)
+        for (key, version), at in fresh.items():
+            if missing_of(recorded.get((key, version))) and (
+                gap := gap_of(results, bucket, (key, version), by_version, at)
+            ):
+                yield gap
+
+
+def batches(everything: Iterable[Each], count: int) -> Iterator[Sequence[Each]]:
+    """So many at a time."""
+    rest = iter(everything)
+    while some := list(islice(rest, count)):
+        yield some
+
+
+def gap_of(
+    results: ResultsTable,
+    bucket: str,
+    version: tuple[str, str],
+    letters: dict[tuple[str, str], list[Letter]],
+    uploaded_at: str | None = None,
+) -> Gap | None:
+    """The gap of one version as the table has it now, with what the letters about it know."""
+    key, version_id = version
+    record = results.one(bucket, key, version_id)
+    missing = missing_of(record)
+    if missing is None:
+        return None
+    own = letters.get(version, [])
+    known = [letter.photo for letter in own if letter.photo]
+    sequencer = next((photo.sequencer for photo in known if photo.sequencer), None)
+    correlation_id = next((photo.correlation_id for photo in known if photo.correlation_id), None)
+    return Gap(
+        missing=missing,
+        photo=Photo(bucket, key, None if version_id == NO_VERSION else version_id, sequencer, correlation_id),
+        since=record.recorded_at if record else uploaded_at,
+        reason=(record and record.reason) or next((letter.error for letter in own), None),
+        record=record,
+        letters=len(own),
+    )
+
+
+def _versions(s3: "S3Client", bucket: str, since: datetime, until: datetime) -> Iterator[tuple[str, str, str | None]]:
+    """Key, version and time of each upload in that time; deletions are no uploads."""
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=UPLOADS):
+        for version in page.get("Versions", []):
+            if since <= version["LastModified"] <= until:
+                yield version["Key"], version["VersionId"], _text(version["LastModified"])
+
+
+def _text(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
