@@ -27,6 +27,8 @@ from local.errors import LocalAwsError
 HOST = "127.0.0.1"
 POLL_SECONDS = 0.05
 RELEASED = b"r"
+# What a file's mode grants to anybody but its owner.
+OTHERS = 0o077
 TIED = Path(__file__).with_name("tied.py")
 
 # Write ends of the pipes to servers that shall end with this process.
@@ -56,11 +58,26 @@ class Server:
         return self.directory / "process.json"
 
 
+def private_folder(path: Path) -> None:
+    """Make a folder that nobody else may look into; one that somebody else could is shut, with all that lies in it."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if path.stat().st_mode & OTHERS:
+        for each in (path, *path.rglob("*")):
+            if not each.is_symlink():
+                each.chmod(each.stat().st_mode & ~OTHERS)
+
+
+def opened_privately(path: str, flags: int) -> int:
+    """An opener for `open`: what it makes is its owner's alone."""
+    return os.open(path, flags, 0o600)
+
+
 def write_atomically(path: Path, text: str) -> None:
-    """Replace a file so that a reader, or a crash, sees the old text or the new."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Replace a file so that a reader, or a crash, sees the old text or the new; its owner's alone."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text)
+    with open(temporary, "w", opener=opened_privately) as file:
+        file.write(text)
     temporary.replace(path)
 
 
@@ -109,11 +126,11 @@ def start(
     server: Server, module: str, arguments: Sequence[str], environment: Mapping[str, str], working_directory: Path
 ) -> subprocess.Popen[bytes]:
     """Start `python -m module` as a group of its own, tied to this process until released."""
-    server.directory.mkdir(parents=True, exist_ok=True)
+    private_folder(server.directory)
     watched, held = os.pipe()
     command = [sys.executable, "-m", module, *arguments, "--lifeline", str(watched)]
     try:
-        with server.log.open("ab") as log:
+        with open(server.log, "ab", opener=opened_privately) as log:
             process = subprocess.Popen(
                 command,
                 cwd=working_directory,
@@ -123,6 +140,7 @@ def start(
                 stderr=log,
                 pass_fds=(watched,),
                 start_new_session=True,
+                umask=OTHERS,
             )
     except BaseException:
         os.close(held)
@@ -203,7 +221,7 @@ def run_tied(
     """
     watched, held = os.pipe()
     try:
-        with log.open("wb") as file:
+        with open(log, "wb", opener=opened_privately) as file:
             process = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(TIED), str(watched), *command],
                 cwd=working_directory,
@@ -241,7 +259,7 @@ def serve_alone(server: Server, details: Mapping[str, Any]) -> int:
 
     Returns the descriptor that holds the lock; it closes, and the lock goes, only with the process.
     """
-    server.directory.mkdir(parents=True, exist_ok=True)
+    private_folder(server.directory)
     descriptor = os.open(server.lock, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

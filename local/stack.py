@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from local import deploy, foundation, processes
+from local import credentials, deploy, foundation, processes
+from local.credentials import Credentials
 from local.engine import process as engine
 from local.errors import LocalAwsError
-from local.place import ACCESS_KEY_ID, CHECKOUT, REGION, SECRET_ACCESS_KEY
+from local.place import CHECKOUT, REGION
 from local.processes import HOST
 from local.sagemaker import runtime_process as sagemaker
 from local.sagemaker.control import process as control
@@ -32,6 +33,7 @@ class LocalAws:
     engine_pid: int
     sagemaker_pid: int
     control_pid: int
+    credentials: Credentials
     region: str = REGION
 
     def environment(self) -> dict[str, str]:
@@ -43,8 +45,8 @@ class LocalAws:
             "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": self.sagemaker_url,
             "AWS_REGION": self.region,
             "AWS_DEFAULT_REGION": self.region,
-            "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
-            "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
+            "AWS_ACCESS_KEY_ID": self.credentials.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": self.credentials.secret_access_key,
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 
@@ -136,6 +138,7 @@ def running(directory: Path = DIRECTORY) -> LocalAws | None:
         engine_pid=own["pid"],
         sagemaker_pid=runtime["pid"],
         control_pid=plane["pid"],
+        credentials=credentials.of(directory),
     )
 
 
@@ -161,8 +164,8 @@ def status(directory: Path = DIRECTORY) -> Status:
 @contextlib.contextmanager
 def _alone(directory: Path, progress: Callable[[str], None]) -> Iterator[None]:
     """One start or stop at a time in a state folder; the lock goes with its process."""
-    directory.mkdir(parents=True, exist_ok=True)
-    with (directory / "up.lock").open("a") as file:
+    processes.private_folder(directory)
+    with open(directory / "up.lock", "a", opener=processes.opened_privately) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -10,6 +10,7 @@ import contextvars
 import copy
 import functools
 import hashlib
+import hmac
 import json
 import queue
 import re
@@ -36,15 +37,19 @@ from ministack.services import (
     lambda_svc,
     s3,
     stepfunctions,
+    sts,
 )
 from ministack.services.cloudformation import provisioners
 
+from local.credentials import Credentials
 from local.engine import alarms
 from local.engine.journal import Journal
-from local.engine.lambda_worker.runtime_client import END_OF_LOG
+from local.engine.lambda_worker.runtime_client import END_OF_LOG, WORKER_HEADER
 
 
-def apply(workers_per_function: int, journal: Journal, sagemaker_url: Callable[[], str | None]) -> None:
+def apply(
+    workers_per_function: int, journal: Journal, root: Credentials, sagemaker_url: Callable[[], str | None]
+) -> None:
     """Change this process's MiniStack, which must be of the version in local/engine/process.py."""
     write_items_through(journal)
     write_executions_through(journal)
@@ -60,7 +65,9 @@ def apply(workers_per_function: int, journal: Journal, sagemaker_url: Callable[[
     settle_interrupted_stacks()
     match_line_breaks_in_policies()
     tell_policies_the_namespace()
-    reach_sagemaker(sagemaker_url)
+    reach_sagemaker(sagemaker_url, root)
+    keep_functions_keys_secret(root)
+    ask_workers_for_their_secret(root)
 
 
 def answer_runtime_api_at_once() -> None:
@@ -307,21 +314,22 @@ def namespace_of(body: bytes) -> str:
     return ""
 
 
-def reach_sagemaker(url: Callable[[], str | None]) -> None:
+def reach_sagemaker(url: Callable[[], str | None], root: Credentials) -> None:
     """MiniStack has no SageMaker, and so no tasks for it: both forms of a task state call the one beside it."""
 
     def run_task(resource: str, parameters: Any) -> dict[str, Any]:
         from local.sagemaker.control import integration  # noqa: PLC0415 - few workflows have such a task
 
         try:
-            return integration.perform(resource, parameters, url())
+            return integration.perform(resource, parameters, url(), root)
         except integration.TaskError as error:
             raise stepfunctions._ExecutionError(error.error, error.cause) from error
 
     async def forward(
         _method: str, _path: str, headers: dict[str, str], body: Any, _query: Any
     ) -> tuple[int, dict[str, str], bytes]:
-        return await asyncio.to_thread(_post, url(), headers, body)
+        own = {"authorization": f"Bearer {root.secret_access_key}"}
+        return await asyncio.to_thread(_post, url(), {**_lower(headers), **own}, body)
 
     stepfunctions._SERVICE_DISPATCH["arn:aws:states:::sagemaker:"] = run_task
     stepfunctions._AWS_SDK_SERVICE_MAP["sagemaker"] = {"target_prefix": "SageMaker", "protocol": "json"}
@@ -329,10 +337,14 @@ def reach_sagemaker(url: Callable[[], str | None]) -> None:
     app.SERVICE_HANDLERS["sagemaker"] = forward
 
 
+def _lower(headers: dict[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
 def _post(url: str | None, headers: dict[str, str], body: Any) -> tuple[int, dict[str, str], bytes]:
     """A JSON request as MiniStack makes it for its own services, sent on to another process."""
     data = body.encode() if isinstance(body, str) else bytes(body)
-    kept = {name: value for name, value in headers.items() if name.lower() not in ("host", "content-length")}
+    kept = {name: value for name, value in headers.items() if name not in ("host", "content-length")}
     try:
         request = urllib.request.Request(f"{url}/", data, kept, method="POST")  # noqa: S310 - our own http address
         with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
@@ -342,6 +354,59 @@ def _post(url: str | None, headers: dict[str, str], body: Any) -> tuple[int, dic
     except (OSError, ValueError):
         message = "The local SageMaker does not run. Start it with: vehiclevision up"
         return 503, {}, json.dumps({"__type": "ServiceUnavailable", "message": message}).encode()
+
+
+# ---- who may come in -----------------------------------------------------------------------------
+
+
+def secret_of(access_key_id: str, root: Credentials) -> str | None:
+    """The secret of a key that signed a request: the root user's, a function's, or what IAM or STS made."""
+    if access_key_id == root.access_key_id:
+        return root.secret_access_key
+    # MiniStack takes these for the root user without looking at the signature.
+    if iam_evaluator.is_root_access_key(access_key_id):
+        return None
+    try:
+        account = iam_evaluator.find_iam_access_key_account(access_key_id)
+    except iam_evaluator.AmbiguousAccessKeyError:
+        return None
+    credential = iam_evaluator.resolve_credential(access_key_id, account)
+    return getattr(credential, "secret_access_key", None)
+
+
+def keep_functions_keys_secret(root: Credentials) -> None:
+    """MiniStack makes the key of a function's role, secret and all, from the names of both, which a template says."""
+    original = lambda_runtime.execution_credentials
+
+    def credentials(config: dict[str, Any]) -> dict[str, str]:
+        made = dict(original(config))
+        key = made["AWS_ACCESS_KEY_ID"]
+        made |= {"AWS_SECRET_ACCESS_KEY": root.derived(key), "AWS_SESSION_TOKEN": root.derived(f"token of {key}")}
+        sts._sessions[key] |= {"SecretAccessKey": root.derived(key), "SessionToken": made["AWS_SESSION_TOKEN"]}
+        return made
+
+    # Both modules hold it by name.
+    lambda_runtime.execution_credentials = lambda_svc.execution_credentials = credentials
+
+
+def ask_workers_for_their_secret(root: Credentials) -> None:
+    """The runtime API of each worker listens on a port of its own, and hands work to whoever asks for it first."""
+    original = lambda_runtime.ProvidedWorker._build_handler_class
+    secret = root.worker_secret.encode()
+
+    def build(worker: Any, *arguments: Any, **options: Any) -> Any:
+        class Guarded(original(worker, *arguments, **options)):  # type: ignore[misc]
+            def parse_request(self) -> bool:
+                if not super().parse_request():
+                    return False
+                if not hmac.compare_digest(self.headers.get(WORKER_HEADER, "").encode(), secret):
+                    self.send_error(403)
+                    return False
+                return True
+
+        return Guarded
+
+    lambda_runtime.ProvidedWorker._build_handler_class = build
 
 
 # ---- surviving kill -9 ---------------------------------------------------------------------------

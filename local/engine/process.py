@@ -12,15 +12,25 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
-from local import processes
+from local import credentials, processes
+from local.credentials import Credentials
+from local.door import Door, Paths
 from local.engine.journal import Journal
-from local.place import ACCESS_KEY_ID, CHECKOUT, INHERITED, MINISTACK_VERSION, REGION, SECRET_ACCESS_KEY
+from local.engine.lambda_worker.runtime_client import WORKER_SECRET
+from local.place import CHECKOUT, INHERITED, MINISTACK_VERSION, REGION
 from local.processes import HOST, Server
 from local.sagemaker.control import process as control
 
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 WORKER = Path(__file__).parent / "lambda_worker" / "run.py"
+HEALTH = "/_ministack/health"
+# MiniStack's own management: to look at its parts, to change its settings, to erase everything.
+PATHS = Paths(
+    unsigned=frozenset({("GET", HEALTH)}),
+    unsigned_below=(("PUT", "/_ministack/cfn-response/"), ("PUT", "/_ministack/cfn-signal/")),
+    closed=("/_ministack/", "/_localstack/", "/health"),
+)
 
 
 def server(directory: Path) -> Server:
@@ -39,11 +49,11 @@ def start(directory: Path, sagemaker_url: str) -> str:
     port = record["port"] if record is not None else processes.remembered_port(found)
     if record is None:
         arguments = ["--directory", str(directory), "--port", str(port), "--sagemaker-url", sagemaker_url]
-        settings = environment(os.environ, found.directory, port, sagemaker_url)
+        settings = environment(os.environ, found.directory, port, sagemaker_url, credentials.of(directory))
         Path(settings["TMPDIR"]).mkdir(parents=True, exist_ok=True)
         process = processes.start(found, "local.engine.process", arguments, settings, CHECKOUT)
     url = f"http://{HOST}:{port}"
-    processes.await_answer(found, process, f"{url}/_ministack/health", START_SECONDS)
+    processes.await_answer(found, process, f"{url}{HEALTH}", START_SECONDS)
     return url
 
 
@@ -52,7 +62,9 @@ def stop(directory: Path) -> None:
     processes.stop(server(directory), STOP_SECONDS)
 
 
-def environment(own: Mapping[str, str], directory: Path, port: int, sagemaker_url: str) -> dict[str, str]:
+def environment(
+    own: Mapping[str, str], directory: Path, port: int, sagemaker_url: str, root: Credentials
+) -> dict[str, str]:
     """The engine's whole environment, which its Lambda workers inherit."""
     return {
         **{name: own[name] for name in INHERITED if name in own},
@@ -69,12 +81,13 @@ def environment(own: Mapping[str, str], directory: Path, port: int, sagemaker_ur
         "DOCKER_HOST": f"unix://{directory}/no-docker-here",
         "LOG_LEVEL": "WARNING",
         "AUTH": "true",
-        "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
-        "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
+        "AWS_ACCESS_KEY_ID": root.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": root.secret_access_key,
         "AWS_ENDPOINT_URL": f"http://{HOST}:{port}",
         "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": sagemaker_url,
         "AWS_EC2_METADATA_DISABLED": "true",
         "VEHICLEVISION_LAMBDA_PYTHON": sys.executable,
+        WORKER_SECRET: root.worker_secret,
         "VEHICLEVISION_LAMBDA_WORKER": str(WORKER),
         "VEHICLEVISION_LAMBDA_SITE_PACKAGES": sysconfig.get_path("purelib"),
     }
@@ -101,12 +114,13 @@ def main(arguments: list[str]) -> None:
     from local.engine import patches  # noqa: PLC0415 - it needs the above
 
     journal = Journal(own.directory / "journal.sqlite3")
-    patches.apply(workers_per_function(), journal, lambda: control.url(options.directory))
+    root = credentials.of(options.directory)
+    patches.apply(workers_per_function(), journal, root, lambda: control.url(options.directory))
     saver = patches.Saver(journal)
-    app.app = saver.watch(app.app)
+    app.app = Door(saver.watch(app.app), root, options.port, PATHS, lambda key: patches.secret_of(key, root))
 
     def resume_and_save() -> None:
-        processes.await_answer(own, None, f"http://{HOST}:{options.port}/_ministack/health", START_SECONDS)
+        processes.await_answer(own, None, f"http://{HOST}:{options.port}{HEALTH}", START_SECONDS)
         patches.resume(journal)
         saver.run()
 

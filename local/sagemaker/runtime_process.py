@@ -9,7 +9,7 @@ import os
 import urllib.request
 from pathlib import Path
 
-from local import processes
+from local import credentials, processes
 from local.place import CHECKOUT, INHERITED
 from local.processes import HOST, Server
 
@@ -56,7 +56,9 @@ def flush(directory: Path) -> None:
     record = processes.running(server(directory))
     if record is not None:
         url = f"http://{HOST}:{record['port']}/flush-captured-data"
-        with contextlib.suppress(OSError), urllib.request.urlopen(url, b"", timeout=STOP_SECONDS):
+        own = {"Authorization": f"Bearer {credentials.of(directory).secret_access_key}"}
+        request = urllib.request.Request(url, b"", own, method="POST")
+        with contextlib.suppress(OSError), urllib.request.urlopen(request, timeout=STOP_SECONDS):  # noqa: S310
             pass
 
 

@@ -52,6 +52,15 @@ def measured(page: Path, *widths: int, dark: bool = False) -> list[dict[str, Any
     return result
 
 
+def opened(url: str) -> str:
+    """What the page at an address wrote into its element `result` by the time that all of it had loaded."""
+    with tempfile.TemporaryDirectory() as folder:
+        dumped = _run(folder, "--dump-dom", url)
+    written = re.search(r'<pre id="result">(.*?)</pre>', dumped, re.DOTALL)
+    assert written, "the page's script did not end"
+    return html.unescape(written[1])
+
+
 def screenshot(page: Path, out: Path, width: int, height: int, *, dark: bool = False) -> None:
     """The upper part of the page as a picture."""
     with tempfile.TemporaryDirectory() as folder:

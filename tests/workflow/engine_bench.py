@@ -20,6 +20,7 @@ from botocore.config import Config
 from local import place, processes
 from local.deploy import BOOTSTRAP, CUSTOM_RUNTIME
 from local.engine import process as engine
+from tests.unit.local.keys import KEY, give_key
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 NOWHERE = "http://127.0.0.1:9"
@@ -176,8 +177,8 @@ def client_of(url: str, service: str) -> Any:
         service,
         endpoint_url=url,
         region_name=place.REGION,
-        aws_access_key_id=place.ACCESS_KEY_ID,
-        aws_secret_access_key=place.SECRET_ACCESS_KEY,
+        aws_access_key_id=KEY.access_key_id,
+        aws_secret_access_key=KEY.secret_access_key,
         config=Config(max_pool_connections=64, retries={"total_max_attempts": 1}),
     )
 
@@ -229,6 +230,7 @@ def set_up(bench: Bench) -> None:
 @contextmanager
 def ours(directory: Path) -> Iterator[Bench]:
     """Our engine, stopped in the end."""
+    give_key(directory)
     bench = Bench(engine.start(directory, NOWHERE), directory)
     try:
         yield bench
@@ -241,7 +243,7 @@ def published(directory: Path) -> Iterator[tuple[Bench, "subprocess.Popen[bytes]
     """MiniStack as it is published, with the same settings and without any patch."""
     server = engine.server(directory)
     port = processes.remembered_port(server)
-    settings: Mapping[str, str] = engine.environment(os.environ, server.directory, port, NOWHERE)
+    settings: Mapping[str, str] = engine.environment(os.environ, server.directory, port, NOWHERE, KEY)
     Path(settings["TMPDIR"]).mkdir(parents=True, exist_ok=True)
     process = subprocess.Popen(
         [sys.executable, "-m", "ministack"], env=settings, start_new_session=True, stderr=subprocess.DEVNULL

@@ -7,7 +7,7 @@ from typing import Any
 import boto3
 import pytest
 
-from local import place
+from local import credentials, place
 from local.engine import process as engine
 from tests.unit.training.conftest import draw_picture
 from tests.workflow.engine_bench import NOWHERE
@@ -23,14 +23,14 @@ BUCKET = "training-pictures"
 def s3(tmp_path: Path) -> Iterator[Any]:
     """The engine's S3, with a bucket."""
     directory = tmp_path / "engine"
-    url = engine.start(directory, NOWHERE)
+    url, root = engine.start(directory, NOWHERE), credentials.of(directory)
     try:
         client = boto3.client(
             "s3",
             endpoint_url=url,
             region_name=place.REGION,
-            aws_access_key_id=place.ACCESS_KEY_ID,
-            aws_secret_access_key=place.SECRET_ACCESS_KEY,
+            aws_access_key_id=root.access_key_id,
+            aws_secret_access_key=root.secret_access_key,
         )
         client.create_bucket(Bucket=BUCKET)
         yield client

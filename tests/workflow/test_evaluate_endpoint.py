@@ -9,7 +9,8 @@ from botocore.config import Config
 from botocore.session import Session
 from PIL import Image
 
-from local.place import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
+from local import credentials
+from local.place import REGION
 from local.sagemaker import runtime_process as sagemaker
 from tests.unit.pictures import encoded
 from tests.unit.serving.tiny_model import ONNX_WITH_MAP, write_model
@@ -32,7 +33,8 @@ def endpoint(tmp_path: Path, model: Path) -> Iterator[Endpoint]:
     file.write_text(json.dumps({"endpoints": {"tiny": {"model": str(model), "status": "InService"}}}))
     url = sagemaker.start(directory)
     session = Session()
-    session.set_credentials(ACCESS_KEY_ID, SECRET_ACCESS_KEY)
+    root = credentials.of(directory)
+    session.set_credentials(root.access_key_id, root.secret_access_key)
     client = session.create_client(
         # As the command's own client: while pictures are made worse, the server may close an idle connection.
         "sagemaker-runtime",

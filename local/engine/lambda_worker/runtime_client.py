@@ -20,6 +20,9 @@ OPTIONAL_HEADERS = (
 )
 # Written on a line of its own after an invocation's last log line; local/engine/patches.py ends the log there.
 END_OF_LOG = "\x1e"
+# No web page can send a header of its own to another address, and nobody else knows what is in this one.
+WORKER_SECRET = "VEHICLEVISION_WORKER_SECRET"  # noqa: S105 - the name of a variable
+WORKER_HEADER = "Vehiclevision-Worker"
 
 
 class RuntimeClientError(RuntimeError):
@@ -29,12 +32,12 @@ class RuntimeClientError(RuntimeError):
 class _Connection:
     def __init__(self, address: str, user_agent: str) -> None:
         self._http = http.client.HTTPConnection(address)
-        self._user_agent = user_agent
+        self._own = {"User-Agent": user_agent, WORKER_HEADER: os.environ.get(WORKER_SECRET, "")}
 
     def call(
         self, method: str, path: str, expected: int, body: bytes | None, headers: dict[str, str]
     ) -> tuple[bytes, http.client.HTTPMessage]:
-        self._http.request(method, API + path, body, {"User-Agent": self._user_agent, **headers})
+        self._http.request(method, API + path, body, {**self._own, **headers})
         response = self._http.getresponse()
         answer = response.read()
         if response.status != expected:

@@ -136,7 +136,7 @@ class Program:
 
     def __init__(self, job: Record, layout: Layout, engine: Engine, settings: Settings) -> None:
         self.command = script_mode.command(job, layout, settings.training_python)
-        own = script_mode.environment(job, layout, engine.url(), str(SITE), os.environ)
+        own = script_mode.environment(job, layout, engine, str(SITE), os.environ)
         watched, self._held = os.pipe()
         try:
             self._process = subprocess.Popen(

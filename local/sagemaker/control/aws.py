@@ -10,10 +10,10 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local import processes
+from local import credentials, processes
 from local.deploy import NO_FILES
 from local.engine import process as engine
-from local.place import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
+from local.place import REGION
 from local.processes import HOST
 
 # What a call to another service may raise.
@@ -25,6 +25,7 @@ class Engine:
 
     def __init__(self, directory: Path) -> None:
         self._server = engine.server(directory)
+        self.credentials = credentials.of(directory)
         self._clients: dict[tuple[str, str], Any] = {}
 
     def url(self) -> str:
@@ -36,7 +37,7 @@ class Engine:
         place = (service, self.url())
         if place not in self._clients:
             session = botocore.session.Session(NO_FILES)
-            session.set_credentials(ACCESS_KEY_ID, SECRET_ACCESS_KEY)
+            session.set_credentials(self.credentials.access_key_id, self.credentials.secret_access_key)
             config = Config(connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 3, "mode": "standard"})
             self._clients[place] = session.create_client(service, REGION, endpoint_url=place[1], config=config)
         return self._clients[place]

@@ -13,8 +13,9 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
+from local.credentials import Credentials
 from local.deploy import NO_FILES
-from local.place import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
+from local.place import REGION
 
 POLL_SECONDS = 0.5
 # The actions that AWS's optimised integration has, as far as the local SageMaker has them, by their method in botocore.
@@ -55,13 +56,13 @@ class TaskError(Exception):
         self.cause = cause
 
 
-def perform(resource: str, parameters: Mapping[str, Any], url: str | None) -> dict[str, Any]:
+def perform(resource: str, parameters: Mapping[str, Any], url: str | None, own: Credentials) -> dict[str, Any]:
     """A task state's result: the API's answer, or with `.sync` the finished job's description."""
     action = resource.rsplit(":sagemaker:", 1)[-1]
     name, _, pattern = action.partition(".")
     if name not in ACTIONS or pattern not in ("", "sync") or (pattern and name not in JOBS):
         raise TaskError("States.Runtime", f"{resource} is not part of the local SageMaker.")
-    client = _client(url)
+    client = _client(url, own)
     answer = _call(getattr(client, ACTIONS[name]), parameters)
     if not pattern:
         return answer
@@ -76,11 +77,11 @@ def perform(resource: str, parameters: Mapping[str, Any], url: str | None) -> di
     return found
 
 
-def _client(url: str | None) -> Any:
+def _client(url: str | None, own: Credentials) -> Any:
     if url is None:
         raise TaskError(ANY_ERROR, "The local SageMaker does not run. Start it with: vehiclevision up")
     session = botocore.session.Session(NO_FILES)
-    session.set_credentials(ACCESS_KEY_ID, SECRET_ACCESS_KEY)
+    session.set_credentials(own.access_key_id, own.secret_access_key)
     return session.create_client("sagemaker", REGION, endpoint_url=url, config=Config(connect_timeout=5))
 
 

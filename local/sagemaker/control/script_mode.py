@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from local.place import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
+from local.place import REGION
+from local.sagemaker.control.aws import Engine
 from local.sagemaker.control.errors import JobError
 from local.sagemaker.control.layout import CONTAINER_ROOT, Layout, is_plain
 from local.sagemaker.control.store import Record
@@ -62,7 +63,7 @@ def command(job: Record, layout: Layout, python: str) -> list[str]:
     return [*start, *arguments(own(job, layout))]
 
 
-def environment(job: Record, layout: Layout, engine_url: str, site: str, machine: Mapping[str, str]) -> dict[str, str]:
+def environment(job: Record, layout: Layout, engine: Engine, site: str, machine: Mapping[str, str]) -> dict[str, str]:
     """The program's whole environment."""
     values = own(job, layout)
     channels = sorted(channel["ChannelName"] for channel in job.get("InputDataConfig", []))
@@ -109,9 +110,9 @@ def environment(job: Record, layout: Layout, engine_url: str, site: str, machine
         "TRAINING_JOB_ARN": job["TrainingJobArn"],
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
-        "AWS_ENDPOINT_URL": engine_url,
-        "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
-        "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
+        "AWS_ENDPOINT_URL": engine.url(),
+        "AWS_ACCESS_KEY_ID": engine.credentials.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": engine.credentials.secret_access_key,
         "AWS_EC2_METADATA_DISABLED": "true",
         **{f"SM_{key}": value if isinstance(value, str) else _json(value) for key, value in settings.items()},
         "SM_TRAINING_ENV": _json({key.lower(): value for key, value in settings.items()}),

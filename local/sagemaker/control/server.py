@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
-from local import processes
+from local import credentials, processes
+from local.door import Door, Paths
 from local.processes import HOST
 from local.sagemaker.control.errors import ServiceError
 from local.sagemaker.control.process import server
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES = 4 * 1024 * 1024
 REQUESTS_AT_A_TIME = 16
 CONTENT_TYPE = "application/x-amz-json-1.1"
+PATHS = Paths(unsigned=frozenset({("GET", "/ping")}))
 
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -74,8 +76,6 @@ class Control:
     async def _answer(self, method: str, path: str, headers: Mapping[str, str], receive: Receive) -> tuple[int, bytes]:
         if method == "GET" and path == "/ping":
             return 200, b"{}"
-        if not headers.get("authorization", "").startswith("AWS4-HMAC-SHA256 "):
-            raise ServiceError("MissingAuthenticationTokenException", "Missing Authentication Token", 403)
         target = headers.get("x-amz-target", "")
         if method != "POST" or "." not in target:
             raise ServiceError("UnknownOperationException", f"There is no {method} {target[:100] or path[:100]} here.")
@@ -127,7 +127,7 @@ def main(arguments: list[str]) -> None:
     settings = Settings.from_environment(os.environ)
     try:
         uvicorn.run(
-            Control(options.directory, settings),
+            Door(Control(options.directory, settings), credentials.of(options.directory), options.port, PATHS),
             host=HOST,
             port=options.port,
             log_level="warning",

@@ -28,6 +28,7 @@ from local.sagemaker.control import process
 from local.sagemaker.control.server import Control
 from local.sagemaker.control.settings import Settings
 from local.sagemaker.control.validation import problems
+from tests.unit.local.keys import KEY, give_key
 
 QUICK = Settings(speed=2000, stop_seconds=1.0, jobs_at_a_time=4)
 ROLE = "arn:aws:iam::000000000000:role/sagemaker"
@@ -40,7 +41,7 @@ PATIENCE_SECONDS = 60.0
 @functools.cache
 def client(service: str, url: str) -> Any:
     """A boto3 client that asks once, and takes no answer that botocore's model of the service does not allow."""
-    session = boto3.session.Session("local", "local", region_name="us-east-1")
+    session = boto3.session.Session(KEY.access_key_id, KEY.secret_access_key, region_name="us-east-1")
     found = session.client(service, endpoint_url=url, config=Config(retries={"total_max_attempts": 1}))
     if service == "sagemaker":
         found.meta.events.register("after-call.sagemaker.*", check_answer)
@@ -70,6 +71,7 @@ def _epochs(value: Any) -> Any:
 @contextlib.contextmanager
 def bare_engine(directory: Path) -> Iterator[str]:
     """S3, CloudWatch and the rest, in a process that ends with this one."""
+    give_key(directory)
     try:
         yield engine.start(directory, "http://127.0.0.1:1")
     finally:
@@ -78,6 +80,7 @@ def bare_engine(directory: Path) -> Iterator[str]:
 
 def point_at(directory: Path, engine_url: str) -> None:
     """Let the control plane of a state folder find this engine."""
+    give_key(directory)
     record = engine.server(directory).record
     write_atomically(record, json.dumps({"port": int(engine_url.rsplit(":", 1)[1])}))
 

@@ -113,13 +113,6 @@ def test_what_the_model_does_not_know_is_not_looked_at() -> None:
     assert parse(MODEL, "ListEndpoints", b'{"Nonsense": 1, "MaxResults": null}') == {}
 
 
-def test_an_unsigned_request_is_refused(plane: Plane) -> None:
-    """Without a SigV4 header nothing is answered."""
-    status, answer = ask(plane, "SageMaker.ListEndpoints", b"{}", Authorization="")
-
-    assert (status, answer["__type"]) == (403, "MissingAuthenticationTokenException")
-
-
 def test_an_operation_that_is_not_here_names_those_that_are(plane: Plane) -> None:
     """A caller learns what the local SageMaker can do."""
     with refused("UnknownOperationException", "has no SageMaker.ListClusters", "CreateTrainingJob", "UpdateEndpoint"):

@@ -12,7 +12,7 @@ from PIL import Image
 from local.sagemaker.capture import Capture
 from local.sagemaker.runtime import Models, Runtime, chosen
 from monitoring.captures.record import Captured, parse
-from tests.unit.local.sagemaker.test_runtime import ASKING, PATH, SIGNED, ask, parsed
+from tests.unit.local.sagemaker.test_runtime import ASKING, PATH, PNG, ask, parsed
 from tests.unit.serving.tiny_model import ONNX_WITH_MAP, write_model
 
 
@@ -79,7 +79,7 @@ def test_only_answers_are_captured_and_only_where_it_is_asked_for(state: State) 
     ask(state.runtime, PATH, picture())
     state.write({state.old: 1.0}, capture=capture)
     ask(state.runtime, PATH, b"no picture")
-    answer = ask(state.runtime, PATH, picture(), {**SIGNED, "x-amzn-sagemaker-inference-id": "mine"})
+    answer = ask(state.runtime, PATH, picture(), {**PNG, "x-amzn-sagemaker-inference-id": "mine"})
 
     flushed = ask(state.runtime, "/flush-captured-data")
 
