@@ -7,7 +7,7 @@ from typing import Final
 
 # All that can be typed, in the order of `vehiclevision --help`: a file or a folder each.
 PANELS: Final = {
-    "The local AWS": ("up", "down", "status", "demo", "open", "doctor"),
+    "The local AWS": ("up", "down", "status", "env", "demo", "open", "doctor"),
     "Images": ("drop", "start", "results", "logs", "review"),
     "The model": ("train", "evaluate", "data", "sagemaker"),
     "Monitoring": ("report", "baseline", "monitor", "retrain"),
