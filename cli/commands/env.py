@@ -6,7 +6,7 @@ nobody but you can read it.
 
 import shlex
 
-from cli.display import command as typed
+from cli.display import typed
 from cli.errors import SUCCESS, CommandError
 from cli.target import state_directory
 from local import stack
