@@ -1,6 +1,7 @@
 """Every way through retraining's state machine, run by the local AWS's interpreter; only what it calls is made up."""
 
 import json
+import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -10,6 +11,8 @@ from typing import Any
 
 import pytest
 from ministack.services import stepfunctions
+
+from tests.workflow import taken
 
 ROLE = "arn:aws:iam::000000000000:role/retrain"
 JOB = {"TrainingJobName": "vehiclevision-retrain-20261128-120000-abcdef"}
@@ -130,6 +133,8 @@ def go(definition: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Go]:
         }  # fmt: skip
         stepfunctions._run_execution(execution)
         ended = stepfunctions._executions.pop(execution)
+        if folder := os.environ.get(taken.FOLDER_VARIABLE):
+            taken.write(Path(folder), "retrain_model", taken.went_through(json.loads(text), ended["events"]))
         del stepfunctions._state_machines[machine]
         entered = (each.get("stateEnteredEventDetails") for each in ended["events"])
         run.states = [each["name"] for each in entered if each]
