@@ -21,7 +21,7 @@ from cli.errors import USAGE, CommandError
 from cli.sagemaker import SageMakerAccount
 from cli.target import Target, state_directory
 from lifecycle import foundation
-from lifecycle.place import Aws
+from lifecycle.site import Aws
 from local import deploy as local_deploy
 from local import stack as local_stack
 from local.sagemaker import runtime_process as local_sagemaker
@@ -91,7 +91,7 @@ def deploy(target: Target, where: Where, wanted: Wanted, *, as_json: bool) -> in
         "AlarmTopicArn": target.output("AlarmTopicArn"),
         "ConfidenceThreshold": stack["ConfidenceThreshold"],
         "EndpointName": endpoint,
-        "KmsKeyArn": aws.place.kms_key or "",
+        "KmsKeyArn": aws.site.kms_key or "",
         "LogRetentionDays": stack["LogRetentionDays"],
     }
     if not target.is_local:
@@ -107,7 +107,7 @@ def deploy(target: Target, where: Where, wanted: Wanted, *, as_json: bool) -> in
         **both,
         "Application": target.stack,
         "UploadBucketName": target.output("BucketName"),
-        "SageMakerBucketName": aws.place.bucket,
+        "SageMakerBucketName": aws.site.bucket,
         "WatchedAlarms": f"{name_of(target)}-falling-coverage",
         **(LOCAL_RETRAINING if target.is_local else {}),
         **retraining.parameters(aws, data=wanted.data, shipped=DEFAULT_MODEL if target.is_local else None),
@@ -175,13 +175,13 @@ def captures_of(target: Target, aws: Aws, endpoint: str) -> Captures:
         if error.response.get("Error", {}).get("Code") != "ValidationException":
             raise
         notes().print(f"There is no endpoint {printable(endpoint)} yet; it is checked once it captures.")
-        return Captures(aws.place.bucket, "capture")
+        return Captures(aws.site.bucket, "capture")
     capture = found.get("DataCaptureConfig") or {}
     if not capture.get("EnableCapture"):
         notes().print(
             f"The endpoint {printable(endpoint)} captures nothing. Deploy it with capture, or checks see none."
         )
-    destination = capture.get("DestinationS3Uri") or aws.place.s3("capture")
+    destination = capture.get("DestinationS3Uri") or aws.site.s3("capture")
     bucket, _, prefix = destination.removeprefix("s3://").partition("/")
     if not prefix.strip("/"):
         raise CommandError(

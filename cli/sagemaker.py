@@ -17,8 +17,8 @@ from lifecycle import deploy, endpoint, foundation, images, jobs, prices, runs, 
 from lifecycle.endpoint import Hosting
 from lifecycle.images import BUILTIN, OWN
 from lifecycle.jobs import Training
-from lifecycle.place import Aws, Place, Request
 from lifecycle.registry import Version
+from lifecycle.site import Aws, Request, Site
 from lifecycle.standing import application_alarm
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, whatever it costs.")]
@@ -97,7 +97,7 @@ class TrainingOptions:
 
 @dataclass(frozen=True)
 class Connection:
-    """An account, our place in it, and what to add to the next command so that it works there too."""
+    """Our site in an account, and what to add to the next command so that it works there too."""
 
     target: Target
     aws: Aws
@@ -117,7 +117,7 @@ class Connection:
         price_list = None
         if not self.target.is_local:
             price_list = self.target.session.client("pricing", region_name=prices.PRICE_LIST_REGION)
-        return prices.price(instance_type, use, self.aws.place.region, price_list)
+        return prices.price(instance_type, use, self.aws.site.region, price_list)
 
     def confirm(self, costs: str, dialogue: Dialogue) -> None:
         """Say what it costs, and ask; the local AWS costs nothing."""
@@ -128,7 +128,7 @@ class Connection:
     def print_requests(self, requests: Iterable[Request], *, first: bool = True) -> int:
         """Print what would be sent, one request a line; before the `first` step, the stack that all else needs."""
         if first and not foundation.describe(self.aws):
-            requests = [foundation.request(self.aws.place), *requests]
+            requests = [foundation.request(self.aws.site), *requests]
         for request in requests:
             sys.stdout.write(json.dumps(request.as_json(), default=str) + "\n")
         return SUCCESS
@@ -139,11 +139,11 @@ class SageMakerAccount(Account):
     """The account that the commands work in."""
 
     def connect(self, kms_key: str | None = None) -> Connection:
-        """The account, and our place in it; each client is made once."""
+        """Our site in the account; each client is made once."""
         target = self.target()
         identity = target.client("sts").get_caller_identity()
         partition = str(identity["Arn"]).split(":")[1]
-        place = Place(target.stack, str(identity["Account"]), target.region, partition, kms_key)
+        site = Site(target.stack, str(identity["Account"]), target.region, partition, kms_key)
         made: dict[str, Any] = {}
 
         def client(service: str) -> Any:
@@ -152,10 +152,10 @@ class SageMakerAccount(Account):
             return made[service]
 
         console = notes()
-        aws = Aws(place, client, lambda text: console.print(printable(text)))
+        aws = Aws(site, client, lambda text: console.print(printable(text)))
         if kms_key is None:
             # The key that the first step was given holds for all that follow.
-            aws = replace(aws, place=replace(place, kms_key=foundation.key_of(foundation.describe(aws))))
+            aws = replace(aws, site=replace(site, kms_key=foundation.key_of(foundation.describe(aws))))
         return Connection(target, aws, self.options)
 
 
@@ -177,12 +177,12 @@ def planned(
             f"Leave --instance-type out for {jobs.DEFAULT_INSTANCES[BUILTIN]}.",
             USAGE,
         )
-    place = connection.aws.place
+    site = connection.aws.site
     return Training(
         algorithm=algorithm,
         data=runs.planned_data(connection.aws, options.data),
-        image=images.training_image(place, algorithm, instance, options.image),
-        source=place.s3(source.pack().key) if algorithm == OWN else None,
+        image=images.training_image(site, algorithm, instance, options.image),
+        source=site.s3(source.pack().key) if algorithm == OWN else None,
         quick=options.quick,
         spot=spot,
         instance_type=instance,

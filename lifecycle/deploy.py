@@ -12,8 +12,8 @@ from botocore.exceptions import ClientError
 from lifecycle import endpoint, registry
 from lifecycle.endpoint import Hosting, Names, Serverless
 from lifecycle.errors import NothingFoundError, RolledBackError, SageMakerStepError
-from lifecycle.place import OWNER_TAG, VARIANT, Aws, Request, code_of, send
 from lifecycle.registry import Version, tags_of
+from lifecycle.site import OWNER_TAG, VARIANT, Aws, Request, code_of, send
 
 POLL_SECONDS: Final = 3.0
 IN_SERVICE: Final = "InService"
@@ -51,7 +51,7 @@ def look(aws: Aws, application_alarm: str) -> State:
     live = None
     if found is not None and "EndpointConfigName" in found:
         live = registry.found_or_none(aws, "describe_endpoint_config", EndpointConfigName=found["EndpointConfigName"])
-    wanted = [aws.place.alarm(what) for what in endpoint.ALARMS]
+    wanted = [aws.site.alarm(what) for what in endpoint.ALARMS]
     states = alarm_states(aws, [*wanted, application_alarm])
     # One that does not exist yet is made before the update; the application's may not exist at all.
     quiet = [name for name in (*wanted, application_alarm) if states.get(name, OK if name in wanted else "") != "ALARM"]
@@ -61,33 +61,33 @@ def look(aws: Aws, application_alarm: str) -> State:
 
 def plan(aws: Aws, version: Version, hosting: Hosting, state: State) -> list[Request]:
     """Everything that a deployment sends, in its order, less what is there."""
-    place, found = aws.place, endpoint.names(aws.place, version, hosting)
+    site, found = aws.site, endpoint.names(aws.site, version, hosting)
     requests: list[Request] = []
     if registry.found_or_none(aws, "describe_model", ModelName=found.model) is None:
-        requests.append(endpoint.model_request(place, version, found.model))
+        requests.append(endpoint.model_request(site, version, found.model))
     if registry.found_or_none(aws, "describe_endpoint_config", EndpointConfigName=found.config) is None:
-        requests.append(endpoint.config_request(place, found, hosting))
-    requests += endpoint.log_requests(place) if not _log_group_exists(aws) else endpoint.log_requests(place)[1:]
-    requests += endpoint.alarm_requests(place)
+        requests.append(endpoint.config_request(site, found, hosting))
+    requests += endpoint.log_requests(site) if not _log_group_exists(aws) else endpoint.log_requests(site)[1:]
+    requests += endpoint.alarm_requests(site)
     requests += _endpoint_requests(aws, found, hosting, state)
-    return [*requests, *endpoint.scaling_requests(place, hosting)]
+    return [*requests, *endpoint.scaling_requests(site, hosting)]
 
 
 def _endpoint_requests(aws: Aws, found: Names, hosting: Hosting, state: State) -> Iterator[Request]:
-    place, now = aws.place, state.endpoint
+    site, now = aws.site, state.endpoint
     if now is None:
-        yield endpoint.endpoint_request(place, found.config)
+        yield endpoint.endpoint_request(site, found.config)
     elif now["EndpointStatus"] == FAILED:
         # A failed creation takes no update.
-        yield Request("sagemaker", "delete_endpoint", {"EndpointName": place.endpoint})
-        yield endpoint.endpoint_request(place, found.config)
+        yield Request("sagemaker", "delete_endpoint", {"EndpointName": site.endpoint})
+        yield endpoint.endpoint_request(site, found.config)
     elif now["EndpointConfigName"] != found.config:
         # An endpoint that was there before us becomes ours, so that teardown finds it.
         if OWNER_TAG not in tags_of(aws, now["EndpointArn"]):
-            yield Request("sagemaker", "add_tags", {"ResourceArn": now["EndpointArn"], "Tags": place.tags})
+            yield Request("sagemaker", "add_tags", {"ResourceArn": now["EndpointArn"], "Tags": site.tags})
         if _variant(state).get("InstanceType") not in (None, hosting.instance_type) or hosting.serverless is not None:
-            yield endpoint.unscaling_request(place)
-        yield endpoint.update_request(place, found.config, hosting, state.alarms)
+            yield endpoint.unscaling_request(site)
+        yield endpoint.update_request(site, found.config, hosting, state.alarms)
 
 
 def deploy(
@@ -101,7 +101,7 @@ def deploy(
     """Carry the plan out and wait until the endpoint serves the version; RolledBackError if SageMaker took it back."""
     endpoint.check(version, hosting)
     _check_kind(hosting, state)
-    wanted = endpoint.names(aws.place, version, hosting)
+    wanted = endpoint.names(aws.site, version, hosting)
     changed = state.endpoint is None or state.endpoint.get("EndpointConfigName") != wanted.config
     for request in plan(aws, version, hosting, state):
         if request.service == "application-autoscaling":
@@ -115,7 +115,7 @@ def deploy(
             await_endpoint(aws)
         elif request.operation in ("create_endpoint", "update_endpoint"):
             _await_version(aws, version, wanted)
-    return Deployed(aws.place.endpoint, wanted.config, version.number, version.threshold, changed)
+    return Deployed(aws.site.endpoint, wanted.config, version.number, version.threshold, changed)
 
 
 def _scale(aws: Aws, request: Request) -> None:
@@ -138,12 +138,12 @@ def _await_version(aws: Aws, version: Version, wanted: Names) -> None:
         )
         raise RolledBackError(
             f"SageMaker took version {version.number} back; the one before still answers. {reason}".rstrip(),
-            f"It is marked as {registry.REJECTED}. Look at {aws.place.endpoint_log_group} before you approve it again.",
+            f"It is marked as {registry.REJECTED}. Look at {aws.site.endpoint_log_group} before you approve it again.",
         )
     status = "gone" if found is None else found["EndpointStatus"]
     raise SageMakerStepError(
-        f"The endpoint {aws.place.endpoint} is {status}. {reason}".rstrip(),
-        f"Its log is {aws.place.endpoint_log_group}. Run the same command again, or: vehiclevision sagemaker teardown",
+        f"The endpoint {aws.site.endpoint} is {status}. {reason}".rstrip(),
+        f"Its log is {aws.site.endpoint_log_group}. Run the same command again, or: vehiclevision sagemaker teardown",
     )
 
 
@@ -151,12 +151,12 @@ def await_endpoint(aws: Aws) -> dict[str, Any] | None:
     """The endpoint once it is at rest; None when there is none."""
     said = ""
     while True:
-        found: dict[str, Any] | None = registry.found_or_none(aws, "describe_endpoint", EndpointName=aws.place.endpoint)
+        found: dict[str, Any] | None = registry.found_or_none(aws, "describe_endpoint", EndpointName=aws.site.endpoint)
         if found is None or found["EndpointStatus"] not in BUSY:
             return found
         if found["EndpointStatus"] != said:
             said = found["EndpointStatus"]
-            aws.tell(f"{aws.place.endpoint}: {said}")
+            aws.tell(f"{aws.site.endpoint}: {said}")
         aws.sleep(POLL_SECONDS)
 
 
@@ -164,7 +164,7 @@ def live_version(aws: Aws, found: list[Version], state: State) -> Version:
     """The registered version that answers now."""
     if state.live is None:
         raise NothingFoundError(
-            f"There is no endpoint {aws.place.endpoint}.", "Deploy one with: vehiclevision sagemaker deploy --latest"
+            f"There is no endpoint {aws.site.endpoint}.", "Deploy one with: vehiclevision sagemaker deploy --latest"
         )
     model = registry.found_or_none(aws, "describe_model", ModelName=_variant(state)["ModelName"])
     arn = (model or {}).get("PrimaryContainer", {}).get("ModelPackageName")
@@ -172,7 +172,7 @@ def live_version(aws: Aws, found: list[Version], state: State) -> Version:
         if version.arn == arn:
             return version
     raise NothingFoundError(
-        f"What the endpoint {aws.place.endpoint} serves is no registered version.",
+        f"What the endpoint {aws.site.endpoint} serves is no registered version.",
         "Deploy one with: vehiclevision sagemaker deploy --latest",
     )
 
@@ -191,7 +191,7 @@ def hosting_of(aws: Aws, state: State) -> Hosting:
 def _most_instances(aws: Aws, least: int) -> int:
     try:
         targets = aws.client("application-autoscaling").describe_scalable_targets(
-            ServiceNamespace="sagemaker", ResourceIds=[aws.place.scaled]
+            ServiceNamespace="sagemaker", ResourceIds=[aws.site.scaled]
         )["ScalableTargets"]
     except ClientError:
         # Without the right to look, scaling stays as it is when no more than the least is asked for.
@@ -221,7 +221,7 @@ def _check_kind(hosting: Hosting, state: State) -> None:
 
 
 def _log_group_exists(aws: Aws) -> bool:
-    name = aws.place.endpoint_log_group
+    name = aws.site.endpoint_log_group
     groups = aws.client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
     return any(group["logGroupName"] == name for group in groups)
 
@@ -230,9 +230,9 @@ def _words(request: Request, aws: Aws) -> str:
     what = {
         "create_model": "Making the model",
         "create_endpoint_config": "Making the endpoint's configuration",
-        "create_endpoint": f"Making the endpoint {aws.place.endpoint}: five minutes",
-        "update_endpoint": f"Moving the endpoint {aws.place.endpoint} to the new version, watched by its alarms",
-        "add_tags": f"Marking the endpoint {aws.place.endpoint} as ours",
-        "delete_endpoint": f"Taking away the endpoint {aws.place.endpoint}, which has failed",
+        "create_endpoint": f"Making the endpoint {aws.site.endpoint}: five minutes",
+        "update_endpoint": f"Moving the endpoint {aws.site.endpoint} to the new version, watched by its alarms",
+        "add_tags": f"Marking the endpoint {aws.site.endpoint} as ours",
+        "delete_endpoint": f"Taking away the endpoint {aws.site.endpoint}, which has failed",
     }
     return what[request.operation]

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from lifecycle.errors import SageMakerStepError
 from lifecycle.images import BUILTIN
-from lifecycle.place import MAX_NAME, VARIANT, Place, Request, clipped, digest
 from lifecycle.registry import Version
+from lifecycle.site import MAX_NAME, VARIANT, Request, Site, clipped, digest
 
 DEFAULT_INSTANCE: Final = "ml.m5.xlarge"
 # How long a container may take to answer /ping; AWS's own limit is four minutes for most of its containers.
@@ -97,14 +97,14 @@ def check(version: Version, hosting: Hosting) -> None:
         )
 
 
-def names(place: Place, version: Version, hosting: Hosting) -> Names:
+def names(site: Site, version: Version, hosting: Hosting) -> Names:
     """The names of model and configuration."""
-    model = clipped(f"{place.application}-v{version.number}-{digest([version.arn, version.image])}", MAX_NAME)
-    wanted = [model, _variant(model, hosting), capture(place, hosting), place.kms_key]
-    return Names(model, clipped(f"{place.application}-v{version.number}-{digest(wanted)}", MAX_NAME))
+    model = clipped(f"{site.application}-v{version.number}-{digest([version.arn, version.image])}", MAX_NAME)
+    wanted = [model, _variant(model, hosting), capture(site, hosting), site.kms_key]
+    return Names(model, clipped(f"{site.application}-v{version.number}-{digest(wanted)}", MAX_NAME))
 
 
-def model_request(place: Place, version: Version, model: str) -> Request:
+def model_request(site: Site, version: Version, model: str) -> Request:
     """The model, from its registered version."""
     return Request(
         "sagemaker",
@@ -112,40 +112,40 @@ def model_request(place: Place, version: Version, model: str) -> Request:
         {
             "ModelName": model,
             "PrimaryContainer": {"ModelPackageName": version.arn},
-            "ExecutionRoleArn": place.serving_role,
+            "ExecutionRoleArn": site.serving_role,
             # The container needs nothing but its model.
             "EnableNetworkIsolation": True,
-            "Tags": place.tags,
+            "Tags": site.tags,
         },
     )
 
 
-def config_request(place: Place, found: Names, hosting: Hosting) -> Request:
+def config_request(site: Site, found: Names, hosting: Hosting) -> Request:
     """The endpoint configuration."""
     parameters: dict[str, Any] = {
         "EndpointConfigName": found.config,
         "ProductionVariants": [_variant(found.model, hosting)],
-        "Tags": place.tags,
+        "Tags": site.tags,
     }
-    captured = capture(place, hosting)
+    captured = capture(site, hosting)
     if captured is not None:
         parameters["DataCaptureConfig"] = captured
     # Serverless endpoints take a key too, but have no volume of ours to encrypt.
-    if place.kms_key and hosting.serverless is None:
-        parameters["KmsKeyId"] = place.kms_key
+    if site.kms_key and hosting.serverless is None:
+        parameters["KmsKeyId"] = site.kms_key
     return Request("sagemaker", "create_endpoint_config", parameters)
 
 
-def endpoint_request(place: Place, config: str) -> Request:
+def endpoint_request(site: Site, config: str) -> Request:
     """The endpoint, for the first time."""
-    parameters = {"EndpointName": place.endpoint, "EndpointConfigName": config, "Tags": place.tags}
+    parameters = {"EndpointName": site.endpoint, "EndpointConfigName": config, "Tags": site.tags}
     return Request("sagemaker", "create_endpoint", parameters)
 
 
-def update_request(place: Place, config: str, hosting: Hosting, alarms: Sequence[str]) -> Request:
+def update_request(site: Site, config: str, hosting: Hosting, alarms: Sequence[str]) -> Request:
     """The endpoint from one configuration to another: a second fleet beside the first, then the traffic, then the end
     of the first; an alarm meanwhile takes the traffic back."""
-    parameters: dict[str, Any] = {"EndpointName": place.endpoint, "EndpointConfigName": config}
+    parameters: dict[str, Any] = {"EndpointName": site.endpoint, "EndpointConfigName": config}
     if hosting.serverless is None:
         # What auto scaling has come to is kept; what is captured follows the new configuration.
         parameters["RetainAllVariantProperties"] = True
@@ -172,7 +172,7 @@ def deployment(hosting: Hosting, alarms: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def capture(place: Place, hosting: Hosting) -> dict[str, Any] | None:
+def capture(site: Site, hosting: Hosting) -> dict[str, Any] | None:
     """What is kept of requests and answers; serverless endpoints keep nothing."""
     if hosting.serverless is not None:
         return None
@@ -180,18 +180,18 @@ def capture(place: Place, hosting: Hosting) -> dict[str, Any] | None:
         "EnableCapture": hosting.capture_percent > 0,
         # AWS takes no 0 here, only a capture that is switched off.
         "InitialSamplingPercentage": max(1, hosting.capture_percent),
-        "DestinationS3Uri": place.s3("capture"),
+        "DestinationS3Uri": site.s3("capture"),
         "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
         "CaptureContentTypeHeader": {"JsonContentTypes": JSON_TYPES},
     }
-    if place.kms_key:
-        found["KmsKeyId"] = place.kms_key
+    if site.kms_key:
+        found["KmsKeyId"] = site.kms_key
     return found
 
 
-def alarm_requests(place: Place) -> list[Request]:
+def alarm_requests(site: Site) -> list[Request]:
     """Alarms on what the endpoint itself reports: an update is taken back when one goes off."""
-    dimensions = [{"Name": "EndpointName", "Value": place.endpoint}, {"Name": "VariantName", "Value": VARIANT}]
+    dimensions = [{"Name": "EndpointName", "Value": site.endpoint}, {"Name": "VariantName", "Value": VARIANT}]
     common = {
         "Namespace": "AWS/SageMaker",
         "Dimensions": dimensions,
@@ -199,10 +199,10 @@ def alarm_requests(place: Place) -> list[Request]:
         "EvaluationPeriods": 2,
         "DatapointsToAlarm": 1,
         "TreatMissingData": "notBreaching",
-        "Tags": place.tags,
+        "Tags": site.tags,
     }
     errors = {
-        "AlarmName": place.alarm("errors"),
+        "AlarmName": site.alarm("errors"),
         "AlarmDescription": "One request in twenty to the endpoint fails. Runbook docs/runbooks/endpoint-failing.md",
         "MetricName": "Invocation5XXErrors",
         "Statistic": "Average",
@@ -210,7 +210,7 @@ def alarm_requests(place: Place) -> list[Request]:
         "ComparisonOperator": "GreaterThanThreshold",
     }
     latency = {
-        "AlarmName": place.alarm("latency"),
+        "AlarmName": site.alarm("latency"),
         "AlarmDescription": "The model takes longer than 5 s. Runbook docs/runbooks/endpoint-failing.md",
         "MetricName": "ModelLatency",
         "ExtendedStatistic": "p90",
@@ -221,24 +221,24 @@ def alarm_requests(place: Place) -> list[Request]:
     return [Request("cloudwatch", "put_metric_alarm", {**alarm, **common}) for alarm in (errors, latency)]
 
 
-def log_requests(place: Place) -> list[Request]:
+def log_requests(site: Site) -> list[Request]:
     """The endpoint's log group before the endpoint makes it: with an end to what it keeps, and our tags."""
-    tags = {tag["Key"]: tag["Value"] for tag in place.tags}
+    tags = {tag["Key"]: tag["Value"] for tag in site.tags}
     return [
-        Request("logs", "create_log_group", {"logGroupName": place.endpoint_log_group, "tags": tags}),
+        Request("logs", "create_log_group", {"logGroupName": site.endpoint_log_group, "tags": tags}),
         Request(
             "logs",
             "put_retention_policy",
-            {"logGroupName": place.endpoint_log_group, "retentionInDays": LOG_RETENTION_DAYS},
+            {"logGroupName": site.endpoint_log_group, "retentionInDays": LOG_RETENTION_DAYS},
         ),
     ]
 
 
-def scaling_requests(place: Place, hosting: Hosting) -> list[Request]:
+def scaling_requests(site: Site, hosting: Hosting) -> list[Request]:
     """From the least to the most instances, by invocations per instance; serverless endpoints scale by themselves."""
     if hosting.serverless is not None:
         return []
-    target = {"ServiceNamespace": "sagemaker", "ResourceId": place.scaled, "ScalableDimension": SCALABLE}
+    target = {"ServiceNamespace": "sagemaker", "ResourceId": site.scaled, "ScalableDimension": SCALABLE}
     policy = {
         "TargetValue": float(INVOCATIONS_PER_MINUTE),
         "PredefinedMetricSpecification": {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"},
@@ -247,7 +247,7 @@ def scaling_requests(place: Place, hosting: Hosting) -> list[Request]:
     }
     limits = {"MinCapacity": hosting.instances, "MaxCapacity": hosting.max_instances}
     # Auto scaling takes tags as a map, and no service-linked role has to be named: AWS makes it.
-    tags = {tag["Key"]: tag["Value"] for tag in place.tags}
+    tags = {tag["Key"]: tag["Value"] for tag in site.tags}
     return [
         Request("application-autoscaling", "register_scalable_target", {**target, **limits, "Tags": tags}),
         Request(
@@ -263,9 +263,9 @@ def scaling_requests(place: Place, hosting: Hosting) -> list[Request]:
     ]
 
 
-def unscaling_request(place: Place) -> Request:
+def unscaling_request(site: Site) -> Request:
     """No scaling any more: an update to another instance type is refused while there is."""
-    target = {"ServiceNamespace": "sagemaker", "ResourceId": place.scaled, "ScalableDimension": SCALABLE}
+    target = {"ServiceNamespace": "sagemaker", "ResourceId": site.scaled, "ScalableDimension": SCALABLE}
     return Request("application-autoscaling", "deregister_scalable_target", target)
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 from botocore.exceptions import ClientError, WaiterError
 
 from lifecycle.errors import SageMakerStepError
-from lifecycle.place import Aws, Place, Request, code_of, digest, role_name, send
+from lifecycle.site import Aws, Request, Site, code_of, digest, role_name, send
 
 TEMPLATE: Final = Path(__file__).with_name("template.yaml")
 # Which template and parameters a stack was made from: CloudFormation tells an update without changes only in words.
@@ -22,52 +22,52 @@ _WAITERS: Final = {
 }
 
 
-def request(place: Place, operation: str = "create_stack") -> Request:
+def request(site: Site, operation: str = "create_stack") -> Request:
     """What makes the stack, or brings it up to date."""
     parameters = {
-        "Application": place.application,
-        "BucketName": place.bucket,
-        "TrainingRoleName": role_name(place, "training"),
-        "ServingRoleName": role_name(place, "serving"),
-        "BuilderRoleName": role_name(place, "builder"),
-        "RepositoryName": place.repository,
-        "BuilderName": place.builder,
-        "KmsKeyArn": place.kms_key or "",
+        "Application": site.application,
+        "BucketName": site.bucket,
+        "TrainingRoleName": role_name(site, "training"),
+        "ServingRoleName": role_name(site, "serving"),
+        "BuilderRoleName": role_name(site, "builder"),
+        "RepositoryName": site.repository,
+        "BuilderName": site.builder,
+        "KmsKeyArn": site.kms_key or "",
     }
     body = TEMPLATE.read_text("utf-8")
     return Request(
         "cloudformation",
         operation,
         {
-            "StackName": place.foundation,
+            "StackName": site.foundation,
             "TemplateBody": body,
             "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
             "Capabilities": ["CAPABILITY_NAMED_IAM"],
-            "Tags": [*place.tags, {"Key": DIGEST_TAG, "Value": digest([body, parameters])}],
+            "Tags": [*site.tags, {"Key": DIGEST_TAG, "Value": digest([body, parameters])}],
         },
     )
 
 
 def ensure(aws: Aws) -> None:
     """Make the stack, or bring it up to date, and wait for it; quick when there is nothing to do."""
-    wanted = request(aws.place)
+    wanted = request(aws.site)
     found = settled(aws)
     if found is not None and found["StackStatus"] in _HOPELESS:
         remove(aws)
         found = None
     if found is None:
-        aws.tell(f"Making bucket and roles (stack {aws.place.foundation})")
+        aws.tell(f"Making bucket and roles (stack {aws.site.foundation})")
         send(aws, wanted)
     elif _made_from(found) != _made_from(wanted.parameters) or found["StackStatus"] not in _SOUND:
-        aws.tell(f"Bringing bucket and roles up to date (stack {aws.place.foundation})")
-        send(aws, request(aws.place, "update_stack"))
+        aws.tell(f"Bringing bucket and roles up to date (stack {aws.site.foundation})")
+        send(aws, request(aws.site, "update_stack"))
     else:
         return
     found = settled(aws)
     if found is None or found["StackStatus"] not in _SOUND:
         status = "gone" if found is None else found["StackStatus"]
         raise SageMakerStepError(
-            f"The stack {aws.place.foundation} is {status}.",
+            f"The stack {aws.site.foundation} is {status}.",
             "Look at its events in the CloudFormation console; your own rights are a frequent cause.",
         )
 
@@ -93,7 +93,7 @@ def settled(aws: Aws, stack: str | None = None) -> dict[str, Any] | None:
 
 def describe(aws: Aws, stack: str | None = None) -> dict[str, Any] | None:
     """CloudFormation's description of a stack, ours if none is named."""
-    name = stack or aws.place.foundation
+    name = stack or aws.site.foundation
     try:
         found: dict[str, Any] = aws.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
     except ClientError as error:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from lifecycle.errors import SageMakerStepError
-from lifecycle.place import Place
+from lifecycle.site import Site
 
 OWN: Final = "own"
 BUILTIN: Final = "builtin"
@@ -36,20 +36,20 @@ print(json.dumps(image_uris.retrieve(**json.loads(sys.argv[1]))))
 _GPU_FAMILIES: Final = ("p", "g", "trn")
 
 
-def training_image(place: Place, algorithm: str, instance_type: str, given: str | None = None) -> str:
+def training_image(site: Site, algorithm: str, instance_type: str, given: str | None = None) -> str:
     """The image of a training job: the one that was given, AWS's PyTorch container, or the built-in algorithm's."""
     if given:
         return given
     if algorithm == BUILTIN:
-        return ask_sdk({"framework": "image-classification", "region": place.region})
+        return ask_sdk({"framework": "image-classification", "region": site.region})
     kind = "gpu" if on_gpu(instance_type) else "cpu"
-    if place.region in FIRST_ACCOUNT_REGIONS:
-        host = f"{FIRST_ACCOUNT}.dkr.ecr.{place.region}.amazonaws.com"
+    if site.region in FIRST_ACCOUNT_REGIONS:
+        host = f"{FIRST_ACCOUNT}.dkr.ecr.{site.region}.amazonaws.com"
         return f"{host}/pytorch-training:{PYTORCH['version']}-{kind}-{PYTORCH['python']}"
     return ask_sdk(
         {
             "framework": "pytorch",
-            "region": place.region,
+            "region": site.region,
             "version": PYTORCH["version"],
             "py_version": PYTORCH["python"],
             "instance_type": instance_type,

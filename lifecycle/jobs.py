@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from lifecycle.images import BUILTIN, OWN, on_gpu
-from lifecycle.place import (
+from lifecycle.site import (
     MAX_NAME,
     MAX_TUNING_NAME,
-    Place,
     Request,
+    Site,
     clipped,
     digest,
 )
@@ -62,15 +62,15 @@ class Training:
         return self.instance_type or DEFAULT_INSTANCES[self.algorithm]
 
 
-def training_job(place: Place, training: Training, attempt: int = 1) -> Request:
+def training_job(site: Site, training: Training, attempt: int = 1) -> Request:
     """One training job; its name follows from what it does, so the same job is never started twice by accident."""
-    definition = {**_definition(place, training), "HyperParameters": hyperparameters(place, training)}
-    stem = f"{place.application}-{training.algorithm}-{digest(definition)}"
+    definition = {**_definition(site, training), "HyperParameters": hyperparameters(site, training)}
+    stem = f"{site.application}-{training.algorithm}-{digest(definition)}"
     job = clipped(stem if attempt == 1 else f"{stem}-{attempt}", MAX_NAME)
     if training.spot:
         # The stem, not the name: a second attempt goes on where the first one was interrupted.
-        definition["CheckpointConfig"] = {"S3Uri": place.s3(f"checkpoints/{stem}"), "LocalPath": CHECKPOINTS}
-    tags = [*place.tags, *({"Key": f"vehiclevision:{name}", "Value": value} for name, value in facts(training).items())]
+        definition["CheckpointConfig"] = {"S3Uri": site.s3(f"checkpoints/{stem}"), "LocalPath": CHECKPOINTS}
+    tags = [*site.tags, *({"Key": f"vehiclevision:{name}", "Value": value} for name, value in facts(training).items())]
     return Request("sagemaker", "create_training_job", {"TrainingJobName": job, **definition, "Tags": tags})
 
 
@@ -80,19 +80,19 @@ def facts(training: Training) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
-def tuning_job(place: Place, training: Training, runs: int, at_once: int, attempt: int = 1) -> Request:
+def tuning_job(site: Site, training: Training, runs: int, at_once: int, attempt: int = 1) -> Request:
     """A search for good hyperparameters, by accuracy on the validation part."""
     definition = {
-        **_definition(place, training),
+        **_definition(site, training),
         "StaticHyperParameters": {
             name: value
-            for name, value in hyperparameters(place, training).items()
+            for name, value in hyperparameters(site, training).items()
             if name not in _names(ranges(training.algorithm))
         },
     }
     objective = {"Type": "Maximize", "MetricName": OBJECTIVE}
     # No checkpoints: the jobs of one search would share them.
-    stem = f"{place.application}-tune-{digest([definition, runs])}"
+    stem = f"{site.application}-tune-{digest([definition, runs])}"
     return Request(
         "sagemaker",
         "create_hyper_parameter_tuning_job",
@@ -106,12 +106,12 @@ def tuning_job(place: Place, training: Training, runs: int, at_once: int, attemp
                 "TrainingJobEarlyStoppingType": "Auto" if training.algorithm == BUILTIN else "Off",
             },
             "TrainingJobDefinition": definition,
-            "Tags": place.tags,
+            "Tags": site.tags,
         },
     )
 
 
-def hyperparameters(place: Place, training: Training) -> dict[str, str]:
+def hyperparameters(site: Site, training: Training) -> dict[str, str]:
     """What the algorithm is told; SageMaker takes text only."""
     if training.algorithm == BUILTIN:
         defaults = _builtin_settings(training.data.builtin, quick=training.quick)
@@ -121,7 +121,7 @@ def hyperparameters(place: Place, training: Training) -> dict[str, str]:
     script = {
         "sagemaker_program": ENTRY,
         "sagemaker_submit_directory": training.source or "",
-        "sagemaker_region": place.region,
+        "sagemaker_region": site.region,
         "sagemaker_container_log_level": 20,
         "data-hash": training.data.data_hash,
         **({"quick": 1} if training.quick else {}),
@@ -149,7 +149,7 @@ def ranges(algorithm: str) -> dict[str, Any]:
     }
 
 
-def _definition(place: Place, training: Training) -> dict[str, Any]:
+def _definition(site: Site, training: Training) -> dict[str, Any]:
     """What a training job and a tuning job's jobs have in common."""
     seconds = MAX_HOURS * 3600
     stopping = {"MaxRuntimeInSeconds": seconds}
@@ -160,18 +160,18 @@ def _definition(place: Place, training: Training) -> dict[str, Any]:
         "InstanceCount": 1,
         "VolumeSizeInGB": VOLUME_GB,
     }
-    output = {"S3OutputPath": place.s3("jobs")}
-    if place.kms_key:
-        output["KmsKeyId"] = place.kms_key
+    output = {"S3OutputPath": site.s3("jobs")}
+    if site.kms_key:
+        output["KmsKeyId"] = site.kms_key
         # Instances with a GPU have disks of their own, which AWS encrypts itself and for which it takes no key.
         if not on_gpu(training.instance):
-            resources["VolumeKmsKeyId"] = place.kms_key
+            resources["VolumeKmsKeyId"] = site.kms_key
     algorithm: dict[str, Any] = {"TrainingImage": training.image, "TrainingInputMode": "File"}
     if training.algorithm == OWN:
         algorithm["MetricDefinitions"] = OWN_METRICS
     return {
         "AlgorithmSpecification": algorithm,
-        "RoleArn": place.training_role,
+        "RoleArn": site.training_role,
         "InputDataConfig": channels(training),
         "OutputDataConfig": output,
         "ResourceConfig": resources,

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from lifecycle.errors import NotApprovedError, NothingFoundError
 from lifecycle.images import BUILTIN
-from lifecycle.place import Aws, Place, Request, code_of, send
+from lifecycle.site import Aws, Request, Site, code_of, send
 
 PENDING: Final = "PendingManualApproval"
 APPROVED: Final = "Approved"
@@ -84,25 +84,25 @@ class Version:
         }
 
 
-def group_request(place: Place) -> Request:
+def group_request(site: Site) -> Request:
     """The group that holds all versions."""
     return Request(
         "sagemaker",
         "create_model_package_group",
         {
-            "ModelPackageGroupName": place.group,
+            "ModelPackageGroupName": site.group,
             "ModelPackageGroupDescription": "Tells bicycles from motorcycles",
-            "Tags": place.tags,
+            "Tags": site.tags,
         },
     )
 
 
-def version_request(place: Place, candidate: Candidate) -> Request:
+def version_request(site: Site, candidate: Candidate) -> Request:
     """A new version, which waits for approval. AWS takes no tags on a version: it has its group's."""
     container = {"Image": candidate.image, "ModelDataUrl": candidate.model_url}
     graviton = [] if candidate.algorithm == BUILTIN else GRAVITON_INSTANCES
     parameters: dict[str, Any] = {
-        "ModelPackageGroupName": place.group,
+        "ModelPackageGroupName": site.group,
         "ModelPackageDescription": f"{candidate.algorithm} {candidate.model_version}".strip(),
         "ModelApprovalStatus": PENDING,
         "InferenceSpecification": {
@@ -165,19 +165,19 @@ def register(aws: Aws, candidate: Candidate) -> Version:
     for version in versions(aws):
         if version.model_sha256 == candidate.model_sha256 and version.image == candidate.image:
             return version
-    answer = send(aws, version_request(aws.place, candidate))
+    answer = send(aws, version_request(aws.site, candidate))
     return describe(aws, answer["ModelPackageArn"])
 
 
 def ensure_group(aws: Aws) -> None:
     """Make the group unless it is there."""
     if not group_exists(aws):
-        send(aws, group_request(aws.place))
+        send(aws, group_request(aws.site))
 
 
 def group_exists(aws: Aws) -> bool:
     """Whether the group is there."""
-    name = aws.place.group
+    name = aws.site.group
     return found_or_none(aws, "describe_model_package_group", ModelPackageGroupName=name) is not None
 
 
@@ -188,7 +188,7 @@ def versions(aws: Aws) -> list[Version]:
     pages = aws.client("sagemaker").get_paginator("list_model_packages")
     arns = [
         package["ModelPackageArn"]
-        for page in pages.paginate(ModelPackageGroupName=aws.place.group)
+        for page in pages.paginate(ModelPackageGroupName=aws.site.group)
         for package in page["ModelPackageSummaryList"]
     ]
     return sorted((describe(aws, arn) for arn in arns), key=lambda version: -version.number)

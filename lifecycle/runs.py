@@ -19,12 +19,11 @@ from lifecycle import registry
 from lifecycle.errors import JobFailedError, NothingFoundError, SageMakerStepError
 from lifecycle.images import BUILTIN, OWN
 from lifecycle.jobs import Data, Training, training_job, tuning_job
-from lifecycle.place import OWNER_TAG, TRAINING_LOG_GROUP, Aws, Request, code_of, send
 from lifecycle.registry import Candidate, tags_of
+from lifecycle.site import OWNER_TAG, TRAINING_LOG_GROUP, Aws, Request, code_of, send
 from lifecycle.source import CHECKOUT, Source, pack
 from training.artefact import MANIFEST_MEMBER, MEMBERS, MODEL_MEMBER, Artefact, load_model, write_artefact
-from training.data.load import Place as DataPlace
-from training.data.load import load
+from training.data.load import Destination, load
 from training.data.manifest import EARLIER_FORMAT, MANIFEST, read_manifest
 
 DATA_PREFIX: Final = "training-data/"
@@ -47,7 +46,7 @@ _SEARCH: Final = (
 
 def load_data(aws: Aws, folder: Path, listener: Callable[[int, int | None], None]) -> Data:
     """A transformed folder into our bucket, unless it is there."""
-    loaded = load(folder, aws.client("s3"), DataPlace(aws.place.bucket, DATA_PREFIX), listener)
+    loaded = load(folder, aws.client("s3"), Destination(aws.site.bucket, DATA_PREFIX), listener)
     return Data(loaded.address, loaded.manifest.data_hash, loaded.manifest.facts["builtin"])
 
 
@@ -56,7 +55,7 @@ def planned_data(aws: Aws, given: str) -> Data:
     if not given or given.startswith("s3://"):
         return data_at(aws, given)
     manifest = read_manifest(Path(given))
-    return Data(aws.place.s3(f"{DATA_PREFIX}{manifest.version}/"), manifest.data_hash, manifest.facts["builtin"])
+    return Data(aws.site.s3(f"{DATA_PREFIX}{manifest.version}/"), manifest.data_hash, manifest.facts["builtin"])
 
 
 def stage(aws: Aws, training: Training, given: str) -> Training:
@@ -71,11 +70,11 @@ def stage(aws: Aws, training: Training, given: str) -> Training:
 
 def data_at(aws: Aws, address: str) -> Data:
     """The data that was loaded to this address, or where none is given, the data that was loaded last."""
-    bucket, prefix = split_address(address) if address else (aws.place.bucket, _newest_data(aws))
-    if bucket != aws.place.bucket:
+    bucket, prefix = split_address(address) if address else (aws.site.bucket, _newest_data(aws))
+    if bucket != aws.site.bucket:
         raise SageMakerStepError(
-            f"Training jobs read the bucket {aws.place.bucket} only.",
-            f"Load the data there: vehiclevision data load DIR --bucket {aws.place.bucket}, or give --data DIR.",
+            f"Training jobs read the bucket {aws.site.bucket} only.",
+            f"Load the data there: vehiclevision data load DIR --bucket {aws.site.bucket}, or give --data DIR.",
         )
     prefix = prefix.rstrip("/") + "/"
     try:
@@ -100,7 +99,7 @@ def _newest_data(aws: Aws) -> str:
         entry
         for page in aws.client("s3")
         .get_paginator("list_objects_v2")
-        .paginate(Bucket=aws.place.bucket, Prefix=DATA_PREFIX)
+        .paginate(Bucket=aws.site.bucket, Prefix=DATA_PREFIX)
         for entry in page.get("Contents", [])
         if entry["Key"].count("/") == 2 and entry["Key"].endswith(f"/{MANIFEST}")
     ]
@@ -115,14 +114,14 @@ def _newest_data(aws: Aws) -> str:
 def upload_source(aws: Aws, source: Source) -> str:
     """The packed code into the bucket, unless it is there; its address."""
     put_once(aws, source.key, source.content)
-    return aws.place.s3(source.key)
+    return aws.site.s3(source.key)
 
 
 def put_once(aws: Aws, key: str, content: bytes) -> None:
     """An object whose key follows from its content: where it is, it is right."""
     s3 = aws.client("s3")
-    if s3.list_objects_v2(Bucket=aws.place.bucket, Prefix=key, MaxKeys=1).get("KeyCount", 0) == 0:
-        s3.put_object(Bucket=aws.place.bucket, Key=key, Body=content)
+    if s3.list_objects_v2(Bucket=aws.site.bucket, Prefix=key, MaxKeys=1).get("KeyCount", 0) == 0:
+        s3.put_object(Bucket=aws.site.bucket, Key=key, Body=content)
 
 
 def revision(checkout: Path = CHECKOUT) -> str:
@@ -145,12 +144,12 @@ def _git(checkout: Path, *arguments: str) -> str:
 
 def start(aws: Aws, training: Training, *, again: bool = False) -> str:
     """The name of the job that does this: the one that runs or is done, or a new one."""
-    return _start(aws, lambda attempt: training_job(aws.place, training, attempt), _JOB, again=again)
+    return _start(aws, lambda attempt: training_job(aws.site, training, attempt), _JOB, again=again)
 
 
 def start_search(aws: Aws, training: Training, runs: int, at_once: int, *, again: bool = False) -> str:
     """The name of the tuning job that does this: the one that runs or is done, or a new one."""
-    return _start(aws, lambda attempt: tuning_job(aws.place, training, runs, at_once, attempt), _SEARCH, again=again)
+    return _start(aws, lambda attempt: tuning_job(aws.site, training, runs, at_once, attempt), _SEARCH, again=again)
 
 
 def _start(aws: Aws, request_of: Callable[[int], Request], kind: tuple[str, str, str], *, again: bool) -> str:
@@ -254,10 +253,10 @@ def newest_job(aws: Aws) -> str:
     """The training job that was completed last and is ours."""
     pages = aws.client("sagemaker").get_paginator("list_training_jobs")
     for page in pages.paginate(
-        NameContains=aws.place.application, StatusEquals=COMPLETED, SortBy="CreationTime", SortOrder="Descending"
+        NameContains=aws.site.application, StatusEquals=COMPLETED, SortBy="CreationTime", SortOrder="Descending"
     ):
         for job in page["TrainingJobSummaries"]:
-            if tags_of(aws, job["TrainingJobArn"]).get(OWNER_TAG) == aws.place.application:
+            if tags_of(aws, job["TrainingJobArn"]).get(OWNER_TAG) == aws.site.application:
                 return str(job["TrainingJobName"])
     raise NothingFoundError(
         "No training job has been completed yet.",
@@ -310,14 +309,14 @@ def candidate_of_file(
     return Candidate(
         algorithm=OWN,
         image=serving_image,
-        model_url=aws.place.s3(key),
+        model_url=aws.site.s3(key),
         model_sha256=sha256,
         data_hash=str(manifest.fields.get("data_hash", "")),
         code_revision=code_revision,
         threshold=manifest.threshold,
         metrics=registry.metrics(manifest.fields.get("metrics", {})),
         evaluation_url=_put_evaluation(
-            aws, aws.place.s3(f"models/{sha256[:16]}/"), dict(manifest.fields.get("metrics", {}))
+            aws, aws.site.s3(f"models/{sha256[:16]}/"), dict(manifest.fields.get("metrics", {}))
         ),
         training_job=training_job,
         model_version=manifest.version,

@@ -12,8 +12,8 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from lifecycle.errors import SageMakerStepError
-from lifecycle.place import Aws, Place, Request, code_of, send
 from lifecycle.runs import put_once
+from lifecycle.site import Aws, Request, Site, code_of, send
 from lifecycle.source import CHECKOUT
 
 DOCKERFILE: Final = "serving/Dockerfile"
@@ -61,16 +61,16 @@ def archive(files: dict[str, bytes]) -> bytes:
     return stream.getvalue()
 
 
-def build_request(place: Place, image_tag: str, architecture: str) -> Request:
+def build_request(site: Site, image_tag: str, architecture: str) -> Request:
     """One build of the image."""
     kind, image = BUILDERS[architecture]
     return Request(
         "codebuild",
         "start_build",
         {
-            "projectName": place.builder,
+            "projectName": site.builder,
             "sourceTypeOverride": "S3",
-            "sourceLocationOverride": f"{place.bucket}/build/{image_tag}.zip",
+            "sourceLocationOverride": f"{site.bucket}/build/{image_tag}.zip",
             "environmentTypeOverride": kind,
             "imageOverride": image,
             "privilegedModeOverride": True,
@@ -91,19 +91,19 @@ def ensure(aws: Aws, files: dict[str, bytes], architecture: str) -> str:
         _await(aws, build)
         if not is_there(aws, image_tag):
             raise SageMakerStepError(
-                f"The build {build} made no image {image_tag}.", f"Its log is /aws/codebuild/{aws.place.builder}"
+                f"The build {build} made no image {image_tag}.", f"Its log is /aws/codebuild/{aws.site.builder}"
             )
-    return aws.place.image(image_tag)
+    return aws.site.image(image_tag)
 
 
 def _start(aws: Aws, image_tag: str, architecture: str) -> str:
     try:
-        return str(send(aws, build_request(aws.place, image_tag, architecture))["build"]["id"])
+        return str(send(aws, build_request(aws.site, image_tag, architecture))["build"]["id"])
     except ClientError as error:
         if code_of(error) != "AccountLimitExceededException":
             raise
         # New accounts may have to ask AWS's support for their first build.
-        image = aws.place.image(image_tag)
+        image = aws.site.image(image_tag)
         platform = "linux/arm64" if architecture == "arm64" else "linux/amd64"
         build = f"docker build --provenance=false --platform {platform} -f serving/Dockerfile -t {image} ."
         raise SageMakerStepError(
@@ -115,7 +115,7 @@ def _start(aws: Aws, image_tag: str, architecture: str) -> str:
 def is_there(aws: Aws, image_tag: str) -> bool:
     """Whether our repository holds an image of this tag."""
     try:
-        aws.client("ecr").describe_images(repositoryName=aws.place.repository, imageIds=[{"imageTag": image_tag}])
+        aws.client("ecr").describe_images(repositoryName=aws.site.repository, imageIds=[{"imageTag": image_tag}])
     except ClientError as error:
         if code_of(error) != "ImageNotFoundException":
             raise
@@ -126,7 +126,7 @@ def is_there(aws: Aws, image_tag: str) -> bool:
 def _running(aws: Aws, image_tag: str) -> str | None:
     """The build of this image that an interrupted run started."""
     codebuild = aws.client("codebuild")
-    ids = codebuild.list_builds_for_project(projectName=aws.place.builder, sortOrder="DESCENDING").get("ids", [])[:10]
+    ids = codebuild.list_builds_for_project(projectName=aws.site.builder, sortOrder="DESCENDING").get("ids", [])[:10]
     builds: list[Any] = codebuild.batch_get_builds(ids=ids)["builds"] if ids else []
     for build in builds:
         variables = {each["name"]: each["value"] for each in build["environment"]["environmentVariables"]}
@@ -143,6 +143,6 @@ def _await(aws: Aws, build: str) -> None:
         if found["buildStatus"] != IN_PROGRESS:
             raise SageMakerStepError(
                 f"The build {build} ended as {found['buildStatus']}.",
-                f"Its log is /aws/codebuild/{aws.place.builder}; then run the same command again.",
+                f"Its log is /aws/codebuild/{aws.site.builder}; then run the same command again.",
             )
         aws.sleep(BUILD_POLL_SECONDS)

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from lifecycle import deploy, endpoint, foundation, registry
 from lifecycle.errors import NothingFoundError
-from lifecycle.place import Aws
 from lifecycle.registry import Version
+from lifecycle.site import Aws
 
 JOBS_LISTED: Final = 10
 
@@ -46,20 +46,20 @@ class Standing:
 
 def standing(aws: Aws) -> Standing:
     """What there is now."""
-    place = aws.place
-    live = registry.found_or_none(aws, "describe_endpoint", EndpointName=place.endpoint)
+    site = aws.site
+    live = registry.found_or_none(aws, "describe_endpoint", EndpointName=site.endpoint)
     name = (live or {}).get("EndpointConfigName")
     config = registry.found_or_none(aws, "describe_endpoint_config", EndpointConfigName=name) if name else None
     versions = registry.versions(aws)
     return Standing(
-        application=place.application,
-        region=place.region,
-        bucket=place.bucket if foundation.describe(aws) else None,
-        endpoint=place.endpoint,
+        application=site.application,
+        region=site.region,
+        bucket=site.bucket if foundation.describe(aws) else None,
+        endpoint=site.endpoint,
         endpoint_status=live["EndpointStatus"] if live else None,
         serving=_serving(aws, versions, deploy.State(live, config, (), ())),
         captures=bool((config or {}).get("DataCaptureConfig", {}).get("EnableCapture")),
-        alarms=deploy.alarm_states(aws, [*map(place.alarm, endpoint.ALARMS), application_alarm(aws)]),
+        alarms=deploy.alarm_states(aws, [*map(site.alarm, endpoint.ALARMS), application_alarm(aws)]),
         versions=versions,
         training_jobs=_jobs(aws),
     )
@@ -67,7 +67,7 @@ def standing(aws: Aws) -> Standing:
 
 def application_alarm(aws: Aws) -> str:
     """The alarm of template.yaml that hears what the workflow thinks of the endpoint."""
-    return f"{aws.place.application}-endpoint-failing"
+    return f"{aws.site.application}-endpoint-failing"
 
 
 def _serving(aws: Aws, versions: list[Version], state: deploy.State) -> Version | None:
@@ -79,7 +79,7 @@ def _serving(aws: Aws, versions: list[Version], state: deploy.State) -> Version 
 
 def _jobs(aws: Aws) -> list[dict[str, str]]:
     answer = aws.client("sagemaker").list_training_jobs(
-        NameContains=aws.place.application, SortBy="CreationTime", SortOrder="Descending", MaxResults=JOBS_LISTED
+        NameContains=aws.site.application, SortBy="CreationTime", SortOrder="Descending", MaxResults=JOBS_LISTED
     )
     return [
         {"name": job["TrainingJobName"], "status": job["TrainingJobStatus"]} for job in answer["TrainingJobSummaries"]

@@ -15,9 +15,9 @@ from botocore.exceptions import ClientError
 
 from lifecycle import deploy, endpoint, foundation, registry
 from lifecycle.endpoint import SCALABLE
-from lifecycle.place import OWNER_TAG, TRAINING_LOG_GROUP, Aws, Request, code_of, send
 from lifecycle.registry import tags_of
 from lifecycle.runs import RUNNING
+from lifecycle.site import OWNER_TAG, TRAINING_LOG_GROUP, Aws, Request, code_of, send
 
 WAIT_SECONDS: Final = 600.0
 POLL_SECONDS: Final = 3.0
@@ -81,7 +81,7 @@ def remove(aws: Aws, items: Sequence[Item]) -> None:
 
 def still_tagged(aws: Aws) -> list[str] | None:
     """What AWS's own search by tag still names; None where it cannot be asked. It lags behind by some minutes."""
-    filters = [{"Key": OWNER_TAG, "Values": [aws.place.application]}]
+    filters = [{"Key": OWNER_TAG, "Values": [aws.site.application]}]
     try:
         pages = aws.client("resourcegroupstaggingapi").get_paginator("get_resources").paginate(TagFilters=filters)
         return [str(each["ResourceARN"]) for page in pages for each in page["ResourceTagMappingList"]]
@@ -92,16 +92,16 @@ def still_tagged(aws: Aws) -> list[str] | None:
 def _scaling(aws: Aws) -> Iterator[Item]:
     try:
         targets = aws.client("application-autoscaling").describe_scalable_targets(
-            ServiceNamespace="sagemaker", ResourceIds=[aws.place.scaled], ScalableDimension=SCALABLE
+            ServiceNamespace="sagemaker", ResourceIds=[aws.site.scaled], ScalableDimension=SCALABLE
         )["ScalableTargets"]
     except ClientError as error:
-        # A place without auto scaling has none of ours; a refused look must not pass for that.
+        # A region without auto scaling has none of ours; a refused look must not pass for that.
         if code_of(error) in ("AccessDeniedException", "AccessDenied"):
             raise
         return
     if targets:
         # Its policies go with it.
-        yield Item("auto scaling of", aws.place.endpoint, (endpoint.unscaling_request(aws.place),))
+        yield Item("auto scaling of", aws.site.endpoint, (endpoint.unscaling_request(aws.site),))
 
 
 def _endpoints(aws: Aws) -> Iterator[Item]:
@@ -112,7 +112,7 @@ def _endpoints(aws: Aws) -> Iterator[Item]:
 
         def settle(name: str = name) -> None:
             # An endpoint in the middle of an update takes no deletion.
-            if name == aws.place.endpoint:
+            if name == aws.site.endpoint:
                 deploy.await_endpoint(aws)
             _unless_gone(lambda: aws.client("sagemaker").delete_endpoint(EndpointName=name))
 
@@ -139,13 +139,13 @@ def _registry(aws: Aws) -> Iterator[Item]:
     for version in registry.versions(aws):
         yield Item(
             "registered version",
-            f"{aws.place.group}/{version.number}",
+            f"{aws.site.group}/{version.number}",
             (Request("sagemaker", "delete_model_package", {"ModelPackageName": version.arn}),),
         )
     yield Item(
         "model package group",
-        aws.place.group,
-        (Request("sagemaker", "delete_model_package_group", {"ModelPackageGroupName": aws.place.group}),),
+        aws.site.group,
+        (Request("sagemaker", "delete_model_package_group", {"ModelPackageGroupName": aws.site.group}),),
     )
 
 
@@ -170,7 +170,7 @@ def _searches(aws: Aws) -> Iterator[Item]:
 
 def _jobs(aws: Aws) -> Iterator[Item]:
     # A search's jobs get its tags in AWS; where they did not, they still have its name.
-    of_a_search = re.compile(rf"{re.escape(aws.place.application)}-tune-[0-9a-f]{{10}}(-\d+)?-\d{{3}}-[0-9a-f]+")
+    of_a_search = re.compile(rf"{re.escape(aws.site.application)}-tune-[0-9a-f]{{10}}(-\d+)?-\d{{3}}-[0-9a-f]+")
     for name in _ours(
         aws, "list_training_jobs", "TrainingJobSummaries", "TrainingJobName", "TrainingJobArn", named=of_a_search
     ):
@@ -214,13 +214,13 @@ def _delete_log_streams(aws: Aws, job: str) -> None:
 
 
 def _alarms(aws: Aws) -> Iterator[Item]:
-    names = [aws.place.alarm(what) for what in endpoint.ALARMS]
+    names = [aws.site.alarm(what) for what in endpoint.ALARMS]
     for name in deploy.alarm_states(aws, names):
         yield Item("alarm", name, (Request("cloudwatch", "delete_alarms", {"AlarmNames": [name]}),))
 
 
 def _log_groups(aws: Aws) -> Iterator[Item]:
-    for name in (aws.place.endpoint_log_group, f"/aws/codebuild/{aws.place.builder}"):
+    for name in (aws.site.endpoint_log_group, f"/aws/codebuild/{aws.site.builder}"):
         groups = aws.client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
         if any(group["logGroupName"] == name for group in groups):
             yield Item("log group", name, (Request("logs", "delete_log_group", {"logGroupName": name}),))
@@ -229,24 +229,24 @@ def _log_groups(aws: Aws) -> Iterator[Item]:
 def _monitoring(aws: Aws) -> Iterator[Item]:
     """The daily check and the retraining, which without bucket and roles would only fail."""
     for room in ("retraining", "monitoring"):
-        name = f"{aws.place.application}-{room}"
+        name = f"{aws.site.application}-{room}"
         if foundation.describe(aws, name) is not None:
             yield Item(f"{room}'s stack", name, (), None, partial(foundation.remove, aws, name))
 
 
 def _foundation(aws: Aws) -> Iterator[Item]:
-    place = aws.place
-    if bucket_exists(aws, place.bucket):
-        yield Item("everything in the bucket", place.bucket, (), None, lambda: empty_bucket(aws, place.bucket))
+    site = aws.site
+    if bucket_exists(aws, site.bucket):
+        yield Item("everything in the bucket", site.bucket, (), None, lambda: empty_bucket(aws, site.bucket))
     if foundation.describe(aws) is not None:
-        yield Item("bucket, roles, image repository: stack", place.foundation, (), None, lambda: foundation.remove(aws))
-    elif bucket_exists(aws, place.bucket):
-        yield Item("bucket", place.bucket, (Request("s3", "delete_bucket", {"Bucket": place.bucket}),))
+        yield Item("bucket, roles, image repository: stack", site.foundation, (), None, lambda: foundation.remove(aws))
+    elif bucket_exists(aws, site.bucket):
+        yield Item("bucket", site.bucket, (Request("s3", "delete_bucket", {"Bucket": site.bucket}),))
 
 
 def _application(aws: Aws) -> Iterator[Item]:
     """The application's stack, and before it what it would leave, and then nobody could name: photos and results."""
-    name = aws.place.application
+    name = aws.site.application
     stack = foundation.describe(aws, name)
     if stack is None:
         return
@@ -307,7 +307,7 @@ def _ours(
     aws: Aws, operation: str, entries: str, name: str, arn: str, *, named: re.Pattern[str] | None = None
 ) -> list[str]:
     """The names of those that carry our tag, or a name that only ours have; their names hold the application's."""
-    pages = aws.client("sagemaker").get_paginator(operation).paginate(NameContains=aws.place.application[:32])
+    pages = aws.client("sagemaker").get_paginator(operation).paginate(NameContains=aws.site.application[:32])
     found: list[Any] = [entry for page in pages for entry in page[entries]]
     return [
         entry[name]
@@ -318,7 +318,7 @@ def _ours(
 
 def _is_ours(aws: Aws, arn: str) -> bool:
     try:
-        return tags_of(aws, arn).get(OWNER_TAG) == aws.place.application
+        return tags_of(aws, arn).get(OWNER_TAG) == aws.site.application
     except ClientError as error:
         if code_of(error) in GONE:
             return False

@@ -8,12 +8,12 @@ from functools import cache
 from typing import Any
 
 from lifecycle import foundation
-from lifecycle.place import Aws, Place, send
+from lifecycle.site import Aws, Site, send
 from local import deploy
 from local.place import REGION
 from local.sagemaker.control.names import ACCOUNT
 
-PLACE = Place(deploy.VEHICLEVISION.stack, ACCOUNT, REGION)
+SITE = Site(deploy.VEHICLEVISION.stack, ACCOUNT, REGION)
 
 
 def ensure(environment: Mapping[str, str]) -> None:
@@ -23,6 +23,6 @@ def ensure(environment: Mapping[str, str]) -> None:
     def client(service: str) -> Any:
         return deploy.client(service, environment)
 
-    aws = Aws(PLACE, client, lambda _: None)
+    aws = Aws(SITE, client, lambda _: None)
     if foundation.describe(aws) is None:
-        send(aws, foundation.request(PLACE))
+        send(aws, foundation.request(SITE))

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from monitoring.captures.reader import Block, Tally, records
 from monitoring.captures.record import Captured, Unreadable
 from monitoring.captures.sharing import Reading, share_out
-from monitoring.captures.source import Source, Wanted, Window
+from monitoring.captures.source import Selection, Source, Window
 from monitoring.measure import MEASURES, Numbers, Seen, measure, see
 from vehiclevision.labels import LABELS
 
@@ -200,7 +200,7 @@ def summarise(
     Where it is much, several processes share the work, unless `workers` says how many; one starts no process at all.
     """
     make = partial(_Part, threshold, dict(labels or {}), window)
-    reading = Reading(source, Wanted(window, endpoint, variant), progress)
+    reading = Reading(source, Selection(window, endpoint, variant), progress)
     whole = make()
     for part in share_out(reading, make, workers):
         whole.merge(part)
@@ -240,11 +240,11 @@ class _Best:
         key = (value, digest, at.timestamp() if at else math.inf)
         if len(self._kept) == self._size and key >= self._kept[-1][0]:
             return
-        for place, (other, _) in enumerate(self._kept):
+        for index, (other, _) in enumerate(self._kept):
             if other[1] == digest:
                 if key >= other:
                     return
-                del self._kept[place]
+                del self._kept[index]
                 break
         bisect.insort(self._kept, (key, make()), key=itemgetter(0))
         del self._kept[self._size :]
@@ -288,8 +288,8 @@ class _Part:
                 self.close()
 
     def _count(self, found: Captured, block: Block, number: int) -> None:
-        counts, place = self._counts, block.place
-        at = found.at or (place.hour if place else None)
+        counts, parts = self._counts, block.parts
+        at = found.at or (parts.hour if parts else None)
         if self._window is not None and (at is None or at not in self._window):
             counts.outside_window += 1
             return
@@ -306,8 +306,8 @@ class _Part:
             counts.last = max(counts.last or found.at, found.at)
         if found.model_version:
             _add_names(counts.model_versions, {found.model_version: 1})
-        if place:
-            _add_names(counts.endpoints, {f"{place.endpoint}/{place.variant}": 1})
+        if parts:
+            _add_names(counts.endpoints, {f"{parts.endpoint}/{parts.variant}": 1})
         seen = see(found.picture) if found.picture is not None else None
         counts.without_picture += found.picture is None
         counts.broken_pictures += found.picture is not None and seen is None

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from lifecycle.jobs import MAX_HOURS
-from retraining.settings import Settings
+from retraining.settings import StackParameters
 from vehiclevision.labels import LABELS
 
 # What holds a run back, for the next program; the sentence is for a person.
@@ -58,7 +58,7 @@ def since(past: Sequence[Past]) -> datetime | None:
 
 
 def held_back(
-    settings: Settings, past: Sequence[Past], counts: Counts, others_running: Sequence[str], now: datetime
+    settings: StackParameters, past: Sequence[Past], counts: Counts, others_running: Sequence[str], now: datetime
 ) -> HeldBack | None:
     """The first reason not to retrain now; None if there is none."""
     if missing := unset(settings):
@@ -70,7 +70,7 @@ def held_back(
     return _too_soon(settings, past, now) or _too_little(settings, past, counts) or _too_dear(settings, past, now)
 
 
-def unset(settings: Settings) -> str:
+def unset(settings: StackParameters) -> str:
     """What a run cannot do without and nobody has given; empty if all is there."""
     wanted = {
         "training data": settings.training_data and settings.training_data_hash,
@@ -80,7 +80,7 @@ def unset(settings: Settings) -> str:
     return " and no ".join(name for name, value in wanted.items() if not value)
 
 
-def _too_soon(settings: Settings, past: Sequence[Past], now: datetime) -> HeldBack | None:
+def _too_soon(settings: StackParameters, past: Sequence[Past], now: datetime) -> HeldBack | None:
     last = max((run.staged_at for run in past), default=None)
     if last is None:
         return None
@@ -94,7 +94,7 @@ def _too_soon(settings: Settings, past: Sequence[Past], now: datetime) -> HeldBa
     )
 
 
-def _too_little(settings: Settings, past: Sequence[Past], counts: Counts) -> HeldBack | None:
+def _too_little(settings: StackParameters, past: Sequence[Past], counts: Counts) -> HeldBack | None:
     if counts.new < settings.least_new_labels:
         last = since(past)
         after = f" since the last run at {_minute(last)}" if last else ""
@@ -119,7 +119,7 @@ def _too_little(settings: Settings, past: Sequence[Past], counts: Counts) -> Hel
     return None
 
 
-def _too_dear(settings: Settings, past: Sequence[Past], now: datetime) -> HeldBack | None:
+def _too_dear(settings: StackParameters, past: Sequence[Past], now: datetime) -> HeldBack | None:
     month = [run for run in past if (run.staged_at.year, run.staged_at.month) == (now.year, now.month)]
     if len(month) >= settings.runs_a_month:
         return HeldBack(BUDGET_SPENT, f"This month's {settings.runs_a_month} runs are used up.")

@@ -6,7 +6,7 @@ from pathlib import Path
 from lifecycle import images, jobs, prices, runs, source
 from lifecycle.errors import NothingFoundError
 from lifecycle.images import OWN
-from lifecycle.place import Aws
+from lifecycle.site import Aws
 
 
 def parameters(aws: Aws, *, data: str = "", instance_type: str = "", shipped: Path | None = None) -> dict[str, str]:
@@ -15,15 +15,15 @@ def parameters(aws: Aws, *, data: str = "", instance_type: str = "", shipped: Pa
     Without loaded training data it is left out, and runs are held back until it is there. `shipped` is the model that
     the endpoint serves where that is no registered version: the local AWS, before anything was deployed.
     """
-    place, instance = aws.place, instance_type or jobs.DEFAULT_INSTANCES[OWN]
+    site, instance = aws.site, instance_type or jobs.DEFAULT_INSTANCES[OWN]
     found = {
         "TrainingSource": runs.upload_source(aws, source.pack()),
-        "TrainingImage": images.training_image(place, OWN, instance),
+        "TrainingImage": images.training_image(site, OWN, instance),
         "TrainingInstanceType": instance,
-        "TrainingRoleArn": place.training_role,
-        "ServingRoleArn": place.serving_role,
+        "TrainingRoleArn": site.training_role,
+        "ServingRoleArn": site.serving_role,
     }
-    cost = prices.price(instance, prices.TRAINING, place.region, None).dollars_an_hour
+    cost = prices.price(instance, prices.TRAINING, site.region, None).dollars_an_hour
     if cost is not None:
         found["DollarsAnHour"] = f"{cost:g}"
     try:
@@ -42,4 +42,4 @@ def _shipped(aws: Aws, path: Path) -> dict[str, str]:
     content = path.read_bytes()
     key = f"models/{hashlib.sha256(content).hexdigest()[:16]}/model.tar.gz"
     runs.put_once(aws, key, content)
-    return {"ChampionModel": aws.place.s3(key), "ServingImage": aws.place.image("shipped")}
+    return {"ChampionModel": aws.site.s3(key), "ServingImage": aws.site.image("shipped")}

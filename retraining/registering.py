@@ -13,11 +13,11 @@ from botocore.exceptions import ClientError
 
 from lifecycle import deploy, endpoint, registry
 from lifecycle.images import OWN
-from lifecycle.place import OWNER_TAG, Aws, Request, code_of
 from lifecycle.registry import Candidate, Version
+from lifecycle.site import OWNER_TAG, Aws, Request, code_of
 from retraining import staging
 from retraining.errors import RetrainingError
-from retraining.settings import Settings
+from retraining.settings import StackParameters
 from training import comparison as comparisons
 from training.comparison import Comparison, OtherFormatError
 
@@ -83,7 +83,7 @@ class Decision:
         }
 
 
-def register(settings: Settings, aws: Aws, job: str) -> Decision:
+def register(settings: StackParameters, aws: Aws, job: str) -> Decision:
     """The verdict of a run's comparison; with a better model also its version, and all that deploys it."""
     members = output_of(aws, job)
     comparison = _read(members[COMPARISON])
@@ -100,7 +100,7 @@ def output_of(aws: Aws, job: str) -> dict[str, bytes]:
     """The comparison and the artefact that was compared, out of a job's output; read within limits."""
     key = f"jobs/{job}/output/output.tar.gz"
     try:
-        answer = aws.client("s3").get_object(Bucket=aws.place.bucket, Key=key)
+        answer = aws.client("s3").get_object(Bucket=aws.site.bucket, Key=key)
     except ClientError as error:
         if code_of(error) not in ("NoSuchKey", "404", "AccessDenied"):
             raise
@@ -135,15 +135,15 @@ def _read(content: bytes) -> Comparison:
 
 def _candidate(aws: Aws, job: str, artefact: bytes, comparison: Comparison, image: str) -> Candidate:
     """What is registered: the very bytes that were compared, put into the bucket under their hash."""
-    model, place = comparison.challenger, aws.place
+    model, site = comparison.challenger, aws.site
     sha256 = hashlib.sha256(artefact).hexdigest()
     if sha256 != model.artefact_sha256:
         raise RetrainingError("The job's model is not the one that was compared.", "Retrain again.")
     prefix = f"models/{sha256[:16]}/"
     s3 = aws.client("s3")
-    s3.put_object(Bucket=place.bucket, Key=f"{prefix}{ARTEFACT}", Body=artefact)
+    s3.put_object(Bucket=site.bucket, Key=f"{prefix}{ARTEFACT}", Body=artefact)
     s3.put_object(
-        Bucket=place.bucket,
+        Bucket=site.bucket,
         Key=f"{prefix}evaluation.json",
         Body=registry.evaluation({**model.metrics, "comparison": {**comparison.as_json(), "challenger": None}}),
         ContentType="application/json",
@@ -151,7 +151,7 @@ def _candidate(aws: Aws, job: str, artefact: bytes, comparison: Comparison, imag
     return Candidate(
         algorithm=OWN,
         image=image,
-        model_url=place.s3(f"{prefix}{ARTEFACT}"),
+        model_url=site.s3(f"{prefix}{ARTEFACT}"),
         model_sha256=sha256,
         data_hash=model.data_hash,
         threshold=model.threshold,
@@ -160,25 +160,25 @@ def _candidate(aws: Aws, job: str, artefact: bytes, comparison: Comparison, imag
             "reviewed cost": comparison.reviewed.challenger,
             "reviewed cost before": comparison.reviewed.champion,
         },
-        evaluation_url=place.s3(f"{prefix}evaluation.json"),
+        evaluation_url=site.s3(f"{prefix}evaluation.json"),
         training_job=job,
         model_version=model.version,
     )
 
 
-def deployment(settings: Settings, aws: Aws, version: Version, former: Version | None) -> Deployment:
+def deployment(settings: StackParameters, aws: Aws, version: Version, former: Version | None) -> Deployment:
     """What deploys a version as the present one is served, what takes it back, and which alarms say that it must."""
-    state = deploy.look(aws, f"{aws.place.application}-endpoint-failing")
+    state = deploy.look(aws, f"{aws.site.application}-endpoint-failing")
     if state.endpoint is None or state.live is None:
         raise RetrainingError("The endpoint is gone.", "Deploy one: vehiclevision sagemaker deploy --latest")
     if OWNER_TAG not in registry.tags_of(aws, state.endpoint["EndpointArn"]):
         # An endpoint that was there before us becomes ours, so that teardown finds it.
-        aws.client("sagemaker").add_tags(ResourceArn=state.endpoint["EndpointArn"], Tags=aws.place.tags)
+        aws.client("sagemaker").add_tags(ResourceArn=state.endpoint["EndpointArn"], Tags=aws.site.tags)
     hosting = deploy.hosting_of(aws, state)
-    if settings.place.kms_key is None and (key := state.live.get("KmsKeyId")):
-        aws = replace(aws, place=replace(aws.place, kms_key=key))
+    if settings.site.kms_key is None and (key := state.live.get("KmsKeyId")):
+        aws = replace(aws, site=replace(aws.site, kms_key=key))
     endpoint.check(version, hosting)
-    names = endpoint.names(aws.place, version, hosting)
+    names = endpoint.names(aws.site, version, hosting)
     # What is not there cannot watch, and what rings already would take every update back.
     known = deploy.alarm_states(aws, [*state.alarms, *settings.watched_alarms])
     quiet = [name for name, alarm in known.items() if alarm != "ALARM"]
@@ -186,14 +186,14 @@ def deployment(settings: Settings, aws: Aws, version: Version, former: Version |
     return Deployment(
         version=version,
         former=former,
-        endpoint=aws.place.endpoint,
-        model=endpoint.model_request(aws.place, version, names.model),
+        endpoint=aws.site.endpoint,
+        model=endpoint.model_request(aws.site, version, names.model),
         model_there=registry.found_or_none(aws, "describe_model", ModelName=names.model) is not None,
-        config=endpoint.config_request(aws.place, names, hosting),
+        config=endpoint.config_request(aws.site, names, hosting),
         config_there=registry.found_or_none(aws, "describe_endpoint_config", EndpointConfigName=names.config)
         is not None,
-        update=endpoint.update_request(aws.place, names.config, hosting, watching),
-        restore=endpoint.update_request(aws.place, state.endpoint["EndpointConfigName"], hosting, []),
+        update=endpoint.update_request(aws.site, names.config, hosting, watching),
+        restore=endpoint.update_request(aws.site, state.endpoint["EndpointConfigName"], hosting, []),
         # Never none: without a name CloudWatch would tell of every alarm in the account.
-        watch=tuple(sorted({*quiet, aws.place.alarm("errors")})),
+        watch=tuple(sorted({*quiet, aws.site.alarm("errors")})),
     )

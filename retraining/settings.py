@@ -7,17 +7,17 @@ from typing import Any, Final
 
 import boto3
 
-from lifecycle.place import Aws, Place
+from lifecycle.site import Aws, Site
 from retraining.errors import RetrainingError
 
 _ON: Final = "true"
 
 
 @dataclass(frozen=True)
-class Settings:
+class StackParameters:
     """All of it; addresses are s3://, and empty where there is none."""
 
-    place: Place
+    site: Site
     upload_bucket: str
     # The base data is pinned: its validation part is the fixed half of the hold-out.
     training_data: str
@@ -40,11 +40,11 @@ class Settings:
     watched_alarms: tuple[str, ...] = ()
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
+    def from_environment(cls, environment: Mapping[str, str]) -> "StackParameters":
         """The settings; RetrainingError names what is missing or no number."""
         try:
             return cls(
-                place=Place(
+                site=Site(
                     environment["APPLICATION"],
                     environment["ACCOUNT_ID"],
                     environment["AWS_REGION"],
@@ -79,11 +79,11 @@ class Settings:
             ) from error
 
 
-def connected(settings: Settings, tell: Callable[[str], None]) -> Aws:
-    """The place as a function reaches it, each client made once."""
+def connected(settings: StackParameters, tell: Callable[[str], None]) -> Aws:
+    """The site as a function reaches it, each client made once."""
 
     @cache
     def client(service: str) -> Any:
         return boto3.client(service)  # type: ignore[call-overload]
 
-    return Aws(settings.place, client, tell)
+    return Aws(settings.site, client, tell)

@@ -15,12 +15,12 @@ from typing import Any, Final
 
 from lifecycle import jobs, registry
 from lifecycle.images import OWN
-from lifecycle.place import VARIANT, Aws, Place, clipped, digest
 from lifecycle.registry import Version
+from lifecycle.site import VARIANT, Aws, Site, clipped, digest
 from monitoring import labels
 from retraining import gates
 from retraining.gates import Counts, HeldBack, Past
-from retraining.settings import Settings
+from retraining.settings import StackParameters
 
 REVIEWED: Final = "reviewed"
 HELD_OUT: Final = "heldout"
@@ -98,16 +98,16 @@ class Plan:
         return {"go": True, "labels": self.labels.as_json(), "dataset": dataset, "training_job": job}
 
 
-def stage(settings: Settings, aws: Aws, trigger: Trigger) -> Plan:
+def stage(settings: StackParameters, aws: Aws, trigger: Trigger) -> Plan:
     """Whether to go on, and if so with which training job, its pictures put beside the training data."""
-    place = settings.place
+    site = settings.site
     past, pictures = list(past_runs(aws)), reviewed(aws, settings.upload_bucket, trigger.until)
     counts = count(pictures, gates.since(past))
     live = serving(settings, aws)
     reason = gates.held_back(settings, past, counts, list(running_before(aws, trigger)), trigger.began) or _unfit(live)
     if reason is not None or live is None:
         return Plan(counts, held_back=reason or HeldBack(gates.NO_CHAMPION, "There is no endpoint."))
-    name = run_name(place, trigger)
+    name = run_name(site, trigger)
     dataset = put_dataset(settings, aws, name, pictures)
     return Plan(counts, training_job=job_request(settings, name, dataset, live.model_url), dataset=dataset)
 
@@ -115,14 +115,14 @@ def stage(settings: Settings, aws: Aws, trigger: Trigger) -> Plan:
 # ---- what was before -------------------------------------------------------------------------------------------------
 
 
-def stem(place: Place) -> str:
+def stem(site: Site) -> str:
     """How the names of all runs' jobs begin."""
-    return f"{clipped(place.application, _LONGEST_APPLICATION)}-retrain"
+    return f"{clipped(site.application, _LONGEST_APPLICATION)}-retrain"
 
 
-def run_name(place: Place, trigger: Trigger) -> str:
+def run_name(site: Site, trigger: Trigger) -> str:
     """The run's training job: when it was staged, and a mark of its execution."""
-    return f"{stem(place)}-{trigger.until.astimezone(UTC).strftime(_STAMP)}-{digest(trigger.execution)[:6]}"
+    return f"{stem(site)}-{trigger.until.astimezone(UTC).strftime(_STAMP)}-{digest(trigger.execution)[:6]}"
 
 
 def staged_at(name: str) -> datetime | None:
@@ -135,12 +135,12 @@ def past_runs(aws: Aws) -> Iterator[Past]:
     """The earlier runs' training jobs, newest first."""
     sagemaker = aws.client("sagemaker")
     pages = sagemaker.get_paginator("list_training_jobs").paginate(
-        NameContains=f"{stem(aws.place)}-", SortBy="CreationTime", SortOrder="Descending"
+        NameContains=f"{stem(aws.site)}-", SortBy="CreationTime", SortOrder="Descending"
     )
     for page in pages:
         for job in page["TrainingJobSummaries"]:
             name = str(job["TrainingJobName"])
-            moment = staged_at(name) if name.startswith(stem(aws.place)) else None
+            moment = staged_at(name) if name.startswith(stem(aws.site)) else None
             if moment is None:
                 continue
             described = sagemaker.describe_training_job(TrainingJobName=name)
@@ -195,16 +195,16 @@ def count(pictures: Sequence[Picture], after: datetime | None) -> Counts:
     )
 
 
-def put_dataset(settings: Settings, aws: Aws, name: str, pictures: Sequence[Picture]) -> dict[str, str]:
+def put_dataset(settings: StackParameters, aws: Aws, name: str, pictures: Sequence[Picture]) -> dict[str, str]:
     """Copy the pictures beside the training data, under the run's own prefix; where each channel is."""
-    place, s3 = settings.place, aws.client("s3")
+    site, s3 = settings.site, aws.client("s3")
     parts = {REVIEWED: learnt(pictures), HELD_OUT: held_out(pictures)}
     prefixes = {channel: f"{DATASETS}{name}/{channel}/" for channel in parts}
 
     def copy(one: tuple[str, Picture]) -> None:
         channel, picture = one
         s3.copy_object(
-            Bucket=place.bucket,
+            Bucket=site.bucket,
             Key=f"{prefixes[channel]}{picture.label}/{picture.digest}{picture.suffix}",
             CopySource={"Bucket": settings.upload_bucket, "Key": picture.key},
         )
@@ -213,20 +213,20 @@ def put_dataset(settings: Settings, aws: Aws, name: str, pictures: Sequence[Pict
         list(pool.map(copy, [(channel, picture) for channel, chosen in parts.items() for picture in chosen]))
     record = {channel: [picture.key for picture in chosen] for channel, chosen in parts.items()}
     s3.put_object(
-        Bucket=place.bucket,
+        Bucket=site.bucket,
         Key=f"{DATASETS}{name}/dataset.json",
         Body=json.dumps({"bucket": settings.upload_bucket, **record}, indent=1).encode(),
         ContentType="application/json",
     )
-    return {channel: place.s3(prefix) for channel, prefix in prefixes.items()}
+    return {channel: site.s3(prefix) for channel, prefix in prefixes.items()}
 
 
 # ---- the champion and the job ----------------------------------------------------------------------------------------
 
 
-def serving(settings: Settings, aws: Aws) -> Live | None:
+def serving(settings: StackParameters, aws: Aws) -> Live | None:
     """What the endpoint serves now; None where there is no endpoint at rest."""
-    endpoint = registry.found_or_none(aws, "describe_endpoint", EndpointName=aws.place.endpoint)
+    endpoint = registry.found_or_none(aws, "describe_endpoint", EndpointName=aws.site.endpoint)
     if endpoint is None or endpoint["EndpointStatus"] != "InService":
         return None
     config = aws.client("sagemaker").describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
@@ -260,9 +260,9 @@ def _unfit(live: Live | None) -> HeldBack | None:
     return None
 
 
-def job_request(settings: Settings, name: str, dataset: Mapping[str, str], champion: str) -> dict[str, Any]:
+def job_request(settings: StackParameters, name: str, dataset: Mapping[str, str], champion: str) -> dict[str, Any]:
     """CreateTrainingJob: our own training, with the reviewed pictures, those held out, and the champion."""
-    place = settings.place
+    site = settings.site
     training = jobs.Training(
         algorithm=OWN,
         data=jobs.Data(settings.training_data, settings.training_data_hash, {}),
@@ -276,7 +276,7 @@ def job_request(settings: Settings, name: str, dataset: Mapping[str, str], champ
             "least": json.dumps(settings.least_held_out),
         },
     )
-    request = dict(jobs.training_job(place, training).parameters)
+    request = dict(jobs.training_job(site, training).parameters)
     algorithm = dict(request["AlgorithmSpecification"])
     algorithm["MetricDefinitions"] = [*algorithm["MetricDefinitions"], *metric_definitions()]
     channels = [*(jobs.channel(channel, uri) for channel, uri in dataset.items()), jobs.channel(CHAMPION, champion)]
@@ -285,7 +285,7 @@ def job_request(settings: Settings, name: str, dataset: Mapping[str, str], champ
         "TrainingJobName": name,
         "AlgorithmSpecification": algorithm,
         "InputDataConfig": [*request["InputDataConfig"], *channels],
-        "CheckpointConfig": {"S3Uri": place.s3(f"checkpoints/{name}"), "LocalPath": jobs.CHECKPOINTS},
+        "CheckpointConfig": {"S3Uri": site.s3(f"checkpoints/{name}"), "LocalPath": jobs.CHECKPOINTS},
         "Tags": [*request["Tags"], {"Key": RUN_TAG, "Value": name}],
     }
 

@@ -17,9 +17,9 @@ from monitoring.captures.source import (
     FileForeignError,
     FileGoneError,
     FileRefusedError,
-    Place,
+    KeyParts,
+    Selection,
     Source,
-    Wanted,
 )
 
 # SageMaker takes 6 MiB in a request: 8 MiB in base64, and the answer.
@@ -42,7 +42,7 @@ class Block:
     open_end: bool
     # Lines that could not be held, by reason.
     lost: Counter[str]
-    place: Place | None
+    parts: KeyParts | None
     # File and offset: tells records without an id apart.
     origin: str
 
@@ -93,10 +93,10 @@ class _Cutter:
         return bytes(self.rest)
 
 
-def read(source: Source, wanted: Wanted = ALL, tally: Tally | None = None) -> Iterator[Captured | Unreadable]:
+def read(source: Source, selection: Selection = ALL, tally: Tally | None = None) -> Iterator[Captured | Unreadable]:
     """Every line of every file that may hold wanted records, in order; those outside the window too."""
     counted = Tally() if tally is None else tally
-    for file in source.files(wanted):
+    for file in source.files(selection):
         for block in blocks(source, file, counted):
             yield from records(block)
 
@@ -129,7 +129,7 @@ def blocks(source: Source, file: File, tally: Tally) -> Iterator[Block]:
                 tally.files += 1
             ready += cutter.feed(chunk, lost)
             if len(ready) >= BLOCK_BYTES:
-                yield Block(bytes(ready), False, lost, file.place, f"{file.name}:{offset}")
+                yield Block(bytes(ready), False, lost, file.parts, f"{file.name}:{offset}")
                 offset += len(ready)
                 ready, lost = bytearray(), Counter()
     except FileForeignError:
@@ -154,7 +154,7 @@ def blocks(source: Source, file: File, tally: Tally) -> Iterator[Block]:
     rest = b"" if broken else cutter.finish(lost)
     if broken:
         lost[broken] += 1
-    yield Block(bytes(ready) + rest, bool(rest), lost, file.place, f"{file.name}:{offset}")
+    yield Block(bytes(ready) + rest, bool(rest), lost, file.parts, f"{file.name}:{offset}")
 
 
 def belongs(name: str, start: bytes) -> bool:

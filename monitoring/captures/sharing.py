@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from monitoring.captures.reader import BLOCK_BYTES, Block, Tally, blocks
-from monitoring.captures.source import File, Source, Wanted
+from monitoring.captures.source import File, Selection, Source
 from monitoring.errors import MonitoringError, SourceError
 
 # Enough files are listed ahead to say how much there is to do.
@@ -53,9 +53,9 @@ P = TypeVar("P", bound=Part)
 class Reading:
     """The blocks of all wanted files, each once, and what became of the files."""
 
-    def __init__(self, source: Source, wanted: Wanted, progress: Progress | None = None) -> None:
+    def __init__(self, source: Source, selection: Selection, progress: Progress | None = None) -> None:
         self._source, self._progress = source, progress
-        self._files = source.files(wanted)
+        self._files = source.files(selection)
         self._ahead: deque[File] = deque()
         self._lock = threading.Lock()
         self._tallies = [Tally() for _ in range(source.readers)]

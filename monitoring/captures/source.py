@@ -70,24 +70,24 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Selection:
     """Which records: of a window, an endpoint, a variant; None is any."""
 
     window: Window | None = None
     endpoint: str | None = None
     variant: str | None = None
 
-    def may_hold(self, place: "Place | None") -> bool:
-        """Whether a file in this place can hold such records; one without a place can, unless an endpoint is named."""
-        if place is None:
+    def may_hold(self, parts: "KeyParts | None") -> bool:
+        """Whether a file with this key can hold such records; one of another form can, unless an endpoint is named."""
+        if parts is None:
             return self.endpoint is None and self.variant is None
-        if self.endpoint not in (None, place.endpoint) or self.variant not in (None, place.variant):
+        if self.endpoint not in (None, parts.endpoint) or self.variant not in (None, parts.variant):
             return False
-        return self.window is None or self.window.touches(place.hour, place.hour + timedelta(hours=1))
+        return self.window is None or self.window.touches(parts.hour, parts.hour + timedelta(hours=1))
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class KeyParts:
     """What a key in SageMaker's layout says."""
 
     endpoint: str
@@ -101,10 +101,10 @@ class File:
 
     name: str
     size: int
-    place: Place | None
+    parts: KeyParts | None
 
 
-ALL: Final = Wanted()
+ALL: Final = Selection()
 
 
 class Source(Protocol):
@@ -114,7 +114,7 @@ class Source(Protocol):
     # How many files are best read at once.
     readers: int
 
-    def files(self, wanted: Wanted) -> Iterator[File]:
+    def files(self, selection: Selection) -> Iterator[File]:
         """Every file that may hold wanted records, lazily; SourceError when there is no such place."""
         ...
 
@@ -144,7 +144,7 @@ def open_source(address: str, s3: "S3Client | None" = None) -> Source:
     return Folder(Path(address).expanduser())
 
 
-def place_of(name: str) -> Place | None:
+def key_parts(name: str) -> KeyParts | None:
     """What a path or key in SageMaker's layout says; None for any other."""
     found = _LAYOUT.search(name)
     if not found:
@@ -154,7 +154,7 @@ def place_of(name: str) -> Place | None:
         at = datetime(year, month, day, hour, tzinfo=UTC)
     except ValueError:
         return None
-    return Place(found[1], found[2], at) if at.year in YEARS else None
+    return KeyParts(found[1], found[2], at) if at.year in YEARS else None
 
 
 class Folder:
@@ -168,12 +168,12 @@ class Folder:
         except (OSError, RuntimeError, ValueError) as exc:
             raise SourceError(f"{path} does not exist.", "Name a folder, a file or s3://BUCKET/PREFIX.") from exc
 
-    def files(self, wanted: Wanted) -> Iterator[File]:
+    def files(self, selection: Selection) -> Iterator[File]:
         """Everything below that is no folder, in the order of their names."""
         if self._path.is_dir():
-            yield from _below(self._path, wanted)
+            yield from _below(self._path, selection)
         else:
-            yield File(str(self._path), self._path.stat().st_size, place_of(self._path.as_posix()))
+            yield File(str(self._path), self._path.stat().st_size, key_parts(self._path.as_posix()))
 
     def chunks(self, file: File) -> Iterator[bytes]:
         """The file's bytes, without following a link that has taken its place."""
@@ -193,7 +193,7 @@ class Folder:
                 raise FileRefusedError(file.name) from exc
 
 
-def _below(folder: Path, wanted: Wanted) -> Iterator[File]:
+def _below(folder: Path, selection: Selection) -> Iterator[File]:
     folders = [folder]
     while folders:
         folder = folders.pop()
@@ -206,10 +206,10 @@ def _below(folder: Path, wanted: Wanted) -> Iterator[File]:
             raise SourceError(f"{folder} cannot be read.", "Check its permissions.") from exc
         folders += [Path(entry.path) for entry in reversed(found) if entry.is_dir(follow_symlinks=False)]
         for entry in found:
-            place = place_of(Path(entry.path).as_posix())
-            if not entry.is_dir(follow_symlinks=False) and wanted.may_hold(place):
+            parts = key_parts(Path(entry.path).as_posix())
+            if not entry.is_dir(follow_symlinks=False) and selection.may_hold(parts):
                 with suppress(FileNotFoundError):
-                    yield File(entry.path, entry.stat(follow_symlinks=False).st_size, place)
+                    yield File(entry.path, entry.stat(follow_symlinks=False).st_size, parts)
 
 
 class Bucket:
@@ -220,14 +220,14 @@ class Bucket:
         self.readers = 8
         self._s3, self._bucket, self._prefix = s3, bucket, prefix
 
-    def files(self, wanted: Wanted) -> Iterator[File]:
+    def files(self, selection: Selection) -> Iterator[File]:
         """Every object that may hold wanted records."""
-        for found in self._objects(wanted):
-            place = place_of(found["Key"])
-            if not found["Key"].endswith("/") and wanted.may_hold(place):
-                yield File(found["Key"], found["Size"], place)
+        for found in self._objects(selection):
+            parts = key_parts(found["Key"])
+            if not found["Key"].endswith("/") and selection.may_hold(parts):
+                yield File(found["Key"], found["Size"], parts)
 
-    def _objects(self, wanted: Wanted) -> Iterator["ObjectTypeDef"]:
+    def _objects(self, selection: Selection) -> Iterator["ObjectTypeDef"]:
         """What is listed below the prefix, without the dates that cannot hold a wanted record."""
         folder = self._prefix
         if folder and not folder.endswith("/"):
@@ -235,14 +235,14 @@ class Bucket:
             first = next(self._pages(folder, max_keys=1)).get("Contents", [])
             yield from (found for found in first if found["Key"] == folder)
             folder += "/"
-        prefixes = [(folder, "" if wanted == ALL else "/")]
+        prefixes = [(folder, "" if selection == ALL else "/")]
         while prefixes:
             prefix, delimiter = prefixes.pop()
             below: list[tuple[str, str]] = []
             for page in self._pages(prefix, delimiter):
                 yield from page.get("Contents", ())
                 for each in page.get("CommonPrefixes", ()):
-                    reach = reach_of(each["Prefix"], wanted)
+                    reach = reach_of(each["Prefix"], selection)
                     if reach is not Reach.NOTHING:
                         below.append((each["Prefix"], "" if reach is Reach.ALL else "/"))
             prefixes += reversed(below)
@@ -302,7 +302,7 @@ class Reach(Enum):
     ALL = auto()
 
 
-def reach_of(prefix: str, wanted: Wanted) -> Reach:
+def reach_of(prefix: str, selection: Selection) -> Reach:
     """What a prefix in SageMaker's layout can hold; below any other it may be anything."""
     found = _PERIOD.search(prefix)
     if not found or int(found["year"]) not in YEARS:
@@ -311,11 +311,11 @@ def reach_of(prefix: str, wanted: Wanted) -> Reach:
         start, end = _period(*(int(part) for part in found.groups()[2:] if part is not None))
     except ValueError:
         return Reach.SOME
-    if wanted.endpoint not in (None, found["endpoint"]) or wanted.variant not in (None, found["variant"]):
+    if selection.endpoint not in (None, found["endpoint"]) or selection.variant not in (None, found["variant"]):
         return Reach.NOTHING
-    if wanted.window is None or wanted.window.covers(start, end):
+    if selection.window is None or selection.window.covers(start, end):
         return Reach.ALL
-    return Reach.SOME if wanted.window.touches(start, end) else Reach.NOTHING
+    return Reach.SOME if selection.window.touches(start, end) else Reach.NOTHING
 
 
 def _period(year: int, month: int = 0, day: int = 0, hour: int | None = None) -> tuple[datetime, datetime]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lifecycle import foundation
-from lifecycle.place import Place
+from lifecycle.site import Site
 from tests.infra.project import parse_yaml
 
 # The only actions that AWS gives no resource to name, or whose resource is AWS's own account.
@@ -34,7 +34,7 @@ def test_the_linter_has_nothing_to_say() -> None:
 
 def test_every_parameter_is_given(template: dict[str, Any]) -> None:
     """What the command sends is what the template asks for; only retention has a default of its own."""
-    given = {each["ParameterKey"] for each in foundation.request(Place("a", "1" * 12, "x")).parameters["Parameters"]}
+    given = {each["ParameterKey"] for each in foundation.request(Site("a", "1" * 12, "x")).parameters["Parameters"]}
 
     assert given == set(template["Parameters"]) - {"CaptureRetentionDays"}
 

@@ -25,7 +25,7 @@ from cli.main import main
 from cli.reviewing import desk_of
 from cli.target import local_target
 from lifecycle import source
-from lifecycle.place import Aws, Place
+from lifecycle.site import Aws, Site
 from local import deploy, stack
 from monitoring import labels
 from monitoring.review import decide, waiting
@@ -87,7 +87,7 @@ class Retraining:
         return self.application.outputs
 
     def aws(self) -> Aws:
-        return Aws(Place("vehiclevision", "0" * 12, "us-east-1"), self.application.client, lambda _: None)
+        return Aws(Site("vehiclevision", "0" * 12, "us-east-1"), self.application.client, lambda _: None)
 
     def deploy(self, application: deploy.Application, **given: str) -> None:
         """An application's own template, with a person's parameters."""
@@ -129,8 +129,8 @@ class Retraining:
             }
         )
         key = f"code/{hashlib.sha256(packed_source).hexdigest()[:16]}/sourcedir.tar.gz"
-        self.application.client("s3").put_object(Bucket=self.aws().place.bucket, Key=key, Body=packed_source)
-        return self.aws().place.s3(key)
+        self.application.client("s3").put_object(Bucket=self.aws().site.bucket, Key=key, Body=packed_source)
+        return self.aws().site.s3(key)
 
     def own_code(self) -> str:
         """The training code as it is."""
@@ -200,7 +200,7 @@ def prepared(application: Application, folder: Path, pictures: int = 30) -> Retr
         ["sagemaker", "register", "--model", model(folder, "unsure", unsure()), "--json"],
         ["sagemaker", "approve", "--latest", "--yes", "--json"],
         ["sagemaker", "deploy", "--latest", "--yes", "--json"],
-        ["data", "load", folder / "data", "--bucket", found.aws().place.bucket, "--json"],
+        ["data", "load", folder / "data", "--bucket", found.aws().site.bucket, "--json"],
     ):
         code, answer = run(*line)
         assert code == 0, answer
@@ -212,13 +212,13 @@ def prepared(application: Application, folder: Path, pictures: int = 30) -> Retr
         deploy.MONITORING,
         **both,
         ResultsTableName=outputs["ResultsTableName"],
-        CaptureBucketName=found.aws().place.bucket,
+        CaptureBucketName=found.aws().site.bucket,
     )
     found.deploy(
         deploy.RETRAINING,
         **both,
         UploadBucketName=outputs["BucketName"],
-        SageMakerBucketName=found.aws().place.bucket,
+        SageMakerBucketName=found.aws().site.bucket,
         WatchedAlarms=f"{deploy.MONITORING.stack}-falling-coverage",
         **{**parameters.parameters(found.aws()), "TrainingSource": found.hand_out(model(folder, "sure", ONNX))},
         LeastNewLabels="60",
@@ -234,14 +234,14 @@ def prepared(application: Application, folder: Path, pictures: int = 30) -> Retr
 
 def test_from_drift_to_a_better_model(retraining: Retraining, tmp_path: Path) -> None:
     """Traffic, planted drift, alarm, event, held back without labels; labelled, trained, approved, live, reported."""
-    application, captures = retraining.application, f"{retraining.aws().place.s3('capture')}/vehiclevision/"
+    application, captures = retraining.application, f"{retraining.aws().site.s3('capture')}/vehiclevision/"
     for number in range(110):
         for kind in ("bicycle", "motorcycle"):
             asked(application, picture(kind, 5000 + number))
     code, made = retraining.run("baseline", "--from", captures, "--out", tmp_path / "baseline.json", "--json")
     assert code == 0, made
     application.client("s3").put_object(
-        Bucket=retraining.aws().place.bucket,
+        Bucket=retraining.aws().site.bucket,
         Key="monitoring/vehiclevision/baseline.json",
         Body=(tmp_path / "baseline.json").read_bytes(),
     )

@@ -28,7 +28,7 @@ _MAX_PREFIX_BYTES: Final = 300
 
 
 @dataclass(frozen=True)
-class Place:
+class Destination:
     """Where the data goes, and how it is kept there; no key means the bucket's own encryption."""
 
     bucket: str
@@ -75,14 +75,16 @@ class _Object:
     etag: str
 
 
-def load(folder: Path, s3: "S3Client", place: Place, listener: Listener = lambda done, total: None) -> Loaded:
+def load(
+    folder: Path, s3: "S3Client", destination: Destination, listener: Listener = lambda done, total: None
+) -> Loaded:
     """Send what the bucket does not hold yet; the folder's files must still be what its manifest says."""
     manifest = read_manifest(folder)
-    prefix = f"{_checked(place.prefix)}{manifest.version}/"
+    prefix = f"{_checked(destination.prefix)}{manifest.version}/"
     try:
-        there = dict(_listing(s3, place, prefix))
+        there = dict(_listing(s3, destination, prefix))
         entries = (*manifest.entries, _manifest_entry(manifest))
-        sender = _Sender(folder, s3, place, prefix, there)
+        sender = _Sender(folder, s3, destination, prefix, there)
         sent: list[int | None] = []
         # Up to the manifest in any order, then the manifest, when all the rest has been taken.
         for group in (entries[:-1], entries[-1:]):
@@ -90,11 +92,11 @@ def load(folder: Path, s3: "S3Client", place: Place, listener: Listener = lambda
                 sent.append(size)
                 listener(len(sent), len(entries))
     except (ClientError, ParamValidationError) as error:
-        if refusal := _refusal(error, place):
+        if refusal := _refusal(error, destination):
             raise refusal from error
         raise
     sizes = [size for size in sent if size is not None]
-    return Loaded(place.bucket, prefix, manifest, len(sizes), len(sent) - len(sizes), sum(sizes))
+    return Loaded(destination.bucket, prefix, manifest, len(sizes), len(sent) - len(sizes), sum(sizes))
 
 
 def _checked(prefix: str) -> str:
@@ -106,8 +108,10 @@ def _checked(prefix: str) -> str:
     return "".join(f"{part}/" for part in parts)
 
 
-def _listing(s3: "S3Client", place: Place, prefix: str) -> Iterator[tuple[str, _Object]]:
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=place.bucket, Prefix=prefix, **place.owner())
+def _listing(s3: "S3Client", destination: Destination, prefix: str) -> Iterator[tuple[str, _Object]]:
+    pages = s3.get_paginator("list_objects_v2").paginate(
+        Bucket=destination.bucket, Prefix=prefix, **destination.owner()
+    )
     for page in pages:
         for found in page.get("Contents", []):
             yield found["Key"], _Object(found["Size"], found["ETag"].strip('"'))
@@ -120,11 +124,11 @@ def _manifest_entry(manifest: Manifest) -> Entry:
 
 @dataclass(frozen=True)
 class _Sender:
-    """Sends files of a folder to a place, knowing what is there."""
+    """Sends files of a folder to a bucket, knowing what is there."""
 
     folder: Path
     s3: "S3Client"
-    place: Place
+    destination: Destination
     prefix: str
     there: Mapping[str, _Object]
 
@@ -139,36 +143,41 @@ class _Sender:
             if is_md5 or self._checksum_there(key) == checksum:
                 return None
         self.s3.put_object(
-            Bucket=self.place.bucket,
+            Bucket=self.destination.bucket,
             Key=key,
             Body=content,
             ChecksumAlgorithm="SHA256",
             ChecksumSHA256=checksum,
             ContentType=_CONTENT_TYPES.get(Path(entry.path).suffix, "application/octet-stream"),
-            **self.place.owner(),
-            **self.place.encryption(),
+            **self.destination.owner(),
+            **self.destination.encryption(),
         )
         return entry.bytes
 
     def _checksum_there(self, key: str) -> str | None:
-        found = self.s3.head_object(Bucket=self.place.bucket, Key=key, ChecksumMode="ENABLED", **self.place.owner())
+        found = self.s3.head_object(
+            Bucket=self.destination.bucket, Key=key, ChecksumMode="ENABLED", **self.destination.owner()
+        )
         return found.get("ChecksumSHA256")
 
 
-def _refusal(error: ClientError | ParamValidationError, place: Place) -> DataNotLoadedError | None:
+def _refusal(error: ClientError | ParamValidationError, destination: Destination) -> DataNotLoadedError | None:
     """Words for what only this step meets; the rest means the same in every command."""
     if isinstance(error, ParamValidationError):
-        return DataNotLoadedError(f"{place.bucket} is no name of a bucket.", "Name one with --bucket.")
+        return DataNotLoadedError(f"{destination.bucket} is no name of a bucket.", "Name one with --bucket.")
     match error.response.get("Error", {}).get("Code"):
         case "NoSuchBucket":
             return DataNotLoadedError(
-                f"There is no bucket {place.bucket}.", f"Make it, for example: aws s3 mb s3://{place.bucket}"
+                f"There is no bucket {destination.bucket}.",
+                f"Make it, for example: aws s3 mb s3://{destination.bucket}",
             )
         case "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException":
-            return DataNotLoadedError(f"The bucket {place.bucket} is in another region.", "Name that with --region.")
+            return DataNotLoadedError(
+                f"The bucket {destination.bucket} is in another region.", "Name that with --region."
+            )
         case "AccessDenied" | "403":
             return DataNotLoadedError(
-                f"The bucket {place.bucket} does not let these credentials list and write there.",
+                f"The bucket {destination.bucket} does not let these credentials list and write there.",
                 "Grant s3:ListBucket, s3:GetObject and s3:PutObject, and check --bucket-owner where it is given.",
             )
     return None

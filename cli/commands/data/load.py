@@ -13,7 +13,7 @@ from cli.display import notes, output, print_json, printable
 from cli.errors import INTERRUPTED, SUCCESS
 from cli.options import Application, AsJson
 from cli.progress import FILES, bars
-from training.data.load import DEFAULT_PREFIX, Place, load
+from training.data.load import DEFAULT_PREFIX, Destination, load
 
 
 def command(
@@ -34,7 +34,7 @@ def command(
     as_json: AsJson = False,
 ) -> int:
     """Send a transformed folder to S3."""
-    s3, destination = application.target().client("s3"), Place(bucket, prefix, kms_key, bucket_owner)
+    s3, destination = application.target().client("s3"), Destination(bucket, prefix, kms_key, bucket_owner)
     try:
         with bars(FILES) as listen:
             loaded = load(folder, s3, destination, listen("loaded"))

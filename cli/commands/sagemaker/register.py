@@ -45,11 +45,11 @@ def command(
     connection = account.connect()
     aws, files = connection.aws, serving_image.context()
     tag = serving_image.tag(files, architecture.value)
-    image = aws.place.image(tag)
+    image = aws.site.image(tag)
     if dialogue.print_requests:
-        example = registry.Candidate(OWN, image, aws.place.s3("models/HASH/model.tar.gz"), "HASH")
+        example = registry.Candidate(OWN, image, aws.site.s3("models/HASH/model.tar.gz"), "HASH")
         return connection.print_requests(
-            [registry.group_request(aws.place), registry.version_request(aws.place, example)]
+            [registry.group_request(aws.site), registry.version_request(aws.site, example)]
         )
     foundation.ensure(aws)
     if model is not None:

@@ -34,7 +34,7 @@ def command(
         )
     plan = planned(connection, training, spot=spot, model=former.model_url if former else None)
     if dialogue.print_requests:
-        return connection.print_requests([jobs.training_job(aws.place, plan)])
+        return connection.print_requests([jobs.training_job(aws.site, plan)])
     cost = connection.price(plan.instance, prices.TRAINING)
     connection.confirm(prices.training_words(plan.instance, jobs.MAX_HOURS, spot=plan.spot, found=cost), dialogue)
     foundation.ensure(aws)

@@ -25,7 +25,7 @@ def command(
     aws = connection.aws
     plan = planned(connection, training)
     if dialogue.print_requests:
-        return connection.print_requests([jobs.tuning_job(aws.place, plan, search_jobs, at_once)])
+        return connection.print_requests([jobs.tuning_job(aws.site, plan, search_jobs, at_once)])
     cost = connection.price(plan.instance, prices.TRAINING)
     words = prices.training_words(plan.instance, jobs.MAX_HOURS, spot=False, found=cost, jobs=search_jobs)
     connection.confirm(words, dialogue)

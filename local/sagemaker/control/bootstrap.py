@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from lifecycle import endpoint
-from lifecycle.place import Place
+from lifecycle.site import Site
 from local.place import REGION
 from local.sagemaker.control import deployment, endpoint_configs, endpoints, models
 from local.sagemaker.control.names import ACCOUNT, ENDPOINT, ENDPOINT_CONFIG, MODEL, key
@@ -41,7 +41,7 @@ def _adopt(store: Store, name: str, entry: Mapping[str, Any]) -> None:
     request = {"ModelName": own, "PrimaryContainer": container, "ExecutionRoleArn": ROLE, "_data_url": SHIPPED_URL}
     model = models.new_record(request)
     variant = {"VariantName": VARIANT, "ModelName": own, "InitialInstanceCount": 1, "InstanceType": INSTANCE_TYPE}
-    capture = endpoint.capture(Place(name, ACCOUNT, REGION), endpoint.Hosting())
+    capture = endpoint.capture(Site(name, ACCOUNT, REGION), endpoint.Hosting())
     wanted = {"EndpointConfigName": own, "ProductionVariants": [variant], "DataCaptureConfig": capture}
     config = endpoint_configs.new_record(wanted)
     record = {

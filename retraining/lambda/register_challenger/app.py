@@ -6,10 +6,10 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from retraining.registering import register
-from retraining.settings import Settings, connected
+from retraining.settings import StackParameters, connected
 
 logger = Logger()
-settings = Settings.from_environment(os.environ)
+settings = StackParameters.from_environment(os.environ)
 aws = connected(settings, logger.info)
 
 

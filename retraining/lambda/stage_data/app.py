@@ -6,11 +6,11 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from retraining.settings import Settings, connected
+from retraining.settings import StackParameters, connected
 from retraining.staging import Trigger, stage
 
 logger = Logger()
-settings = Settings.from_environment(os.environ)
+settings = StackParameters.from_environment(os.environ)
 aws = connected(settings, logger.info)
 
 

@@ -65,7 +65,7 @@ class Application:
 class Sagemakers:
     """SageMaker's side, as far as its bucket is asked for."""
 
-    class place:  # noqa: N801
+    class site:  # noqa: N801
         """Its names."""
 
         bucket = "bikes-sagemaker-1-eu"

@@ -18,7 +18,7 @@ import boto3
 from botocore.response import StreamingBody
 from botocore.validate import ParamValidator
 
-from lifecycle.place import Aws, Place
+from lifecycle.site import Aws, Site
 from local.sagemaker.control.validation import problems
 
 ACCOUNT = "123456789012"
@@ -63,10 +63,10 @@ class FakeAws:
     executions: list[dict[str, Any]] = field(default_factory=list)
 
     def aws(self, application: str = "vehiclevision", told: list[str] | None = None) -> Aws:
-        """A place in this account, with clients of its own."""
+        """A site in this account, with clients of its own."""
         _clients.behind = self
         tell = (told if told is not None else []).append
-        return Aws(Place(application, ACCOUNT, REGION), _clients.client, tell, lambda _: None)
+        return Aws(Site(application, ACCOUNT, REGION), _clients.client, tell, lambda _: None)
 
     @property
     def leftovers(self) -> list[str]:

@@ -8,8 +8,8 @@ from lifecycle import deploy, registry, runs
 from lifecycle.endpoint import Hosting
 from lifecycle.images import BUILTIN, OWN
 from lifecycle.jobs import Data, Training
-from lifecycle.place import Aws
 from lifecycle.registry import Version
+from lifecycle.site import Aws
 from training.artefact import DEFAULT_MODEL
 
 MODEL: Final = DEFAULT_MODEL
@@ -25,14 +25,14 @@ def stage(aws: Aws) -> None:
 
 def training(aws: Aws, algorithm: str = OWN, **options: object) -> Training:
     """A training of the staged data."""
-    data = Data(aws.place.s3("training-data/abc-1/"), "a" * 64, BUILTIN_FACTS)
-    code = aws.place.s3("code/1/sourcedir.tar.gz") if algorithm != BUILTIN else None
+    data = Data(aws.site.s3("training-data/abc-1/"), "a" * 64, BUILTIN_FACTS)
+    code = aws.site.s3("code/1/sourcedir.tar.gz") if algorithm != BUILTIN else None
     return Training(algorithm, data, "1.dkr.ecr/image:1", code, revision="c" * 40, **options)  # type: ignore[arg-type]
 
 
 def register_shipped(aws: Aws, model: Path = MODEL) -> Version:
     """An artefact from a file, registered."""
-    candidate = runs.candidate_of_file(aws, model, aws.place.image("x-x86-64"), code_revision="c" * 40)
+    candidate = runs.candidate_of_file(aws, model, aws.site.image("x-x86-64"), code_revision="c" * 40)
     return registry.register(aws, candidate)
 
 

@@ -16,8 +16,8 @@ from cli.sagemaker import Algorithm, Connection, Dialogue, SageMakerAccount, Tra
 from cli.target import Target
 from lifecycle import foundation
 from lifecycle.endpoint import Hosting, Serverless
-from lifecycle.place import Aws
 from lifecycle.prices import Price, hosting_words, price, read_answer, training_words
+from lifecycle.site import Aws
 from tests.unit.lifecycle.fake_aws import REGION, FakeAws
 from tests.unit.lifecycle.steps import MODEL, stage
 from training.artefact import DEFAULT_MODEL, load_model

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from lifecycle import registry
-from lifecycle.place import Aws, Place
+from lifecycle.site import Aws, Site
 from tests.unit.lifecycle.fake_aws import REGION, FakeAws
 
 ROLE = "arn:aws:iam::123456789012:role/x"
@@ -25,14 +25,14 @@ MISSING = [
 
 @pytest.fixture(params=["fake", "moto"])
 def aws(request: pytest.FixtureRequest) -> Iterator[Aws]:
-    """The same place in the fake and in moto."""
+    """The same site in the fake and in moto."""
     if request.param == "fake":
         yield FakeAws().aws()
         return
     with mock_aws():
         session = boto3.session.Session("testing", "testing", region_name=REGION)
-        place = Place("vehiclevision", "123456789012", REGION)
-        yield Aws(place, session.client, lambda _: None)  # type: ignore[call-overload]
+        site = Site("vehiclevision", "123456789012", REGION)
+        yield Aws(site, session.client, lambda _: None)  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize(("operation", "parameters"), MISSING)
@@ -60,7 +60,7 @@ def test_tags_are_found_by_the_arn(aws: Aws) -> None:
         "OutputDataConfig": {"S3OutputPath": "s3://bucket/x"},
         "ResourceConfig": {"InstanceType": "ml.m5.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 30},
         "StoppingCondition": {"MaxRuntimeInSeconds": 60},
-        "Tags": aws.place.tags,
+        "Tags": aws.site.tags,
     }
 
     arn = control.create_training_job(**given)["TrainingJobArn"]

@@ -10,7 +10,7 @@ import pytest
 from lifecycle import images
 from lifecycle.errors import SageMakerStepError
 from lifecycle.images import BUILTIN, FIRST_ACCOUNT, FIRST_ACCOUNT_REGIONS, PYTORCH, SDK_PYTHON, ask_sdk
-from lifecycle.place import Place
+from lifecycle.site import Site
 
 QUESTION = {"framework": "image-classification", "region": "eu-central-1"}
 WITH_SDK = pytest.mark.skipif(not SDK_PYTHON.exists(), reason="the sagemaker SDK is not installed")
@@ -53,9 +53,9 @@ def test_a_region_that_the_sdk_does_not_know_is_said(tmp_path: Path) -> None:
 @WITH_SDK
 def test_the_sdk_knows_the_built_in_algorithm() -> None:
     """The real SDK is asked as the commands ask it."""
-    place = Place("vehiclevision", "123456789012", "eu-central-1")
+    site = Site("vehiclevision", "123456789012", "eu-central-1")
 
-    found = images.training_image(place, BUILTIN, "ml.g4dn.xlarge")
+    found = images.training_image(site, BUILTIN, "ml.g4dn.xlarge")
 
     assert found == "813361260812.dkr.ecr.eu-central-1.amazonaws.com/image-classification:1"
 

@@ -6,8 +6,8 @@ import pytest
 
 from lifecycle import foundation, registry, runs, serving_image, teardown
 from lifecycle.images import OWN
-from lifecycle.place import Aws
 from lifecycle.registry import Candidate
+from lifecycle.site import Aws
 from tests.unit.lifecycle.fake_aws import FakeAws, Interrupted
 from tests.unit.lifecycle.steps import deploy_newest, stage, training
 
@@ -30,7 +30,7 @@ def path(aws: Aws) -> None:
     runs.start_search(aws, training(aws, spot=False), 4, 2)
     image = serving_image.ensure(aws, {"serving/Dockerfile": b"FROM x"}, "x86_64")
     for sha256 in ("1" * 64, "2" * 64):
-        url = aws.place.s3(f"models/{sha256[:16]}/model.tar.gz")
+        url = aws.site.s3(f"models/{sha256[:16]}/model.tar.gz")
         runs.put_once(aws, f"models/{sha256[:16]}/model.tar.gz", b"model")
         registry.register(aws, Candidate(OWN, image, url, sha256, threshold=0.7))
         # As a person would: the second run finds the newer version and deploys that one.

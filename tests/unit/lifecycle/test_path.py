@@ -29,7 +29,7 @@ def test_the_whole_path(fake: FakeAws) -> None:
     job = runs.start(aws, training(aws))
     fake.finish_jobs(MODEL.read_bytes())
     done = runs.follow(aws, job)
-    version = registry.register(aws, runs.candidate_of_job(aws, runs.newest_job(aws), aws.place.image("x")))
+    version = registry.register(aws, runs.candidate_of_job(aws, runs.newest_job(aws), aws.site.image("x")))
     done_deploying = deploy_newest(aws, approve=True)
 
     assert done["TrainingJobStatus"] == "Completed"
@@ -161,7 +161,7 @@ def test_a_version_that_is_taken_back_is_rejected(fake: FakeAws, second_model: P
     register_shipped(aws)
     deploy_newest(aws, approve=True)
     bad = register_shipped(aws, second_model)
-    fake.bad_models.add(deploy.endpoint.names(aws.place, bad, Hosting()).model)
+    fake.bad_models.add(deploy.endpoint.names(aws.site, bad, Hosting()).model)
 
     with pytest.raises(RolledBackError, match="took version 2 back"):
         deploy_newest(aws, approve=True)
@@ -252,7 +252,7 @@ def test_an_account_that_may_not_build_is_told_the_other_way(fake: FakeAws) -> N
         serving_image.ensure(aws, {"serving/Dockerfile": b"FROM x"}, "arm64")
 
     assert "--platform linux/arm64" in caught.value.hint
-    assert f"docker push {aws.place.image('')}" in caught.value.hint
+    assert f"docker push {aws.site.image('')}" in caught.value.hint
 
 
 def test_what_is_not_ours_stays(fake: FakeAws) -> None:
@@ -266,7 +266,7 @@ def test_what_is_not_ours_stays(fake: FakeAws) -> None:
     sagemaker.create_model(
         ModelName="vehiclevision-of-somebody",
         PrimaryContainer={"ModelPackageName": package},
-        ExecutionRoleArn=aws.place.serving_role,
+        ExecutionRoleArn=aws.site.serving_role,
     )
     fake.log_groups["/aws/sagemaker/TrainingJobs"] = {"other/algo-1-1"}
 
@@ -280,7 +280,7 @@ def test_the_jobs_of_a_search_go_with_it(fake: FakeAws) -> None:
     aws = fake.aws()
     foundation.ensure(aws)
     search = runs.start_search(aws, training(aws, spot=False), 4, 2)
-    request = dict(jobs.training_job(aws.place, training(aws)).parameters)
+    request = dict(jobs.training_job(aws.site, training(aws)).parameters)
     del request["Tags"]
     for name in (f"{search}-001-58d79182", f"{search}-of-somebody"):
         aws.client("sagemaker").create_training_job(**{**request, "TrainingJobName": name})
@@ -347,11 +347,11 @@ def test_the_newest_loaded_data_is_taken(fake: FakeAws) -> None:
     stage(aws)
     found = runs.data_at(aws, "")
 
-    assert found.prefix == aws.place.s3("training-data/abc-1/")
+    assert found.prefix == aws.site.s3("training-data/abc-1/")
     assert json.dumps(found.builtin)
     with pytest.raises(NothingFoundError, match="no complete data"):
-        runs.data_at(aws, aws.place.s3("training-data/other"))
-    with pytest.raises(StepError, match=aws.place.bucket):
+        runs.data_at(aws, aws.site.s3("training-data/other"))
+    with pytest.raises(StepError, match=aws.site.bucket):
         runs.data_at(aws, "s3://somebody-elses/training-data/")
     with pytest.raises(StepError, match="no address in S3"):
         runs.data_at(aws, "https://example.org/x")

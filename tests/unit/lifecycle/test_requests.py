@@ -13,18 +13,18 @@ from lifecycle import endpoint, foundation, jobs, registry, serving_image
 from lifecycle.endpoint import Hosting, Serverless
 from lifecycle.images import BUILTIN, OWN, on_gpu, training_image
 from lifecycle.jobs import Data, Training
-from lifecycle.place import OWNER_TAG, Place, Request, clipped
 from lifecycle.registry import Candidate, Version
+from lifecycle.site import OWNER_TAG, Request, Site, clipped
 from local.sagemaker.control.validation import problems
 from tests.unit.lifecycle.fake_aws import ACCOUNT, REGION
 from tests.unit.lifecycle.steps import BUILTIN_FACTS
 from vehiclevision.labels import MODEL_INPUT_SIDE
 
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555"
-PLACES = [
-    Place("vehiclevision", ACCOUNT, REGION),
-    Place("vehiclevision", ACCOUNT, REGION, kms_key=KEY),
-    Place("a" * 40 + "-very-long-stack-name", ACCOUNT, "ap-southeast-2"),
+SITES = [
+    Site("vehiclevision", ACCOUNT, REGION),
+    Site("vehiclevision", ACCOUNT, REGION, kms_key=KEY),
+    Site("a" * 40 + "-very-long-stack-name", ACCOUNT, "ap-southeast-2"),
 ]
 PACKAGE = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/vehiclevision/3"
 HOSTINGS = [
@@ -36,10 +36,10 @@ HOSTINGS = [
 ]
 
 
-def training(place: Place, algorithm: str, **options: Any) -> Training:
-    data = Data(place.s3("training-data/abc-1/"), "a" * 64, BUILTIN_FACTS)
+def training(site: Site, algorithm: str, **options: Any) -> Training:
+    data = Data(site.s3("training-data/abc-1/"), "a" * 64, BUILTIN_FACTS)
     image = f"763104351884.dkr.ecr.{REGION}.amazonaws.com/pytorch-training:2.10.0-cpu-py313"
-    source = place.s3("code/1/sourcedir.tar.gz") if algorithm == OWN else None
+    source = site.s3("code/1/sourcedir.tar.gz") if algorithm == OWN else None
     return Training(algorithm, data, image, source, revision="c" * 40, **options)
 
 
@@ -47,45 +47,45 @@ def version(algorithm: str = OWN) -> Version:
     return Version(3, PACKAGE, registry.APPROVED, {"algorithm": algorithm}, "1.dkr.ecr/image:x-x86-64")
 
 
-def everything(place: Place) -> Iterator[Request]:
+def everything(site: Site) -> Iterator[Request]:
     """Each kind of request, with each kind of option."""
-    yield foundation.request(place)
-    yield foundation.request(place, "update_stack")
+    yield foundation.request(site)
+    yield foundation.request(site, "update_stack")
     for algorithm in (OWN, BUILTIN):
         for spot in (True, False):
-            for model in (None, place.s3("jobs/x/output/model.tar.gz")):
-                yield jobs.training_job(place, training(place, algorithm, spot=spot, model=model, quick=True), 2)
-        yield jobs.tuning_job(place, training(place, algorithm, spot=False), 8, 2, 11)
-    yield registry.group_request(place)
+            for model in (None, site.s3("jobs/x/output/model.tar.gz")):
+                yield jobs.training_job(site, training(site, algorithm, spot=spot, model=model, quick=True), 2)
+        yield jobs.tuning_job(site, training(site, algorithm, spot=False), 8, 2, 11)
+    yield registry.group_request(site)
     for algorithm in (OWN, BUILTIN):
         metrics = {"validation accuracy": 0.9467, "photos neither_passed": 0.02}
         candidate = Candidate(
-            algorithm, place.image("x"), place.s3("models/1/model.tar.gz"), "f" * 64, "a" * 64, "c" * 40, 0.7, metrics,
-            place.s3("models/1/evaluation.json"), "job-1", "eeae90ddef76",
+            algorithm, site.image("x"), site.s3("models/1/model.tar.gz"), "f" * 64, "a" * 64, "c" * 40, 0.7, metrics,
+            site.s3("models/1/evaluation.json"), "job-1", "eeae90ddef76",
         )  # fmt: skip
-        yield registry.version_request(place, candidate)
+        yield registry.version_request(site, candidate)
     yield registry.approval_request(version(), registry.APPROVED, "")
     for hosting in HOSTINGS:
-        named = endpoint.names(place, version(), hosting)
-        yield endpoint.model_request(place, version(), named.model)
-        yield endpoint.config_request(place, named, hosting)
-        yield endpoint.endpoint_request(place, named.config)
-        yield endpoint.update_request(place, named.config, hosting, [place.alarm("errors")])
-        yield endpoint.update_request(place, named.config, hosting, [])
-        yield from endpoint.scaling_requests(place, hosting)
-    yield endpoint.unscaling_request(place)
-    yield from endpoint.alarm_requests(place)
-    yield from endpoint.log_requests(place)
+        named = endpoint.names(site, version(), hosting)
+        yield endpoint.model_request(site, version(), named.model)
+        yield endpoint.config_request(site, named, hosting)
+        yield endpoint.endpoint_request(site, named.config)
+        yield endpoint.update_request(site, named.config, hosting, [site.alarm("errors")])
+        yield endpoint.update_request(site, named.config, hosting, [])
+        yield from endpoint.scaling_requests(site, hosting)
+    yield endpoint.unscaling_request(site)
+    yield from endpoint.alarm_requests(site)
+    yield from endpoint.log_requests(site)
     for architecture in ("x86_64", "arm64"):
-        yield serving_image.build_request(place, "0123456789abcdef-arm64", architecture)
+        yield serving_image.build_request(site, "0123456789abcdef-arm64", architecture)
 
 
-@pytest.mark.parametrize("place", PLACES, ids=["plain", "with a key", "long name"])
-def test_every_request_is_valid(place: Place) -> None:
+@pytest.mark.parametrize("site", SITES, ids=["plain", "with a key", "long name"])
+def test_every_request_is_valid(site: Site) -> None:
     """AWS's own model has nothing against any request, and each could be written down as JSON for a dry run."""
     session = botocore.session.get_session()
     seen = set()
-    for request in everything(place):
+    for request in everything(site):
         service = session.get_service_model(request.service)
         operation = next(name for name in service.operation_names if xform_name(name) == request.operation)
         shape = service.operation_model(operation).input_shape
@@ -97,11 +97,11 @@ def test_every_request_is_valid(place: Place) -> None:
     assert len(seen) == 18
 
 
-@pytest.mark.parametrize("place", PLACES, ids=["plain", "with a key", "long name"])
-def test_everything_that_takes_tags_gets_ours(place: Place) -> None:
+@pytest.mark.parametrize("site", SITES, ids=["plain", "with a key", "long name"])
+def test_everything_that_takes_tags_gets_ours(site: Site) -> None:
     """Teardown finds by tag: nothing is made without it. A version has its group's; a policy goes with its target."""
     tagged = set()
-    for request in everything(place):
+    for request in everything(site):
         given = request.parameters.get("Tags", request.parameters.get("tags"))
         if given is not None:
             keys = set(given) if isinstance(given, dict) else {tag["Key"] for tag in given}
@@ -117,14 +117,14 @@ def test_everything_that_takes_tags_gets_ours(place: Place) -> None:
 
 def test_a_job_is_named_after_what_it_does() -> None:
     """The same job has the same name; other data, code or settings give another; the revision alone does not."""
-    place = PLACES[0]
+    site = SITES[0]
 
     def name(**options: Any) -> str:
-        return str(jobs.training_job(place, training(place, OWN, **options)).parameters["TrainingJobName"])
+        return str(jobs.training_job(site, training(site, OWN, **options)).parameters["TrainingJobName"])
 
     assert name() == name()
     assert len({name(), name(quick=True), name(spot=False), name(instance_type="ml.c5.xlarge")}) == 4
-    again = jobs.training_job(place, training(place, OWN), 3).parameters["TrainingJobName"]
+    again = jobs.training_job(site, training(site, OWN), 3).parameters["TrainingJobName"]
     assert again == f"{name()}-3"
 
 
@@ -136,7 +136,7 @@ TRANSFER_LAYERS = {18, 34, 50, 101, 152, 200}
 
 def test_the_built_in_algorithm_goes_on_from_published_weights() -> None:
     """Few of the layers that have any, small steps, augmentation, the data's own counts, four image channels."""
-    request = jobs.training_job(PLACES[0], training(PLACES[0], BUILTIN)).parameters
+    request = jobs.training_job(SITES[0], training(SITES[0], BUILTIN)).parameters
 
     given = request["HyperParameters"]
     assert given["use_pretrained_model"] == "1"
@@ -157,7 +157,7 @@ def test_incremental_training_goes_on_from_a_model() -> None:
     """The current model comes in through a fifth channel of the type that the algorithm knows, instead of weights."""
     model = "s3://bucket/jobs/x/output/model.tar.gz"
 
-    request = jobs.training_job(PLACES[0], training(PLACES[0], BUILTIN, model=model)).parameters
+    request = jobs.training_job(SITES[0], training(SITES[0], BUILTIN, model=model)).parameters
 
     (channel,) = [each for each in request["InputDataConfig"] if each["ChannelName"] == "model"]
     assert channel["ContentType"] == "application/x-sagemaker-model"
@@ -168,7 +168,7 @@ def test_incremental_training_goes_on_from_a_model() -> None:
 @pytest.mark.parametrize("algorithm", [OWN, BUILTIN])
 def test_tuning_searches_what_is_not_fixed(algorithm: str) -> None:
     """The objective is accuracy on the validation part, and no hyperparameter is both fixed and searched."""
-    request = jobs.tuning_job(PLACES[0], training(PLACES[0], algorithm, spot=False), 8, 2).parameters
+    request = jobs.tuning_job(SITES[0], training(SITES[0], algorithm, spot=False), 8, 2).parameters
 
     config = request["HyperParameterTuningJobConfig"]
     searched = {each["Name"] for ranges in config["ParameterRanges"].values() for each in ranges}
@@ -180,7 +180,7 @@ def test_tuning_searches_what_is_not_fixed(algorithm: str) -> None:
 
 def test_pictures_are_captured_whole_and_answers_as_text() -> None:
     """Every request by default; JSON answers stay readable, all other types are kept in base64."""
-    config = endpoint.config_request(PLACES[1], endpoint.names(PLACES[1], version(), Hosting()), Hosting()).parameters
+    config = endpoint.config_request(SITES[1], endpoint.names(SITES[1], version(), Hosting()), Hosting()).parameters
 
     capture = config["DataCaptureConfig"]
     assert (capture["EnableCapture"], capture["InitialSamplingPercentage"]) == (True, 100)
@@ -193,11 +193,11 @@ def test_serverless_has_neither_capture_nor_scaling() -> None:
     """AWS takes neither on a serverless endpoint."""
     hosting = Hosting(serverless=Serverless(3072))
 
-    config = endpoint.config_request(PLACES[1], endpoint.names(PLACES[1], version(), hosting), hosting).parameters
+    config = endpoint.config_request(SITES[1], endpoint.names(SITES[1], version(), hosting), hosting).parameters
 
     assert "DataCaptureConfig" not in config
     assert "InstanceType" not in config["ProductionVariants"][0]
-    assert endpoint.scaling_requests(PLACES[1], hosting) == []
+    assert endpoint.scaling_requests(SITES[1], hosting) == []
 
 
 def test_traffic_moves_one_instance_first_where_there_are_two() -> None:
@@ -211,8 +211,8 @@ def test_traffic_moves_one_instance_first_where_there_are_two() -> None:
 
 def test_a_key_is_left_out_where_aws_takes_none() -> None:
     """Instances with a GPU have disks of their own, for which a volume key is refused."""
-    on_cpu = jobs.training_job(PLACES[1], training(PLACES[1], OWN)).parameters
-    gpu = jobs.training_job(PLACES[1], training(PLACES[1], BUILTIN)).parameters
+    on_cpu = jobs.training_job(SITES[1], training(SITES[1], OWN)).parameters
+    gpu = jobs.training_job(SITES[1], training(SITES[1], BUILTIN)).parameters
 
     assert on_cpu["ResourceConfig"]["VolumeKmsKeyId"] == KEY
     assert "VolumeKmsKeyId" not in gpu["ResourceConfig"]
@@ -238,13 +238,13 @@ def test_instance_types_are_told_apart(instance: str, gpu: bool, architecture: s
 
 def test_the_pytorch_image_is_known_without_the_sdk() -> None:
     """In the regions of AWS's first account the address needs no SDK; CPU and GPU differ; a given image wins."""
-    place = PLACES[0]
+    site = SITES[0]
 
-    cpu, gpu = (training_image(place, OWN, instance) for instance in ("ml.m5.xlarge", "ml.g5.xlarge"))
+    cpu, gpu = (training_image(site, OWN, instance) for instance in ("ml.m5.xlarge", "ml.g5.xlarge"))
 
     assert cpu == "763104351884.dkr.ecr.eu-central-1.amazonaws.com/pytorch-training:2.10.0-cpu-py313"
     assert gpu.endswith(":2.10.0-gpu-py313")
-    assert training_image(place, BUILTIN, "ml.g4dn.xlarge", "mine:1") == "mine:1"
+    assert training_image(site, BUILTIN, "ml.g4dn.xlarge", "mine:1") == "mine:1"
 
 
 def test_long_names_stay_apart() -> None:

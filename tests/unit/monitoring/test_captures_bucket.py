@@ -16,7 +16,7 @@ from moto import mock_aws
 from monitoring.captures.reader import Tally, read
 from monitoring.captures.record import Captured
 from monitoring.captures.sharing import Reading
-from monitoring.captures.source import ALL, Bucket, Wanted, Window, open_source
+from monitoring.captures.source import ALL, Bucket, Selection, Window, open_source
 from monitoring.errors import SourceError
 from monitoring.summary import summarise
 from tests.unit.monitoring.capture_lines import NOON, key, line, lines, record, write
@@ -93,8 +93,8 @@ def put(s3: Any, name: str, content: bytes) -> None:
     s3.put_object(Bucket=BUCKET, Key=name, Body=content)
 
 
-def ids(source: Any, wanted: Wanted = ALL, tally: Tally | None = None) -> list[str]:
-    found = read(source, wanted, tally)
+def ids(source: Any, selection: Selection = ALL, tally: Tally | None = None) -> list[str]:
+    found = read(source, selection, tally)
     return [each.event_id if isinstance(each, Captured) else each.reason for each in found]
 
 
@@ -126,7 +126,7 @@ def test_with_a_window_only_its_days_and_hours_are_listed(s3: Any) -> None:
     watched = Watched(s3)
     window = Window(NOON - 3 * HOUR, NOON + 5 * HOUR)
 
-    found = ids(Bucket(watched, BUCKET, "capture/"), Wanted(window))
+    found = ids(Bucket(watched, BUCKET, "capture/"), Selection(window))
 
     everything = [each for each in read(Bucket(s3, BUCKET, "capture/")) if isinstance(each, Captured)]
     inside = {each.event_id for each in everything if each.at and each.at in window}
@@ -142,7 +142,7 @@ def test_a_window_of_days_lists_each_whole_day_once(s3: Any) -> None:
     watched = Watched(s3)
     window = Window(NOON - timedelta(days=4), NOON + timedelta(days=4))
 
-    found = ids(Bucket(watched, BUCKET, "capture"), Wanted(window))
+    found = ids(Bucket(watched, BUCKET, "capture"), Selection(window))
 
     assert {int(name[13:]) for name in found} >= {hour for hour in range(-240, 240, 5) if -96 <= hour < 96}
     assert len([prefix for prefix in watched.listed if prefix.count("/") == 6 + 1]) <= 2 * 24
@@ -155,7 +155,7 @@ def test_an_endpoint_and_a_variant_may_be_named(s3: Any, prefix: str) -> None:
         fill(s3, range(3), endpoint, variant)
     watched = Watched(s3)
 
-    found = ids(Bucket(watched, BUCKET, prefix), Wanted(endpoint="two", variant="AllTraffic"))
+    found = ids(Bucket(watched, BUCKET, prefix), Selection(endpoint="two", variant="AllTraffic"))
 
     assert found == ["two+0", "two+1", "two+2"]
     assert len(watched.got) == 3
@@ -167,7 +167,7 @@ def test_years_that_are_none_are_looked_into(s3: Any) -> None:
     put(s3, "capture/e/v/2026/00/a.jsonl", line(record(None, event_id="odd", at=NOON)))
     put(s3, "capture/e/v/0000/a.jsonl", line(record(None, event_id="year", at=NOON)))
 
-    found = ids(Bucket(s3, BUCKET, "capture/"), Wanted(Window(NOON, NOON + HOUR)))
+    found = ids(Bucket(s3, BUCKET, "capture/"), Selection(Window(NOON, NOON + HOUR)))
 
     assert sorted(found) == ["2023+0", "odd", "year"]
 
@@ -180,7 +180,7 @@ def test_an_object_that_vanishes_after_listing_is_counted(s3: Any) -> None:
     s3.delete_object(Bucket=BUCKET, Key=files[0].name)
 
     class Stale(Bucket):
-        def files(self, wanted: Wanted) -> Any:
+        def files(self, selection: Selection) -> Any:
             return iter(files)
 
     assert ids(Stale(s3, BUCKET, "capture/"), ALL, tally) == ["vehiclevision+1"]

@@ -12,17 +12,17 @@ import pytest
 
 from monitoring.captures.reader import MAX_LINE_BYTES, Tally, read
 from monitoring.captures.record import Captured, Unreadable
-from monitoring.captures.source import ALL, Place, Wanted, Window, open_source, place_of
+from monitoring.captures.source import ALL, KeyParts, Selection, Window, key_parts, open_source
 from monitoring.errors import SourceError
 from tests.unit.monitoring.capture_lines import NOON, key, line, lines, png, record, write
 
 HOUR = timedelta(hours=1)
 
 
-def outcome(address: Path, wanted: Wanted = ALL) -> tuple[list[Captured], Counter[str], Tally]:
+def outcome(address: Path, selection: Selection = ALL) -> tuple[list[Captured], Counter[str], Tally]:
     """The records, the reasons of the unreadable lines, and what became of the files."""
     tally = Tally()
-    found = list(read(open_source(str(address)), wanted, tally))
+    found = list(read(open_source(str(address)), selection, tally))
     records = [each for each in found if isinstance(each, Captured)]
     return records, Counter(each.reason for each in found if isinstance(each, Unreadable)), tally
 
@@ -154,7 +154,7 @@ def test_a_single_file_may_be_named(tmp_path: Path) -> None:
     path = write(tmp_path, NOON, "a", b"\n".join(lines(2)))
 
     assert len(outcome(path)[0]) == 2
-    assert len(outcome(path, Wanted(endpoint="vehiclevision"))[0]) == 2
+    assert len(outcome(path, Selection(endpoint="vehiclevision"))[0]) == 2
 
 
 def test_endpoint_variant_and_window_choose_by_the_files_place(tmp_path: Path) -> None:
@@ -167,9 +167,9 @@ def test_endpoint_variant_and_window_choose_by_the_files_place(tmp_path: Path) -
     window = Window(NOON, NOON + HOUR)
 
     assert len(outcome(tmp_path)[0]) == 21
-    assert ids(outcome(tmp_path, Wanted(window, "one"))[0]) == ["0-1", "0+0", "0+1"]
-    assert ids(outcome(tmp_path, Wanted(window, "two", "Shadow"))[0]) == ["2-1", "2+0", "2+1"]
-    assert ids(outcome(tmp_path, Wanted(variant="Shadow"))[0]) == [f"2{hours:+}" for hours in range(-3, 4)]
+    assert ids(outcome(tmp_path, Selection(window, "one"))[0]) == ["0-1", "0+0", "0+1"]
+    assert ids(outcome(tmp_path, Selection(window, "two", "Shadow"))[0]) == ["2-1", "2+0", "2+1"]
+    assert ids(outcome(tmp_path, Selection(variant="Shadow"))[0]) == [f"2{hours:+}" for hours in range(-3, 4)]
 
 
 @pytest.mark.parametrize("address", ["nowhere", "\0", "s3://", "s3:///prefix", "s3://a b/c", "~nobody-at-all/x"])
@@ -184,8 +184,8 @@ def test_an_address_that_is_none_is_an_error_in_words(address: str, tmp_path: Pa
 @pytest.mark.parametrize(
     ("name", "place"),
     [
-        (f"capture/{key(NOON, '01-02-003-x')}", Place("vehiclevision", "AllTraffic", NOON)),
-        ("e/v/2026/11/20/12/a.jsonl", Place("e", "v", NOON)),
+        (f"capture/{key(NOON, '01-02-003-x')}", KeyParts("vehiclevision", "AllTraffic", NOON)),
+        ("e/v/2026/11/20/12/a.jsonl", KeyParts("e", "v", NOON)),
         ("v/2026/11/20/12/a.jsonl", None),
         ("e/v/2026/13/20/12/a.jsonl", None),
         ("e/v/0000/01/01/01/a.jsonl", None),
@@ -196,9 +196,9 @@ def test_an_address_that_is_none_is_an_error_in_words(address: str, tmp_path: Pa
         ("notes.txt", None),
     ],
 )
-def test_a_place_is_read_from_sagemakers_layout_only(name: str, place: Place | None) -> None:
+def test_a_place_is_read_from_sagemakers_layout_only(name: str, place: KeyParts | None) -> None:
     """Any other name is no place."""
-    assert place_of(name) == place
+    assert key_parts(name) == place
 
 
 def test_real_files_are_read_whole(data: Path) -> None:

@@ -6,15 +6,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lifecycle.place import Place
+from lifecycle.site import Site
 from retraining import gates
 from retraining.errors import RetrainingError
 from retraining.gates import Counts, Past, held_back
-from retraining.settings import Settings
+from retraining.settings import StackParameters
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
-SETTINGS = Settings(
-    place=Place("vehiclevision", "1" * 12, "eu-central-1"),
+SETTINGS = StackParameters(
+    site=Site("vehiclevision", "1" * 12, "eu-central-1"),
     upload_bucket="photos",
     training_data="s3://b/training-data/1/",
     training_data_hash="a" * 64,
@@ -97,4 +97,4 @@ def test_only_a_completed_run_uses_labels_up() -> None:
 def test_a_missing_setting_is_named() -> None:
     """A function that was deployed wrong says so at its start."""
     with pytest.raises(RetrainingError, match="lacks APPLICATION"):
-        Settings.from_environment({})
+        StackParameters.from_environment({})

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from lifecycle import foundation, registry
-from lifecycle.place import OWNER_TAG, Aws, Place
+from lifecycle.site import OWNER_TAG, Aws, Site
 from monitoring import labels
 from retraining import gates, registering, staging
 from retraining.errors import RetrainingError
-from retraining.settings import Settings
+from retraining.settings import StackParameters
 from retraining.staging import Trigger
 from tests.unit.lifecycle import steps
 from tests.unit.lifecycle.fake_aws import ACCOUNT, NOW, REGION, FakeAws
@@ -26,10 +26,10 @@ MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:vehiclevision-retrain
 TRIGGER = Trigger(f"arn:aws:states:{REGION}:{ACCOUNT}:execution:retrain:one", MACHINE, NOW + timedelta(hours=1))
 
 
-def settings(**changes: Any) -> Settings:
-    place = Place("vehiclevision", ACCOUNT, REGION)
+def settings(**changes: Any) -> StackParameters:
+    site = Site("vehiclevision", ACCOUNT, REGION)
     given = {"least_new_labels": 40, "least_held_out": 6, **changes}
-    return replace(SETTINGS, place=place, **given)
+    return replace(SETTINGS, site=site, **given)
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_held_out_pictures_are_never_learnt_from(aws: Aws) -> None:
 
     plan = staged(aws)
 
-    copied = [key for key in fake_of(aws).objects[aws.place.bucket] if key.startswith("training-data/reviewed/")]
+    copied = [key for key in fake_of(aws).objects[aws.site.bucket] if key.startswith("training-data/reviewed/")]
     learnt = {key.rpartition("/")[2][:64] for key in copied if "/reviewed/" in key.removeprefix("training-data/")}
     sides: dict[str, set[str]] = {"reviewed": set(), "heldout": set()}
     for key in copied:
@@ -112,7 +112,7 @@ def test_a_picture_of_an_earlier_release_is_copied_as_what_it_is(aws: Aws) -> No
 
     staged(aws)
 
-    copied = [key for key in fake_of(aws).objects[aws.place.bucket] if digest in key]
+    copied = [key for key in fake_of(aws).objects[aws.site.bucket] if digest in key]
     assert [key.partition("/reviewed/bicycle/")[2] for key in copied] == [f"{digest}.png"]
 
 
@@ -201,7 +201,7 @@ def packed(aws: Aws, members: dict[str, bytes]) -> str:
             member = tarfile.TarInfo(f"./{name}")
             member.size = len(content)
             tar.addfile(member, io.BytesIO(content))
-    fake_of(aws).objects[aws.place.bucket]["jobs/job/output/output.tar.gz"] = stream.getvalue()
+    fake_of(aws).objects[aws.site.bucket]["jobs/job/output/output.tar.gz"] = stream.getvalue()
     return "job"
 
 
@@ -213,7 +213,7 @@ def test_a_better_model_is_registered_with_all_that_deploys_it(aws: Aws) -> None
     version = registry.versions(aws)[0]
     assert (version.status, version.threshold) == (registry.PENDING, 0.856)
     assert version.properties["training_job"] == "job"
-    assert fake_of(aws).objects[aws.place.bucket][version.model_url.split("/", 3)[3]] == b"artefact"
+    assert fake_of(aws).objects[aws.site.bucket][version.model_url.split("/", 3)[3]] == b"artefact"
     sagemaker = aws.client("sagemaker")
     before = sagemaker.describe_endpoint(EndpointName="vehiclevision")["EndpointConfigName"]
     approval = registry.approval_request(version, registry.APPROVED, "better")
@@ -271,7 +271,7 @@ def test_what_was_not_compared_is_not_registered(aws: Aws) -> None:
         registering.register(settings(), aws, packed(aws, {"model.tar.gz": b"x"}))
     with pytest.raises(RetrainingError, match="cannot be read"):
         registering.register(settings(), aws, packed(aws, {"model.tar.gz": b"x", "comparison.json": b"{"}))
-    fake_of(aws).objects[aws.place.bucket]["jobs/job/output/output.tar.gz"] = b"\x1f\x8bno"
+    fake_of(aws).objects[aws.site.bucket]["jobs/job/output/output.tar.gz"] = b"\x1f\x8bno"
     with pytest.raises(RetrainingError, match="no archive"):
         registering.register(settings(), aws, "job")
     with pytest.raises(RetrainingError, match="left no output"):

@@ -24,7 +24,7 @@ Tags = list[dict[str, str]]
 
 
 @dataclass(frozen=True)
-class Place:
+class Site:
     """An application's SageMaker side in one account and region."""
 
     application: str
@@ -107,9 +107,9 @@ class Place:
 
 @dataclass(frozen=True)
 class Aws:
-    """A place, and how to reach it."""
+    """A site, and how it is reached."""
 
-    place: Place
+    site: Site
     client: Callable[[str], Any]
     tell: Callable[[str], None]
     sleep: Callable[[float], None] = time.sleep
@@ -138,9 +138,9 @@ def code_of(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def role_name(place: Place, what: str) -> str:
+def role_name(site: Site, what: str) -> str:
     """The name of one of our roles; IAM is the same in all regions, so the region is part of it."""
-    return clipped(f"{place.application}-sagemaker-{what}-{place.region}", 64)
+    return clipped(f"{site.application}-sagemaker-{what}-{site.region}", 64)
 
 
 def clipped(name: str, limit: int) -> str:
