@@ -6,7 +6,7 @@
 # Every line is a command that one can type by itself; --help says more of each. In AWS it is the same with --aws
 # behind the sagemaker commands and --stack NAME behind the others. Before: make setup setup-training
 set -eu
-pictures=$1 out=$2
+pictures=$1 out=$2 bucket=vehiclevision-sagemaker-000000000000-us-east-1
 PATH="$(cd "$(dirname "$0")/.." && pwd)/.venv/bin:$PATH"
 step() { printf '\n── %s\n' "$*"; }
 
@@ -34,8 +34,8 @@ step "Report: how the model does, from what its endpoint captured"
 vehiclevision report --out "$out/report.html"
 
 step "Monitor: what the pictures are like while all is well, and a check of every day against it"
-vehiclevision data load "$out/data" --bucket vehiclevision-sagemaker-000000000000-us-east-1
-vehiclevision baseline --from "$out/data" --model "$out/model/model.tar.gz" --out "$out/baseline.json"
+vehiclevision baseline --from "s3://$bucket/capture/" --out "$out/baseline.json"
+vehiclevision data load "$out/data" --bucket "$bucket"
 vehiclevision monitor deploy --baseline "$out/baseline.json" --yes
 
 step "Retrain: with what people have labelled, or what is still missing for that"

@@ -95,10 +95,10 @@ def look(
             store.put(start, features.cpu().numpy(), front.cpu().numpy())
             listener(min(start + BATCH, len(looks)), len(looks))
     store.close()
-    pictures = [each.picture for each in looks]
-    classes = np.minimum(images.classes[pictures], len(LABELS))
+    numbers = [each.picture for each in looks]
+    classes = np.minimum(images.classes[numbers], len(LABELS))
     sources = images.sources or ("",) * len(images)
-    weights = weights_by_source(classes, np.array(sources)[pictures])
+    weights = weights_by_source(classes, np.array(sources)[numbers])
     return Looks(classes, weights, store.features, store.kept)
 
 

@@ -12,7 +12,7 @@ from local.engine import process as engine
 from tests.unit.training.conftest import draw_picture
 from tests.workflow.engine_bench import NOWHERE
 from training.data.extract import extract
-from training.data.load import Place, load
+from training.data.load import Destination, load
 from training.data.transform import transform
 from vehiclevision.labels import LABELS
 
@@ -46,8 +46,8 @@ def test_training_data_lies_in_the_local_bucket(s3: Any, tmp_path: Path) -> None
             draw_picture(label, number).save(tmp_path / "pictures" / label / f"{number}.png")
     transform(tmp_path / "pictures", tmp_path / "out")
 
-    first = load(tmp_path / "out", s3, Place(BUCKET))
-    second = load(tmp_path / "out", s3, Place(BUCKET))
+    first = load(tmp_path / "out", s3, Destination(BUCKET))
+    second = load(tmp_path / "out", s3, Destination(BUCKET))
 
     assert first.uploaded == 33
     assert second.uploaded == 0

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from PIL import Image
 from local import stack
 
 CLASSES = {"bicycle": 235, "motorcycle": 20, "house": 128}
-PICTURES = 30
+PICTURES = 40
 STEPS = ("Data", "Train", "Evaluate", "Up", "Deploy", "Drop", "Report", "Monitor", "Retrain", "Down")
 
 pytestmark = [
@@ -37,10 +38,17 @@ def pictures(folder: Path) -> Path:
     return folder
 
 
-def test_a_model_s_life(root: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[Path]:
+    """The folder of a local AWS, which is stopped even where the script ends early."""
+    yield tmp_path / "state"
+    stack.stop(tmp_path / "state")
+
+
+def test_a_model_s_life(root: Path, state: Path, tmp_path: Path) -> None:
     """Ten steps from pictures to nothing left; each ends well, and leaves what it promises."""
     out = tmp_path / "out"
-    environment = {**os.environ, "VEHICLEVISION_DIRECTORY": str(tmp_path / "state"), "NO_COLOR": "1"}
+    environment = {**os.environ, "VEHICLEVISION_DIRECTORY": str(state), "NO_COLOR": "1"}
 
     run = subprocess.run(
         [root / "runs" / "lifecycle.sh", pictures(tmp_path / "pictures"), out],
@@ -57,4 +65,4 @@ def test_a_model_s_life(root: Path, tmp_path: Path) -> None:
     assert evaluation["coverage"] > 0
     assert report["answers"] == PICTURES * len(CLASSES)
     assert "HELD_BACK" in told
-    assert stack.running(tmp_path / "state") is None
+    assert stack.running(state) is None
