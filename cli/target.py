@@ -48,6 +48,16 @@ class Target:
         """What to add to a command so that it works on this application too."""
         return "" if self.is_local else f" --stack {self.stack} --region {self.region}"
 
+    @property
+    def monitoring_stack(self) -> str:
+        """What monitoring's stack of the application is called."""
+        return f"{self.stack}-monitoring"
+
+    @property
+    def retraining_stack(self) -> str:
+        """What retraining's stack of the application is called."""
+        return f"{self.stack}-retraining"
+
     def output(self, name: str) -> str:
         """One output of the stack; a stack without it is not ours."""
         value = self.outputs.get(name)

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
 from monitoring import check
 from monitoring.drift.baseline import MAX_BYTES, Baseline, load
-from monitoring.errors import SourceError
+from monitoring.errors import BaselineError, SourceError
 
 # A boto3 client by its service's name.
 Client = Callable[[str], Any]
@@ -66,6 +67,29 @@ def baseline_of(s3: Any, bucket: str, endpoint: str) -> Baseline | None:
     """The baseline that the scheduled check compares with; BaselineError if it cannot be used."""
     content = _read(s3, bucket, check.baseline_key(endpoint), MAX_BYTES + 1)
     return None if content is None else load(content)
+
+
+def put_baseline(
+    s3: Any, bucket: str, endpoint: str, given: Path | None, *, shipped: Path, tell: Callable[[str], None]
+) -> str:
+    """Have a baseline beside the captures; the version of the model that it is of.
+
+    One that is there is of the model that is served, and stays unless another is given or it is an older state of ours.
+    """
+    try:
+        present = baseline_of(s3, bucket, endpoint)
+    except BaselineError as error:
+        tell(f"{error.message} What is there cannot be used.")
+        present = None
+    if given is None and present is not None:
+        ours = load(shipped) if shipped.exists() else None
+        if ours is None or ours.model_version != present.model_version:
+            return present.model_version
+    path = given or shipped
+    baseline = load(path)
+    key = check.baseline_key(endpoint)
+    s3.put_object(Bucket=bucket, Key=key, Body=path.read_bytes(), ContentType="application/json")
+    return baseline.model_version
 
 
 def last_check(s3: Any, bucket: str, endpoint: str) -> dict[str, Any] | None:

@@ -18,7 +18,7 @@ MADE = frozenset({"Await approval", "Approve version", "Create model", "Create e
 ERRORS = {
     "States.ALL", "States.Timeout", "States.TaskFailed", "Lambda.Unknown", "Sandbox.Timedout",
     "SageMaker.ResourceLimitExceededException", "SageMaker.AmazonSageMakerException",
-    "ChallengerRejected",  # cli/retraining.py
+    "ChallengerRejected",  # retraining/runs.py
     *workflow.TRANSIENT,
 }  # fmt: skip
 

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-from cli import monitoring
+from cli.checks import ask, function_of, print_check
+from cli.display import print_json
+from cli.errors import SUCCESS
 from cli.options import Application, AsJson
 
 
@@ -18,5 +20,11 @@ def command(
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Check now."""
-    return monitoring.check(application.target(), hours, as_json=as_json)
+    """Ask the function for a check up to now."""
+    target = application.target()
+    check = ask(target, function_of(target), hours)
+    if as_json:
+        print_json(check)
+    else:
+        print_check(check)
+    return SUCCESS

@@ -3,12 +3,32 @@
 The parameters come from the application's stack, from its endpoint and from SageMaker's side of it.
 """
 
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Final
 
 import typer
 
-from cli import monitoring
+from cli.checks import ask, print_check
+from cli.display import notes, output, print_json, printable, typed
+from cli.errors import SUCCESS, USAGE, CommandError
 from cli.options import Application, AsJson, BaselineFile, YesToQuestions
+from cli.sagemaker import SageMakerAccount
+from cli.sam import Deployer, parameters_in
+from cli.target import Target
+from lifecycle import foundation
+from lifecycle.site import Aws
+from local.deploy import MONITORING, RETRAINING
+from monitoring import check as checking
+from monitoring import watched
+from monitoring.model_monitor import schedule
+from retraining.parameters import parameters as retraining_parameters
+from training.artefact import DEFAULT_MODEL
+
+DEFAULT_BASELINE: Final = DEFAULT_MODEL.with_name("baseline.json")
+# A run that is watched wants to end while somebody looks.
+LOCAL_RETRAINING: Final = {"PollSeconds": "1", "WatchSeconds": "5"}
+# What was a parameter once, and why it is none any more.
+GONE: Final = {"SureShare": "one sure answer in twenty is put up for review, and a comparison counts with that."}
 
 
 def command(
@@ -38,7 +58,133 @@ def command(
     yes: YesToQuestions = False,
     as_json: AsJson = False,
 ) -> int:
-    """Deploy the check, or bring it up to date."""
-    wanted = monitoring.Wanted(baseline, parameters or [], data, model_monitor_image, yes)
-    where = monitoring.Where(application.region, application.profile)
-    return monitoring.deploy(application.target(), where, wanted, as_json=as_json)
+    """Put the baseline in its place, deploy monitoring and retraining, and check once."""
+    target, given = application.target(), given_parameters(parameters or [])
+    kept = given_before(target)
+    aws = _sagemaker(target, application)
+    foundation.ensure(aws)
+    stack = watched.parameters(watched.described(target.client, target.stack))
+    endpoint, s3 = stack["EndpointName"], target.client("s3")
+    bucket, prefix = captures_of(target, aws, endpoint)
+    version = watched.put_baseline(s3, bucket, endpoint, baseline, shipped=DEFAULT_BASELINE, tell=notes().print)
+    both = {
+        "EventBusName": target.output("EventBusName"),
+        "AlarmTopicArn": target.output("AlarmTopicArn"),
+        "ConfidenceThreshold": stack["ConfidenceThreshold"],
+        "EndpointName": endpoint,
+        "KmsKeyArn": aws.site.kms_key or "",
+        "LogRetentionDays": stack["LogRetentionDays"],
+    }
+    if not target.is_local:
+        both |= {"PythonRuntime": stack["PythonRuntime"], "Architecture": stack["Architecture"]}
+    of_monitoring = {
+        **both,
+        "ResultsTableName": target.output("ResultsTableName"),
+        "CaptureBucketName": bucket,
+        "CapturePrefix": prefix,
+    }
+    of_retraining = {
+        **kept,
+        **both,
+        "Application": target.stack,
+        "UploadBucketName": target.output("BucketName"),
+        "SageMakerBucketName": aws.site.bucket,
+        "WatchedAlarms": f"{target.monitoring_stack}-falling-coverage",
+        **(LOCAL_RETRAINING if target.is_local else {}),
+        **retraining_parameters(aws, data=data, shipped=DEFAULT_MODEL if target.is_local else None),
+    }
+    if model_monitor_image:
+        of_monitoring["ModelMonitorImage"] = model_monitor_image
+        for name, content in schedule.objects().items():
+            s3.put_object(Bucket=bucket, Key=f"{checking.room_of(endpoint)}/model-monitor/{name}", Body=content)
+    deployer = Deployer(target, application.profile, yes, quiet=as_json)
+    outputs = deployer.deploy(
+        MONITORING, target.monitoring_stack, {**of_monitoring, **_own(given, parameters_in(MONITORING))}
+    )
+    outputs |= deployer.deploy(
+        RETRAINING, target.retraining_stack, {**of_retraining, **_own(given, parameters_in(RETRAINING))}
+    )
+    check = ask(target, outputs["CheckDriftFunctionName"])
+    if as_json:
+        print_json({"stack": target.monitoring_stack, "baseline": version, "outputs": outputs, "check": check})
+        return SUCCESS
+    output().print(f"The check is deployed: {target.monitoring_stack}, baseline of model {version}.")
+    print_check(check)
+    output().print(f"Check again at any time: {typed()} monitor check{target.options}")
+    return SUCCESS
+
+
+def given_parameters(parameters: Sequence[str]) -> dict[str, str]:
+    """The parameters that were typed, by their names."""
+    known = parameters_in(MONITORING) | parameters_in(RETRAINING)
+    given = {}
+    for text in parameters:
+        name, equals, value = text.partition("=")
+        if not name.isalnum() or not equals:
+            raise CommandError(
+                f"{printable(text)[:60]} is no parameter.",
+                "Write --parameter NAME=VALUE, such as AlarmRate=0.005.",
+                USAGE,
+            )
+        if name in GONE:
+            raise CommandError(f"{name} is no parameter any more: {GONE[name]}", "Leave it out.", USAGE)
+        if name not in known:
+            raise CommandError(
+                f"There is no parameter {printable(name)[:60]}.",
+                "monitoring/template.yaml and retraining/template.yaml list those that there are.",
+                USAGE,
+            )
+        given[name] = value
+    return given
+
+
+def given_before(target: Target) -> dict[str, str]:
+    """What retraining was given by a person while it was a part of monitoring's stack, as in earlier releases.
+
+    There the update takes it away, so it is refused while a run is on its way.
+    """
+    stack = watched.described(target.client, target.monitoring_stack)
+    machine = watched.outputs(stack).get("RetrainModelStateMachineArn")
+    if machine is None:
+        return {}
+    runs = target.client("stepfunctions").list_executions(stateMachineArn=machine, statusFilter="RUNNING", maxResults=1)
+    if runs["executions"]:
+        raise CommandError(
+            f"Retraining moves out of {target.monitoring_stack} into its own stack, and a run is on its way there.",
+            "Let it end, or stop it in the Step Functions console; then the same command goes on: "
+            f"{runs['executions'][0]['executionArn']}",
+        )
+    notes().print(f"Retraining moves out of {target.monitoring_stack} into the stack {target.retraining_stack}.")
+    return _own(watched.parameters(stack), parameters_in(RETRAINING))
+
+
+def captures_of(target: Target, aws: Aws, endpoint: str) -> tuple[str, str]:
+    """Bucket and prefix of the endpoint's captures; if there are none yet, of what `sagemaker deploy` will capture."""
+    settings = watched.capture_settings(target.client, endpoint)
+    if settings is None:
+        notes().print(f"There is no endpoint {printable(endpoint)} yet; it is checked once it captures.")
+        return aws.site.bucket, "capture"
+    if not settings.get("EnableCapture"):
+        notes().print(
+            f"The endpoint {printable(endpoint)} captures nothing. Deploy it with capture, or checks see none."
+        )
+    destination = settings.get("DestinationS3Uri") or aws.site.s3("capture")
+    bucket, _, prefix = destination.removeprefix("s3://").partition("/")
+    if not prefix.strip("/"):
+        raise CommandError(
+            f"The endpoint {printable(endpoint)} captures into the whole bucket {bucket}.",
+            "Deploy it with: vehiclevision sagemaker deploy",
+        )
+    return bucket, prefix.strip("/")
+
+
+def _sagemaker(target: Target, application: Application) -> Aws:
+    """SageMaker's side of the application."""
+    if target.is_local:
+        return SageMakerAccount().connect().aws
+    region = application.region or target.region
+    return SageMakerAccount(stack=target.stack, region=region, profile=application.profile).connect().aws
+
+
+def _own(values: Mapping[str, str], names: frozenset[str]) -> dict[str, str]:
+    return {name: value for name, value in values.items() if name in names}

@@ -1,9 +1,55 @@
 """Show schedule, alarms, baseline and what the last check found."""
 
-from cli import monitoring
+from typing import Final
+
+from cli.checks import function_of, print_check
+from cli.display import notes, output, print_json
+from cli.errors import SUCCESS
 from cli.options import Application, AsJson
+from monitoring import watched
+from monitoring.errors import BaselineError
+
+ALARMS: Final = ("drift", "silent-capture", "falling-coverage", "check-failing")
 
 
 def command(application: Application, as_json: AsJson = False) -> int:
     """Show what there is."""
-    return monitoring.describe(application.target(), as_json=as_json)
+    target = application.target()
+    function_of(target)
+    name, s3 = target.monitoring_stack, target.client("s3")
+    stack = watched.described(target.client, name) or {}
+    parameters = watched.parameters(stack)
+    bucket, endpoint = parameters["CaptureBucketName"], parameters["EndpointName"]
+    try:
+        baseline = watched.baseline_of(s3, bucket, endpoint)
+    except BaselineError as error:
+        notes().print(f"{error.message} What is there cannot be used.")
+        baseline = None
+    states = target.client("cloudwatch").describe_alarms(AlarmNames=[f"{name}-{alarm}" for alarm in ALARMS])
+    facts = {
+        "stack": name,
+        "status": stack["StackStatus"],
+        "endpoint": endpoint,
+        "captures": f"s3://{bucket}/{parameters['CapturePrefix']}/{endpoint}/",
+        "schedule": parameters["Schedule"],
+        "window_hours": int(parameters["WindowHours"]),
+        "alarm_rate": float(parameters["AlarmRate"]),
+        "baseline": baseline.model_version if baseline else None,
+        "alarms": {each["AlarmName"]: each["StateValue"] for each in states["MetricAlarms"]},
+        "last_check": watched.last_check(s3, bucket, endpoint),
+    }
+    if as_json:
+        print_json(facts)
+        return SUCCESS
+    console = output()
+    console.print(f"{name}: {facts['status']}")
+    console.print(f"  checks      {facts['captures']}")
+    console.print(
+        f"  when        {facts['schedule']}, {facts['window_hours']} hours back, alarm rate {facts['alarm_rate']}"
+    )
+    console.print(f"  baseline    {'of model ' + baseline.model_version if baseline else 'none'}")
+    for alarm, state in sorted(facts["alarms"].items()):
+        console.print(f"  alarm       {alarm}: {state}")
+    if facts["last_check"]:
+        print_check(facts["last_check"])
+    return SUCCESS

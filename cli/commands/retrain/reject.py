@@ -1,11 +1,15 @@
 """Refuse a model that waits for approval; the present one stays."""
 
-from cli import retraining
 from cli.options import Application, AsJson, Reason, VersionNumber
+from cli.retraining import answered, connect
+from retraining import runs
 
 
 def command(
     application: Application, number: VersionNumber = None, reason: Reason = "", as_json: AsJson = False
 ) -> int:
-    """Refuse a model."""
-    return retraining.reject(application.target(), number, reason, as_json=as_json)
+    """Answer no."""
+    retraining = connect(application.target())
+    question = runs.choose(retraining, number)
+    runs.reject(retraining, question, reason)
+    return answered(question, "refused", as_json=as_json)

@@ -4,10 +4,62 @@ It looks first whether to go on: labels, hold-out, cool-down, budget. The exit c
 also when it was held back or the new model was refused; --json says which.
 """
 
-from cli import retraining
+from collections.abc import Mapping
+from typing import Any, Final
+
+from cli.display import notes, output, print_json, printable, typed
+from cli.errors import FAILURE, INTERRUPTED, SUCCESS
 from cli.options import Application, AsJson, NoWait
+from cli.retraining import connect
+from retraining import runs
+
+# States that a person wants to hear of; the rest passes in a moment.
+TOLD: Final = {
+    "Stage data": "Looking at labels, cool-down and budget",
+    "Train challenger": "Training the new model, then comparing it with the present one",
+    "Register challenger": "Reading the comparison",
+    "Update endpoint": "Moving the endpoint to the new model, watched by its alarms",
+    "Watch": "The new model answers; watching it",
+    "Put former back": "An alarm went off: putting the former model back",
+}
 
 
 def command(application: Application, no_wait: NoWait = False, as_json: AsJson = False) -> int:
-    """Start a run and follow it."""
-    return retraining.start(application.target(), wait=not no_wait, as_json=as_json)
+    """Start a run, and follow it to its end or to its question."""
+    target = application.target()
+    retraining = connect(target)
+    execution = runs.start(retraining)
+
+    def entered(state: str) -> None:
+        if state in TOLD and not as_json:
+            notes().print(TOLD[state])
+
+    try:
+        came: Mapping[str, Any] = {"execution": execution, "outcome": None}
+        if not no_wait:
+            came = runs.follow(retraining, execution, entered)
+    except KeyboardInterrupt:
+        notes().print(f"The run goes on without this command. See how it ends: {typed()} retrain describe")
+        return INTERRUPTED
+    if as_json:
+        print_json(came)
+    else:
+        print_outcome(came, target.options)
+    return FAILURE if came["outcome"] == runs.FAILED else SUCCESS
+
+
+def print_outcome(came: Mapping[str, Any], options: str) -> None:
+    """What came of a run, and what can be done next."""
+    console = output()
+    if came["outcome"] is None:
+        console.print(f"The run has begun. See how it goes: {typed()} retrain describe{options}")
+        return
+    console.print(f"{came['outcome']}: {printable(str(came.get('reason', '')))}")
+    if came["outcome"] == runs.WAITING:
+        console.print(f"Next: {typed()} retrain approve{options}, or retrain reject")
+    if came["outcome"] == "REPLACED" and came["cheapest_threshold"] != came["threshold"]:
+        console.print(
+            f"It was compared, and answers, at the threshold {came['threshold']}. On the base data "
+            f"{came['cheapest_threshold']} would cost least: sam deploy --parameter-overrides "
+            f"ConfidenceThreshold={came['cheapest_threshold']}"
+        )

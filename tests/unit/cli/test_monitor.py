@@ -12,9 +12,12 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from cli import monitoring as monitor
+from cli import checks
+from cli.commands.monitor import deploy
 from cli.errors import CommandError
-from monitoring import check
+from cli.sam import Deployer
+from local.deploy import MONITORING, RETRAINING
+from monitoring import check, watched
 from tests.unit.cli.answers import Command
 from tests.unit.monitoring.drawn_columns import baseline
 
@@ -57,6 +60,8 @@ class Application:
     region: str = "eu-central-1"
     options: str = " --stack bikes --region eu-central-1"
     is_local: bool = False
+    monitoring_stack: str = "bikes-monitoring"
+    retraining_stack: str = "bikes-retraining"
 
     def client(self, service: str) -> Any:
         return self.clients[service]
@@ -94,39 +99,43 @@ def written(path: Path, version: str, made_from: str = "a draw") -> Path:
     return path
 
 
+def put(s3: Any, shipped: Path, given: Path | None = None) -> str:
+    return watched.put_baseline(s3, BUCKET, "vehiclevision", given, shipped=shipped, tell=lambda _: None)
+
+
 def test_the_first_baseline_is_put_in_place(s3: Any, tmp_path: Path) -> None:
     """Where there is none, the named one goes there, and its model is told."""
-    version = monitor.put_baseline(Application({"s3": s3}), BUCKET, KEY, written(tmp_path / "b.json", "m1"))  # type: ignore[arg-type]
+    version = put(s3, tmp_path / "none.json", written(tmp_path / "b.json", "m1"))
 
     assert version == stored(s3)["model_version"] == "m1"
 
 
-def test_a_retrained_model_keeps_its_baseline(s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_retrained_model_keeps_its_baseline(s3: Any, tmp_path: Path) -> None:
     """Deploying again does not put the shipped model's baseline in the place of that of the model which is served."""
     s3.put_object(Bucket=BUCKET, Key=KEY, Body=written(tmp_path / "retrained.json", "m7").read_bytes())
-    monkeypatch.setattr(monitor, "DEFAULT_BASELINE", written(tmp_path / "shipped.json", "m1"))
+    shipped = written(tmp_path / "shipped.json", "m1")
 
-    version = monitor.put_baseline(Application({"s3": s3}), BUCKET, KEY, None)  # type: ignore[arg-type]
+    version = put(s3, shipped)
 
     assert version == stored(s3)["model_version"] == "m7"
 
 
-def test_a_newer_baseline_of_the_same_model_is_taken(s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_newer_baseline_of_the_same_model_is_taken(s3: Any, tmp_path: Path) -> None:
     """A release may ship a better baseline of the same model."""
     s3.put_object(Bucket=BUCKET, Key=KEY, Body=written(tmp_path / "old.json", "m1", "old").read_bytes())
-    monkeypatch.setattr(monitor, "DEFAULT_BASELINE", written(tmp_path / "new.json", "m1", "new"))
+    shipped = written(tmp_path / "new.json", "m1", "new")
 
-    monitor.put_baseline(Application({"s3": s3}), BUCKET, KEY, None)  # type: ignore[arg-type]
+    put(s3, shipped)
 
     assert stored(s3)["made_from"] == "new"
 
 
-def test_a_damaged_baseline_is_replaced(s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_baseline_is_replaced(s3: Any, tmp_path: Path) -> None:
     """What cannot be used does not stay in the way."""
     s3.put_object(Bucket=BUCKET, Key=KEY, Body=b"{}")
-    monkeypatch.setattr(monitor, "DEFAULT_BASELINE", written(tmp_path / "shipped.json", "m1"))
+    shipped = written(tmp_path / "shipped.json", "m1")
 
-    assert monitor.put_baseline(Application({"s3": s3}), BUCKET, KEY, None) == "m1"  # type: ignore[arg-type]
+    assert put(s3, shipped) == "m1"
 
 
 @pytest.mark.parametrize(
@@ -139,9 +148,9 @@ def test_a_damaged_baseline_is_replaced(s3: Any, tmp_path: Path, monkeypatch: py
 )
 def test_the_endpoint_says_where_it_captures(endpoints: Endpoints, expected: tuple[str, str]) -> None:
     """Without an endpoint, or without capture, it is where `sagemaker deploy` would have it capture."""
-    found = monitor.captures_of(Application({"sagemaker": endpoints}), Sagemakers(), "bikes")  # type: ignore[arg-type]
+    found = deploy.captures_of(Application({"sagemaker": endpoints}), Sagemakers(), "bikes")  # type: ignore[arg-type]
 
-    assert (found.bucket, found.prefix) == expected
+    assert found == expected
 
 
 def test_a_whole_bucket_is_refused() -> None:
@@ -149,7 +158,7 @@ def test_a_whole_bucket_is_refused() -> None:
     endpoints = Endpoints({"EnableCapture": True, "DestinationS3Uri": "s3://mine"})
 
     with pytest.raises(CommandError, match="whole bucket"):
-        monitor.captures_of(Application({"sagemaker": endpoints}), Sagemakers(), "bikes")  # type: ignore[arg-type]
+        deploy.captures_of(Application({"sagemaker": endpoints}), Sagemakers(), "bikes")  # type: ignore[arg-type]
 
 
 def test_sam_is_told_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,23 +170,21 @@ def test_sam_is_told_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     stacks = Stacks(**{"bikes-monitoring": {"CheckDriftFunctionName": "check"}})
     parameters = {"PythonRuntime": "python3.13", "Architecture": "arm64", "EndpointName": "bikes", "KmsKeyArn": ""}
 
-    outputs = monitor.deploy_in_aws(
-        monitor.MONITORING,
-        Application({"cloudformation": stacks}),  # type: ignore[arg-type]
-        monitor.Where(profile="work"),
-        parameters,
-        yes=True,
-        quiet=True,
-    )
+    application = Application({"cloudformation": stacks})
+    deployer = Deployer(application, "work", yes=True, quiet=True)  # type: ignore[arg-type]
 
-    build, deploy = log.read_text().splitlines()
-    folder, *words = build.split()
+    outputs = deployer.deploy(MONITORING, "bikes-monitoring", parameters)
+
+    built, deployed = log.read_text().splitlines()
+    folder, *words = built.split()
     assert (Path(folder).name, words) == (
         "monitoring",
         ["build", "--parameter-overrides", "PythonRuntime=python3.13", "Architecture=arm64"],
     )
-    assert "deploy --stack-name bikes-monitoring --region eu-central-1 --profile work --no-confirm-changeset" in deploy
-    assert deploy.endswith('PythonRuntime="python3.13" Architecture="arm64" EndpointName="bikes"')
+    assert (
+        "deploy --stack-name bikes-monitoring --region eu-central-1 --profile work --no-confirm-changeset" in deployed
+    )
+    assert deployed.endswith('PythonRuntime="python3.13" Architecture="arm64" EndpointName="bikes"')
     assert outputs == {"CheckDriftFunctionName": "check"}
 
 
@@ -186,23 +193,17 @@ def test_a_sam_that_fails_ends_the_command(tmp_path: Path, monkeypatch: pytest.M
     sam = tmp_path / "sam"
     sam.write_text("#!/bin/sh\nexit 1\n")
     sam.chmod(0o755)
+    parameters = {"PythonRuntime": "python3.13", "Architecture": "arm64"}
     monkeypatch.setenv("VEHICLEVISION_SAM", str(sam))
 
     with pytest.raises(CommandError, match="`sam build` failed"):
-        monitor.deploy_in_aws(
-            monitor.RETRAINING,
-            Application(),  # type: ignore[arg-type]
-            monitor.Where(),
-            {"PythonRuntime": "python3.13", "Architecture": "arm64"},
-            yes=True,
-            quiet=True,
-        )
+        Deployer(Application(), yes=True, quiet=True).deploy(RETRAINING, "bikes-retraining", parameters)  # type: ignore[arg-type]
 
 
 def test_without_a_stack_the_way_to_one_is_told() -> None:
     """The hint names the same stack."""
     with pytest.raises(CommandError, match="Monitoring of bikes is not deployed") as caught:
-        monitor.outputs_of(Application({"cloudformation": Stacks()}))  # type: ignore[arg-type]
+        checks.function_of(Application({"cloudformation": Stacks()}))  # type: ignore[arg-type]
 
     assert caught.value.hint.endswith("monitor deploy --stack bikes --region eu-central-1")
 
@@ -214,20 +215,20 @@ def test_the_last_check_is_found(s3: Any) -> None:
     check.put_json(s3, BUCKET, "monitoring/vehiclevision/model-monitor/constraints.json", {})
     check.put_json(s3, BUCKET, KEY, {})
 
-    assert monitor.last_check(s3, BUCKET, "vehiclevision") == {"words": "newest"}
-    assert monitor.last_check(s3, BUCKET, "another") is None
+    assert watched.last_check(s3, BUCKET, "vehiclevision") == {"words": "newest"}
+    assert watched.last_check(s3, BUCKET, "another") is None
 
 
 @pytest.mark.parametrize("text", ["AlarmRate", "=0.1", "Alarm Rate=1", "--AlarmRate=1", ""])
 def test_a_parameter_that_is_none_is_refused(text: str) -> None:
     """It says how to write one."""
     with pytest.raises(CommandError, match="is no parameter"):
-        monitor._given([text])
+        deploy.given_parameters([text])
 
 
 def test_parameters_may_hold_anything_behind_the_sign() -> None:
     """Schedules have spaces, brackets and question marks."""
-    given = monitor._given(["Schedule=cron(15 3 * * ? *)", "TrainingSource=b=c"])
+    given = deploy.given_parameters(["Schedule=cron(15 3 * * ? *)", "TrainingSource=b=c"])
 
     assert given == {"Schedule": "cron(15 3 * * ? *)", "TrainingSource": "b=c"}
 
@@ -242,7 +243,7 @@ def test_parameters_may_hold_anything_behind_the_sign() -> None:
 def test_a_parameter_that_no_template_has_is_refused(text: str, says: str) -> None:
     """Neither a slip of the pen nor a parameter of an earlier release is dropped in silence."""
     with pytest.raises(CommandError, match=says):
-        monitor._given([text])
+        deploy.given_parameters([text])
 
 
 class Executions:
@@ -265,13 +266,13 @@ def earlier_release(*running: str) -> Application:
 
 def test_what_an_earlier_release_was_given_moves_with_retraining() -> None:
     """Of the parameters of the stack that held both, retraining keeps its own."""
-    assert monitor.given_before(earlier_release()) == {"LeastNewLabels": "250"}  # type: ignore[arg-type]
+    assert deploy.given_before(earlier_release()) == {"LeastNewLabels": "250"}  # type: ignore[arg-type]
 
 
 def test_an_earlier_release_s_run_is_not_cut_off() -> None:
     """While a run waits or trains in the stack that held both, nothing is deployed."""
     with pytest.raises(CommandError, match="a run is on its way there") as caught:
-        monitor.given_before(earlier_release("arn:run"))  # type: ignore[arg-type]
+        deploy.given_before(earlier_release("arn:run"))  # type: ignore[arg-type]
 
     assert "arn:run" in caught.value.hint
 
@@ -301,7 +302,7 @@ def test_a_check_is_told_in_words(capsys: pytest.CaptureFixture[str]) -> None:
         "report": "s3://b/r.json",
     }
 
-    monitor._print_check(found)
+    checks.print_check(found)
 
     said = capsys.readouterr().out
     for words in (
@@ -332,6 +333,6 @@ def test_a_failing_check_is_one_sentence() -> None:
     target.session, target.endpoint_url = Session(), None  # type: ignore[attr-defined]
 
     with pytest.raises(CommandError, match=r"The check failed: There is no baseline\.") as caught:
-        monitor.ask(target, "check", {})  # type: ignore[arg-type]
+        checks.ask(target, "check")  # type: ignore[arg-type]
 
     assert "check-failing.md" in caught.value.hint

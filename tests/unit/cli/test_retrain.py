@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from cli import retraining as retrain
-from cli.errors import CommandError
-from cli.retraining import Retraining
+from cli.commands.retrain.start import print_outcome
 from cli.target import Target
-from tests.unit.cli.answers import Called
+from retraining import runs
+from retraining.errors import RetrainingError
+from retraining.runs import Retraining
 
 
 @pytest.fixture
@@ -22,22 +22,22 @@ def at(deployed: Target) -> Iterator[Retraining]:
         roleArn="arn:aws:iam::123456789012:role/vehicles",
     )
     queue = deployed.client("sqs").create_queue(QueueName="approval")
-    yield Retraining(deployed, machine["stateMachineArn"], queue["QueueUrl"], 0)
+    yield Retraining(deployed.client, machine["stateMachineArn"], queue["QueueUrl"], 0)
 
 
 def ask(at: Retraining, version: int, *, ended: bool = False) -> str:
-    states = at.target.client("stepfunctions")
+    states = at.client("stepfunctions")
     execution = str(states.start_execution(stateMachineArn=at.state_machine)["executionArn"])
     if ended:
         states.stop_execution(executionArn=execution)
     body = {"token": f"token-{version}", "execution": execution, "version": version, "words": "better"}
-    at.target.client("sqs").send_message(QueueUrl=at.questions, MessageBody=json.dumps(body))
+    at.client("sqs").send_message(QueueUrl=at.queue, MessageBody=json.dumps(body))
     return execution
 
 
 def left(at: Retraining) -> int:
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    found = at.target.client("sqs").get_queue_attributes(QueueUrl=at.questions, AttributeNames=names)["Attributes"]
+    found = at.client("sqs").get_queue_attributes(QueueUrl=at.queue, AttributeNames=names)["Attributes"]
     return sum(int(found[name]) for name in names)
 
 
@@ -45,9 +45,9 @@ def test_a_question_whose_run_has_ended_is_asked_no_more(at: Retraining) -> None
     """What nobody answered in time is taken away; what is no question of ours is left alone."""
     ask(at, 3)
     ask(at, 2, ended=True)
-    at.target.client("sqs").send_message(QueueUrl=at.questions, MessageBody="not a question")
+    at.client("sqs").send_message(QueueUrl=at.queue, MessageBody="not a question")
 
-    found = list(retrain.questions(at))
+    found = list(runs.questions(at))
 
     assert [question.version for question in found] == [3]
     assert left(at) == 2
@@ -58,19 +58,19 @@ def test_the_newest_or_the_named_version_is_answered(at: Retraining) -> None:
     for version in (3, 5, 4):
         ask(at, version)
 
-    newest = retrain._chosen(at, None)
-    retrain._put_back(at, newest)
+    newest = runs.choose(at, None)
+    runs.put_back(at, newest)
 
     assert newest.version == 5
-    assert retrain._chosen(at, 3).version == 3
-    with pytest.raises(CommandError, match="Version 99 does not wait"):
-        retrain._chosen(at, 99)
+    assert runs.choose(at, 3).version == 3
+    with pytest.raises(RetrainingError, match="Version 99 does not wait"):
+        runs.choose(at, 99)
 
 
 def test_without_questions_it_says_so(at: Retraining) -> None:
     """In a sentence."""
-    with pytest.raises(CommandError, match="No model waits for approval"):
-        retrain._chosen(at, None)
+    with pytest.raises(RetrainingError, match="No model waits for approval"):
+        runs.choose(at, None)
 
 
 @pytest.mark.parametrize(
@@ -83,15 +83,15 @@ def test_without_questions_it_says_so(at: Retraining) -> None:
 )
 def test_a_run_tells_what_came_of_it(found: dict[str, Any], outcome: tuple[str, str]) -> None:
     """In the state machine's own words; a run that somebody stopped has none."""
-    said = retrain.outcome({"executionArn": "arn", **found})
+    said = runs.outcome({"executionArn": "arn", **found})
 
     assert (said["outcome"], said["reason"]) == outcome
 
 
-def test_another_threshold_that_would_cost_less_is_named(at: Retraining, called: Called) -> None:
+def test_another_threshold_that_would_cost_less_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     """The deployed threshold stays: changing it is a person's decision."""
     done = {"outcome": "REPLACED", "reason": "better", "threshold": 0.856, "cheapest_threshold": 0.81}
 
-    answer = called(lambda: retrain._tell(at, done, as_json=False))
+    print_outcome(done, "")
 
-    assert (answer.code, "ConfidenceThreshold=0.81" in answer.out) == (0, True)
+    assert "ConfidenceThreshold=0.81" in capsys.readouterr().out

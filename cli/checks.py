@@ -1,0 +1,68 @@
+"""What the `monitor` commands share: the check, asked for and told in words."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from botocore.config import Config
+
+from cli.display import output, printable, typed
+from cli.errors import CommandError
+from cli.target import Target, state_directory
+from local.sagemaker import runtime_process
+from monitoring import watched
+
+CHECK_SECONDS: Final = 620
+
+
+def function_of(target: Target) -> str:
+    """The function that checks; CommandError while monitoring is not deployed."""
+    outputs = watched.outputs(watched.described(target.client, target.monitoring_stack))
+    if "CheckDriftFunctionName" not in outputs:
+        raise CommandError(
+            f"Monitoring of {target.stack} is not deployed.", f"Deploy it: {typed()} monitor deploy{target.options}"
+        )
+    return outputs["CheckDriftFunctionName"]
+
+
+def ask(target: Target, function: str, hours: int | None = None) -> dict[str, Any]:
+    """Have it check up to now, once, however long it takes; a check that fails is an error here."""
+    if target.is_local:
+        # What the endpoint was asked a second ago counts too.
+        runtime_process.flush(state_directory())
+    event = {"to": datetime.now(UTC).isoformat(), **({"hours": hours} if hours else {})}
+    config = Config(connect_timeout=5, read_timeout=CHECK_SECONDS, retries={"total_max_attempts": 1})
+    client = target.session.client("lambda", endpoint_url=target.endpoint_url, config=config)
+    answer = client.invoke(FunctionName=function, Payload=json.dumps(event).encode())
+    check: dict[str, Any] = json.loads(answer["Payload"].read() or b"{}")
+    if answer.get("FunctionError"):
+        raise CommandError(
+            f"The check failed: {printable(str(check.get('errorMessage') or 'it ran out of time or memory'))[:300]}",
+            "See docs/runbooks/check-failing.md",
+        )
+    return check
+
+
+def print_check(check: Mapping[str, Any]) -> None:
+    """What a check says, in words."""
+    console = output()
+    window = check["window"]
+    console.print(f"Checked {check['records']:,} records from {window['from'][:16]} to {window['to'][:16]} UTC.")
+    if check["records_unreadable"]:
+        counts = ", ".join(f"{printable(name)} {count:,}" for name, count in check["unreadable"].items())
+        console.print(f"  {check['records_unreadable']:,} lines could not be read: {counts}")
+    console.print(f"  {'DRIFT. ' if check['drifted'] else ''}{printable(check['words'])}")
+    if check["silent"]:
+        console.print("  SILENT. The endpoint answers, and nothing is captured: docs/runbooks/silent-capture.md")
+    if check["coverage"] is not None:
+        before = f"in the baseline {check['coverage_before']:.0%}"
+        console.print(f"  {check['coverage']:.0%} of the answers reach the threshold; {before}.")
+    accuracy = check.get("estimated_accuracy")
+    if accuracy and accuracy["holds"]:
+        interval = f"{accuracy['low']:.0%} to {accuracy['high']:.0%}"
+        console.print(f"  {accuracy['accuracy']:.0%} of those are right, as estimated without labels ({interval}).")
+    if check.get("announced"):
+        console.print("  DriftDetected was announced.")
+    if check.get("report"):
+        console.print(f"  {printable(check['report'])}")
