@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import boto3
 import typer
@@ -18,47 +18,48 @@ if TYPE_CHECKING:
 
 WHERE: Final = "Where"
 
+
+def option(names: str, metavar: str, text: str, **limits: Any) -> Any:
+    """An option that takes a value."""
+    return typer.Option(*names.split(), metavar=metavar, help=text, **limits)
+
+
+def flag(names: str, text: str, **limits: Any) -> Any:
+    """An option that is there or not, or one of a few words."""
+    return typer.Option(*names.split(), help=text, **limits)
+
+
+def argument(metavar: str, text: str) -> Any:
+    """What a command is about, without a name."""
+    return typer.Argument(metavar=metavar, help=text)
+
+
 Stack = Annotated[
-    str | None,
-    typer.Option(
-        "--stack", metavar="NAME", help="Work on this stack in AWS instead of the local AWS.", rich_help_panel=WHERE
-    ),
+    str | None, option("--stack", "NAME", "Work on this stack in AWS instead of the local AWS.", rich_help_panel=WHERE)
 ]
 StackToBe = Annotated[
     str | None,
-    typer.Option(
+    option(
         "--stack",
-        metavar="NAME",
-        help="The application in AWS whose endpoint this is, deployed already or not.",
+        "NAME",
+        "The application in AWS whose endpoint this is, deployed already or not.",
         rich_help_panel=WHERE,
     ),
 ]
-Region = Annotated[
-    str | None, typer.Option("--region", metavar="REGION", help="AWS region of the stack.", rich_help_panel=WHERE)
-]
-Profile = Annotated[
-    str | None, typer.Option("--profile", metavar="PROFILE", help="AWS profile to sign in with.", rich_help_panel=WHERE)
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a line and nothing else.")]
+Region = Annotated[str | None, option("--region", "REGION", "AWS region of the stack.", rich_help_panel=WHERE)]
+Profile = Annotated[str | None, option("--profile", "PROFILE", "AWS profile to sign in with.", rich_help_panel=WHERE)]
+AsJson = Annotated[bool, flag("--json", "Print one JSON object a line and nothing else.")]
 Timeout = Annotated[
-    float,
-    typer.Option(
-        "--timeout", metavar="SECONDS", min=1, help="Stop waiting when nothing has ended for so many seconds."
-    ),
+    float, option("--timeout", "SECONDS", "Stop waiting when nothing has ended for so many seconds.", min=1)
 ]
-YesToQuestions = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-NoWait = Annotated[bool, typer.Option("--no-wait", help="Start it and return.")]
-Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Kept with the version.")]
-VersionNumber = Annotated[
-    int | None, typer.Option("--version", metavar="N", min=1, help="This registered version; else the newest.")
-]
-ReviewLimit = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="At most so many.")]
-SureSample = Annotated[
-    bool, typer.Option("--sure/--no-sure", help="Also the drawn sample of sure answers, after those that wait.")
-]
+YesToQuestions = Annotated[bool, flag("--yes -y", "Do not ask.")]
+NoWait = Annotated[bool, flag("--no-wait", "Start it and return.")]
+Reason = Annotated[str, option("--reason", "TEXT", "Kept with the version.")]
+VersionNumber = Annotated[int | None, option("--version", "N", "This registered version; else the newest.", min=1)]
+ReviewLimit = Annotated[int, option("--limit", "N", "At most so many.", min=1)]
+SureSample = Annotated[bool, flag("--sure/--no-sure", "Also the drawn sample of sure answers, after those that wait.")]
 BaselineFile = Annotated[
-    Path | None,
-    typer.Option("--baseline", metavar="FILE", help="Compare with this; else with the shipped model's own."),
+    Path | None, option("--baseline", "FILE", "Compare with this; else with the shipped model's own.")
 ]
 
 
@@ -91,9 +92,7 @@ class Application:
 class Account:
     """The account that a command works in: one in AWS if it is named in any way, else that of the local AWS."""
 
-    aws: Annotated[bool, typer.Option("--aws", help="Work in AWS instead of the local AWS.", rich_help_panel=WHERE)] = (
-        False
-    )
+    aws: Annotated[bool, flag("--aws", "Work in AWS instead of the local AWS.", rich_help_panel=WHERE)] = False
     stack: StackToBe = None
     region: Region = None
     profile: Profile = None
@@ -119,19 +118,13 @@ class Account:
 class Captures:
     """Which of the captured requests count."""
 
-    since: Annotated[
-        str | None, typer.Option("--since", metavar="TIME", help="Captured from this time on; UTC if it names no zone.")
-    ] = None
-    until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="Captured before this time.")] = None
-    last: Annotated[
-        str | None, typer.Option("--last", metavar="LENGTH", help="Captured in the last 90m, 24h, 7d or 4w instead.")
-    ] = None
-    endpoint: Annotated[
-        str | None, typer.Option("--endpoint", metavar="NAME", help="Captured of this endpoint only.")
-    ] = None
-    variant: Annotated[
-        str | None, typer.Option("--variant", metavar="NAME", help="Captured of this variant of it only.")
-    ] = None
+    since: Annotated[str | None, option("--since", "TIME", "Captured from this time on; UTC if it names no zone.")] = (
+        None
+    )
+    until: Annotated[str | None, option("--until", "TIME", "Captured before this time.")] = None
+    last: Annotated[str | None, option("--last", "LENGTH", "Captured in the last 90m, 24h, 7d or 4w instead.")] = None
+    endpoint: Annotated[str | None, option("--endpoint", "NAME", "Captured of this endpoint only.")] = None
+    variant: Annotated[str | None, option("--variant", "NAME", "Captured of this variant of it only.")] = None
 
     @property
     def are_chosen(self) -> bool:

@@ -11,7 +11,7 @@ import typer
 
 from cli.display import notes, output, print_json, printable, typed
 from cli.errors import INTERRUPTED, SUCCESS, USAGE, CommandError
-from cli.options import WHERE, Account, AsJson, NoWait
+from cli.options import WHERE, Account, AsJson, NoWait, flag, option
 from cli.target import Target
 from lifecycle import deploy, endpoint, foundation, images, jobs, prices, runs, source
 from lifecycle.endpoint import Hosting
@@ -21,12 +21,11 @@ from lifecycle.registry import Version
 from lifecycle.site import Aws, Request, Site
 from lifecycle.standing import application_alarm
 
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, whatever it costs.")]
+Yes = Annotated[bool, flag("--yes -y", "Do not ask, whatever it costs.")]
 KmsKey = Annotated[
-    str | None,
-    typer.Option("--kms-key", metavar="ARN", help="Encrypt with this key instead of AWS's own.", rich_help_panel=WHERE),
+    str | None, option("--kms-key", "ARN", "Encrypt with this key instead of AWS's own.", rich_help_panel=WHERE)
 ]
-Latest = Annotated[bool, typer.Option("--latest", help="The newest: what is done without this option too.")]
+Latest = Annotated[bool, flag("--latest", "The newest: what is done without this option too.")]
 
 
 class Algorithm(StrEnum):
@@ -43,8 +42,7 @@ class Dialogue:
     yes: Yes = False
     as_json: AsJson = False
     print_requests: Annotated[
-        bool,
-        typer.Option("--print-requests", help="Print what would be sent to AWS, one request a line, and send nothing."),
+        bool, flag("--print-requests", "Print what would be sent to AWS, one request a line, and send nothing.")
     ] = False
 
     def ask(self, question: str) -> None:
@@ -72,26 +70,20 @@ class TrainingOptions:
 
     algorithm: Annotated[
         Algorithm,
-        typer.Option(
-            "--algorithm",
-            help="own: our training in AWS's PyTorch container. builtin: SageMaker's image classification.",
-        ),
+        flag("--algorithm", "own: our training in AWS's PyTorch container. builtin: SageMaker's image classification."),
     ] = Algorithm.OWN
     data: Annotated[
         str,
-        typer.Option(
-            "--data",
-            metavar="DIR|S3",
-            help="A folder of `data transform`, or where `data load` put it; else what was loaded last.",
+        option(
+            "--data", "DIR|S3", "A folder of `data transform`, or where `data load` put it; else what was loaded last."
         ),
     ] = ""
-    quick: Annotated[bool, typer.Option("--quick", help="A small model, soon done: to see that it works.")] = False
+    quick: Annotated[bool, flag("--quick", "A small model, soon done: to see that it works.")] = False
     instance_type: Annotated[
-        str,
-        typer.Option("--instance-type", metavar="TYPE", help="Else ml.m5.xlarge for own, ml.g4dn.xlarge for builtin."),
+        str, option("--instance-type", "TYPE", "Else ml.m5.xlarge for own, ml.g4dn.xlarge for builtin.")
     ] = ""
-    image: Annotated[str | None, typer.Option("--image", metavar="URI", help="Another training container.")] = None
-    again: Annotated[bool, typer.Option("--again", help="Run once more, though the same was done already.")] = False
+    image: Annotated[str | None, option("--image", "URI", "Another training container.")] = None
+    again: Annotated[bool, flag("--again", "Run once more, though the same was done already.")] = False
     no_wait: NoWait = False
 
 

@@ -7,11 +7,9 @@ learn from, a folder per class; of its own training data the held-out part count
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from cli.display import notes, output, print_json, printable
 from cli.errors import INTERRUPTED, SUCCESS, USAGE, CommandError
-from cli.options import Application, AsJson, Captures
+from cli.options import Application, AsJson, Captures, option
 from cli.progress import BYTES, bars
 from cli.times import window
 from monitoring.captures.source import is_captured, open_source
@@ -25,24 +23,16 @@ from training.evaluate import Bars
 
 def command(
     *,
-    source: Annotated[
-        str, typer.Option("--from", metavar="FOLDER|S3", help="Captured files, or a folder of pictures per class.")
-    ],
+    source: Annotated[str, option("--from", "FOLDER|S3", "Captured files, or a folder of pictures per class.")],
     captures: Captures,
     application: Application,
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where it goes.")] = Path("baseline.json"),
-    model: Annotated[
-        Path | None, typer.Option("--model", metavar="FILE", help="A model.tar.gz; else the shipped model.")
-    ] = None,
+    out: Annotated[Path, option("--out", "FILE", "Where it goes.")] = Path("baseline.json"),
+    model: Annotated[Path | None, option("--model", "FILE", "A model.tar.gz; else the shipped model.")] = None,
     neither: Annotated[
-        float,
-        typer.Option("--neither", metavar="SHARE", min=0, max=0.9, help="Pictures: that share shows no vehicle."),
+        float, option("--neither", "SHARE", "Pictures: that share shows no vehicle.", min=0, max=0.9)
     ] = 0.0,
     threshold: Annotated[
-        float | None,
-        typer.Option(
-            "--threshold", metavar="X", min=0, max=1, help="Captures: confidence that counts; else the model's."
-        ),
+        float | None, option("--threshold", "X", "Captures: confidence that counts; else the model's.", min=0, max=1)
     ] = None,
     as_json: AsJson = False,
 ) -> int:

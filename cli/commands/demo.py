@@ -13,7 +13,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-import typer
 from rich.console import Console
 from rich.text import Text
 
@@ -22,6 +21,7 @@ from cli.announcements import Listener
 from cli.display import ended_line, output, printable, teller, typed, what
 from cli.drop import Ended, drop, left_out
 from cli.errors import FAILURE, INTERRUPTED, SUCCESS, USAGE, CommandError
+from cli.options import argument
 from cli.samples import Sample
 from cli.target import Target, local_target, state_directory
 from cli.uploads import Uploaded
@@ -49,8 +49,7 @@ class _Course:
 
 def command(
     images: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="IMAGES", help="Your own pictures or folders of them, instead of the drawn samples."),
+        list[Path] | None, argument("IMAGES", "Your own pictures or folders of them, instead of the drawn samples.")
     ] = None,
 ) -> int:
     """Start the local AWS, drop the pictures, show what became of them, and stop it again."""

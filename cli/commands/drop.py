@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -17,12 +16,12 @@ from cli import sources
 from cli.display import HEADING, ended_line, notes, output, print_json, printable
 from cli.drop import Ended, drop, left_out
 from cli.errors import FAILURE, INTERRUPTED, SUCCESS, USAGE, CommandError
-from cli.options import Application, AsJson, Timeout
+from cli.options import Application, AsJson, Timeout, argument
 from cli.uploads import Uploaded
 
 
 def command(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Files, or folders with all that is in them.")],
+    paths: Annotated[list[Path], argument("PATH", "Files, or folders with all that is in them.")],
     application: Application,
     timeout: Timeout = 600,
     as_json: AsJson = False,

@@ -9,11 +9,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from cli.display import notes
 from cli.errors import FAILURE, INTERRUPTED, SUCCESS, USAGE, CommandError
-from cli.options import Application, AsJson
+from cli.options import Application, AsJson, argument, flag, option
 from training.artefact import DEFAULT_MODEL
 from training.data.errors import DataError
 from training.errors import EndpointFailedError, ModelError
@@ -29,37 +27,23 @@ class Split(StrEnum):
 def command(
     *,
     application: Application,
-    folder: Annotated[Path | None, typer.Argument(metavar="FOLDER", help="Pictures, a folder per class.")] = None,
-    split: Annotated[
-        Split | None, typer.Option("--split", metavar="validation", help="This part of --data instead of a folder.")
-    ] = None,
-    data: Annotated[
-        Path | None, typer.Option("--data", metavar="DIR", help="The data that the model was trained on.")
-    ] = None,
-    model: Annotated[Path | None, typer.Option("--model", metavar="FILE", help="A model.tar.gz.")] = None,
-    endpoint: Annotated[
-        str | None, typer.Option("--endpoint", metavar="NAME", help="Ask this SageMaker endpoint.")
-    ] = None,
+    folder: Annotated[Path | None, argument("FOLDER", "Pictures, a folder per class.")] = None,
+    split: Annotated[Split | None, option("--split", "validation", "This part of --data instead of a folder.")] = None,
+    data: Annotated[Path | None, option("--data", "DIR", "The data that the model was trained on.")] = None,
+    model: Annotated[Path | None, option("--model", "FILE", "A model.tar.gz.")] = None,
+    endpoint: Annotated[str | None, option("--endpoint", "NAME", "Ask this SageMaker endpoint.")] = None,
     threshold: Annotated[
-        float | None,
-        typer.Option("--threshold", metavar="X", min=0, max=1, help="Confidence that counts; else the model's."),
+        float | None, option("--threshold", "X", "Confidence that counts; else the model's.", min=0, max=1)
     ] = None,
-    wrong_cost: Annotated[
-        float | None, typer.Option("--wrong-cost", metavar="X", min=0, help="What a wrong route costs.")
-    ] = None,
-    review_cost: Annotated[
-        float | None, typer.Option("--review-cost", metavar="Y", min=0, help="What a manual review costs.")
-    ] = None,
+    wrong_cost: Annotated[float | None, option("--wrong-cost", "X", "What a wrong route costs.", min=0)] = None,
+    review_cost: Annotated[float | None, option("--review-cost", "Y", "What a manual review costs.", min=0)] = None,
     vehicle_share: Annotated[
-        float, typer.Option("--vehicle-share", metavar="S", min=0, max=1, help="Share of uploads with a vehicle.")
+        float, option("--vehicle-share", "S", "Share of uploads with a vehicle.", min=0, max=1)
     ] = 0.5,
     robustness: Annotated[
-        bool | None,
-        typer.Option("--robustness/--no-robustness", help="Worsened pictures as well; by default with a model file."),
+        bool | None, flag("--robustness/--no-robustness", "Worsened pictures as well; by default with a model file.")
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="PAGE", help="Where the page goes; else evaluation.html.")
-    ] = None,
+    out: Annotated[Path | None, option("--out", "PAGE", "Where the page goes; else evaluation.html.")] = None,
     as_json: AsJson = False,
 ) -> int:
     """Measure, print, and write the page with its JSON; with --json and without --out nothing is written."""

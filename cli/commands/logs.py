@@ -3,19 +3,18 @@
 from datetime import UTC
 from typing import Annotated
 
-import typer
 from rich.text import Text
 
 from cli import story
 from cli.display import ended_line, output, print_json, printable
 from cli.drop import ended
 from cli.errors import SUCCESS
-from cli.options import Application, AsJson
+from cli.options import Application, AsJson, argument
 from cli.story import Line, Run
 
 
 def command(
-    key: Annotated[str, typer.Argument(metavar="KEY", help="A whole key, or a file name: its newest run.")],
+    key: Annotated[str, argument("KEY", "A whole key, or a file name: its newest run.")],
     application: Application,
     as_json: AsJson = False,
 ) -> int:

@@ -10,11 +10,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-import typer
-
 from cli.display import notes, output, print_json, printable
 from cli.errors import INTERRUPTED, SUCCESS, USAGE, CommandError
-from cli.options import Application, AsJson, BaselineFile, Captures
+from cli.options import Application, AsJson, BaselineFile, Captures, flag, option
 from cli.progress import BYTES, bars
 from cli.target import state_directory
 from cli.times import window
@@ -35,22 +33,17 @@ def command(
     captures: Captures,
     application: Application,
     source: Annotated[
-        str | None,
-        typer.Option("--from", metavar="FOLDER|S3", help="Captured files: a folder, a file or s3://bucket/prefix."),
+        str | None, option("--from", "FOLDER|S3", "Captured files: a folder, a file or s3://bucket/prefix.")
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="PAGE", help="Where the page goes; else report.html.")
-    ] = None,
+    out: Annotated[Path | None, option("--out", "PAGE", "Where the page goes; else report.html.")] = None,
     labels: Annotated[
-        str | None,
-        typer.Option("--labels", metavar="FOLDER|S3", help="Reviewed pictures, a folder per label, named by sha256."),
+        str | None, option("--labels", "FOLDER|S3", "Reviewed pictures, a folder per label, named by sha256.")
     ] = None,
     baseline: BaselineFile = None,
     threshold: Annotated[
-        float | None,
-        typer.Option("--threshold", metavar="X", min=0, max=1, help="Confidence that counts; else the application's."),
+        float | None, option("--threshold", "X", "Confidence that counts; else the application's.", min=0, max=1)
     ] = None,
-    images: Annotated[bool, typer.Option("--images/--no-images", help="Captured pictures on the page.")] = True,
+    images: Annotated[bool, flag("--images/--no-images", "Captured pictures on the page.")] = True,
     as_json: AsJson = False,
 ) -> int:
     """Read, print, and write the page with its JSON; with --json and without --out nothing is written."""

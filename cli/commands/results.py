@@ -2,11 +2,9 @@
 
 from typing import Annotated, Final
 
-import typer
-
 from cli.display import notes, output, print_json, record_line
 from cli.errors import SUCCESS
-from cli.options import Application, AsJson
+from cli.options import Application, AsJson, argument, option
 from vehiclevision.labels import either
 from vehiclevision.record import Outcome
 
@@ -15,14 +13,11 @@ HEADING: Final = f"{'recorded (UTC)':<19}  {'outcome':<12}  {'what':<24}  key"
 
 def command(
     application: Application,
-    key: Annotated[
-        str | None, typer.Argument(metavar="KEY", help="A whole key, for all its versions, or the end of one.")
-    ] = None,
+    key: Annotated[str | None, argument("KEY", "A whole key, for all its versions, or the end of one.")] = None,
     outcome: Annotated[
-        Outcome | None,
-        typer.Option("--outcome", metavar="OUTCOME", case_sensitive=False, help=f"Only {either(tuple(Outcome))}."),
+        Outcome | None, option("--outcome", "OUTCOME", f"Only {either(tuple(Outcome))}.", case_sensitive=False)
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="At most so many.")] = 20,
+    limit: Annotated[int, option("--limit", "N", "At most so many.", min=1)] = 20,
     as_json: AsJson = False,
 ) -> int:
     """List records, newest first."""

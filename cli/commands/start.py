@@ -2,22 +2,18 @@
 
 from typing import Annotated
 
-import typer
-
 from cli import runs
 from cli.display import ended_line, notes, output, print_json
 from cli.errors import FAILURE, INTERRUPTED, SUCCESS, USAGE, CommandError
-from cli.options import Application, AsJson, Timeout
+from cli.options import Application, AsJson, Timeout, argument, option
 
 
 def command(
     *,
-    bucket: Annotated[str, typer.Argument(metavar="BUCKET", help="The bucket that holds the image.")],
-    key: Annotated[str, typer.Argument(metavar="KEY", help="The image's whole key.")],
+    bucket: Annotated[str, argument("BUCKET", "The bucket that holds the image.")],
+    key: Annotated[str, argument("KEY", "The image's whole key.")],
     application: Application,
-    version_id: Annotated[
-        str | None, typer.Option("--version-id", metavar="V", help="This version of it; else the newest.")
-    ] = None,
+    version_id: Annotated[str | None, option("--version-id", "V", "This version of it; else the newest.")] = None,
     timeout: Timeout = 600,
     as_json: AsJson = False,
 ) -> int:

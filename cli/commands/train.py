@@ -13,9 +13,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
 
-import typer
-
 from cli.errors import CommandError
+from cli.options import flag, option
 from local.place import CHECKOUT
 
 TRAINING_PYTHON: Final = CHECKOUT / ".venv-training" / "bin" / "python"
@@ -30,38 +29,22 @@ class Start(StrEnum):
 
 def command(
     *,
-    data: Annotated[
-        list[Path],
-        typer.Option("--data", metavar="DIR", help="A folder per class, or the archive; again for another set."),
-    ],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where model, run record and checkpoints go.")],
-    quick: Annotated[
-        bool, typer.Option("--quick", help="A head of your own on the network as published: minutes.")
-    ] = False,
-    backbone: Annotated[
-        str | None, typer.Option("--backbone", metavar="NAME", help="Any network that timm has.")
-    ] = None,
+    data: Annotated[list[Path], option("--data", "DIR", "A folder per class, or the archive; again for another set.")],
+    out: Annotated[Path, option("--out", "DIR", "Where model, run record and checkpoints go.")],
+    quick: Annotated[bool, flag("--quick", "A head of your own on the network as published: minutes.")] = False,
+    backbone: Annotated[str | None, option("--backbone", "NAME", "Any network that timm has.")] = None,
     start: Annotated[
-        Start, typer.Option("--start", help="Begin from weights published for ImageNet, or from random ones.")
+        Start, flag("--start", "Begin from weights published for ImageNet, or from random ones.")
     ] = Start.PUBLISHED,
-    seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="Another draw of everything random.")] = None,
-    steps: Annotated[int | None, typer.Option("--steps", metavar="N", min=0, help="Steps of tuning.")] = None,
+    seed: Annotated[int | None, option("--seed", "N", "Another draw of everything random.")] = None,
+    steps: Annotated[int | None, option("--steps", "N", "Steps of tuning.", min=0)] = None,
     leave_out: Annotated[
-        list[str] | None,
-        typer.Option("--leave-out", metavar="SOURCE", help="Measure on photos of this source, never learn from them."),
+        list[str] | None, option("--leave-out", "SOURCE", "Measure on photos of this source, never learn from them.")
     ] = None,
-    photos: Annotated[
-        Path | None, typer.Option("--photos", metavar="DIR", help="Real photos: measured, never learnt from.")
-    ] = None,
-    wrong_cost: Annotated[
-        float | None, typer.Option("--wrong-cost", metavar="X", help="What a wrong route costs.")
-    ] = None,
-    review_cost: Annotated[
-        float | None, typer.Option("--review-cost", metavar="Y", help="What a look by a person costs.")
-    ] = None,
-    threshold: Annotated[
-        float | None, typer.Option("--threshold", metavar="T", help="The threshold, instead of the cheapest.")
-    ] = None,
+    photos: Annotated[Path | None, option("--photos", "DIR", "Real photos: measured, never learnt from.")] = None,
+    wrong_cost: Annotated[float | None, option("--wrong-cost", "X", "What a wrong route costs.")] = None,
+    review_cost: Annotated[float | None, option("--review-cost", "Y", "What a look by a person costs.")] = None,
+    threshold: Annotated[float | None, option("--threshold", "T", "The threshold, instead of the cheapest.")] = None,
 ) -> int:
     """Run training.train with the options that were given, by the Python that has PyTorch; its exit code is ours."""
     given = {

@@ -7,10 +7,9 @@ import time
 from pathlib import Path
 from typing import Annotated, Final
 
-import typer
-
 from cli.display import notes, output, teller, typed
 from cli.errors import INTERRUPTED, SUCCESS, CommandError
+from cli.options import flag
 from cli.target import state_directory
 from local import stack
 
@@ -18,9 +17,7 @@ LOOK_EVERY_SECONDS: Final = 1.0
 
 
 def command(
-    detach: Annotated[
-        bool, typer.Option("--detach", help="Return when it is up; `vehiclevision down` stops it.")
-    ] = False,
+    detach: Annotated[bool, flag("--detach", "Return when it is up; `vehiclevision down` stops it.")] = False,
 ) -> int:
     """Start the local AWS; without `detach` keep it up until Ctrl-C, then stop it."""
     directory, console = state_directory(), notes()

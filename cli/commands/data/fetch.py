@@ -9,11 +9,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
 
-import typer
-
 from cli.display import notes, output, print_json, printable, typed
 from cli.errors import FAILURE, INTERRUPTED, SUCCESS, USAGE, CommandError
-from cli.options import AsJson
+from cli.options import AsJson, flag, option
 from cli.progress import BYTES, FILES, bars
 from training.data import fetch
 from training.data.cifar100 import OFFICIAL, Archive
@@ -30,17 +28,15 @@ class Terms(StrEnum):
 
 
 def command(
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder that gets the archive or the photos.")],
+    out: Annotated[Path, option("--out", "DIR", "The folder that gets the archive or the photos.")],
     photos: Annotated[
-        bool, typer.Option("--photos", help="4,157 photos under open licences instead, in a folder per class.")
+        bool, flag("--photos", "4,157 photos under open licences instead, in a folder per class.")
     ] = False,
     licence_basis: Annotated[
-        Terms,
-        typer.Option("--licence-basis", help="upstream: none whose licence is only their uploader's word."),
+        Terms, flag("--licence-basis", "upstream: none whose licence is only their uploader's word.")
     ] = Terms.ANY,
     mirrors: Annotated[
-        list[str] | None,
-        typer.Option("--mirror", metavar="URL", help="Fetch from here; several are tried in their order."),
+        list[str] | None, option("--mirror", "URL", "Fetch from here; several are tried in their order.")
     ] = None,
     as_json: AsJson = False,
 ) -> int:

@@ -7,29 +7,24 @@ manifest.json is complete.
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from cli.display import notes, output, print_json, printable
 from cli.errors import INTERRUPTED, SUCCESS
-from cli.options import Application, AsJson
+from cli.options import Application, AsJson, argument, option
 from cli.progress import FILES, bars
 from training.data.load import DEFAULT_PREFIX, Destination, load
 
 
 def command(
     *,
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `vehiclevision data transform` made.")],
-    bucket: Annotated[str, typer.Option("--bucket", metavar="BUCKET", help="The bucket; it must exist.")],
+    folder: Annotated[Path, argument("DIR", "What `vehiclevision data transform` made.")],
+    bucket: Annotated[str, option("--bucket", "BUCKET", "The bucket; it must exist.")],
     application: Application,
-    prefix: Annotated[
-        str, typer.Option("--prefix", metavar="P", help="What the keys begin with, before the version.")
-    ] = DEFAULT_PREFIX,
+    prefix: Annotated[str, option("--prefix", "P", "What the keys begin with, before the version.")] = DEFAULT_PREFIX,
     kms_key: Annotated[
-        str | None,
-        typer.Option("--kms-key", metavar="KEY", help="Encrypt with this KMS key, not as the bucket does by itself."),
+        str | None, option("--kms-key", "KEY", "Encrypt with this KMS key, not as the bucket does by itself.")
     ] = None,
     bucket_owner: Annotated[
-        str | None, typer.Option("--bucket-owner", metavar="ACCOUNT", help="Only if the bucket is this account's.")
+        str | None, option("--bucket-owner", "ACCOUNT", "Only if the bucket is this account's.")
     ] = None,
     as_json: AsJson = False,
 ) -> int:

@@ -8,11 +8,9 @@ second run writes only what changed.
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-import typer
-
 from cli.display import notes, output, print_json, printable
 from cli.errors import INTERRUPTED, SUCCESS
-from cli.options import AsJson
+from cli.options import AsJson, argument, flag, option
 from cli.progress import FILES, bars
 from training.data.transform import Transformed, transform
 
@@ -20,10 +18,10 @@ REFUSED_SHOWN: Final = 10
 
 
 def command(
-    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A folder per class, or the archive.")],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="A new folder, or one that this command made.")],
+    source: Annotated[Path, argument("SOURCE", "A folder per class, or the archive.")],
+    out: Annotated[Path, option("--out", "DIR", "A new folder, or one that this command made.")],
     all_classes: Annotated[
-        bool, typer.Option("--all-classes", help="Name all classes in SageMaker's lists, not only the vehicles.")
+        bool, flag("--all-classes", "Name all classes in SageMaker's lists, not only the vehicles.")
     ] = False,
     as_json: AsJson = False,
 ) -> int:

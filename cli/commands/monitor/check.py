@@ -5,19 +5,15 @@ It does all that a scheduled check does. The exit code is 0 if the check was mad
 
 from typing import Annotated
 
-import typer
-
 from cli.checks import ask, function_of, print_check
 from cli.display import print_json
 from cli.errors import SUCCESS
-from cli.options import Application, AsJson
+from cli.options import Application, AsJson, option
 
 
 def command(
     application: Application,
-    hours: Annotated[
-        int | None, typer.Option("--hours", metavar="N", min=1, max=744, help="Look back so far; else as deployed.")
-    ] = None,
+    hours: Annotated[int | None, option("--hours", "N", "Look back so far; else as deployed.", min=1, max=744)] = None,
     as_json: AsJson = False,
 ) -> int:
     """Ask the function for a check up to now."""

@@ -11,7 +11,7 @@ import typer
 from cli.checks import ask, print_check
 from cli.display import notes, output, print_json, printable, typed
 from cli.errors import SUCCESS, USAGE, CommandError
-from cli.options import Application, AsJson, BaselineFile, YesToQuestions
+from cli.options import Application, AsJson, BaselineFile, YesToQuestions, option
 from cli.sagemaker import SageMakerAccount
 from cli.sam import Deployer, parameters_in
 from cli.target import Target
@@ -37,15 +37,13 @@ def command(
     baseline: BaselineFile = None,
     parameters: Annotated[
         list[str] | None,
-        typer.Option(
+        option(
             "--parameter",
-            metavar="NAME=VALUE",
-            help="A parameter of monitoring/template.yaml or retraining/template.yaml; repeatable.",
+            "NAME=VALUE",
+            "A parameter of monitoring/template.yaml or retraining/template.yaml; repeatable.",
         ),
     ] = None,
-    data: Annotated[
-        str, typer.Option("--data", metavar="S3", help="Retrain with this training data; else with the last loaded.")
-    ] = "",
+    data: Annotated[str, option("--data", "S3", "Retrain with this training data; else with the last loaded.")] = "",
     model_monitor_image: Annotated[
         str | None,
         typer.Option(

@@ -4,11 +4,9 @@ from dataclasses import asdict
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from cli.display import output, print_json, printable
 from cli.errors import SUCCESS, CommandError
-from cli.options import Application, AsJson
+from cli.options import Application, AsJson, argument, flag
 from cli.reviewing import desk_of, said
 from monitoring.labels import REVIEW_LABELS
 from monitoring.review import decide
@@ -23,10 +21,10 @@ else:
 
 
 def command(
-    key: Annotated[str, typer.Argument(metavar="KEY", help="A whole key, or the end of one: its newest version.")],
-    label: Annotated[Label, typer.Argument(metavar="LABEL", help=f"{either(REVIEW_LABELS)}.")],
+    key: Annotated[str, argument("KEY", "A whole key, or the end of one: its newest version.")],
+    label: Annotated[Label, argument("LABEL", f"{either(REVIEW_LABELS)}.")],
     application: Application,
-    again: Annotated[bool, typer.Option("--again", help="Overrule what a person said before.")] = False,
+    again: Annotated[bool, flag("--again", "Overrule what a person said before.")] = False,
     as_json: AsJson = False,
 ) -> int:
     """Take a person's label for one image."""

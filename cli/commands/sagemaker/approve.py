@@ -3,10 +3,8 @@
 from dataclasses import replace
 from typing import Annotated
 
-import typer
-
 from cli.display import output
-from cli.options import Reason, VersionNumber
+from cli.options import Reason, VersionNumber, flag
 from cli.sagemaker import Dialogue, Latest, SageMakerAccount, exclusive, figures
 from lifecycle import registry
 
@@ -17,7 +15,7 @@ def command(
     account: SageMakerAccount,
     latest: Latest = False,
     number: VersionNumber = None,
-    reject: Annotated[bool, typer.Option("--reject", help="Reject it instead.")] = False,
+    reject: Annotated[bool, flag("--reject", "Reject it instead.")] = False,
     reason: Reason = "",
 ) -> int:
     """Approve a version, or reject it."""

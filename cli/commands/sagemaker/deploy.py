@@ -6,9 +6,7 @@ the version serves.
 
 from typing import Annotated
 
-import typer
-
-from cli.options import VersionNumber
+from cli.options import VersionNumber, flag, option
 from cli.sagemaker import Dialogue, KmsKey, Latest, SageMakerAccount, deploy_version, exclusive
 from lifecycle import registry
 from lifecycle.endpoint import DEFAULT_INSTANCE, Hosting, Serverless
@@ -21,22 +19,17 @@ def command(
     latest: Latest = False,
     number: VersionNumber = None,
     instance_type: Annotated[
-        str, typer.Option("--instance-type", metavar="TYPE", help="ml.c7g.large and other g types are Graviton.")
+        str, option("--instance-type", "TYPE", "ml.c7g.large and other g types are Graviton.")
     ] = DEFAULT_INSTANCE,
-    instances: Annotated[int, typer.Option("--instances", metavar="N", min=1, max=100, help="At least so many.")] = 1,
+    instances: Annotated[int, option("--instances", "N", "At least so many.", min=1, max=100)] = 1,
     max_instances: Annotated[
-        int | None,
-        typer.Option("--max-instances", metavar="N", min=1, max=100, help="At most so many under load; else one more."),
+        int | None, option("--max-instances", "N", "At most so many under load; else one more.", min=1, max=100)
     ] = None,
-    capture: Annotated[
-        int, typer.Option("--capture", metavar="PERCENT", min=0, max=100, help="Keep so many of the requests.")
-    ] = 100,
+    capture: Annotated[int, option("--capture", "PERCENT", "Keep so many of the requests.", min=0, max=100)] = 100,
     serverless: Annotated[
-        bool, typer.Option("--serverless", help="Pay by request; nothing is captured, so drift cannot be watched.")
+        bool, flag("--serverless", "Pay by request; nothing is captured, so drift cannot be watched.")
     ] = False,
-    memory: Annotated[
-        int, typer.Option("--memory", metavar="MB", min=1024, max=6144, help="serverless only: its memory.")
-    ] = 2048,
+    memory: Annotated[int, option("--memory", "MB", "serverless only: its memory.", min=1024, max=6144)] = 2048,
     kms_key: KmsKey = None,
 ) -> int:
     """Deploy the newest approved version, or one by its number."""

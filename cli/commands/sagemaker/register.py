@@ -7,10 +7,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from cli.display import printable
 from cli.errors import USAGE, CommandError
+from cli.options import flag, option
 from cli.sagemaker import Dialogue, Latest, SageMakerAccount, figures
 from lifecycle import foundation, registry, runs, serving_image
 from lifecycle.images import OWN
@@ -28,13 +27,12 @@ def command(
     dialogue: Dialogue,
     account: SageMakerAccount,
     latest: Latest = False,
-    job: Annotated[str | None, typer.Option("--job", metavar="NAME", help="This training job's model.")] = None,
+    job: Annotated[str | None, option("--job", "NAME", "This training job's model.")] = None,
     model: Annotated[
-        Path | None,
-        typer.Option("--model", metavar="FILE", help="This model.tar.gz; the default model lies in training/model."),
+        Path | None, option("--model", "FILE", "This model.tar.gz; the default model lies in training/model.")
     ] = None,
     architecture: Annotated[
-        Architecture, typer.Option("--architecture", help="The processor it is to be served on; arm64 is Graviton.")
+        Architecture, flag("--architecture", "The processor it is to be served on; arm64 is Graviton.")
     ] = Architecture.X86_64,
 ) -> int:
     """Register a model: a file, a job's, or the newest job's."""

@@ -2,8 +2,7 @@
 
 from typing import Annotated
 
-import typer
-
+from cli.options import option
 from cli.sagemaker import Dialogue, KmsKey, SageMakerAccount, deploy_version
 from lifecycle import deploy, registry
 from lifecycle.standing import application_alarm
@@ -12,9 +11,7 @@ from lifecycle.standing import application_alarm
 def command(
     dialogue: Dialogue,
     account: SageMakerAccount,
-    number: Annotated[
-        int | None, typer.Option("--version", metavar="N", min=1, help="This version instead of the one before.")
-    ] = None,
+    number: Annotated[int | None, option("--version", "N", "This version instead of the one before.", min=1)] = None,
     kms_key: KmsKey = None,
 ) -> int:
     """Deploy an earlier version as the present one is served."""

@@ -6,11 +6,9 @@ left.
 
 from typing import Annotated
 
-import typer
-
 from cli.display import output, print_json, printable
 from cli.errors import FAILURE, SUCCESS
-from cli.options import AsJson
+from cli.options import AsJson, flag
 from cli.sagemaker import Dialogue, SageMakerAccount, Yes
 from lifecycle import teardown
 
@@ -18,12 +16,12 @@ from lifecycle import teardown
 def command(
     *,
     account: SageMakerAccount,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be deleted, and delete nothing.")] = False,
+    dry_run: Annotated[bool, flag("--dry-run", "List what would be deleted, and delete nothing.")] = False,
     endpoint_only: Annotated[
-        bool, typer.Option("--endpoint-only", help="Only the endpoint, which is what costs; models and data stay.")
+        bool, flag("--endpoint-only", "Only the endpoint, which is what costs; models and data stay.")
     ] = False,
     application: Annotated[
-        bool, typer.Option("--application", help="The application as well: its stack, all photos and all results.")
+        bool, flag("--application", "The application as well: its stack, all photos and all results.")
     ] = False,
     yes: Yes = False,
     as_json: AsJson = False,

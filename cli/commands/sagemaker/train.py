@@ -5,9 +5,8 @@ The job's name follows from data, code and settings: the same command finds the 
 
 from typing import Annotated
 
-import typer
-
 from cli.errors import USAGE, CommandError
+from cli.options import flag
 from cli.sagemaker import Dialogue, KmsKey, SageMakerAccount, TrainingOptions, left_alone, planned
 from lifecycle import foundation, jobs, prices, registry, runs
 from lifecycle.images import BUILTIN
@@ -18,9 +17,9 @@ def command(
     training: TrainingOptions,
     dialogue: Dialogue,
     account: SageMakerAccount,
-    spot: Annotated[bool, typer.Option("--spot/--no-spot", help="On spare capacity, which may be interrupted.")] = True,
+    spot: Annotated[bool, flag("--spot/--no-spot", "On spare capacity, which may be interrupted.")] = True,
     incremental: Annotated[
-        bool, typer.Option("--incremental", help="builtin only: go on from the newest approved builtin version.")
+        bool, flag("--incremental", "builtin only: go on from the newest approved builtin version.")
     ] = False,
     kms_key: KmsKey = None,
 ) -> int:

@@ -5,8 +5,7 @@ Several training jobs, each with other settings; the best by accuracy on the val
 
 from typing import Annotated
 
-import typer
-
+from cli.options import option
 from cli.sagemaker import Dialogue, KmsKey, SageMakerAccount, TrainingOptions, left_alone, planned
 from lifecycle import foundation, jobs, prices, runs
 
@@ -16,8 +15,8 @@ def command(
     training: TrainingOptions,
     dialogue: Dialogue,
     account: SageMakerAccount,
-    search_jobs: Annotated[int, typer.Option("--jobs", metavar="N", min=1, max=50, help="So many jobs in all.")] = 8,
-    at_once: Annotated[int, typer.Option("--at-once", metavar="N", min=1, max=10, help="So many at a time.")] = 2,
+    search_jobs: Annotated[int, option("--jobs", "N", "So many jobs in all.", min=1, max=50)] = 8,
+    at_once: Annotated[int, option("--at-once", "N", "So many at a time.", min=1, max=10)] = 2,
     kms_key: KmsKey = None,
 ) -> int:
     """Search for good hyperparameters."""

@@ -77,7 +77,9 @@ def runbook_commands_exist(project: Project) -> list[str]:
             faults = _faults(service, operation, options)
             complaints += [f"{path}: aws {service} {operation} {fault}" for fault in faults]
         for command, rest in re.findall(r"^vehiclevision ([a-z]+)(.*)$", script, re.MULTILINE):
-            unknown = [option for option in re.findall(r"--[a-z-]+", rest) if f'"{option}"' not in typer]
+            unknown = [
+                option for option in re.findall(r"--[a-z-]+", rest) if not re.search(rf'["/]{option}["/ ]', typer)
+            ]
             if command not in ours or unknown:
                 complaints.append(f"{path}: there is no vehiclevision {command} {' '.join(unknown)}")
     return complaints
