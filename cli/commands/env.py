@@ -6,18 +6,13 @@ nobody but you can read it.
 
 import shlex
 
-from cli.display import typed
-from cli.errors import SUCCESS, CommandError
-from cli.target import state_directory
-from local import stack
+from cli.errors import SUCCESS
+from cli.sam import local_environment
 
 
 def command() -> int:
     """Print a line for each variable."""
-    running = stack.running(state_directory())
-    if running is None:
-        raise CommandError("The local AWS is not running.", f"Start it with: {typed()} up --detach")
-    for name, value in running.environment().items():
+    for name, value in local_environment().items():
         # Not through the console, which would break long lines.
         print(f"export {name}={shlex.quote(value)}")
     return SUCCESS
