@@ -42,6 +42,7 @@ _OUTPUTS = {
     "ResultsTableName": "results",
     "StateMachineArn": "arn:aws:states:eu-central-1:123456789012:stateMachine:vehicles-classify-vehicle",
     "EventBusName": "vehicles",
+    "DeadLetterQueueUrl": "https://sqs.eu-central-1.amazonaws.com/123456789012/letters",
     "SerializeImageLogGroup": "/aws/lambda/vehicles-serialize-image",
     "ClassifyImageLogGroup": "/aws/lambda/vehicles-classify-image",
     "FilterInferencesLogGroup": "/aws/lambda/vehicles-filter-inferences",
@@ -92,6 +93,7 @@ def deployed(command: Command, monkeypatch: pytest.MonkeyPatch) -> Iterator[Targ
         target.client("dynamodb").create_table(**_TABLE)
         for name in ("SerializeImageLogGroup", "ClassifyImageLogGroup", "FilterInferencesLogGroup"):
             target.client("logs").create_log_group(logGroupName=target.output(name))
+        target.client("sqs").create_queue(QueueName="letters")
         target.client("events").create_event_bus(Name=target.output("EventBusName"))
         target.client("stepfunctions").create_state_machine(
             name="vehicles-classify-vehicle",
