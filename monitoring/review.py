@@ -64,8 +64,8 @@ class Reviewed:
 
     label: str
     route: str | None
-    digest: str
-    stored: str
+    digest: str | None
+    stored: str | None
     changed: bool
 
 
@@ -121,19 +121,28 @@ def decide(desk: Desk, record: Record, label: str, *, again: bool = False) -> Re
             f"This image ended as {record.outcome} and was never classified, so there is nothing to review.",
             "Start it again first, or upload it anew.",
         )
+    begun = waits(record) and record.reviewed_label == label
     try:
         jpeg = normalise(picture(desk, record)).jpeg
-    except InvalidImageError as error:
-        raise LabelRefusedError(f"The photo is no usable picture ({error}).", "It needs no label.") from error
+    except (InvalidImageError, LabelRefusedError) as error:
+        if not begun:
+            raise _unusable(error) from error
+        jpeg = None  # it went while the decision stood half-way: consumers are told all the same
     noted = _note(desk, record, label, again=again)
-    digest = digest_of(jpeg)
-    stored = _keep(desk, jpeg, digest, label, asked=asked(record))
+    digest = digest_of(jpeg) if jpeg else None
+    stored = _keep(desk, jpeg, digest, label, asked=asked(record)) if jpeg and digest else None
     if not waits(noted):
         return Reviewed(label, ROUTES.get(label), digest, stored, changed=False)
     reviewed = Reviewed(label, ROUTES.get(label), digest, stored, changed=label != _acted_on(noted))
     _announce(desk, noted, reviewed)
     _close(desk, noted, reviewed)
     return reviewed
+
+
+def _unusable(error: InvalidImageError | LabelRefusedError) -> LabelRefusedError:
+    if isinstance(error, LabelRefusedError):
+        return error
+    return LabelRefusedError(f"The photo is no usable picture ({error}).", "It needs no label.")
 
 
 def _acted_on(record: Record) -> str | None:

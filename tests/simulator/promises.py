@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 
+from reconciling.gaps import Missing, missing_of
 from tests.simulator.machine import Json
 from tests.simulator.world import World
 from vehiclevision.record import VEHICLE_REVIEWED, Outcome
@@ -13,10 +14,12 @@ def broken(world: World) -> list[str]:
 
 
 def lost(world: World) -> list[str]:
-    """Each version has an outcome, and what is classified was announced at least once."""
+    """Each version has an outcome, no decision stops half-way, and what is classified was announced at least once."""
     complaints = []
     for version in world.versions:
         record = world.record(version)
+        if missing_of(record) is Missing.REVIEW:
+            complaints.append(f"{version.version_id}: a person's decision stopped half-way")
         if record is None:
             complaints.append(f"{version.version_id} has no record")
         elif record.outcome is Outcome.CLASSIFIED and not world.said_of(version):

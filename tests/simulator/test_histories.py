@@ -164,6 +164,19 @@ def test_an_announcement_has_the_id_that_anybody_can_work_out(world: World) -> N
     assert event["detail"]["announcement_id"] == expected
 
 
+def test_a_decision_is_finished_though_the_photo_is_gone(world: World) -> None:
+    """The bus was down when a person decided, then the photo was deleted: consumers are told all the same."""
+    version = world.upload("a.jpg", "unsure")
+    world.finish(world.deliver(version))
+    world.person_decides(version, "bicycle", Fault.REFUSED, "bus")
+    version.deleted = True
+
+    world.put_right()
+
+    assert [event["detail"]["label"] for event in world.said_of(version)] == ["bicycle"]
+    assert broken(world) == []
+
+
 def test_a_second_delivery_says_nothing_while_the_first_is_at_it(world: World) -> None:
     """Both runs meet at the record; only the one that won it announces."""
     version = world.upload("a.jpg", "bicycle")
