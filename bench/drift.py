@@ -30,6 +30,7 @@ from monitoring.drift.baseline import CONFIDENCE, Baseline, Numbers, compose, mi
 from monitoring.drift.calibration import rows_of
 from monitoring.drift.compare import compare_counts, compare_numbers, holm
 from monitoring.drift.decision import ALARM_RATE, check
+from monitoring.estimate import rows_confidence
 from monitoring.measure import MEASURES
 from monitoring.summary import Sample
 from training.artefact import DEFAULT_MODEL, Model, load_model
@@ -131,7 +132,7 @@ def pools(model: Model, data: Path | None) -> dict[str, Pool]:
     if everything:
         found[EVERYTHING] = rows_of(batches(everything), model.predict)
     for pool in found.values():
-        pool[CONFIDENCE] = np.maximum(pool[LABELS[0]], pool[LABELS[1]])
+        pool[CONFIDENCE] = rows_confidence(pool)
     # As a baseline's file rounds them: otherwise equal sizes would differ in the last digit, which PSI calls drift.
     return {name: {column: rounded(values) for column, values in pool.items()} for name, pool in found.items()}
 

@@ -20,7 +20,7 @@ from bench.drift import CHANGES, OTHER_VEHICLES, Pool, batches
 from monitoring.drift.baseline import CONFIDENCE, compose
 from monitoring.drift.calibration import calibrate, is_right, rows_of
 from monitoring.drift.making import TRIED
-from monitoring.estimate import PLAIN, Calibration, Estimate, estimate
+from monitoring.estimate import PLAIN, Calibration, Estimate, estimate, rows_confidence
 from monitoring.summary import Sample
 from training.artefact import DEFAULT_MODEL, load_model
 from training.data.extract import extract
@@ -64,7 +64,7 @@ def kinds(files: Sequence[bytes]) -> Iterator[tuple[str, Iterator[Pixels]]]:
 
 def estimated(calibration: Calibration, traffic: Traffic, threshold: float) -> tuple[Estimate | None, Estimate | None]:
     """Of the answers that pass, and of all, as the product estimates them."""
-    columns = {**traffic.rows, CONFIDENCE: np.maximum(traffic.rows[LABELS[0]], traffic.rows[LABELS[1]])}
+    columns = {**traffic.rows, CONFIDENCE: rows_confidence(traffic.rows)}
     baseline = compose(
         columns,
         columns,
@@ -174,7 +174,7 @@ def _row(name: str, threshold: float, parts: Sequence[tuple[Calibration, Traffic
             one, traffic = row[number], row[2]
             if one is None:
                 continue
-            surer = np.maximum(traffic.rows[LABELS[0]], traffic.rows[LABELS[1]])
+            surer = rows_confidence(traffic.rows)
             counted = surer >= threshold if of == "passed" else np.ones(len(surer), bool)
             truth = float(is_right(traffic.rows, traffic.classes)[counted].mean())
             told.append(one.accuracy)

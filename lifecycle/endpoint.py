@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from lifecycle.errors import SageMakerStepError
 from lifecycle.images import BUILTIN
-from lifecycle.registry import Version
+from lifecycle.registry import MAX_PROPERTY, Version
 from lifecycle.site import MAX_NAME, VARIANT, Request, Site, clipped, digest
+from vehiclevision.labels import LABELS
 
 DEFAULT_INSTANCE: Final = "ml.m5.xlarge"
 # How long a container may take to answer /ping; AWS's own limit is four minutes for most of its containers.
@@ -78,7 +79,13 @@ def architecture(instance_type: str) -> str:
 
 
 def check(version: Version, hosting: Hosting) -> None:
-    """Refuse what AWS would refuse later, or would take and never start."""
+    """Refuse what AWS would refuse later, or would take and never start, and a model for other vehicles."""
+    labels = " ".join(LABELS)[:MAX_PROPERTY]
+    if version.labels not in ("", labels):
+        raise SageMakerStepError(
+            f"Version {version.number} tells {version.labels} apart, and vehicles.toml names {labels}.",
+            "Train and register a model for these, or write vehicles.toml as it was.",
+        )
     wanted = "x86_64" if hosting.serverless is not None else architecture(hosting.instance_type)
     if version.algorithm == BUILTIN and wanted == "arm64":
         raise SageMakerStepError(

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from lifecycle.errors import NotApprovedError, NothingFoundError
 from lifecycle.images import BUILTIN
 from lifecycle.site import Aws, Request, Site, code_of, send
+from vehiclevision.labels import LABELS
 
 PENDING: Final = "PendingManualApproval"
 APPROVED: Final = "Approved"
@@ -66,6 +67,11 @@ class Version:
         return self.properties.get("algorithm", "")
 
     @property
+    def labels(self) -> str:
+        """The labels that it tells apart, in their order; releases before this one did not say."""
+        return self.properties.get("labels", "")
+
+    @property
     def threshold(self) -> float | None:
         """The confidence that the model was measured for; the built-in algorithm has none."""
         found = self.properties.get("threshold", "")
@@ -91,7 +97,7 @@ def group_request(site: Site) -> Request:
         "create_model_package_group",
         {
             "ModelPackageGroupName": site.group,
-            "ModelPackageGroupDescription": "Tells bicycles from motorcycles",
+            "ModelPackageGroupDescription": "Tells vehicles in photos apart",
             "Tags": site.tags,
         },
     )
@@ -131,6 +137,7 @@ def properties(candidate: Candidate) -> dict[str, str]:
         "data_hash": candidate.data_hash,
         "code_revision": candidate.code_revision,
         "training_job": candidate.training_job,
+        "labels": " ".join(LABELS),
         "threshold": "" if candidate.threshold is None else str(candidate.threshold),
         **{f"metric {name}": f"{value:.4f}" for name, value in candidate.metrics.items()},
     }

@@ -1,6 +1,6 @@
 """How many answers are right, without labels: of those that pass, and of all.
 
-    P(right) = P(it is a vehicle at all) × P(the surer label is right, if it is one)
+    P(right) = P(it is a vehicle at all) × P(the surest label is right, if it is one)
 
 The first factor is the model's own, moved to the share of vehicles in this traffic, which the answers themselves tell
 (Saerens, Latinne and Decaestecker, 2002). The second was fitted, when the baseline was made, to held-out pictures with
@@ -129,7 +129,7 @@ def calibration_of(baseline: Baseline) -> Calibration | None:
 def estimate(baseline: Baseline, sample: Sample, decision: Decision | None = None) -> Estimates:
     """The share of right answers among those that pass the baseline's threshold, and among all."""
     kept = distinct(sample)
-    answered = np.isfinite(kept[LABELS[0]]) & np.isfinite(kept[LABELS[1]])
+    answered = np.isfinite(sum_of(kept))
     rows = {name: values[answered] for name, values in kept.items()}
     if not len(rows[LABELS[0]]):
         return Estimates(None, None)
@@ -156,15 +156,15 @@ def features(rows: Mapping[str, Numbers], mean: Numbers, spread: Numbers) -> Num
 
 
 def rows_confidence(rows: Mapping[str, Numbers]) -> Numbers:
-    """The surer label's confidence of each answer."""
-    found: Numbers = np.maximum(rows[LABELS[0]], rows[LABELS[1]])
-    return found
+    """The surest label's confidence of each answer."""
+    highest: Numbers = np.max([rows[label] for label in LABELS], axis=0)
+    return highest
 
 
 def sum_of(rows: Mapping[str, Numbers]) -> Numbers:
     """P(it is a vehicle at all), as the model has it."""
-    found: Numbers = rows[LABELS[0]] + rows[LABELS[1]]
-    return found
+    total: Numbers = np.sum([rows[label] for label in LABELS], axis=0)
+    return total
 
 
 def moved(vehicle: Numbers, share: float, share_now: float) -> Numbers:
@@ -262,7 +262,7 @@ def _judge(
             f"the pictures changed like those of the trial {nearest!r}, where it was {points:.0f} points {how}",
         )
     if float(sum_of(rows).min()) > 1 - _EDGE:
-        return False, "the model's answers always add up to 1, so that pictures of neither vehicle go unnoticed"
+        return False, "the model's answers always add up to 1, so that pictures without any vehicle go unnoticed"
     return True, ""
 
 

@@ -15,10 +15,8 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from monitoring.errors import SourceError
-from vehiclevision.labels import LABELS
+from vehiclevision.labels import TRUTHS
 
-NEITHER: Final = "neither"
-REVIEW_LABELS: Final = (*LABELS, NEITHER)
 PREFIX: Final = "reviewed/"
 ASKED: Final = ".asked"
 SUFFIX: Final = ".jpg"
@@ -28,7 +26,7 @@ SURE_SHARE: Final = 0.05
 # One in five is held out for ever, by its hash: what decides between two models was never learnt from.
 HELD_OUT_BELOW: Final = 51
 _NAME: Final = re.compile(
-    rf"(?:^|/)({'|'.join(REVIEW_LABELS)})/([0-9a-f]{{64}})({re.escape(ASKED)})?({'|'.join(map(re.escape, SUFFIXES))})$"
+    rf"(?:^|/)({'|'.join(TRUTHS)})/([0-9a-f]{{64}})({re.escape(ASKED)})?({'|'.join(map(re.escape, SUFFIXES))})$"
 )
 _BUCKET: Final = re.compile(r"^s3://([^/]+)/?(.*)$")
 
@@ -98,9 +96,9 @@ def read_labels(address: str, s3: Any = None) -> dict[str, str]:
 def _in_folder(folder: Path) -> Iterator[str]:
     if not folder.is_dir():
         raise SourceError(
-            f"There is no folder {folder}.", "Give a folder with bicycle/, motorcycle/ and neither/ in it."
+            f"There is no folder {folder}.", f"Give one with {', '.join(f'{label}/' for label in TRUTHS)} in it."
         )
-    for label in REVIEW_LABELS:
+    for label in TRUTHS:
         for path in (folder / label).glob("*"):
             yield f"{label}/{path.name}"
 

@@ -18,11 +18,11 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from monitoring.errors import LabelRefusedError
-from monitoring.labels import NEITHER, REVIEW_LABELS, SURE_SHARE, digest_of
+from monitoring.labels import SURE_SHARE, digest_of
 from monitoring.labels import key_of as picture_key
 from vehiclevision.errors import InvalidImageError
 from vehiclevision.image_gate import Limits, normalise
-from vehiclevision.labels import ROUTES
+from vehiclevision.labels import NEITHER, ROUTES, TRUTHS
 from vehiclevision.record import (
     EVENT_SOURCE,
     NO_VERSION,
@@ -114,8 +114,8 @@ def picture(desk: Desk, record: Record) -> bytes:
 
 def decide(desk: Desk, record: Record, label: str, *, again: bool = False) -> Reviewed:
     """Take a person's label; LabelRefusedError if it cannot be taken, or if another one stands already."""
-    if label not in REVIEW_LABELS:
-        raise LabelRefusedError(f"{label[:40]!r} is no label.", f"Use {', '.join(REVIEW_LABELS)}.")
+    if label not in TRUTHS:
+        raise LabelRefusedError(f"{label[:40]!r} is no label.", f"Use {', '.join(TRUTHS)}.")
     if record.outcome not in REVIEWABLE or record.inferences is None:
         raise LabelRefusedError(
             f"This image ended as {record.outcome} and was never classified, so there is nothing to review.",
@@ -180,7 +180,7 @@ def _keep(desk: Desk, jpeg: bytes, digest: str, label: str, *, asked: bool) -> s
     """The picture among those that are learnt from, under this label and no other."""
     kept = picture_key(label, digest, asked=asked)
     desk.s3.put_object(Bucket=desk.bucket, Key=kept, Body=jpeg, ContentType="image/jpeg")
-    for other in REVIEW_LABELS:
+    for other in TRUTHS:
         for was_asked in (False, True):
             if (key := picture_key(other, digest, asked=was_asked)) != kept:
                 desk.s3.delete_object(Bucket=desk.bucket, Key=key)

@@ -23,9 +23,9 @@ from monitoring.captures.record import Captured, Unreadable
 from monitoring.captures.sharing import Reading, share_out
 from monitoring.captures.source import Selection, Source, Window
 from monitoring.measure import MEASURES, Numbers, Seen, measure, see
-from vehiclevision.labels import LABELS
+from vehiclevision.answer import Answer
+from vehiclevision.labels import LABELS, REVIEW
 
-REVIEW: Final = "review"
 SAMPLE_SIZE: Final = 10_000
 # Of so many pictures of the sample the model's input is kept, for whatever a model alone can measure: at most 24 MiB,
 # mostly 10, and some seconds for the model.
@@ -44,6 +44,7 @@ Jpeg: TypeAlias = bytes
 _BATCH: Final = 64
 # Confidences are added up as whole numbers: a sum of floats would depend on the order.
 _PARTS: Final = 1_000_000_000
+_NO_ANSWER: Final = (math.nan,) * len(LABELS)
 _COUNTED: Final = (
     "records_read",
     "records_unreadable",
@@ -57,18 +58,18 @@ _COUNTED: Final = (
 
 @dataclass(slots=True)
 class Hour:
-    """What was asked and answered in one hour; the three answers add up to n less the records without an answer."""
+    """What was asked and answered in one hour; passed and review add up to n less the records without an answer."""
 
     n: int = 0
-    bicycle: int = 0
-    motorcycle: int = 0
+    # Answers that reached the threshold, by their label.
+    passed_as: Counter[str] = field(default_factory=Counter)
     review: int = 0
     confidence_parts: int = 0
 
     @property
     def passed(self) -> int:
         """Answers that reached the threshold."""
-        return self.bicycle + self.motorcycle
+        return self.passed_as.total()
 
     @property
     def answered(self) -> int:
@@ -78,24 +79,26 @@ class Hour:
     @property
     def by_label(self) -> dict[str, int]:
         """Answers by what became of them."""
-        return {"bicycle": self.bicycle, "motorcycle": self.motorcycle, REVIEW: self.review}
+        return {**{label: self.passed_as[label] for label in LABELS}, REVIEW: self.review}
 
     @property
     def confidence_sum(self) -> float:
-        """The sum over all answers of the surer label's confidence."""
+        """The sum over all answers of the surest label's confidence."""
         return self.confidence_parts / _PARTS
 
     def add(self, other: "Hour") -> None:
         """Take in another part of the same hour."""
-        for name in self.__slots__:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.n += other.n
+        self.passed_as.update(other.passed_as)
+        self.review += other.review
+        self.confidence_parts += other.confidence_parts
 
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
     """A captured picture whose label a person has given."""
 
-    answers: tuple[float, float]
+    answer: Answer
     label: str
     at: datetime | None
     digest: str
@@ -106,7 +109,7 @@ class Example:
     """A picture to show: re-encoded as a JPEG, no larger than the model's input."""
 
     picture: bytes = field(repr=False)
-    answers: tuple[float, float] | None
+    answer: Answer | None
     at: datetime | None
     digest: str
     label: str | None
@@ -160,7 +163,7 @@ class Summary:
     first: datetime | None = None
     last: datetime | None = None
     hours: dict[datetime, Hour] = field(default_factory=dict)
-    # By the surer label: how many confidences in each hundredth.
+    # By the surest label: how many confidences in each hundredth.
     confidences: dict[str, npt.NDArray[np.int64]] = field(
         default_factory=lambda: {label: np.zeros(CONFIDENCE_BINS, np.int64) for label in LABELS}
     )
@@ -211,7 +214,7 @@ def summarise(
 class _Waiting:
     """A record until its batch is measured."""
 
-    answers: tuple[float, float] | None
+    answer: Answer | None
     confidence: float
     label: str
     at: datetime | None
@@ -293,9 +296,9 @@ class _Part:
         if self._window is not None and (at is None or at not in self._window):
             counts.outside_window += 1
             return
-        confidence, label = max(zip(found.answers, LABELS, strict=True)) if found.answers else (math.nan, "")
+        confidence, label = (found.answer.confidence, found.answer.label) if found.answer else (math.nan, "")
         _count_hours(counts, at, confidence, label)
-        if found.answers is None:
+        if found.answer is None:
             counts.without_answer += 1
         else:
             counts.confidences[label][min(int(confidence * CONFIDENCE_BINS), CONFIDENCE_BINS - 1)] += 1
@@ -311,11 +314,11 @@ class _Part:
         seen = see(found.picture) if found.picture is not None else None
         counts.without_picture += found.picture is None
         counts.broken_pictures += found.picture is not None and seen is None
-        if seen is not None or found.answers is not None:
+        if seen is not None or found.answer is not None:
             name = f"{found.event_id}|{found.at}" if found.event_id else f"{block.origin}:{number}"
             order = hashlib.blake2b(f"{name}|{seen.digest if seen else ''}".encode(errors="replace"), digest_size=8)
             self._waiting.append(
-                _Waiting(found.answers, confidence, label, found.at, int.from_bytes(order.digest()), seen)
+                _Waiting(found.answer, confidence, label, found.at, int.from_bytes(order.digest()), seen)
             )
 
     def close(self) -> None:
@@ -329,7 +332,7 @@ class _Part:
         for each in waiting:
             row = next(rows) if each.seen else nothing
             if each.order < self._cut:
-                values = (*row, *(each.answers or (math.nan, math.nan)), each.confidence, each.moment)
+                values = (*row, *(each.answer.confidences if each.answer else _NO_ANSWER), each.confidence, each.moment)
                 self._pool.append((each.order, each.seen.digest if each.seen else "", values))
             if each.seen and each.order < self._pictures_cut:
                 self._pictures.append((each.order, each.seen.digest, each.seen.as_model_sees_it()))
@@ -354,7 +357,7 @@ class _Part:
                 for index in np.flatnonzero(values <= best.bound):
                     self._offer(best, float(values[index]), waiting[index], float(measured[name][index]))
         for each in waiting:
-            if not each.answers or not each.seen:
+            if not each.answer or not each.seen:
                 continue
             if each.confidence <= self._least_sure.bound:
                 self._offer(self._least_sure, each.confidence, each, each.confidence)
@@ -363,7 +366,7 @@ class _Part:
                 continue
             if given != each.label and (given in LABELS or each.confidence >= self._counts.threshold):
                 self._offer(self._mistakes, -each.confidence, each, each.confidence)
-            self._label(each.order, Labelled(each.answers, given, each.at, each.seen.digest))
+            self._label(each.order, Labelled(each.answer, given, each.at, each.seen.digest))
 
     def _offer(self, best: _Best, value: float, each: _Waiting, shown: float) -> None:
         seen = each.seen
@@ -373,7 +376,7 @@ class _Part:
             value,
             each.at,
             seen.digest,
-            lambda: Example(seen.to_show(), each.answers, each.at, seen.digest, self._labels.get(seen.digest), shown),
+            lambda: Example(seen.to_show(), each.answer, each.at, seen.digest, self._labels.get(seen.digest), shown),
         )
 
     def _label(self, order: int, labelled: Labelled) -> None:
@@ -427,8 +430,10 @@ def _count_hours(counts: Summary, at: datetime | None, confidence: float, label:
     for hour in hours:
         hour.n += 1
         if label:
-            outcome = label if confidence >= counts.threshold else REVIEW
-            setattr(hour, outcome, getattr(hour, outcome) + 1)
+            if confidence >= counts.threshold:
+                hour.passed_as[label] += 1
+            else:
+                hour.review += 1
             hour.confidence_parts += round(confidence * _PARTS)
 
 

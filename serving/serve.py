@@ -4,7 +4,7 @@ One process predicts, on a thread for each core. This one holds nothing but the 
 anew, and what is asked meanwhile waits.
 
     GET /ping            200 as soon as the model is loaded and has answered a few plain images
-    POST /invocations    image/jpeg, image/png or application/x-image in, a JSON list of two probabilities out;
+    POST /invocations    image/jpeg, image/png or application/x-image in, a JSON list of probabilities out;
                          with the custom attribute `activation-map` an object that also says where it looked
 
 SageMaker starts it as `serve`, unpacks model.tar.gz into /opt/ml/model, read-only, and ends it with SIGTERM.

@@ -188,7 +188,6 @@ def parse_manifest(text: bytes) -> Manifest:
         raise ModelRefusedError("The model's manifest is no JSON object.", _TRAIN)
     expected: dict[str, Any] = {
         "format": FORMAT,
-        "labels": list(LABELS),
         "input_shape": list(INPUT_SHAPE),
         "input_dtype": "uint8",
     }
@@ -200,6 +199,11 @@ def parse_manifest(text: bytes) -> Manifest:
         if fields.get(name) != value or isinstance(fields.get(name), bool):
             said = repr(fields.get(name))[:80]
             raise ModelRefusedError(f"The model's manifest says {name} = {said}, expected {value!r}.", _TRAIN)
+    if fields.get("labels") != list(LABELS):
+        raise ModelRefusedError(
+            f"The model tells {_listed(fields.get('labels'))} apart, and vehicles.toml names {', '.join(LABELS)}.",
+            f"{_TRAIN}; or write vehicles.toml as it was.",
+        )
     version, threshold, sha256 = fields.get("version"), fields.get("threshold"), fields.get("sha256")
     if not isinstance(version, str) or not VERSION_PATTERN.fullmatch(version):
         raise ModelRefusedError("The model's version is no short plain word.", _TRAIN)
@@ -208,6 +212,13 @@ def parse_manifest(text: bytes) -> Manifest:
     if not isinstance(sha256, str):
         raise ModelRefusedError("The model's manifest has no sha256.", _TRAIN)
     return Manifest(version, float(threshold), sha256, fields)
+
+
+def _listed(labels: object) -> str:
+    """The labels of somebody's manifest, as a sentence can hold them."""
+    if isinstance(labels, list) and labels and all(isinstance(label, str) for label in labels):
+        return repr(", ".join(labels))[1:-1][:200]
+    return "nothing that it names"
 
 
 def open_session(onnx: bytes, path: Path) -> onnxruntime.InferenceSession:

@@ -15,7 +15,7 @@ from vehiclevision.labels import LABELS
 
 # Grids are exact enough, cannot diverge, and give the same numbers on every machine.
 _TEMPERATURES = torch.exp(torch.linspace(-1.5, 1.5, 61))
-# Between two vehicles never surer than the network itself: few pictures, all of them right, would make it so.
+# Between vehicles never surer than the network itself: few pictures, all of them right, would make it so.
 _PAIR_TEMPERATURES = torch.exp(torch.linspace(0, 1.5, 31))
 _SHIFTS = torch.linspace(-3.0, 6.0, 91)
 _NEVER = 1e-7
@@ -23,10 +23,10 @@ _NEVER = 1e-7
 
 @dataclass(frozen=True)
 class Calibration:
-    """How logits become chances: of a vehicle at all, and of the one vehicle rather than the other.
+    """How logits become chances: of a vehicle at all, and of one vehicle rather than another.
 
     For the first, all are divided by the temperature and the vehicles' raised by the shift. For the second, the
-    vehicles' two are divided by a temperature of their own.
+    vehicles' are divided by the pair's temperature, however many there are.
     """
 
     temperature: float = 1.0
@@ -55,7 +55,7 @@ def calibrate(all_logits: Tensor, classes: Tensor) -> Calibration:
 
 
 def cross_fitted(all_logits: Tensor, classes: Tensor) -> Tensor:
-    """Answers [n, 2] to held-out pictures, each half calibrated on the other: as to pictures never seen at all."""
+    """Answers [n, labels] to held-out pictures, each half calibrated on the other: as to pictures never seen at all."""
     answers = torch.empty(len(classes), len(LABELS))
     # Every class lies together, so every other picture gives halves with the same share of each class.
     first = torch.arange(len(classes)) % 2 == 0
@@ -79,7 +79,7 @@ def _whether(all_logits: Tensor, vehicle: Tensor) -> tuple[float, float]:
 
 
 def _which(pair_logits: Tensor, classes: Tensor) -> float:
-    """The temperature for the choice between the two vehicles."""
+    """The temperature for the choice between the vehicles."""
     losses = [
         float(functional.cross_entropy(pair_logits / one, classes, reduction="sum"))
         for one in _PAIR_TEMPERATURES.tolist()

@@ -160,7 +160,7 @@ def paired(champion: Judged, challenger: Judged, weights: Numbers, rule: Rule) -
 
 
 def costs(judged: Judged, rule: Rule) -> Numbers:
-    """What each answer costs at the threshold; a picture with neither vehicle that passes sends a rider nowhere."""
+    """What each answer costs at the threshold; a picture of no vehicle that passes sends a rider nowhere."""
     return each_cost(judged, rule.threshold, rule.wrong_cost, rule.review_cost)
 
 

@@ -31,6 +31,7 @@ from training.evaluation.report import Answered, looked_at, report
 from training.evaluation.samples import Samples
 from training.machine import machine
 from training.session import milliseconds_per_image
+from vehiclevision.labels import LABELS, either
 from vehiclevision.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def summary(found: Mapping[str, Any]) -> list[str]:
         lines.append(f"right among those         {_share(found, 'accuracy_covered'):<28} of {found['covered_n']:,}")
     if found["neither_n"]:
         lines.append(
-            f"neither vehicle, passes   {_share(found, 'neither_passed'):<28} of {found['neither_n']:,} others"
+            f"no vehicle, yet passes    {_share(found, 'neither_passed'):<28} of {found['neither_n']:,} others"
         )
     lines.append(
         f"calibration error         {found['ece']:.3f} over all, {_number(found['ece_vehicles'])} over vehicles"
@@ -172,9 +173,9 @@ def warnings(found: Mapping[str, Any]) -> list[str]:
     """What a reader must know before believing the figures."""
     said = []
     if not found["n"]:
-        said.append("No picture is labelled bicycle or motorcycle: folders with other names count as neither.")
+        said.append(f"No picture is labelled {either(LABELS)}: folders with other names count as neither.")
     if not found["neither_n"]:
-        said.append("No picture shows neither vehicle: how many of those pass is unknown.")
+        said.append("Every picture shows a vehicle: how many of other things pass is unknown.")
     if len(found["model_versions"]) > 1:
         said.append(f"The endpoint answered with several models: {', '.join(found['model_versions'])}.")
     if found["data"]["source"] == samples.VALIDATION_PART and found["threshold_from"] != "given":

@@ -24,6 +24,10 @@ RANDOM: Final = "random"
 IMAGENET_CLASSES: Final[Mapping[str, tuple[int, ...]]] = {
     "bicycle": (444, 671),  # bicycle-built-for-two, mountain bike
     "motorcycle": (665, 670),  # moped, motor scooter
+    "scooter": (670,),
+    "car": (436, 468, 511, 609, 627, 656, 817),  # beach wagon, cab, convertible, jeep, limousine, minivan, sports car
+    "bus": (654, 779, 874),  # minibus, school bus, trolleybus
+    "truck": (555, 569, 675, 717, 864, 867),  # fire engine, garbage truck, moving van, pickup, tow and trailer truck
 }
 _NORM_COUNTER: Final = "num_batches_tracked"
 

@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
@@ -85,13 +85,15 @@ def _name(value: object, key: str, file: str) -> str:
     return value
 
 
-def either(names: tuple[str, ...]) -> str:
+def either(names: Sequence[str]) -> str:
     """Names as a sentence has them: `bicycle or motorcycle`."""
-    return f"{', '.join(names[:-1])} or {names[-1]}"
+    return " or ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
 
 
 ROUTES: Final[Routes] = read_vehicles(FILE)
 LABELS: Final[tuple[str, ...]] = tuple(ROUTES)
+# What a person may say that a picture shows.
+TRUTHS: Final = (*LABELS, NEITHER)
 
 # Square, RGB: what the published weights learnt from. Training and serving both read it here.
 MODEL_INPUT_SIDE: Final = 224

@@ -7,13 +7,13 @@ even a JSON answer is in base64.
 import binascii
 import csv
 import json
-import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
 
-from vehiclevision.answer import SUM_TOLERANCE
+from vehiclevision.answer import Answer, checked
+from vehiclevision.errors import InvalidPredictionError
 from vehiclevision.labels import LABELS
 
 MAX_ID_LENGTH: Final = 256
@@ -48,9 +48,9 @@ _WRAPPERS: Final = ("predictions", "probabilities", "outputs", "scores")
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """A capture record: P(bicycle) and P(motorcycle) if it holds them, the picture as sent if it holds one."""
+    """A capture record: the model's answer if it holds one of ours, the picture as sent if it holds one."""
 
-    answers: tuple[float, float] | None
+    answer: Answer | None
     picture: bytes | None
     at: datetime | None
     event_id: str
@@ -108,7 +108,7 @@ def _record(found: Any) -> Captured:
     if not isinstance(metadata, dict):
         metadata = {}
     return Captured(
-        answers=_answers(data.get("endpointOutput")),
+        answer=_answer(data.get("endpointOutput")),
         picture=_picture(data.get("endpointInput")),
         at=_time(metadata.get("inferenceTime")),
         event_id=_name(metadata.get("eventId")),
@@ -155,8 +155,8 @@ def _looks_like_picture(content: bytes) -> bool:
     return content.startswith(_MAGIC) or (content.startswith(b"RIFF") and content[8:12] == b"WEBP")
 
 
-def _answers(side: Any) -> tuple[float, float] | None:
-    """Two probabilities, where the output is clearly that: a list of two, alone or in the usual wrapping, or named."""
+def _answer(side: Any) -> Answer | None:
+    """An answer, where the output is clearly one: as many numbers as labels, alone, in the usual wrapping, or named."""
     found = _side(side)
     if found is None or len(found[0]) > MAX_ANSWER_LENGTH:
         return None
@@ -190,16 +190,11 @@ def _row(text: str) -> list[float] | None:
         return None
 
 
-def _probabilities(values: Any) -> tuple[float, float] | None:
-    if not isinstance(values, list) or len(values) != len(LABELS):
+def _probabilities(values: Any) -> Answer | None:
+    try:
+        return checked(values) if isinstance(values, list) else None
+    except InvalidPredictionError:
         return None
-    for value in values:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-            return None
-    bicycle, motorcycle = float(values[0]), float(values[1])
-    if math.isnan(bicycle + motorcycle) or bicycle + motorcycle > 1 + SUM_TOLERANCE:
-        return None
-    return bicycle, motorcycle
 
 
 def _time(value: Any) -> datetime | None:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from monitoring.drift.embedding import MAX_FEATURES, Embedding
 from monitoring.errors import BaselineError
-from vehiclevision.labels import LABELS
+from vehiclevision.labels import LABELS, NEITHER, REVIEW
 
 Numbers: TypeAlias = npt.NDArray[np.float64]
 
@@ -31,8 +31,6 @@ MAX_MAGNITUDE: Final = 1e9
 SIGNIFICANT_DIGITS: Final = 5
 
 CONFIDENCE: Final = "confidence"
-REVIEW: Final = "review"
-NEITHER: Final = "neither"
 # What an answer comes to. `review` and `neither` both go to a person; with `neither`, no label is even likely.
 MIX: Final = (*LABELS, REVIEW, NEITHER)
 LIKELY: Final = 0.5
@@ -104,14 +102,14 @@ def usable(values: npt.ArrayLike) -> Numbers:
 
 
 def mix_of(answers: Mapping[str, npt.ArrayLike], threshold: float) -> dict[str, int]:
-    """How many answers came to what, of the columns `bicycle` and `motorcycle`; a missing answer is not counted."""
-    found = [np.asarray(answers.get(label, ()), dtype=np.float64).ravel() for label in LABELS]
-    if len(found[0]) != len(found[1]) or not len(found[0]):
+    """How many answers came to what, of a column for each label; a missing answer is not counted."""
+    columns = [np.asarray(answers.get(label, ()), dtype=np.float64).ravel() for label in LABELS]
+    if len({len(column) for column in columns}) > 1 or not len(columns[0]):
         return dict.fromkeys(MIX, 0)
-    both = np.stack(found, axis=1)
-    both = both[np.isfinite(both).all(axis=1)]
-    surest = both.max(axis=1, initial=0.0)
-    verdict = np.where(both[:, 0] > both[:, 1], 0, 1)
+    table = np.stack(columns, axis=1)
+    table = table[np.isfinite(table).all(axis=1)]
+    surest = table.max(axis=1, initial=0.0)
+    verdict = table.argmax(axis=1)
     verdict[surest < threshold] = MIX.index(REVIEW)
     verdict[surest < min(threshold, LIKELY)] = MIX.index(NEITHER)
     return dict(zip(MIX, np.bincount(verdict, minlength=len(MIX)).tolist(), strict=True))
@@ -197,8 +195,11 @@ def _drawn(values: Numbers) -> Numbers:
 
 
 def _mix(found: object) -> dict[str, int]:
-    if not isinstance(found, dict) or set(found) != set(MIX):
-        raise _refused(f"its mix does not count {', '.join(MIX)}")
+    if not isinstance(found, dict):
+        raise _refused("its mix is no object")
+    if set(found) != set(MIX):
+        others = ", ".join(str(name)[:40] for name in found if name not in (REVIEW, NEITHER))
+        raise _refused(f"it is of a model for {others[:200] or 'nothing'}, not for {', '.join(LABELS)}")
     for count in found.values():
         if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= MAX_MAGNITUDE:
             raise _refused("its mix has something that is no count")

@@ -31,6 +31,7 @@ from monitoring.estimate import (
 from monitoring.measure import MEASURES, measure_pixels
 from training.data.pictures import Classes, Pixels
 from training.data.threads import THREADS, in_threads
+from training.evaluation.scores import surest
 from vehiclevision.labels import LABELS
 
 Rows: TypeAlias = Mapping[str, Numbers]
@@ -40,14 +41,14 @@ MIN_VEHICLES: Final = 100
 # The fit is held back by so much; a picture's copies together count as so many pictures.
 _PENALTY: Final = 1.0
 _COUNTS_FOR: Final = 3.0
-# Traffic on which estimates are tried: so many pictures with neither vehicle among so many.
+# Traffic on which estimates are tried: so many pictures without any vehicle among so many.
 _OTHERS: Final = (0.0, 0.2, 0.5)
 
 
 def calibrate(seen: Mapping[str, Rows], classes: Classes, threshold: float, vehicle_share: float) -> Calibration | None:
     """A calibration from the rows of pictures, `plain` and worse by name; None for fewer vehicles than tell.
 
-    A class beyond the labels is neither vehicle.
+    A class beyond the labels is none of the vehicles.
     """
     vehicle = classes < len(LABELS)
     if int(vehicle.sum()) < MIN_VEHICLES:
@@ -87,10 +88,9 @@ def _rows(answering: Answering, pixels: Pixels) -> dict[str, Numbers]:
 
 
 def is_right(rows: Rows, classes: Classes) -> npt.NDArray[np.bool_]:
-    """Whether the surer label is the picture's; where both are as sure, neither is."""
-    answered = np.where(rows[LABELS[0]] > rows[LABELS[1]], 0, np.where(rows[LABELS[1]] > rows[LABELS[0]], 1, -1))
-    found: npt.NDArray[np.bool_] = answered == classes
-    return found
+    """Whether the surest label is the picture's; where several are as sure, none is."""
+    right: npt.NDArray[np.bool_] = surest(np.stack([rows[label] for label in LABELS], axis=1)) == classes
+    return right
 
 
 def _fit(blank: Calibration, seen: Mapping[str, Rows], classes: Classes, chosen: npt.NDArray[np.bool_]) -> Calibration:

@@ -13,12 +13,13 @@ from typing import Any, Final
 import numpy as np
 
 from monitoring.drift import power
-from monitoring.drift.baseline import CONFIDENCE, MIX, NEITHER, REVIEW, Baseline, Numbers, mix_of, usable
+from monitoring.drift.baseline import CONFIDENCE, MIX, Baseline, Numbers, mix_of, usable
 from monitoring.drift.compare import MIN_VALUES, compare_counts, compare_numbers, holm, most_changed
 from monitoring.drift.embedding import NAME as EMBEDDING
 from monitoring.errors import MonitoringError
 from monitoring.measure import is_earlier
 from monitoring.summary import Sample
+from vehiclevision.labels import NEITHER, REVIEW
 
 ALARM_RATE: Final = 0.01
 MIX_NAME: Final = "mix"
@@ -51,8 +52,8 @@ _SAID: Final[Mapping[str, tuple[str, str, str]]] = {
     CONFIDENCE: ("confidence", "Answers are surer", "Answers are less sure"),
 }
 _VERDICTS: Final[Mapping[str, str]] = {
-    REVIEW: "answers between two labels, for a person",
-    NEITHER: "answers that name neither vehicle, for a person",
+    REVIEW: "answers that are not sure enough, for a person",
+    NEITHER: "answers that name no vehicle, for a person",
 }
 _UNCHANGED: Final = "No change to be seen:"
 _NOTHING: Final = np.empty(0)

@@ -20,7 +20,7 @@ from monitoring.drift.baseline import CONFIDENCE, Baseline, Numbers, compose
 from monitoring.drift.calibration import calibrate, rows_of
 from monitoring.drift.decision import distinct
 from monitoring.errors import BaselineError
-from monitoring.estimate import PLAIN
+from monitoring.estimate import PLAIN, rows_confidence
 from monitoring.measure import MEASURES
 from monitoring.summary import Summary
 from training.artefact import Model
@@ -81,7 +81,7 @@ def from_pictures(
     Of very many pictures an even part is taken, so that the model is asked about no more than some thousands.
     """
     if not 0 <= neither < 1:
-        raise BaselineError(f"The share of pictures with neither vehicle is {neither}.", "Give one from 0 up to 1.")
+        raise BaselineError(f"The share of pictures without any vehicle is {neither}.", "Give one from 0 up to 1.")
     learnt, unseen = _parts(extract(source, listener=reading), model)
     traffic, known = (_traffic(images, neither, most.pictures) for images in (unseen, learnt))
     if len(traffic) < MIN_PICTURES:
@@ -94,7 +94,7 @@ def from_pictures(
     asked = _Asked(listener, 2 * len(traffic) + 2 * len(known) + (1 + len(TRIED)) * len(judged))
     rows, known_rows = (rows_of(asked.batches(images), model.predict) for images in (traffic, known))
     columns: dict[str, Numbers] = {name: np.concatenate([rows[name], known_rows[name]]) for name in MEASURES}
-    columns[CONFIDENCE] = np.maximum(rows[LABELS[0]], rows[LABELS[1]])
+    columns[CONFIDENCE] = rows_confidence(rows)
     embedding, distances = _embedded(model, known, traffic, asked)
     if embedding is not None:
         columns[embeddings.NAME] = distances
@@ -171,7 +171,7 @@ def _traffic(images: LabelledImages, neither: float, most: int) -> LabelledImage
     wanted = round(len(vehicles) * neither / (1 - neither))
     if wanted > len(others):
         raise BaselineError(
-            f"There are {len(others):,} pictures with neither vehicle, and that share takes {wanted:,}.",
+            f"There are {len(others):,} pictures without any vehicle, and that share takes {wanted:,}.",
             "Ask for a smaller share.",
         )
     return images.part(np.concatenate([vehicles, _some(others, wanted)]))

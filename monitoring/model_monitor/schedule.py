@@ -4,6 +4,7 @@ Model Monitor then checks types and completeness and draws its charts. Drift sta
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,11 +12,11 @@ from monitoring.model_monitor.files import VERSION, monitoring_config
 from vehiclevision.labels import LABELS
 
 PREPROCESSOR: Final = Path(__file__).with_name("preprocessor.py")
+_LABELS_LINE: Final = re.compile(r"^LABELS = .*$", re.MULTILINE)
 NUMBERS: Final = {
-    "bicycle": "Fractional",
+    **dict.fromkeys(LABELS, "Fractional"),
     "confidence": "Fractional",
     "height": "Integral",
-    "motorcycle": "Fractional",
     "payload_bytes": "Integral",
     "sureness": "Fractional",
     "width": "Integral",
@@ -25,9 +26,14 @@ NUMBERS: Final = {
 def objects() -> dict[str, bytes]:
     """Name and content of each file, as template.yaml names them."""
     return {
-        "preprocessor.py": PREPROCESSOR.read_bytes(),
+        "preprocessor.py": preprocessor(),
         "constraints.json": json.dumps(constraints(), indent=1).encode(),
     }
+
+
+def preprocessor() -> bytes:
+    """The preprocessor's file, for our labels: in its container there is nothing that it could read them from."""
+    return _LABELS_LINE.sub(f"LABELS = {LABELS!r}", PREPROCESSOR.read_text()).encode()
 
 
 def constraints() -> dict[str, Any]:

@@ -13,11 +13,13 @@ from monitoring.drift.baseline import Baseline, load
 from monitoring.drift.decision import check
 from monitoring.drift.embedding import NAME as EMBEDDING
 from monitoring.drift.embedding import with_distances
+from monitoring.errors import BaselineError
 from monitoring.report.report import Compared
 from monitoring.summary import Example, Sample, Summary
 from training.artefact import DEFAULT_MODEL, Model, load_model
 from training.data.pictures import stacked
 from training.session import BATCH, Features, gives_features, run_features
+from vehiclevision.answer import Answer
 from vehiclevision.labels import LABELS
 
 # Of the model that this release comes with.
@@ -43,7 +45,10 @@ def compare(summary: Summary, chosen: Baseline | None, recorded: Mapping[str, in
         return Compared("Without records there is nothing to compare.")
     if not DEFAULT_BASELINE.is_file():
         return Compared(f"There is no baseline to compare with. {MAKE}")
-    baseline = load(DEFAULT_BASELINE)
+    try:
+        baseline = load(DEFAULT_BASELINE)
+    except BaselineError as error:
+        return Compared(f"{error.message} {MAKE}")
     if answered == [baseline.model_version]:
         return _against(baseline, summary, "")
     return Compared(
@@ -78,7 +83,7 @@ def oddest(summary: Summary, sample: Sample) -> tuple[Example, ...]:
         if digest not in examples and digest in summary.pictures:
             examples[digest] = Example(
                 summary.pictures[digest],
-                _answers(sample, row),
+                _answer(sample, row),
                 _at(sample, row),
                 digest,
                 labels.get(digest),
@@ -89,9 +94,9 @@ def oddest(summary: Summary, sample: Sample) -> tuple[Example, ...]:
     return tuple(examples.values())
 
 
-def _answers(sample: Sample, row: int) -> tuple[float, float] | None:
-    bicycle, motorcycle = (float(sample[label][row]) for label in LABELS)
-    return None if math.isnan(bicycle) or math.isnan(motorcycle) else (bicycle, motorcycle)
+def _answer(sample: Sample, row: int) -> Answer | None:
+    confidences = tuple(float(sample[label][row]) for label in LABELS)
+    return None if any(map(math.isnan, confidences)) else Answer(confidences)
 
 
 def _at(sample: Sample, row: int) -> datetime | None:

@@ -11,9 +11,11 @@ from PIL import Image
 from monitoring.summary import Example
 from training.artefact import DEFAULT_MODEL, load_model
 from training.data.pictures import decoded
+from training.errors import ModelRefusedError
 from training.looked import overlay
 from training.session import gives_maps, run_maps
 from vehiclevision.image_gate import encode, model_input
+from vehiclevision.labels import LABELS
 
 NO_MODEL: Final = "There is no model at hand to say where it looked."
 NO_MAPS: Final = "The model at hand cannot say where in a picture it looked."
@@ -28,16 +30,19 @@ class Looked:
 
 
 def look(examples: Iterable[Example], answered: Collection[str], model_path: Path = DEFAULT_MODEL) -> Looked:
-    """Where the model saw the surer label of each example; `answered` are the versions that gave the answers.
+    """Where the model saw the surest label of each example; `answered` are the versions that gave the answers.
 
     Only the very model that answered can say where it looked.
     """
-    asked = {example.digest: (example, int(np.argmax(example.answers))) for example in examples if example.answers}
+    asked = {example.digest: (example, example.answer.label) for example in examples if example.answer}
     if not asked:
         return Looked()
     if not model_path.is_file():
         return Looked(NO_MODEL)
-    model = load_model(model_path)
+    try:
+        model = load_model(model_path)
+    except ModelRefusedError as error:
+        return Looked(error.message)
     if set(answered) != {model.manifest.version}:
         return Looked(f"Only model {model.manifest.version} is at hand, and {_others(answered)}.")
     if not gives_maps(model.session):
@@ -46,8 +51,8 @@ def look(examples: Iterable[Example], answered: Collection[str], model_path: Pat
     maps = run_maps(model.session, np.stack([np.asarray(model_input(Image.fromarray(picture))) for picture in shown]))
     return Looked(
         pictures={
-            digest: encode(Image.fromarray(overlay(picture, label_maps[surer])))
-            for (digest, (_, surer)), picture, label_maps in zip(asked.items(), shown, maps, strict=True)
+            digest: encode(Image.fromarray(overlay(picture, label_maps[LABELS.index(label)])))
+            for (digest, (_, label)), picture, label_maps in zip(asked.items(), shown, maps, strict=True)
         }
     )
 

@@ -17,8 +17,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from monitoring.report.report import TITLES
 from training.evaluation.chart import LIGHT, OF_THE_PAGE, Colours, figure, png, settings, svg
-from training.evaluation.scores import REVIEW
-from vehiclevision.labels import LABELS
+from vehiclevision.labels import LABELS, REVIEW
 
 Report = Mapping[str, Any]
 # What the columns of the time axis may stand for, in hours: up to a year.
@@ -28,6 +27,7 @@ _CONFIDENCE_BINS: Final = 25
 # Inches at 72 points: narrow enough for text to be read on a phone.
 _WIDE: Final = 4.6
 _SMALL: Final = 3.1
+_LEGEND_COLUMNS: Final = 3
 _DRIFT: Final = "drift-"
 # All that a report may have.
 NAMES: Final = frozenset(
@@ -61,7 +61,7 @@ def plots(report: Report) -> list[Plot]:
     if report["answers"]:
         found += [
             Plot("confidence", "How sure the answers are, with the threshold", confidence),
-            Plot("mix", "Shares of bicycles, motorcycles and reviews", mix),
+            Plot("mix", "Shares of each label and of reviews", mix),
         ]
     if any(hour["answers"] for hour in report["hours"]):
         found += [
@@ -81,12 +81,12 @@ def _measure(column: Mapping[str, Any]) -> Plot:
 
 
 def confidence(report: Report, colours: Colours) -> Figure:
-    """How many answers are how sure, by the label that is surer."""
+    """How many answers are how sure, by the surest label."""
     drawn = figure(2.9, _WIDE)
     axes = drawn.subplots()
     edges = np.linspace(0, 1, _CONFIDENCE_BINS + 1)
     below = np.zeros(_CONFIDENCE_BINS)
-    for label, colour in zip(LABELS, (colours.bicycle, colours.motorcycle), strict=True):
+    for label, colour in zip(LABELS, colours.vehicles, strict=True):
         counts = np.array(report["confidence"][label]).reshape(_CONFIDENCE_BINS, -1).sum(axis=1)
         axes.bar(edges[:-1] + 0.02, counts, width=0.034, bottom=below, color=colour, label=label)
         below += counts
@@ -103,7 +103,7 @@ def confidence(report: Report, colours: Colours) -> Figure:
     axes.set_xlim(0, 1)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
     axes.set_ylim(0, 1.08 * max(1.0, float(below.max())))
-    axes.set_xlabel("larger of the two probabilities")
+    axes.set_xlabel("highest probability")
     _counts(axes)
     _legend(axes, 1.09)
     return drawn
@@ -175,7 +175,7 @@ def by_hour_of_day(report: Report, colours: Colours) -> Figure:
     _points(below, x, hours, "coverage", colour=colours.accent)
     title = "share that passes"
     if any(entry["accuracy"] is not None for entry in hours):
-        _points(below, [hour + 0.3 for hour in x], hours, "accuracy", colour=colours.bicycle, marker="D")
+        _points(below, [hour + 0.3 for hour in x], hours, "accuracy", colour=colours.good, marker="D")
         title = "● share that passes   ◆ right of those, by labels"
     below.set_title(title, loc="left", fontsize=10.5, color=colours.faint, pad=3)
     below.set_ylim(0, 1.08)
@@ -200,15 +200,16 @@ def _points(
 
 
 def mix(report: Report, colours: Colours) -> Figure:
-    """Bicycles, motorcycles and reviews now, and in the baseline where there is one."""
+    """Each label and reviews now, and in the baseline where there is one."""
     rows = [("now", report["mix"])]
     if report["baseline"] and report["baseline"]["mix"]:
         rows.append(("baseline", report["baseline"]["mix"]))
-    drawn = figure(0.8 + 0.45 * len(rows), _WIDE)
+    legend_lines = math.ceil(len(colours.of_verdicts()) / _LEGEND_COLUMNS)
+    drawn = figure(0.6 + 0.2 * legend_lines + 0.45 * len(rows), _WIDE)
     axes = drawn.subplots()
     for row, (_, counts) in enumerate(rows):
         left, total = 0.0, max(1, sum(counts.values()))
-        for name, colour in zip((*LABELS, REVIEW), _verdict_colours(colours), strict=True):
+        for name, colour in colours.of_verdicts().items():
             share = counts[name] / total
             axes.barh(row, share, left=left, height=0.55, color=colour, edgecolor=colours.paper, linewidth=1.5)
             if share > 0.1:
@@ -220,15 +221,12 @@ def mix(report: Report, colours: Colours) -> Figure:
     axes.xaxis.set_visible(False)
     axes.spines["bottom"].set_visible(False)
     axes.grid(visible=False)
-    handles = [
-        Patch(color=colour, label=name)
-        for name, colour in zip((*LABELS, REVIEW), _verdict_colours(colours), strict=True)
-    ]
+    handles = [Patch(color=colour, label=name) for name, colour in colours.of_verdicts().items()]
     axes.legend(
         handles=handles,
         loc="lower left",
         bbox_to_anchor=(-0.02, 1.0),
-        ncols=3,
+        ncols=_LEGEND_COLUMNS,
         frameon=False,
         handlelength=1,
         borderaxespad=0.2,
@@ -240,7 +238,7 @@ def accuracy(report: Report, colours: Colours) -> Figure:
     """What is expected without labels, and what reviewed labels say, each with its error bar."""
     rows = []
     for part, what in (("passed", "that pass"), ("all", "all")):
-        for kind, colour, marker in (("estimated", colours.accent, "o"), ("reviewed", colours.bicycle, "D")):
+        for kind, colour, marker in (("estimated", colours.accent, "o"), ("reviewed", colours.good, "D")):
             found = report["accuracy"][part][kind]
             if found:
                 rows.append((f"{kind}, {what}", found, colour, marker))
@@ -285,7 +283,7 @@ def measure(column: Mapping[str, Any], colours: Colours) -> Figure:
     if column["before"]:
         axes.stairs(column["before"], edges, fill=True, color=colours.line)
         axes.stairs(column["before"], edges, color=colours.faint, linewidth=1)
-    colour = colours.motorcycle if column["changed"] else colours.accent
+    colour = colours.bad if column["changed"] else colours.accent
     axes.stairs(column["now"], edges, color=colour, linewidth=2)
     axes.set_xlim(edges[0], edges[-1])
     axes.set_ylim(0, None)
@@ -319,18 +317,14 @@ def _pixels(count: int) -> str:
 def _stack(
     axes: Axes, x: Sequence[float], entries: Sequence[Mapping[str, Any]], width: float, colours: Colours
 ) -> None:
-    """Columns of bicycles, motorcycles and reviews."""
+    """Columns of each label and of reviews."""
     below = np.zeros(len(x))
-    for name, colour in zip((*LABELS, REVIEW), _verdict_colours(colours), strict=True):
+    for name, colour in colours.of_verdicts().items():
         counts = np.array([entry[name] for entry in entries], dtype=float)
         axes.bar(x, counts, width=width, bottom=below, color=colour, label=name)
         below += counts
     axes.set_ylim(0, 1.08 * max(1.0, float(below.max(initial=0))))
     _counts(axes)
-
-
-def _verdict_colours(colours: Colours) -> tuple[str, str, str]:
-    return colours.bicycle, colours.motorcycle, colours.other
 
 
 def _counts(axes: Axes) -> None:
@@ -342,7 +336,7 @@ def _legend(axes: Axes, height: float = 1.0) -> None:
     axes.legend(
         loc="lower left",
         bbox_to_anchor=(-0.02, height),
-        ncols=3,
+        ncols=_LEGEND_COLUMNS,
         frameon=False,
         handlelength=1,
         borderaxespad=0.2,

@@ -15,14 +15,14 @@ from monitoring.drift.baseline import Baseline
 from monitoring.drift.decision import Decision
 from monitoring.drift.embedding import NAME as EMBEDDING
 from monitoring.estimate import Estimate
-from monitoring.labels import REVIEW_LABELS, Labels
+from monitoring.labels import Labels
 from monitoring.measure import Numbers
 from monitoring.report.looking import Looked
 from monitoring.report.recorded import Recorded
 from monitoring.report.standing import standing
 from monitoring.summary import Example, Hour, Labelled, Sample, Summary
-from training.evaluation.scores import NEITHER, REVIEW, wilson
-from vehiclevision.labels import LABELS
+from training.evaluation.scores import wilson
+from vehiclevision.labels import LABELS, REVIEW, TRUTHS
 
 FORMAT: Final = 1
 CONFIDENCE: Final = "confidence"
@@ -232,7 +232,7 @@ def _labels(found: Found) -> dict[str, Any]:
         "given": len(found.labels.by_digest),
         "asked": len(found.summary.labelled) - len(counted),
         "matched": len(found.summary.labelled),
-        "by_label": {label: sum(case.label == label for case in counted) for label in REVIEW_LABELS},
+        "by_label": {label: sum(case.label == label for case in counted) for label in TRUTHS},
     }
 
 
@@ -242,13 +242,12 @@ def _counted(found: Found) -> Iterable[Labelled]:
 
 
 def _passes(case: Labelled, threshold: float) -> bool:
-    return max(case.answers) >= threshold
+    return case.answer.confidence >= threshold
 
 
 def _right(case: Labelled) -> bool:
-    """Whether the surer label is the person's; a tie is no label's."""
-    bicycle, motorcycle = case.answers
-    return case.label != NEITHER and bicycle != motorcycle and case.label == LABELS[int(motorcycle > bicycle)]
+    """Whether the surest label is the person's; a tie is no label's."""
+    return case.label == case.answer.label and not case.answer.is_tied
 
 
 def _accuracy(found: Found) -> dict[str, Any]:
@@ -428,14 +427,13 @@ def _least_sure(summary: Summary) -> list[Example]:
 
 
 def _named(example: Example, threshold: float) -> dict[str, Any]:
-    bicycle, motorcycle = example.answers or (None, None)
+    answer = example.answer
     return {
         "digest": example.digest,
         "at": _iso(example.at),
-        "bicycle": _rounded(bicycle),
-        "motorcycle": _rounded(motorcycle),
-        CONFIDENCE: None if example.answers is None else _rounded(max(example.answers)),
-        "passed": None if example.answers is None else max(example.answers) >= threshold,
+        **{label: None if answer is None else _rounded(answer[label]) for label in LABELS},
+        CONFIDENCE: None if answer is None else _rounded(answer.confidence),
+        "passed": None if answer is None else answer.confidence >= threshold,
         "label": example.label,
     }
 

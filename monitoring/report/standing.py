@@ -78,7 +78,7 @@ def _of_reading(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     if not report["records"]:
         found.append((WATCH, "No captured record lies in this window: check the endpoint's data capture."))
     elif not report["answers"]:
-        found.append((WATCH, "No record holds an answer of two probabilities: this is not such an endpoint."))
+        found.append((WATCH, "No record holds a probability for each label: this is not such an endpoint."))
     elif 2 * report["without_answer"] > report["records"]:
         found.append((WATCH, f"{report['without_answer']:,} of {report['records']:,} records hold no such answer."))
     if unreadable > UNREADABLE_SHARE * (read + unreadable):

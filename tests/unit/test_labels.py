@@ -89,6 +89,7 @@ def test_names_that_stand_beside_labels_are_no_labels(tmp_path: Path, name: str)
 def test_labels_read_as_a_person_says_them() -> None:
     """Two are joined by `or`, more by commas before it."""
     assert either(("bicycle", "motorcycle")) == "bicycle or motorcycle"
+    assert either(["scooter"]) == "scooter"
     assert either(("bicycle", "scooter", "car")) == "bicycle, scooter or car"
 
 

@@ -139,7 +139,7 @@ class Retraining:
     def label(self, count: int) -> None:
         """So many labels of each kind, of which so many more are held out as are drawn so."""
         s3 = self.application.client("s3")
-        for kind in labels.REVIEW_LABELS:
+        for kind in labels.TRUTHS:
             for _ in range(count):
                 self.given += 1
                 png = picture(kind, 1000 + self.given)

@@ -35,6 +35,7 @@ from training.data.threads import Listener, in_threads
 from training.data.web import CutOffError, RefusedAnswerError, answer, reason
 from vehiclevision.errors import InvalidImageError
 from vehiclevision.image_gate import Limits
+from vehiclevision.labels import LABELS, NAME, either
 
 ADDRESS: Final = "https://raw.githubusercontent.com"
 RECORD: Final = "ATTRIBUTION.csv"
@@ -48,7 +49,7 @@ MOST_SECONDS: Final = 120
 MOST_CUT_OFF: Final = 12
 NOT_TRIED: Final = "was not tried: the server had stopped answering"
 _HERE: Final = Path(__file__).parent
-_FILE: Final = re.compile(r"(bicycle|motorcycle|neither)/([a-z0-9_-]+?)__[A-Za-z0-9_-]+\.jpg")
+_FILE: Final = re.compile(rf"({NAME.pattern})/([a-z0-9_-]+?)__[A-Za-z0-9_-]+\.jpg")
 
 
 @dataclass(frozen=True)
@@ -110,9 +111,19 @@ class FetchedPhotos:
 
 
 def read_list(folder: Path = _HERE) -> tuple[Photo, ...]:
-    """The photos of the list, in its order."""
+    """The photos of the list, in its order; refused where vehicles.toml names a label that it has no photos of.
+
+    Among the photos of no vehicle may be ones of such a label, so the others would teach a model the wrong thing.
+    """
     sources = {row["source"]: Source(**row) for row in _rows(folder / "photo_sources.csv")}
-    return tuple(Photo(**row, source=sources[source_of(row["file"])]) for row in _rows(folder / "photos.csv"))
+    photos = tuple(Photo(**row, source=sources[source_of(row["file"])]) for row in _rows(folder / "photos.csv"))
+    listed = {photo.file.partition("/")[0] for photo in photos}
+    if missing := [label for label in LABELS if label not in listed]:
+        raise DataRefusedError(
+            f"The list has no photos of {either(missing)}, which vehicles.toml names.",
+            "Train on pictures of your own, a folder per class: vehiclevision train --data DIR --out DIR",
+        )
+    return photos
 
 
 def source_of(file: str) -> str:

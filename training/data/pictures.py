@@ -17,7 +17,7 @@ from PIL import Image
 from training.data.errors import DataRefusedError as DataRefusedError  # noqa: PLC0414 - also found here
 from vehiclevision.errors import InvalidImageError
 from vehiclevision.image_gate import MAX_JPEG_BYTES, decode, normalise
-from vehiclevision.labels import LABELS, MODEL_INPUT_SIDE
+from vehiclevision.labels import LABELS, MODEL_INPUT_SIDE, either
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 Classes: TypeAlias = npt.NDArray[np.int64]
@@ -137,7 +137,9 @@ def canonical(
     """The product's labels first, the other classes by name, pictures by content and source within their class."""
     missing = [label for label in LABELS if label not in names]
     if missing:
-        raise DataRefusedError(f"The data has no class {' or '.join(missing)}. Name its folders after the labels.")
+        raise DataRefusedError(
+            f"The data has no class {either(missing)}, which vehicles.toml names.", "Name its folders after the labels."
+        )
     present = {names[number] for number in set(numbers.tolist())}
     class_names = (*LABELS, *sorted(present - set(LABELS)))
     renumbered = np.array([class_names.index(name) if name in class_names else -1 for name in names])[numbers]

@@ -11,10 +11,8 @@ from training.data.pictures import LabelledImages, normalised
 from training.data.split import near_duplicate_groups
 from vehiclevision.errors import InvalidImageError
 from vehiclevision.image_gate import Limits
-from vehiclevision.labels import LABELS
+from vehiclevision.labels import TRUTHS
 
-NEITHER: Final = "neither"
-REVIEW_LABELS: Final = (*LABELS, NEITHER)
 # The gate's JPEGs are learnt from as they are; PNGs of releases before it made JPEGs go through it again.
 SUFFIXES: Final = (".jpg", ".png")
 # However many there are, no more than this share of what is learnt from is theirs; so many have all of it.
@@ -26,7 +24,7 @@ def read_reviewed(folder: Path) -> LabelledImages:
     """The pictures in the order of their names, which are hashes; files that are no pictures are left out."""
     files: list[bytes] = []
     classes: list[int] = []
-    for number, label in enumerate(REVIEW_LABELS):
+    for number, label in enumerate(TRUTHS):
         for path in sorted(path for suffix in SUFFIXES for path in (folder / label).glob(f"*{suffix}")):
             try:
                 with path.open("rb") as stream:
@@ -36,7 +34,7 @@ def read_reviewed(folder: Path) -> LabelledImages:
             classes.append(number)
     if not files:
         raise DataRefusedError(f"{folder} holds no reviewed pictures.", "Label some: vehiclevision review")
-    return LabelledImages(tuple(files), np.array(classes, dtype=np.int64), REVIEW_LABELS, "reviewed")
+    return LabelledImages(tuple(files), np.array(classes, dtype=np.int64), TRUTHS, "reviewed")
 
 
 def learnable(reviewed: LabelledImages, held_out: LabelledImages | None) -> LabelledImages:

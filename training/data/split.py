@@ -92,7 +92,7 @@ def split_by_source(images: LabelledImages, left_out: Sequence[str]) -> Split:
 
 
 def _check_part(classes: Classes, *, has_others: bool) -> None:
-    """Without both vehicles, and something else where there is any, in every part, nothing can be measured."""
+    """Without every vehicle, and something else where there is any, in every part, nothing can be measured."""
     if len(np.unique(np.minimum(classes, len(LABELS)))) < len(LABELS) + has_others:
         raise DataRefusedError(
             f"There are too few pictures to hold some out. Give at least {MIN_PICTURES} of every class."

@@ -74,7 +74,7 @@ def transform(
     reading: Listener = lambda done, total: None,
     writing: Listener = lambda done, total: None,
 ) -> Transformed:
-    """Extract the source and write the folder; its lists name the two vehicles, or with all_classes every class."""
+    """Extract the source and write the folder; its lists name the vehicles, or with all_classes every class."""
     here, there = source.resolve(), out.resolve()
     if here.is_relative_to(there) or there.is_relative_to(here):
         raise DataRefusedError(

@@ -14,7 +14,7 @@ from vehiclevision.labels import LABELS
 
 
 def answers(model: Model, files: Sequence[bytes], listener: Listener = lambda done, total: None) -> Numbers:
-    """The model's answers [n, 2] to files that the image gate made."""
+    """The model's answers [n, labels] to files that the image gate made."""
     several = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
     parts: list[Numbers] = [np.zeros((0, len(LABELS)))]
     for part in in_threads(partial(_answers, model), several, THREADS):

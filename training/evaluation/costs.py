@@ -14,11 +14,12 @@ import numpy.typing as npt
 from training.data.pictures import Classes
 from training.errors import EvaluationRefusedError
 from training.evaluation.scores import Flags, Judged, Numbers, judge
+from vehiclevision.labels import LABELS
 
 # Half of the uploads show a vehicle: what confidences are calibrated for, and what a threshold's cost is counted with.
 VEHICLE_SHARE: Final = 0.5
 UPLOADS: Final = 1000
-# The product takes thresholds above one half and up to 1: below, both labels could pass.
+# The product takes thresholds above one half and up to 1: below, two labels could pass.
 STEPS_PER_ONE: Final = 1000
 LOWEST: Final = 501
 RESAMPLINGS: Final = 501
@@ -89,7 +90,7 @@ class CheapestThreshold:
 
 
 def cheapest_threshold(answers: npt.NDArray[np.floating], classes: Classes, costs: Costs) -> CheapestThreshold:
-    """The cheapest threshold in (0.5, 1] for answers [n, 2]; classes beyond the labels show neither vehicle.
+    """The cheapest threshold in (0.5, 1] for answers [n, labels]; classes beyond the labels show no vehicle.
 
     One set of pictures puts the very cheapest point anywhere in a wide flat valley. So the pictures are drawn again
     many times over, each time the middle of the cheapest stretch is noted, and of the thresholds that are as good as
@@ -99,7 +100,7 @@ def cheapest_threshold(answers: npt.NDArray[np.floating], classes: Classes, cost
     n, neither_n = int(judged.vehicle.sum()), int((~judged.vehicle).sum())
     if n == 0:
         raise EvaluationRefusedError(
-            "Without pictures of vehicles no threshold can be called cheap.", "Add some of bicycles and motorcycles."
+            "Without pictures of vehicles no threshold can be called cheap.", f"Add some of each: {', '.join(LABELS)}."
         )
     share = costs.vehicle_share if neither_n else 1.0
     counts = _histogram(judged)

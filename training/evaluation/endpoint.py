@@ -26,7 +26,7 @@ CONTENT_TYPE: Final = "image/jpeg"
 
 @dataclass(frozen=True)
 class Asked:
-    """The endpoint's answers [n, 2], the time that each took, and who answered."""
+    """The endpoint's answers [n, labels], the time that each took, and who answered."""
 
     answers: Numbers
     milliseconds: tuple[float, ...]

@@ -12,10 +12,12 @@ from PIL import Image
 
 from training.data.pictures import Pixels, decoded
 from training.evaluation import plots
+from training.evaluation.chart import dot, vehicle_styles
 from training.evaluation.degrade import DEGRADATIONS, degraded
 from training.evaluation.report import CLEAN, Answered, least_sure, right, wrong
-from training.evaluation.scores import TRUTHS, VERDICTS
+from training.evaluation.scores import VERDICTS
 from training.looked import overlay
+from vehiclevision.labels import LABELS, TRUTHS
 
 # Also the place of the style sheet, which all our pages share.
 HERE: Final = Path(__file__).parent
@@ -50,15 +52,16 @@ def page(answered: Answered, report: Mapping[str, Any]) -> str:
 
 def environment(*folders: Path) -> Environment:
     """Templates from the first folder that has them: everything escaped, nothing undefined, numbers as people read."""
-    found = Environment(
+    made = Environment(
         loader=FileSystemLoader(folders),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters.update(percent=percent, interval=interval, number=number, width=width)
-    return found
+    made.filters.update(percent=percent, interval=interval, number=number, width=width, dot=dot)
+    made.globals.update(labels=LABELS, vehicle_styles=vehicle_styles())
+    return made
 
 
 def percent(value: float | None, digits: int = 1) -> str:
@@ -82,7 +85,7 @@ def width(value: float | None) -> str:
 
 
 def _photos(answered: Answered, chosen: list[int], named: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Each picture, and beside it where the model saw the label that it is surer of, if that is known."""
+    """Each picture, and beside it where the model saw the label that it is surest of, if that is known."""
     return [{**facts, **_photo(answered, index)} for index, facts in zip(chosen, named, strict=True)]
 
 
@@ -90,8 +93,8 @@ def _photo(answered: Answered, index: int) -> dict[str, str | None]:
     picture = decoded(answered.samples.files[index])
     if index not in answered.maps:
         return {"image": data_uri(picture, SMALL_SIDE), "looked": None}
-    surer = answered.maps[index][int(np.argmax(answered.answers[index]))]
-    return {"image": data_uri(picture, PHOTO_SIDE), "looked": data_uri(overlay(picture, surer), PHOTO_SIDE)}
+    surest = answered.maps[index][int(np.argmax(answered.answers[index]))]
+    return {"image": data_uri(picture, PHOTO_SIDE), "looked": data_uri(overlay(picture, surest), PHOTO_SIDE)}
 
 
 def _example(answered: Answered) -> dict[str, str]:

@@ -10,11 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from training.evaluation.chart import OF_THE_PAGE, figure, settings, svg
-from training.evaluation.scores import TRUTHS, Judged, wilson
+from training.evaluation.scores import Judged, wilson
+from vehiclevision.labels import TRUTHS
 
 INK, FAINT, ACCENT = OF_THE_PAGE.ink, OF_THE_PAGE.faint, OF_THE_PAGE.accent
-BICYCLE, MOTORCYCLE, OTHER = OF_THE_PAGE.bicycle, OF_THE_PAGE.motorcycle, OF_THE_PAGE.other
-_OF_TRUTH: Final = dict(zip(TRUTHS, (BICYCLE, MOTORCYCLE, OTHER), strict=True))
+GOOD, OTHER = OF_THE_PAGE.good, OF_THE_PAGE.other
+_OF_TRUTH: Final = OF_THE_PAGE.of_truths()
 _SETTINGS: Final = settings(OF_THE_PAGE)
 _HISTOGRAM_BINS: Final = 20
 
@@ -22,8 +23,8 @@ _HISTOGRAM_BINS: Final = 20
 def histogram(judged: Judged, threshold: float) -> Markup:
     """How sure the model is, for pictures of each kind by themselves."""
     with mpl.rc_context(_SETTINGS):
-        drawn = figure(3.5)
-        for row, axes in enumerate(drawn.subplots(3, 1, sharex=True)):
+        drawn = figure(0.5 + len(TRUTHS))
+        for row, axes in enumerate(drawn.subplots(len(TRUTHS), 1, sharex=True)):
             _histogram_of(axes, judged.confidence[judged.truth == row], TRUTHS[row], threshold)
             if row == 0:
                 axes.annotate(
@@ -35,8 +36,8 @@ def histogram(judged: Judged, threshold: float) -> Markup:
                     color=ACCENT,
                     ha="right",
                 )
-        axes.set_xlabel("larger of the two probabilities")
-        return svg(drawn, "histogram", "Histogram of the confidence for bicycles, motorcycles and neither")
+        axes.set_xlabel("highest probability")
+        return svg(drawn, "histogram", f"Histogram of the confidence for {', '.join(TRUTHS)}")
 
 
 def _histogram_of(axes: Axes, confidence: Any, name: str, threshold: float) -> None:
@@ -76,7 +77,7 @@ def thresholds(curve: Sequence[Mapping[str, Any]], threshold: float) -> Markup:
         axes = drawn.subplots()
         x = [point["threshold"] for point in curve]
         lines = (
-            ("accuracy_covered", "right, of vehicles that pass", BICYCLE, "solid"),
+            ("accuracy_covered", "right, of vehicles that pass", GOOD, "solid"),
             ("coverage", "vehicles that pass", ACCENT, (0, (6, 2))),
             ("neither_passed", "neither that passes", OTHER, (0, (1.5, 1.5))),
         )
@@ -98,7 +99,7 @@ def trade_off(curve: Sequence[Mapping[str, Any]], threshold: float) -> Markup:
         false = [_or_gap(point["neither_passed"]) for point in curve]
         chosen = min(range(len(curve)), key=lambda index: abs(curve[index]["threshold"] - threshold))
         for values, label, colour, style in (
-            (wrong, "wrong, of vehicles that pass", BICYCLE, "solid"),
+            (wrong, "wrong, of vehicles that pass", GOOD, "solid"),
             (false, "neither that passes", OTHER, (0, (1.5, 1.5))),
         ):
             axes.plot(coverage, values, color=colour, label=label, linestyle=style)

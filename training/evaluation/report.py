@@ -13,9 +13,9 @@ from training.evaluation.costs import Costs, cheapest_threshold, cost_at, cross_
 from training.evaluation.degrade import DEGRADATIONS
 from training.evaluation.kinds import kinds
 from training.evaluation.samples import Samples
-from training.evaluation.scores import TRUTHS, Judged, Numbers, judge
+from training.evaluation.scores import Judged, Numbers, judge
 from training.session import Maps
-from vehiclevision.labels import LABELS
+from vehiclevision.labels import LABELS, TRUTHS
 
 FORMAT: Final = 1
 CLEAN: Final = "clean"

@@ -1,7 +1,7 @@
 """How good answers are, as plain JSON: every share with its counts and Wilson's 95 % interval.
 
-Whatever has nothing to be a share of is None, never NaN. An answer passes as it does in the product: the larger of the
-two probabilities reaches the threshold.
+Whatever has nothing to be a share of is None, never NaN. An answer passes as it does in the product: the highest
+probability reaches the threshold.
 """
 
 from dataclasses import dataclass
@@ -12,14 +12,11 @@ import numpy.typing as npt
 from scipy.stats import binomtest
 
 from training.data.pictures import Classes
-from vehiclevision.labels import LABELS
+from vehiclevision.labels import LABELS, REVIEW, TRUTHS
 
 Numbers: TypeAlias = npt.NDArray[np.float64]
 Flags: TypeAlias = npt.NDArray[np.bool_]
 
-NEITHER: Final = "neither"
-REVIEW: Final = "review"
-TRUTHS: Final = (*LABELS, NEITHER)
 VERDICTS: Final = (*LABELS, REVIEW)
 CALIBRATION_BINS: Final = 10
 CURVE_THRESHOLDS: Final = tuple(round(number / 200, 3) for number in range(201))
@@ -35,13 +32,13 @@ class Judged:
 
     @property
     def vehicle(self) -> Flags:
-        """Pictures that show one of the two vehicles."""
+        """Pictures that show one of the vehicles."""
         found: Flags = self.truth < len(LABELS)
         return found
 
     @property
     def right(self) -> Flags:
-        """Pictures whose surer label is theirs; those with neither vehicle never are."""
+        """Pictures whose surest label is theirs; those without any vehicle never are."""
         found: Flags = self.answered == self.truth
         return found
 
@@ -56,17 +53,24 @@ class Judged:
 
 
 def judge(answers: npt.NDArray[np.floating], classes: Classes) -> Judged:
-    """Answers [n, 2] beside classes, of which all beyond the labels are neither; a tie is no label's."""
+    """Answers [n, labels] beside classes, of which all beyond the labels are neither; a tie is no label's."""
     # In double precision, as the product compares them: a float32 of 0.7 lies below 0.7.
     exact = np.asarray(answers, dtype=np.float64).reshape(-1, len(LABELS))
-    surer = np.where(exact[:, 0] == exact[:, 1], -1, exact.argmax(axis=1))
-    return Judged(np.minimum(classes, len(LABELS)), exact.max(axis=1, initial=0.0), surer)
+    return Judged(np.minimum(classes, len(LABELS)), exact.max(axis=1, initial=0.0), surest(exact))
+
+
+def surest(answers: Numbers) -> Classes:
+    """Which label of answers [n, labels] is the surest; -1 where several are."""
+    highest = answers.max(axis=1, initial=0.0, keepdims=True)
+    tied = (answers == highest).sum(axis=1) > 1
+    labels: Classes = np.where(tied, -1, answers.argmax(axis=1))
+    return labels
 
 
 def figures(answers: npt.NDArray[np.floating], classes: Classes, threshold: float) -> dict[str, Any]:
-    """All figures of answers [n, 2] at a threshold.
+    """All figures of answers [n, labels] at a threshold.
 
-    `accuracy`: of the vehicles, the surer label is theirs, however sure. `coverage`: of the vehicles, those that pass;
+    `accuracy`: of the vehicles, the surest label is theirs, however sure. `coverage`: of the vehicles, those that pass;
     `accuracy_covered`: the right ones among those. `neither_passed`: of the pictures with neither, those that pass.
     `ece`: the calibration error over all pictures, an answer to a picture with neither being wrong; `ece_vehicles`:
     over vehicles alone; `ece_balanced`: over all, vehicles and others weighing half each.

@@ -8,21 +8,20 @@ from cli.display import output, print_json, printable
 from cli.errors import SUCCESS, CommandError
 from cli.options import Application, AsJson, argument, flag
 from cli.reviewing import desk_of, said
-from monitoring.labels import REVIEW_LABELS
 from monitoring.review import decide
-from vehiclevision.labels import either
+from vehiclevision.labels import TRUTHS, either
 from vehiclevision.record import Outcome
 
 if TYPE_CHECKING:
     Label = str
 else:
     # What a person can say of a picture: vehicles.toml decides.
-    Label = StrEnum("Label", [(label.upper(), label) for label in REVIEW_LABELS])
+    Label = StrEnum("Label", [(label.upper(), label) for label in TRUTHS])
 
 
 def command(
     key: Annotated[str, argument("KEY", "A whole key, or the end of one: its newest version.")],
-    label: Annotated[Label, argument("LABEL", f"{either(REVIEW_LABELS)}.")],
+    label: Annotated[Label, argument("LABEL", f"{either(TRUTHS)}.")],
     application: Application,
     again: Annotated[bool, flag("--again", "Overrule what a person said before.")] = False,
     as_json: AsJson = False,

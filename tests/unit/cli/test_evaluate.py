@@ -33,7 +33,7 @@ def test_the_page_and_its_json_lie_where_they_were_asked_for(
 
     assert (here.code, there.code) == (0, 0)
     assert "100.0 %" in here.out
-    assert "No picture shows neither vehicle" in here.err
+    assert "Every picture shows a vehicle" in here.err
     for page in (tmp_path / "evaluation.html", tmp_path / "out" / "report.html"):
         assert page.read_text().startswith("<!doctype html>")
         assert json.loads(page.with_suffix(".json").read_text())["n"] == 2

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from monitoring.captures.record import REASONS, Captured, Unreadable, parse
 from tests.unit.monitoring.capture_lines import NOON, line, png, record
+from vehiclevision.answer import Answer
 
 
 def captured(found: Any) -> Captured:
@@ -26,7 +27,7 @@ def test_a_record_of_this_application_is_read_whole() -> None:
     sent = record(png(1), (0.93, 0.06), event_id="event-1")
     sent["eventMetadata"] |= {"inferenceId": "mine", "customAttributes": ["trace=1,model_version=2026.11.1"]}
 
-    assert captured(sent) == Captured((0.93, 0.06), png(1), NOON, "event-1", "mine", "2026.11.1")
+    assert captured(sent) == Captured(Answer((0.93, 0.06)), png(1), NOON, "event-1", "mine", "2026.11.1")
 
 
 @pytest.mark.parametrize("encoding", ["JSON", "BASE64"])
@@ -47,12 +48,12 @@ def test_a_record_of_this_application_is_read_whole() -> None:
 )
 def test_two_probabilities_are_found_in_every_usual_form(output: str, encoding: str) -> None:
     """The answer is read by its encoding: base64 too, which is what an endpoint made by boto3 captures."""
-    assert captured(record(None, output, output_encoding=encoding)).answers == (0.9, 0.1)
+    assert captured(record(None, output, output_encoding=encoding)).answer == Answer((0.9, 0.1))
 
 
 def test_csv_is_read_by_its_encoding() -> None:
     """A container that answers in CSV is understood as well."""
-    assert captured(record(None, "0.9,0.1", output_encoding="CSV")).answers == (0.9, 0.1)
+    assert captured(record(None, "0.9,0.1", output_encoding="CSV")).answer == Answer((0.9, 0.1))
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,7 @@ def test_csv_is_read_by_its_encoding() -> None:
 )
 def test_any_other_output_is_no_answer(output: str) -> None:
     """The record is still read; only its answer is none."""
-    assert captured(record(None, output)).answers is None
+    assert captured(record(None, output)).answer is None
 
 
 def test_an_output_that_was_captured_as_json_proper_is_read() -> None:
@@ -95,7 +96,7 @@ def test_an_output_that_was_captured_as_json_proper_is_read() -> None:
     sent = record(None, "x")
     sent["captureData"]["endpointOutput"]["data"] = [0.9, 0.1]
 
-    assert captured(sent).answers == (0.9, 0.1)
+    assert captured(sent).answer == Answer((0.9, 0.1))
 
 
 @pytest.mark.parametrize(
@@ -126,7 +127,7 @@ def test_a_tabular_record_is_read_and_has_no_picture() -> None:
 
 def test_a_record_with_only_one_side_is_read() -> None:
     """Endpoints may capture only the input, or only the output."""
-    assert captured(record(png(1), None)).answers is None
+    assert captured(record(png(1), None)).answer is None
     assert captured(record(None, (0.5, 0.5))).picture is None
     assert captured({"captureData": {}}) == Captured(None, None, None, "", "", None)
 
@@ -197,7 +198,7 @@ def test_every_reason_has_words(root: Path) -> None:
 
 def test_of_duplicate_keys_the_last_one_counts() -> None:
     """As in every common JSON reader."""
-    assert captured(b'{"captureData": 1, "captureData": {}}').answers is None
+    assert captured(b'{"captureData": 1, "captureData": {}}').answer is None
 
 
 @pytest.mark.parametrize("wrong", [1, "x", [], None, True, {"a": []}])
@@ -212,7 +213,7 @@ def test_lone_surrogates_do_not_escape() -> None:
     """A text that no encoding can write is still only text."""
     sent = b'{"captureData": {"endpointOutput": {"data": "\\ud800", "encoding": "JSON"}}}'
 
-    assert captured(sent).answers is None
+    assert captured(sent).answer is None
 
 
 @settings(deadline=None)
@@ -259,4 +260,4 @@ def test_real_records_are_read_whole(data: Path) -> None:
     found = [captured(each) for each in lines]
 
     assert len(found) == 31
-    assert all(each.answers and each.picture and each.at and each.event_id for each in found)
+    assert all(each.answer and each.picture and each.at and each.event_id for each in found)

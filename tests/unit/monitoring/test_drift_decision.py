@@ -54,11 +54,11 @@ def test_what_changed_is_named_with_its_direction_and_size(shift: dict[str, floa
 
 
 def test_other_things_in_the_pictures_show_in_the_answers() -> None:
-    """A fifth of pictures with neither vehicle: more answers name neither."""
+    """A fifth of pictures of no vehicle: more answers name neither."""
     found = check(baseline(), sample(columns(300, 8, others=0.2)))
 
     assert found.drifted
-    assert "More answers that name neither vehicle" in found.words
+    assert "More answers that name no vehicle" in found.words
 
 
 def test_another_spread_around_the_same_middle_is_found() -> None:

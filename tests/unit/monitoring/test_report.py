@@ -63,7 +63,7 @@ def test_foreign_records_are_read_and_said_to_be_of_no_use(folder: Path) -> None
 
     assert (figures["records_read"], figures["without_answer"], figures["without_picture"]) == (50, 50, 50)
     assert figures["standing"]["level"] == "watch"
-    assert "two probabilities" in figures["standing"]["reasons"][0]
+    assert "a probability for each label" in figures["standing"]["reasons"][0]
 
 
 def test_labels_give_the_true_accuracy_of_answers_that_pass(folder: Path) -> None:

@@ -19,6 +19,7 @@ from tests.unit.monitoring.capture_lines import NOON, line, png, record
 from tests.unit.pictures import encoded
 from tests.unit.serving.tiny_model import ONNX_WITH_MAP, write_model
 from training.artefact import load_model
+from vehiclevision.answer import Answer
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def half_bright() -> bytes:
 def example(answers: tuple[float, float] | None, picture: bytes) -> Example:
     stream = io.BytesIO()
     Image.open(io.BytesIO(picture)).save(stream, "JPEG", quality=95)
-    return Example(stream.getvalue(), answers, NOON, digest_of(picture), None, 0.9)
+    return Example(stream.getvalue(), answers and Answer(answers), NOON, digest_of(picture), None, 0.9)
 
 
 def tint(shown: bytes) -> tuple[float, float]:
@@ -100,5 +101,5 @@ def test_the_oddest_lie_furthest_from_what_the_model_knows(tmp_path: Path) -> No
     odd = oddest(summary, sample)
 
     assert [each.digest for each in odd] == [digest_of(png(number)) for number in (0, *range(2, ODDEST + 1))]
-    assert (odd[0].answers, odd[0].at, odd[0].label, odd[0].value) == ((0.9, 0.05), NOON, "neither", 20.0)
+    assert (odd[0].answer, odd[0].at, odd[0].label, odd[0].value) == (Answer((0.9, 0.05)), NOON, "neither", 20.0)
     assert oddest(summary, summary.sample) == ()

@@ -19,7 +19,7 @@ from tests.unit.monitoring.capture_lines import line, png, record
 from tests.unit.monitoring.reports import HOSTILE, answered, everything, found
 from tests.unit.monitoring.reports import write as write_lines
 from tests.unit.pages import Page
-from training.evaluation.chart import LIGHT
+from training.evaluation.chart import LIGHT, vehicle_styles
 from vehiclevision.image_gate import encode
 from vehiclevision.labels import MODEL_INPUT_SIDE
 
@@ -227,11 +227,10 @@ def test_the_same_figures_give_the_same_files(folder: Path) -> None:
 
 def test_pngs_have_the_colours_of_the_light_page(root: Path) -> None:
     """What is drawn as a file looks as it does on the page."""
-    style = (root / "training" / "evaluation" / "style.css").read_text().partition("@media")[0]
+    style = vehicle_styles() + (root / "training" / "evaluation" / "style.css").read_text().partition("@media")[0]
 
-    for name in ("ink", "faint", "line", "bicycle", "motorcycle", "other", "accent"):
-        assert f"--{name}: {getattr(LIGHT, name)};" in style
-    assert f"--card: {LIGHT.paper};" in style
+    for name, colour in LIGHT.variables().items():
+        assert f"--{'card' if name == 'paper' else name}: {colour};" in style
 
 
 def test_summaries_of_many_files_and_of_one_make_the_same_page(tmp_path: Path) -> None:

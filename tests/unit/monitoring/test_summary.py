@@ -3,6 +3,7 @@
 import hashlib
 import io
 import math
+from collections import Counter
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from monitoring.captures.source import Window, open_source
 from monitoring.measure import MEASURES, measure_arrays
 from monitoring.summary import COLUMNS, EXAMPLES, EXTREMES, MAX_NAMES, PICTURES, SAMPLE_SIZE, Hour, Summary, summarise
 from tests.unit.monitoring.capture_lines import NOON, line, lines, png, record, write
+from vehiclevision.answer import Answer
 from vehiclevision.image_gate import MAX_JPEG_BYTES
 from vehiclevision.labels import MODEL_INPUT_SIDE
 
@@ -70,7 +72,7 @@ def test_every_line_is_counted_once(tmp_path: Path) -> None:
     assert (found.without_answer, found.without_picture, found.broken_pictures, found.without_time) == (2, 2, 1, 1)
     assert (found.files, found.bytes) == (1, next(tmp_path.rglob("*.jsonl")).stat().st_size)
     assert found.endpoints == {"vehiclevision/AllTraffic": 5}
-    assert found.total == Hour(5, bicycle=1, motorcycle=1, review=1, confidence_parts=2_000_000_000)
+    assert found.total == Hour(5, Counter(bicycle=1, motorcycle=1), review=1, confidence_parts=2_000_000_000)
     assert len(found.sample) == 4
 
 
@@ -93,8 +95,8 @@ def test_hours_hold_what_was_asked_and_answered_in_them(tmp_path: Path) -> None:
     assert (found.hours[NOON + HOUR].n, found.hours[NOON + HOUR].answered) == (2, 1)
     assert found.hours[NOON + HOUR].confidence_sum == pytest.approx(0.9)
     assert (found.first, found.last) == (NOON, NOON + HOUR)
-    assert found.confidences["bicycle"].sum() == 2
-    assert found.confidences["motorcycle"][[50, 90]].tolist() == [1, 1]
+    assert found.confidences["bicycle"][[50, 79, 80]].tolist() == [1, 1, 1]
+    assert found.confidences["motorcycle"][[50, 90]].tolist() == [0, 1]
 
 
 def test_a_confidence_of_one_is_in_the_last_bin(tmp_path: Path) -> None:
@@ -194,7 +196,7 @@ def test_the_least_sure_are_shown_once_each_the_least_sure_first(tmp_path: Path)
     found = summary(tmp_path, content)
 
     assert [example.digest for example in found.least_sure] == [digest(png(seed)) for seed in range(EXAMPLES)]
-    assert found.least_sure[0].answers == (0.2, 0.1)
+    assert found.least_sure[0].answer == Answer((0.2, 0.1))
     assert Image.open(io.BytesIO(found.least_sure[0].picture)).size == (32, 32)
 
 
@@ -209,7 +211,7 @@ def test_mistakes_need_a_label_and_the_surest_come_first(tmp_path: Path) -> None
         (digest(png(2)), "neither"),
         (digest(png(0)), "motorcycle"),
     ]
-    assert {(each.label, each.answers) for each in found.labelled} == {
+    assert {(each.label, each.answer.confidences) for each in found.labelled} == {
         (label, answers[seed]) for seed, label in enumerate(labels.values())
     }
 
@@ -220,7 +222,9 @@ def test_of_several_answers_to_a_labelled_picture_the_last_counts(tmp_path: Path
 
     found = summary(tmp_path, content, labels={digest(png(1)): "bicycle"})
 
-    assert [(each.answers, each.at) for each in found.labelled] == [((0.2, 0.1), NOON + timedelta(seconds=4))]
+    assert [(each.answer.confidences, each.at) for each in found.labelled] == [
+        ((0.2, 0.1), NOON + timedelta(seconds=4))
+    ]
 
 
 def test_extremes_of_each_measure_are_kept(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def fake_of(aws: Aws) -> FakeAws:
 
 def label(aws: Aws, count: int, *, begin: int = 0, given: datetime = NOW, asked: bool = False) -> None:
     for number in range(begin, begin + count):
-        for kind in labels.REVIEW_LABELS:
+        for kind in labels.TRUTHS:
             content = f"{kind} {number}".encode()
             key = labels.key_of(kind, labels.digest_of(content), asked=asked)
             fake_of(aws).objects["photos"][key] = content

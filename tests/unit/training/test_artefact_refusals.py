@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.unit.local import tiny_model
+from tests.unit.serving import tiny_model
 from tests.unit.serving.tiny_model import ONNX, manifest, packed, write_model
 from training import artefact
 from training.artefact import load_model
@@ -51,8 +51,6 @@ def test_answers_do_not_depend_on_the_batch(tmp_path: Path, count: int) -> None:
     [
         ("format", 3),
         ("format", True),
-        ("labels", ["motorcycle", "bicycle"]),
-        ("labels", None),
         ("input_shape", [3, 32, 32]),
         ("input_dtype", "float32"),
         ("threshold", 1.5),
@@ -71,6 +69,27 @@ def test_a_manifest_that_does_not_fit_this_release_is_refused(tmp_path: Path, fi
     message = refusal(path)
 
     assert field in message
+
+
+@pytest.mark.parametrize(
+    ("labels", "named"),
+    [
+        (["motorcycle", "bicycle"], "motorcycle, bicycle"),
+        (["car"], "car"),
+        (["\x1b[31m" + "x" * 500], "\\x1b[31mx"),
+        (None, "nothing that it names"),
+        ([], "nothing that it names"),
+        ([1, 2], "nothing that it names"),
+        ("bicycle", "nothing that it names"),
+    ],
+)
+def test_a_model_of_other_labels_is_refused_by_their_names(tmp_path: Path, labels: object, named: str) -> None:
+    """The refusal says what the model tells apart and what vehicles.toml names; the order is part of it."""
+    message = refusal(write_model(tmp_path / "model.tar.gz", labels=labels))
+
+    assert f"The model tells {named}" in message
+    assert "vehicles.toml names bicycle, motorcycle." in message
+    assert len(message) < 600
 
 
 def test_a_model_of_an_earlier_release_is_refused_by_name(tmp_path: Path) -> None:

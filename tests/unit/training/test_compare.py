@@ -14,9 +14,9 @@ from training import compare
 from training.artefact import load_model
 from training.comparison import ACCEPTED, NOT_BETTER, TOO_FEW, WORSE_ON_BASE, Comparison, Paired, Rule, read
 from training.data.pictures import LabelledImages
-from training.data.reviewed import REVIEW_LABELS
 from training.evaluation.scores import judge
 from vehiclevision.image_gate import encode
+from vehiclevision.labels import TRUTHS
 
 RULE = Rule(threshold=0.856, least=10)
 # To the tiny model bright pictures are bicycles and dark ones motorcycles; 0.95 is as sure as it gets.
@@ -30,7 +30,7 @@ def pictures(count: int, seed: int = 0) -> LabelledImages:
     middles = np.repeat([240, 12, 128], count)
     levels = (middles[:, None] + draw.integers(-12, 12, (3 * count, 3))).clip(0, 255)
     files = tuple(encode(Image.new("RGB", (224, 224), tuple(colour))) for colour in levels.tolist())
-    return LabelledImages(files, np.repeat([0, 1, 2], count), REVIEW_LABELS, "test")
+    return LabelledImages(files, np.repeat([0, 1, 2], count), TRUTHS, "test")
 
 
 def result_of(folder: Path, champion: bytes, challenger: bytes, *, count: int = 10) -> Comparison:
@@ -159,7 +159,7 @@ def test_the_command_writes_what_it_found_and_prints_its_metrics(
     challenger = write_model(tmp_path / "challenger.tar.gz", ONNX)
     for folder, each in (("data", pictures(40, 3)), ("held-out", pictures(12, 4))):
         for index, number in enumerate(each.classes):
-            target = tmp_path / folder / REVIEW_LABELS[number]
+            target = tmp_path / folder / TRUTHS[number]
             target.mkdir(parents=True, exist_ok=True)
             (target / f"{index}.jpg").write_bytes(each.files[index])
     out = tmp_path / "comparison.json"

@@ -8,8 +8,9 @@ from PIL import Image, ImageOps
 
 from training.data.errors import DataRefusedError
 from training.data.pictures import SIDE, LabelledImages
-from training.data.reviewed import REVIEW_LABELS, learnable, read_reviewed, reviewed_share
+from training.data.reviewed import learnable, read_reviewed, reviewed_share
 from vehiclevision.image_gate import encode, normalise
+from vehiclevision.labels import TRUTHS
 
 
 def noise(count: int, seed: int) -> list[Image.Image]:
@@ -22,14 +23,14 @@ def files(pictures: list[Image.Image]) -> tuple[bytes, ...]:
 
 
 def reviewed(count: int, seed: int) -> LabelledImages:
-    return LabelledImages(files(noise(count, seed)), np.arange(count) % 3, REVIEW_LABELS, "reviewed")
+    return LabelledImages(files(noise(count, seed)), np.arange(count) % 3, TRUTHS, "reviewed")
 
 
 def test_what_looks_like_a_held_out_picture_is_not_learnt() -> None:
     """The next photo of a burst would give the answer away."""
     held_out = reviewed(6, 2)
     twin = ImageOps.mirror(noise(6, 2)[0])
-    given = LabelledImages(files([twin, *noise(2, 3)]), np.array([0, 1, 2]), REVIEW_LABELS, "reviewed")
+    given = LabelledImages(files([twin, *noise(2, 3)]), np.array([0, 1, 2]), TRUTHS, "reviewed")
 
     kept = learnable(given, held_out)
 

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from training.evaluation.scores import TRUTHS, VERDICTS, calibration_error, curve, figures, judge, reliability, wilson
+from training.evaluation.scores import VERDICTS, calibration_error, curve, figures, judge, reliability, wilson
 from vehiclevision.answer import Answer
 from vehiclevision.decision import decide
 from vehiclevision.errors import THRESHOLD_CONFIDENCE_NOT_MET
+from vehiclevision.labels import TRUTHS
 
 ANSWERS = np.array([[0.9, 0.05], [0.3, 0.6], [0.1, 0.8], [0.75, 0.2], [0.7, 0.1], [0.01, 0.02]])
 CLASSES = np.array([0, 0, 1, 1, 2, 5])
