@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,17 @@ def _option(row: str) -> str | None:
         return None
     value = _VALUES.search(cells[-1])
     return " ".join([*cells[:-1], *([value[0]] if value else [])])
+
+
+def test_a_file_is_a_command_and_knows_no_other(root: Path) -> None:
+    """Each file below cli/commands is named by its folder, says in its first line what it does, and stands alone."""
+    folder = root / "cli/commands"
+    for file in folder.rglob("*.py"):
+        text = file.read_text()
+        assert "cli.commands" not in text, f"{file} imports another command"
+        assert re.match(r'"""[A-Z].*[.?]', text), f"{file} does not say what it does"
+    for package in [folder, *(path.parent for path in folder.glob("*/__init__.py"))]:
+        name = ".".join(package.relative_to(root).parts)
+        files = {path.stem for path in package.iterdir() if path.suffix == ".py"} - {"__init__"}
+        folders = {path.parent.name for path in package.glob("*/__init__.py")}
+        assert set(import_module(name).COMMANDS) == files | folders

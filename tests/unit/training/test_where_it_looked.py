@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cli.drawing import Canvas, Colour, Pose
 from cli.samples import bicycle, motorcycle
+from cli.samples.drawing import Canvas, Colour, Pose
 from training.artefact import Model, load_model
 from training.evaluation import by_model
 from vehiclevision.image_gate import encode, model_input

@@ -13,7 +13,7 @@ from typing import Final
 
 from PIL import Image
 
-from cli.drawing import Canvas, Colour, Point, Pose, circle, curve, darker, lighter
+from cli.samples.drawing import Canvas, Colour, Point, Pose, circle, curve, darker, lighter
 from vehiclevision.labels import LABELS
 from vehiclevision.record import Outcome
 

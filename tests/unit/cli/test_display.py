@@ -1,0 +1,55 @@
+"""How ends and records look: whatever vehicles.toml names, and every outcome there is."""
+
+import dataclasses
+
+import pytest
+
+from cli.commands.demo import _row
+from cli.display import ended_line, record_line, what
+from cli.drop import Ended
+from vehiclevision.record import Outcome, Record
+
+FOUR = {"bicycle": "nearby", "motorcycle": "distant", "scooter": "nearby", "car": "far"}
+
+
+def ended(outcome: Outcome | None, label: str | None = None, confidence: float | None = None) -> Ended:
+    """The end of an image, with a reason where nothing was classified."""
+    reason = None if label else "SOME_REASON"
+    return Ended("uploads/a.jpg", "1", outcome, label, confidence, FOUR.get(label or ""), reason, 1.0)
+
+
+def record(outcome: Outcome, **fields: object) -> Record:
+    """A record with these fields and nothing else."""
+    empty = dict.fromkeys((field.name for field in dataclasses.fields(Record)), None)
+    return Record(**{**empty, "s3_key": "uploads/a.jpg", "outcome": outcome, **fields})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("label", FOUR)
+def test_any_label_is_shown_with_its_route(label: str) -> None:
+    """In drop's line, in the demo's row, in a record, and where a person decided."""
+    end = ended(Outcome.CLASSIFIED, label, 0.93)
+    decided = record(Outcome.CLASSIFIED, label=label, route=FOUR[label], confidence=0.4, decided_by="human")
+
+    words = f"{label} 0.93 {FOUR[label]}"
+    assert what(end) == words
+    assert words in ended_line(end).plain
+    assert words in _row("a.jpg", label, "CLASSIFIED", what(end), "1.0")
+    assert f"{label}, a person, {FOUR[label]}" in record_line(decided).plain
+    assert "confidence" not in record_line(decided).plain
+
+
+@pytest.mark.parametrize("outcome", [*Outcome, None])
+def test_every_outcome_has_words_and_a_colour(outcome: Outcome | None) -> None:
+    """Those without an answer of the model's too: none is missing, none ends in an error of our own."""
+    end = ended_line(ended(outcome))
+
+    assert end.plain.startswith(outcome or "NOT DONE")
+    assert "SOME_REASON" in end.plain
+    assert end.style
+    if outcome is not None:
+        assert outcome in record_line(record(outcome, reason="SOME_REASON")).plain
+
+
+def test_what_is_not_sure_enough_says_how_sure() -> None:
+    """Instead of a reason."""
+    assert what(ended(Outcome.NEEDS_REVIEW, confidence=0.41)) == "only 0.41 sure"
