@@ -54,10 +54,10 @@ test: setup .venv/.test-ready .venv-checkov/.ready ## run the tests: unit, contr
 	@VEHICLEVISION_TAKEN=$(TAKEN) $(BIN)/python -m pytest -n 3 $(SIDE_BY_SIDE) --cov --cov-report=term:skip-covered
 	@$(BIN)/python -m tests.workflow.taken $(TAKEN)
 
-# Unit tests that take no second each, those of the templates and the documents, and ruff before them.
-QUICK := tests/unit tests/contract tests/docs
-quick: .venv/.test-ready lint ## under a minute: lint, and the tests that need no local AWS, no browser and no training
-	@$(BIN)/python -m pytest -q -n 2 $(SIDE_BY_SIDE) -m "not soak and not slow" $(QUICK)
+# What runs in Lambda, the command, the requests to AWS, the documents. The other rooms' tests start servers or do statistics.
+QUICK := $(wildcard tests/unit/test_*.py) tests/unit/cli tests/contract tests/docs/test_documents.py
+quick: .venv/.test-ready lint ## under a minute: lint, and the tests of functions, command, requests to AWS and documents
+	@$(BIN)/python -m pytest -q -n 2 $(SIDE_BY_SIDE) $(QUICK)
 
 lint: .venv/.test-ready ## ruff: style and security rules
 	@$(BIN)/ruff check .
