@@ -54,8 +54,9 @@ test: setup .venv/.test-ready .venv-checkov/.ready ## run the tests: unit, contr
 	@VEHICLEVISION_TAKEN=$(TAKEN) $(BIN)/python -m pytest -n 3 $(SIDE_BY_SIDE) --cov --cov-report=term:skip-covered
 	@$(BIN)/python -m tests.workflow.taken $(TAKEN)
 
-# What runs in Lambda, the command, the requests to AWS, the documents. The other rooms' tests start servers or do statistics.
-QUICK := $(wildcard tests/unit/test_*.py) tests/unit/cli tests/contract tests/docs/test_documents.py
+# What runs in Lambda, the command, the requests to AWS, the documents. The other rooms' tests start servers, do statistics, or
+# go through training and report with four vehicles.
+QUICK := $(filter-out %_four_vehicles.py,$(wildcard tests/unit/test_*.py)) tests/unit/cli tests/contract tests/docs/test_documents.py
 quick: .venv/.test-ready lint ## under a minute: lint, and the tests of functions, command, requests to AWS and documents
 	@$(BIN)/python -m pytest -q -n 2 $(SIDE_BY_SIDE) $(QUICK)
 
