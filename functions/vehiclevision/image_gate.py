@@ -5,12 +5,14 @@ limits are what held over hostile files (docs/decisions/0003-image-gate.md), and
 """
 
 import io
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Final
 
 from PIL import Image, ImageFilter, ImageStat
 
-from vehiclevision import segments
+from vehiclevision import boxes, segments
+from vehiclevision.boxes import CleanTiles
 from vehiclevision.errors import InvalidImageError, Reason
 from vehiclevision.labels import MODEL_INPUT_SIDE
 from vehiclevision.segments import CleanFile, damaged
@@ -36,7 +38,7 @@ _OTHER_PICTURES: Final = (
     b"\xff\x0a",
     b"8BPS",
 )
-_TAKEN: Final = "send a JPEG, PNG or WebP file"
+_TAKEN: Final = "send a JPEG, HEIC, PNG, WebP or AVIF file"
 _TRANSPOSE: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -47,6 +49,7 @@ _TRANSPOSE: Final = {
     8: Image.Transpose.ROTATE_90,
 }
 _SWAPS_SIDES: Final = frozenset(turn for tag, turn in _TRANSPOSE.items() if tag >= 5)
+Opener = Callable[[bytes, str], Image.Image]
 _LAPLACIAN: Final = ImageFilter.Kernel((3, 3), (0, 1, 0, 1, -4, 1, 0, 1, 0), scale=4, offset=128)
 
 
@@ -115,24 +118,21 @@ def normalise(data: bytes, limits: Limits = Limits()) -> NormalisedImage:
 def decode(data: bytes, limits: Limits = Limits()) -> DecodedImage:
     """Read an uploaded file within the limits, or raise InvalidImageError with a reason."""
     clean = _clean(data, limits)
+    opened = _heic_opener() if clean.format == "HEIC" else _opened
     try:
-        with Image.open(io.BytesIO(clean.data), formats=[clean.format]) as image:
-            if image.size != (clean.width, clean.height):
-                raise damaged()
-            image.draft(image.mode, (2 * WORKING_SIDE, 2 * WORKING_SIDE))
-            image.load()
-            working = _flatten(_shrink(image))
+        working = _tiles(clean, opened) if isinstance(clean, CleanTiles) else _whole(clean)
     except (InvalidImageError, MemoryError):
         raise
     except Exception as exc:
         # Decoders fed with hostile bytes raise whatever they like; each of them means the same to the sender.
         raise damaged() from exc
     width, height = clean.width, clean.height
-    turn = _TRANSPOSE.get(clean.orientation)
-    if turn is not None:
-        working = working.transpose(turn)
-    if turn in _SWAPS_SIDES:
-        width, height = height, width
+    for orientation in clean.turns:
+        turn = _TRANSPOSE.get(orientation)
+        if turn is not None:
+            working = working.transpose(turn)
+        if turn in _SWAPS_SIDES:
+            width, height = height, width
     return DecodedImage(working, width, height, clean.format)
 
 
@@ -153,7 +153,7 @@ def encode(small: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def _clean(data: bytes, limits: Limits) -> CleanFile:
+def _clean(data: bytes, limits: Limits) -> CleanFile | CleanTiles:
     """The file written anew with nothing but its picture, if its header is within the limits.
 
     Its first bytes say what it is; its name and Content-Type are never asked.
@@ -162,40 +162,98 @@ def _clean(data: bytes, limits: Limits) -> CleanFile:
         raise InvalidImageError(Reason.EMPTY, "the file has no content; upload it again")
     if len(data) > limits.max_bytes:
         raise InvalidImageError(Reason.TOO_MANY_BYTES, f"send at most {limits.max_bytes // 1024**2} MiB")
+    clean: CleanFile | CleanTiles
     if data.startswith(b"\xff\xd8\xff"):
         clean = segments.jpeg(data, limits.max_jpeg_scans)
     elif data.startswith(b"\x89PNG\r\n\x1a\n"):
         clean = segments.png(data)
     elif data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         clean = segments.webp(data)
+    elif boxes.is_heif(data):
+        clean = boxes.heif(data)
     elif data.startswith(_OTHER_PICTURES):
         raise InvalidImageError(Reason.UNSUPPORTED_FORMAT, f"{_TAKEN}; export it as one of them")
     else:
-        raise InvalidImageError(Reason.NOT_AN_IMAGE, f"{_TAKEN}")
+        raise InvalidImageError(Reason.NOT_AN_IMAGE, _TAKEN)
     _check_size(clean, limits)
     return clean
 
 
-def _check_size(clean: CleanFile, limits: Limits) -> None:
+def _check_size(clean: CleanFile | CleanTiles, limits: Limits) -> None:
     short, long = sorted((clean.width, clean.height))
     if long > limits.max_side_pixels:
         raise InvalidImageError(Reason.SIDE_TOO_LONG, f"shrink it to {limits.max_side_pixels} pixels a side")
-    max_pixels = limits.max_pixels
-    if clean.format != "JPEG":
-        max_pixels = limits.max_pixels_with_many_tables if clean.many_tables else limits.max_pixels_at_full_size
-    if short * long > max_pixels:
-        better = "" if clean.format == "JPEG" else ", or save it as JPEG"
-        raise InvalidImageError(Reason.TOO_MANY_PIXELS, f"shrink it to {max_pixels // 1_000_000} megapixels{better}")
-    if clean.coefficient_bytes > limits.max_jpeg_coefficient_bytes:
-        raise InvalidImageError(
-            Reason.TOO_MANY_PIXELS, "save the JPEG again without progressive encoding, or shrink it"
-        )
-    if clean.blocks_visited > limits.max_jpeg_blocks_visited:
-        raise InvalidImageError(Reason.TOO_MANY_SCANS, "save the JPEG again without progressive encoding")
     if short < limits.min_side_pixels:
         raise InvalidImageError(Reason.SIDE_TOO_SHORT, f"send at least {limits.min_side_pixels} pixels a side")
     if long / short > limits.max_aspect:
         raise InvalidImageError(Reason.TOO_ELONGATED, "crop it to the vehicle")
+    if isinstance(clean, CleanTiles):
+        in_one_piece = max(clean.tile_width * clean.tile_height, short * long // clean.reduction(2 * WORKING_SIDE) ** 2)
+        max_pixels = (
+            limits.max_pixels if in_one_piece <= limits.max_pixels_at_full_size else limits.max_pixels_at_full_size
+        )
+    elif clean.format == "JPEG":
+        max_pixels = limits.max_pixels
+        if clean.coefficient_bytes > limits.max_jpeg_coefficient_bytes:
+            raise InvalidImageError(Reason.TOO_MANY_PIXELS, "save the JPEG without progressive encoding, or shrink it")
+        if clean.blocks_visited > limits.max_jpeg_blocks_visited:
+            raise InvalidImageError(Reason.TOO_MANY_SCANS, "save the JPEG again without progressive encoding")
+    else:
+        max_pixels = limits.max_pixels_with_many_tables if clean.many_tables else limits.max_pixels_at_full_size
+    if short * long > max_pixels:
+        better = "" if clean.format == "JPEG" else ", or save it as JPEG"
+        raise InvalidImageError(Reason.TOO_MANY_PIXELS, f"shrink it to {max_pixels // 1_000_000} megapixels{better}")
+
+
+def _whole(clean: CleanFile) -> Image.Image:
+    """A picture that lies in one piece; a JPEG is decoded at an eighth to the whole of its sides, as is enough."""
+    with _opened(clean.data, clean.format) as image:
+        if image.size != (clean.width, clean.height):
+            raise damaged()
+        image.draft(image.mode, (2 * WORKING_SIDE, 2 * WORKING_SIDE))
+        image.load()
+        return _flatten(_shrink(image))
+
+
+def _tiles(clean: CleanTiles, opened: Opener) -> Image.Image:
+    """A picture that lies in tiles, each decoded and shrunk by itself."""
+    reduction = clean.reduction(2 * WORKING_SIDE)
+    whole = _assembled(clean, opened, "RGB", reduction)
+    if clean.alpha is not None:
+        whole.putalpha(_assembled(clean.alpha, opened, "L", reduction))
+    return _flatten(_shrink(whole))
+
+
+def _assembled(clean: CleanTiles, opened: Opener, mode: str, reduction: int) -> Image.Image:
+    page = Image.new(mode, (-(-clean.width // reduction), -(-clean.height // reduction)))
+    for number, tile in enumerate(clean.tiles):
+        with opened(tile.file(), clean.format) as image:
+            if image.size != (clean.tile_width, clean.tile_height):
+                raise damaged()
+            part = image.convert(mode)
+        row, column = divmod(number, clean.columns)
+        if len(clean.tiles) == 1 and reduction == 1:
+            return part
+        corner = column * clean.tile_width // reduction, row * clean.tile_height // reduction
+        page.paste(part.reduce(reduction) if reduction > 1 else part, corner)
+    return page
+
+
+def _opened(data: bytes, file_format: str) -> Image.Image:
+    return Image.open(io.BytesIO(data), formats=[file_format])
+
+
+def _heic_opener() -> Opener:
+    """What opens a HEIC; imported only where there is one, and a missing package is no fault of the file."""
+    import pi_heif  # noqa: PLC0415
+
+    pi_heif.options.DECODE_THREADS = 1
+
+    def opened(data: bytes, _format: str) -> Image.Image:
+        picture: Image.Image = pi_heif.open_heif(data, convert_hdr_to_8bit=True).to_pillow()
+        return picture
+
+    return opened
 
 
 def _shrink(image: Image.Image) -> Image.Image:

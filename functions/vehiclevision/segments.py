@@ -46,6 +46,11 @@ class CleanFile:
     # A WebP whose pixels or transparency are packed without loss: up to 65,536 sets of Huffman tables go with it.
     many_tables: bool = False
 
+    @property
+    def turns(self) -> tuple[int, ...]:
+        """The EXIF orientations to apply, one after another."""
+        return (self.orientation,)
+
 
 def damaged(what: str = "the file is damaged") -> InvalidImageError:
     """What every walker raises where the bytes do not add up."""

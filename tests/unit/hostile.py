@@ -5,8 +5,9 @@ import zlib
 from collections.abc import Callable
 from typing import Final
 
-from pictures import encoded, noise, quarters
 from PIL import Image
+
+from tests.unit.pictures import encoded, noise, quarters
 
 MEBIBYTE: Final = 1024 * 1024
 LARGEST: Final = 16 * MEBIBYTE

@@ -3,13 +3,14 @@
 import base64
 import io
 import random
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from hostile import FILES, jpeg_of_scans, webp_of_tables
-from pictures import (
+from PIL import Image, ImageChops, ImageStat
+
+from tests.unit.gated import peak
+from tests.unit.hostile import FILES, jpeg_of_scans, webp_of_tables
+from tests.unit.pictures import (
     BOTTOM_LEFT,
     BOTTOM_RIGHT,
     TOP_LEFT,
@@ -22,8 +23,6 @@ from pictures import (
     quarters,
     webp_header,
 )
-from PIL import Image, ImageChops, ImageStat
-
 from vehiclevision.errors import InvalidImageError, Reason
 from vehiclevision.image_gate import JPEG_QUALITIES, Limits, encode, model_input, normalise
 from vehiclevision.labels import MODEL_INPUT_SIDE
@@ -258,52 +257,6 @@ def test_random_damage_never_escapes_as_another_error() -> None:
         except InvalidImageError:
             refused += 1
     assert 0 < refused < 3000
-
-
-_PEAK = """
-import resource, sys
-sys.path.insert(0, sys.argv[1])
-from vehiclevision.errors import InvalidImageError
-from vehiclevision.image_gate import normalise
-from pathlib import Path
-
-def seconds():
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
-
-# What is not asked for does not count, so that a limit on address space means what memory means in Lambda.
-_, most = resource.getrlimit(resource.RLIMIT_AS)
-resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[2]) * 2**20, most))
-worst = 0.0
-for name in sys.argv[3:]:
-    before = seconds()
-    # Two more than it has used: a file that takes longer than that ends the process.
-    resource.setrlimit(resource.RLIMIT_CPU, (int(before) + 3, resource.RLIM_INFINITY))
-    data = Path(name).read_bytes()
-    try:
-        normalise(data)
-    except InvalidImageError:
-        pass
-    if seconds() - before > 1:
-        print(name, "takes", seconds() - before, "s of CPU", file=sys.stderr)
-    worst = max(worst, seconds() - before)
-# On Linux ru_maxrss also holds what the parent had before exec; VmHWM does not.
-status = Path("/proc/self/status")
-if status.exists():
-    memory = int(status.read_text().split("VmHWM:")[1].split()[0]) / 1024
-else:
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-print(memory, worst)
-"""
-
-
-def peak(root: Path, files: list[Path], max_mebibytes: int = 1024) -> tuple[float, float]:
-    """Peak memory in MiB of a fresh interpreter that gates these files, and the most CPU seconds that one took."""
-    command = [sys.executable, "-c", _PEAK, str(root / "functions"), str(max_mebibytes), *map(str, files)]
-    ended = subprocess.run(command, check=False, capture_output=True, text=True)
-    assert ended.returncode == 0, ended.stderr
-    memory, seconds = ended.stdout.split()
-    return float(memory), float(seconds)
 
 
 def test_the_largest_allowed_pictures_stay_within_memory(root: Path, tmp_path: Path) -> None:

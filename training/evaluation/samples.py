@@ -102,7 +102,7 @@ def from_folder(folder: Path, listener: Listener, *, robustness: bool) -> Sample
     if not kept:
         raise EvaluationRefusedError(
             f"{printable(str(folder))} holds no usable picture; {len(refused)} files were refused.",
-            "Put JPEG, PNG or WebP files into its class folders.",
+            "Put JPEG, HEIC, PNG, WebP or AVIF files into its class folders.",
         )
     classes = np.minimum(np.array([file.number for file in kept], dtype=np.int64), len(LABELS))
     return Samples(
