@@ -58,9 +58,8 @@ def routes_of(tables: Mapping[str, Any], file: str) -> Routes:
     if not isinstance(vehicles, list) or set(tables) != {"vehicle"}:
         raise VehiclesError(f"{file} holds something else than [[vehicle]] tables.", _WRITE)
     if not LEAST_LABELS <= len(vehicles) <= MOST_LABELS:
-        raise VehiclesError(
-            f"{file} names {len(vehicles)} vehicles.", f"A model tells {LEAST_LABELS} to {MOST_LABELS} of them apart."
-        )
+        count = f"{len(vehicles)} vehicle{'' if len(vehicles) == 1 else 's'}"
+        raise VehiclesError(f"{file} names {count}.", f"A model tells {LEAST_LABELS} to {MOST_LABELS} of them apart.")
     routes: dict[str, str] = {}
     for vehicle in vehicles:
         if not isinstance(vehicle, dict) or set(vehicle) != {"label", "route"}:
