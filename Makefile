@@ -1,7 +1,7 @@
 # `make` lists the targets. `make demo` and `make test` set up all they need by themselves.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick check lint types docs figures soak bench setup-training test-training train lock clean
+.PHONY: help setup demo test quick check lint types docs figures soak fuzz bench setup-training test-training train lock clean
 
 PYTHON ?= $(shell scripts/find-python)
 BIN := .venv/bin
@@ -75,6 +75,9 @@ docs: .venv/.test-ready ## build the documentation: build/docs/index.html
 
 figures: .venv/.test-ready ## write the model's own figures into the README
 	@$(BIN)/python -m docs.site.figures
+
+fuzz: setup .venv/.test-ready ## attack the image gate with files made of pieces: make fuzz MINUTES=5
+	@MINUTES=$(or $(MINUTES),5) $(BIN)/python -m pytest -s tests/fuzz
 
 soak: setup .venv/.test-ready ## the slow proof: bursts, kills, hostile files, long outages
 	@$(BIN)/python -m pytest -m soak --timeout 1800
