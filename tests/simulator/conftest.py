@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import taken
 
 from tests.simulator.machine import WENT_THROUGH
+from tests.workflow import taken
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -13,8 +13,9 @@ from functools import cache
 from typing import Any
 
 import jsonata  # type: ignore[import-untyped]
-import taken
 from ministack.services import stepfunctions
+
+from tests.workflow import taken
 
 Json = dict[str, Any]
 Call = Callable[[str, Any], Any]

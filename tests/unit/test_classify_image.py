@@ -13,10 +13,10 @@ import pytest
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 from botocore.response import StreamingBody
 from botocore.stub import ANY, Stubber
-from lambda_context import Context
-from pictures import encoded, quarters
 
 from classify_image import app
+from tests.unit.lambda_context import Context
+from tests.unit.pictures import encoded, quarters
 from vehiclevision.errors import (
     EndpointMissingError,
     EndpointModelError,

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lambda_context import Context
 
 from filter_inferences import app
+from tests.unit.lambda_context import Context
 from vehiclevision.answer import Answer
 from vehiclevision.decision import decide
 from vehiclevision.errors import THRESHOLD_CONFIDENCE_NOT_MET, InvalidPredictionError, InvalidRequestError

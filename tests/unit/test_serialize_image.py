@@ -13,12 +13,12 @@ import boto3
 import pytest
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
-from lambda_context import Context
 from moto import mock_aws
 from moto.core import patch_client
-from pictures import BOTTOM_LEFT, BOTTOM_RIGHT, TOP_LEFT, TOP_RIGHT, close, corners, encoded, noise, quarters
 
 from serialize_image import app
+from tests.unit.lambda_context import Context
+from tests.unit.pictures import BOTTOM_LEFT, BOTTOM_RIGHT, TOP_LEFT, TOP_RIGHT, close, corners, encoded, noise, quarters
 from vehiclevision.errors import (
     InvalidImageError,
     InvalidRequestError,

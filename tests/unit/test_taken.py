@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import taken
+
+from tests.workflow import taken
 
 MACHINE: dict[str, Any] = {
     "States": {

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import taken
-from driver import Application
 
 from local import stack
+from tests.workflow import taken
+from tests.workflow.driver import Application
 
 
 @pytest.fixture(scope="session")

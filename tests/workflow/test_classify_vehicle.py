@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driver import Application, all_files, assert_starts_alone
-from pictures import encoded, noise
 
 from cli import samples
 from local.sagemaker import runtime_process as sagemaker
+from tests.unit.pictures import encoded, noise
+from tests.workflow.driver import Application, all_files, assert_starts_alone
 from training.artefact import DEFAULT_MODEL, load_model
 from vehiclevision.errors import Reason
 from vehiclevision.labels import MODEL_INPUT_SIDE, ROUTES

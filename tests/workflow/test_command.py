@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from driver import Application
 
 from cli import samples
+from tests.workflow.driver import Application
 
 FIELDS = ["key", "version_id", "outcome", "label", "confidence", "route", "reason", "seconds"]
 NAMES = ["plain.jpg", "a+b 100%.jpg", "\"quoted\" & 'single'.jpg", "🚲.jpg", ".hidden.jpg", "deeper/below.jpg"]

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from driver import PATIENCE_SECONDS, Application
 from PIL import Image
 
 from local import stack
 from local.sagemaker import runtime_process as sagemaker
 from local.sagemaker.control.serving import SHIPPED_MODEL
+from tests.workflow.driver import PATIENCE_SECONDS, Application
 
 IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-training:2.8.0-cpu-py312-ubuntu22.04-sagemaker"
 ROLE = "arn:aws:iam::000000000000:role/sagemaker"

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import botocore.exceptions
 import pytest
-from driver import Application, plain
 
 from cli import samples
 from local import processes, stack
 from local.engine import process as engine
 from local.sagemaker import runtime_process as sagemaker
+from tests.workflow.driver import Application, plain
 from tests.workflow.engine_bench import eventually
 
 pytestmark = pytest.mark.soak

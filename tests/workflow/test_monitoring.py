@@ -16,7 +16,6 @@ import boto3
 import numpy as np
 import pytest
 from botocore.config import Config
-from driver import Application, assert_starts_alone
 from PIL import Image, ImageEnhance
 
 from cli import samples
@@ -25,6 +24,7 @@ from cli.target import DIRECTORY_VARIABLE
 from monitoring.drift import baseline as baselines
 from monitoring.measure import MEASURES, measure, see
 from tests.unit.monitoring.capture_lines import line, record
+from tests.workflow.driver import Application, assert_starts_alone
 from vehiclevision.image_gate import normalise
 
 BUCKET = "vehiclevision-sagemaker-000000000000-us-east-1"

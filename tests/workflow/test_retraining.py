@@ -17,8 +17,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import taken
-from driver import Application
 from PIL import Image
 
 from cli.main import main
@@ -31,6 +29,8 @@ from monitoring import labels
 from monitoring.review import decide, waiting
 from retraining import parameters
 from tests.unit.serving.tiny_model import ONNX, manifest, packed
+from tests.workflow import taken
+from tests.workflow.driver import Application
 
 HERE = Path(__file__).parent
 CLASSES = ("bicycle", "motorcycle", "house")

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from driver import Application
-from test_retraining import Retraining, prepared
 
 from local import stack
+from tests.workflow.driver import Application
+from tests.workflow.test_retraining import Retraining, prepared
 
 TRAINING_PYTHON = Path(
     os.environ.get("VEHICLEVISION_TRAINING_PYTHON") or stack.CHECKOUT / ".venv-training" / "bin" / "python"

@@ -1,12 +1,11 @@
 """A person decides an unsure photo: on the real application, from the listing to the consumer."""
 
-from driver import Application
-from pictures import encoded, quarters
-
 from cli.reviewing import desk_of
 from cli.target import local_target
 from monitoring import labels
 from monitoring.review import decide, waiting
+from tests.unit.pictures import encoded, quarters
+from tests.workflow.driver import Application
 from vehiclevision.image_gate import normalise
 
 KEY = "uploads/to-review.png"

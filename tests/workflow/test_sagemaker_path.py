@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driver import Application
 from PIL import Image
 
 from cli.main import main
 from local import stack
+from tests.workflow.driver import Application
 from training.artefact import DEFAULT_MODEL, Artefact, load_model, read_members, write_artefact
 
 # The threshold that the shipped model brings along.
