@@ -167,11 +167,11 @@ def _third(plain: Traffic, changed: Traffic) -> Traffic:
 def _row(name: str, threshold: float, parts: Sequence[tuple[Calibration, Traffic]]) -> dict[str, Any]:
     """The mean over the halves of estimate, truth and mean confidence."""
     found: dict[str, Any] = {"set": name}
-    made = [(*estimated(calibration, traffic, threshold), traffic) for calibration, traffic in parts]
+    made = [(estimated(calibration, traffic, threshold), traffic) for calibration, traffic in parts]
     for number, of in enumerate(("passed", "all")):
         told, true, plain, n, inside, holds, why = [], [], [], [], [], [], ""
-        for row in made:
-            one, traffic = row[number], row[2]
+        for estimates, traffic in made:
+            one = estimates[number]
             if one is None:
                 continue
             surer = rows_confidence(traffic.rows)

@@ -43,7 +43,8 @@ class Travelled:
 
     def labels(self) -> Images:
         """The number of the label that each photo's higher probability is of."""
-        return np.concatenate(self.answers).argmax(axis=1).astype(np.uint8)
+        surest: Images = np.concatenate(self.answers).argmax(axis=1).astype(np.uint8)
+        return surest
 
     def decisions(self, threshold: float) -> Images:
         """The number of the label that each photo passes with, or REVIEW."""

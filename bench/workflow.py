@@ -34,7 +34,7 @@ console = Console(stderr=True)
 def client(aws: stack.LocalAws, service: str) -> Any:
     """A boto3 client of the local AWS."""
     values = aws.environment()
-    session = boto3.session.Session(
+    session: Any = boto3.session.Session(
         values["AWS_ACCESS_KEY_ID"], values["AWS_SECRET_ACCESS_KEY"], region_name=values["AWS_REGION"]
     )
     return session.client(service, endpoint_url=values["AWS_ENDPOINT_URL"])

@@ -19,8 +19,8 @@ from PIL import Image, ImageEnhance, ImageFilter
 from cli.samples import draw
 from training.artefact import DEFAULT_MODEL, load_model
 from training.data.pictures import BATCH, stacked
-from training.evaluation.scores import NEITHER
 from vehiclevision.image_gate import normalise
+from vehiclevision.labels import NEITHER
 
 Worse = Callable[[Image.Image], Image.Image]
 START = datetime(2026, 11, 2, tzinfo=UTC)

@@ -62,9 +62,10 @@ def function(emulator: Path, root: Path, handler: str, scratch: Path, **settings
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+    host, _, port = address.partition(":")
     try:
         for _ in range(100):
-            with contextlib.suppress(OSError), socket.create_connection(address.split(":"), timeout=1):
+            with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=1):
                 break
             time.sleep(0.05)
         yield f"http://{address}{INVOKE}"

@@ -117,7 +117,7 @@ TestAnyHistory.settings = SHORT
 
 
 @pytest.mark.soak
-class TestVeryManyHistories(AnyHistory.TestCase):  # type: ignore[name-defined,misc]
+class TestVeryManyHistories(AnyHistory.TestCase):  # type: ignore[misc,valid-type]
     """The same for some minutes, each time with other histories."""
 
     settings = settings(SHORT, max_examples=3000, stateful_step_count=40, derandomize=False)

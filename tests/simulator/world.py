@@ -16,6 +16,7 @@ from ministack.services import dynamodb
 from PIL import Image
 
 from monitoring import review
+from monitoring.errors import LabelRefusedError
 from reconciling.gaps import Missing, missing_of
 from tests.simulator.machine import Fault, Json, Run, TaskError
 from vehiclevision.record import Record
@@ -157,7 +158,7 @@ class World:
             return
         self.wait(1)
         (self.table if at == "table" else self.bus).fault = fault
-        with contextlib.suppress(review.LabelRefusedError, ConnectionError):
+        with contextlib.suppress(LabelRefusedError, ConnectionError):
             review.decide(self.desk, record, label, again=True)
         self.table.fault = self.bus.fault = Fault.NONE
         noted = self.record(version)

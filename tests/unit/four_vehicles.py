@@ -44,7 +44,7 @@ class Copy:
 
     def says(self, code: str, *arguments: str, **environment: str) -> Any:
         """What a few lines of Python print last, as JSON."""
-        return json.loads(self.python("-c", code, *arguments, **environment).stdout.splitlines()[-1])
+        return json.loads(self.python("-c", code, *arguments, check=True, **environment).stdout.splitlines()[-1])
 
 
 def copied(root: Path, folder: Path) -> Copy:

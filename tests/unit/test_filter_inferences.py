@@ -17,7 +17,8 @@ EVENT = {"s3_bucket": "photos", "s3_key": "uploads/a.jpg", "image_data": "aGVsbG
 
 
 def outcome(inferences: Any) -> dict[str, Any]:
-    return app.lambda_handler({**EVENT, "inferences": inferences}, Context())
+    answer: dict[str, Any] = app.lambda_handler({**EVENT, "inferences": inferences}, Context())
+    return answer
 
 
 @pytest.mark.parametrize(

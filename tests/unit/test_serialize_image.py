@@ -14,7 +14,7 @@ import pytest
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
 from moto import mock_aws
-from moto.core import patch_client
+from moto.core.models import patch_client
 
 from serialize_image import app
 from tests.unit.lambda_context import Context
@@ -47,7 +47,8 @@ def put(s3: Any, key: str, data: bytes) -> str:
 
 
 def serialize(key: str, **more: Any) -> dict[str, Any]:
-    return app.lambda_handler({"s3_bucket": BUCKET, "s3_key": key, **more}, Context())
+    answer: dict[str, Any] = app.lambda_handler({"s3_bucket": BUCKET, "s3_key": key, **more}, Context())
+    return answer
 
 
 def test_it_hands_on_the_picture_and_everything_about_it(s3: Any) -> None:

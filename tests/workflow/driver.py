@@ -34,7 +34,7 @@ class Application:
 
     def _client(self, service: str) -> Any:
         values = self.aws.environment()
-        session = boto3.session.Session(
+        session: Any = boto3.session.Session(
             values["AWS_ACCESS_KEY_ID"], values["AWS_SECRET_ACCESS_KEY"], region_name=values["AWS_REGION"]
         )
         url = values.get(f"AWS_ENDPOINT_URL_{service.upper().replace('-', '_')}", values["AWS_ENDPOINT_URL"])

@@ -153,7 +153,10 @@ class Bench:
     def ended(self, arn: str) -> dict[str, Any]:
         """The execution's description once it has ended."""
         describe = self.client("stepfunctions").describe_execution
-        return eventually(lambda: (found := describe(executionArn=arn))["status"] != "RUNNING" and found)
+        description: dict[str, Any] = eventually(
+            lambda: (found := describe(executionArn=arn))["status"] != "RUNNING" and found
+        )
+        return description
 
     def rows(self) -> dict[str, dict[str, Any]]:
         """The table's items by id."""
@@ -173,7 +176,8 @@ def eventually(look: Callable[[], Any], patience_seconds: float = 30.0) -> Any:
 @functools.cache
 def client_of(url: str, service: str) -> Any:
     """A boto3 client, made once: that takes longer than most of what the tests do with it."""
-    return boto3.client(
+    make: Any = boto3.client
+    return make(
         service,
         endpoint_url=url,
         region_name=place.REGION,

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.config import Config
@@ -35,7 +36,7 @@ def endpoint(tmp_path: Path, model: Path) -> Iterator[Endpoint]:
     session = Session()
     root = credentials.of(directory)
     session.set_credentials(root.access_key_id, root.secret_access_key)
-    client = session.create_client(
+    client: Any = session.create_client(
         # As the command's own client: while pictures are made worse, the server may close an idle connection.
         "sagemaker-runtime",
         REGION,

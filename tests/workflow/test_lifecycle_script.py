@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from local import stack
+from local.place import CHECKOUT
 
 CLASSES = {"bicycle": 235, "motorcycle": 20, "house": 128}
 PICTURES = 40
@@ -20,7 +21,7 @@ STEPS = ("Data", "Train", "Evaluate", "Up", "Deploy", "Drop", "Report", "Monitor
 pytestmark = [
     pytest.mark.soak,
     pytest.mark.skipif(
-        not (stack.CHECKOUT / ".venv-training" / "bin" / "python").exists(),
+        not (CHECKOUT / ".venv-training" / "bin" / "python").exists(),
         reason="PyTorch is not installed: make setup-training",
     ),
 ]

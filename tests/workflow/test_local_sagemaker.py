@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from PIL import Image
 
 from local import stack
+from local.place import CHECKOUT
 from local.sagemaker import runtime_process as sagemaker
 from local.sagemaker.control.serving import SHIPPED_MODEL
 from tests.workflow.driver import PATIENCE_SECONDS, Application
@@ -40,7 +41,7 @@ def room(application: Application) -> Application:
     """A bucket with the shipped model, the program, and something that is no model."""
     s3 = application.client("s3")
     s3.create_bucket(Bucket=BUCKET)
-    shipped = (stack.CHECKOUT / SHIPPED_MODEL).read_bytes()
+    shipped = (CHECKOUT / SHIPPED_MODEL).read_bytes()
     for key, body in (("base/model.tar.gz", shipped), ("bad/model.tar.gz", b"no model"), ("source.tar.gz", source())):
         s3.put_object(Bucket=BUCKET, Key=key, Body=body)
     return application

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import botocore.exceptions
@@ -113,6 +114,11 @@ def memory_mib(pid: int) -> float:
     """What one process holds."""
     out = subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True, check=True).stdout
     return int(out) / 1024
+
+
+def no_process_of(directory: Path) -> bool:
+    """Whether all of them have ended."""
+    return not processes_of(directory)
 
 
 def processes_of(directory: Path) -> list[str]:
@@ -243,7 +249,7 @@ def test_an_interrupted_start_leaves_nothing_and_the_next_works(
         number = (signal.SIGINT, signal.SIGKILL)[moment // len(PHASES) % 2]
         delay_seconds = chance.uniform(0, span_seconds)
         end_a_start(directory, phase, delay_seconds, number)
-        eventually(lambda folder=directory: not processes_of(folder), patience_seconds=8)
+        eventually(partial(no_process_of, directory), patience_seconds=8)
         if moment % MOMENTS_IN_A_ROW == MOMENTS_IN_A_ROW - 1:
             application = come_up(directory, root)
             assert application.outcome("uploads/after.jpg", PHOTO)["outcome"] == "CLASSIFIED"

@@ -57,7 +57,8 @@ def answers(count: int, seed: int) -> list[tuple[float, float]]:
     """Mostly sure, sometimes not."""
     chance = np.random.default_rng(seed)
     sure = chance.beta(9, 1, count)
-    return [(round(float(p), 4), round(float(1 - p) / 2, 4))[:: 1 if chance.random() < 0.5 else -1] for p in sure]
+    pairs = [(round(float(p), 4), round(float(1 - p) / 2, 4)) for p in sure]
+    return [pair if chance.random() < 0.5 else (pair[1], pair[0]) for pair in pairs]
 
 
 @pytest.fixture(scope="module")

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from driver import Application
 
 from cli import samples
 from cli.reconciling import parts_of
 from cli.target import local_target
 from reconciling import gaps, letters, repair
 from reconciling.gaps import Gap, Missing
+from tests.workflow.driver import Application
 from vehiclevision.record import Outcome
 
 BICYCLE = next(sample.content for sample in samples.draw() if sample.label == "bicycle")

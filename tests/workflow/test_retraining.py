@@ -31,6 +31,7 @@ from retraining import parameters
 from tests.unit.serving.tiny_model import ONNX, manifest, packed
 from tests.workflow import taken
 from tests.workflow.driver import Application
+from vehiclevision.labels import TRUTHS
 
 HERE = Path(__file__).parent
 CLASSES = ("bicycle", "motorcycle", "house")
@@ -139,7 +140,7 @@ class Retraining:
     def label(self, count: int) -> None:
         """So many labels of each kind, of which so many more are held out as are drawn so."""
         s3 = self.application.client("s3")
-        for kind in labels.TRUTHS:
+        for kind in TRUTHS:
             for _ in range(count):
                 self.given += 1
                 png = picture(kind, 1000 + self.given)

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from local import stack
+from local.place import CHECKOUT
 from tests.workflow.driver import Application
 from tests.workflow.test_retraining import Retraining, prepared
 
 TRAINING_PYTHON = Path(
-    os.environ.get("VEHICLEVISION_TRAINING_PYTHON") or stack.CHECKOUT / ".venv-training" / "bin" / "python"
+    os.environ.get("VEHICLEVISION_TRAINING_PYTHON") or CHECKOUT / ".venv-training" / "bin" / "python"
 )
 
 pytestmark = [

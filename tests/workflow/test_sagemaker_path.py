@@ -18,6 +18,7 @@ from PIL import Image
 
 from cli.main import main
 from local import stack
+from local.place import CHECKOUT
 from tests.workflow.driver import Application
 from training.artefact import DEFAULT_MODEL, Artefact, load_model, read_members, write_artefact
 
@@ -26,9 +27,7 @@ SHIPPED = load_model(DEFAULT_MODEL).manifest.threshold
 
 IMAGES = 200
 ERRORS_ALARM = "vehiclevision-endpoint-errors"
-TRAINING_PYTHON = (
-    os.environ.get("VEHICLEVISION_TRAINING_PYTHON") or stack.CHECKOUT / ".venv-training" / "bin" / "python"
-)
+TRAINING_PYTHON = os.environ.get("VEHICLEVISION_TRAINING_PYTHON") or CHECKOUT / ".venv-training" / "bin" / "python"
 
 
 @pytest.fixture(scope="module")

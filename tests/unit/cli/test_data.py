@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -79,8 +80,13 @@ def test_load_says_where_the_data_lies(
 
     first, second = (
         called(
-            lambda as_json=as_json: load.command(
-                folder=tmp_path / "out", bucket=bucket, application=application, prefix="data", as_json=as_json
+            partial(
+                load.command,
+                folder=tmp_path / "out",
+                bucket=bucket,
+                application=application,
+                prefix="data",
+                as_json=as_json,
             )
         )
         for as_json in (True, False)

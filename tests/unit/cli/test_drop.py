@@ -10,6 +10,7 @@ from cli import drop as drop_module
 from cli import sources
 from cli.commands import drop as drop_command
 from cli.drop import KEYS_PER_LOOK
+from cli.errors import CommandError
 from cli.target import Target
 from tests.unit.cli.answers import Answer, Called, known
 from tests.unit.cli.recorded import Workflow
@@ -23,7 +24,7 @@ def drop(deployed: Target, called: Called) -> Drop:
     """Drop paths into the application, as the command does."""
 
     def run(*paths: Path, as_json: bool = True, timeout_seconds: float = 30) -> Answer:
-        return called(lambda: drop_command.command(paths, known(deployed), timeout_seconds, as_json))
+        return called(lambda: drop_command.command(list(paths), known(deployed), timeout_seconds, as_json))
 
     return run
 
@@ -178,7 +179,7 @@ def test_an_error_that_all_uploads_would_meet_ends_the_drop(deployed: Target, dr
 
 def test_an_empty_folder_is_a_mistake_in_the_command(drop: Drop, tmp_path: Path) -> None:
     """Nothing to upload is said at once."""
-    with pytest.raises(drop_command.CommandError, match="no file to upload") as caught:
+    with pytest.raises(CommandError, match="no file to upload") as caught:
         drop(tmp_path)
 
     assert caught.value.exit_code == 2

@@ -195,7 +195,7 @@ def test_the_own_endpoint_brings_threshold_labels_latency_and_model_version(
     s3.put_object(Bucket=CAPTURED, Key=f"capture/{key(NOON, 'b', 'another')}", Body=body)
     s3.put_object(Bucket=deployed.output("BucketName"), Key=key_of("bicycle", digest_of(png(1))), Body=png(1))
     times = {"uploaded_at": "12:00:00", "started_at": "12:00:01.500", "recorded_at": "12:00:03.500"}
-    moments = {name: {"S": f"2026-11-20T{time}Z"} for name, time in times.items()}
+    moments: dict[str, Any] = {name: {"S": f"2026-11-20T{time}Z"} for name, time in times.items()}
     put_record(deployed, "uploads/a.jpg", "v1", **moments, model_version={"S": "m1"})
     put_record(deployed, "uploads/old.jpg", "v1", recorded_at={"S": "2026-10-01T00:00:00Z"})
     place = Deployed(deployed, {"DestinationS3Uri": f"s3://{CAPTURED}/capture"})

@@ -1,5 +1,7 @@
 """Reading the results table: newest first, by key, by ending, by outcome."""
 
+from typing import Any
+
 from cli.commands import results
 from cli.target import Target
 from tests.unit.cli.answers import Called, known
@@ -12,7 +14,9 @@ def _at(minute: int) -> dict[str, str]:
     return {"S": f"2026-11-21T10:{minute:02}:00.000Z"}
 
 
-def _keys(target: Target, called: Called, key: str | None = None, outcome: str | None = None, limit: int = 20) -> list:
+def _keys(
+    target: Target, called: Called, key: str | None = None, outcome: str | None = None, limit: int = 20
+) -> list[Any]:
     answer = called(
         lambda: results.command(known(target), key, Outcome(outcome) if outcome else None, limit, as_json=True)
     )

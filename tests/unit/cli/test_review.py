@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,8 +26,16 @@ from vehiclevision.image_gate import normalise
 from vehiclevision.labels import LABELS
 from vehiclevision.record import Record
 
-UNSURE = {"inferences": {"L": [{"N": "0.40"}, {"N": "0.35"}]}, "confidence": {"N": "0.40"}, "label": {"NULL": True}}
-SURE = {"inferences": {"L": [{"N": "0.97"}, {"N": "0.01"}]}, "confidence": {"N": "0.97"}, "label": {"S": "bicycle"}}
+UNSURE: dict[str, Any] = {
+    "inferences": {"L": [{"N": "0.40"}, {"N": "0.35"}]},
+    "confidence": {"N": "0.40"},
+    "label": {"NULL": True},
+}
+SURE: dict[str, Any] = {
+    "inferences": {"L": [{"N": "0.97"}, {"N": "0.01"}]},
+    "confidence": {"N": "0.97"},
+    "label": {"S": "bicycle"},
+}
 
 
 class Bus:
@@ -146,7 +155,7 @@ def test_each_decision_has_an_id_of_its_own(deployed: Target, desk: Desk, bus: B
     """Bicycle, then motorcycle, then bicycle again: three announcements that a consumer can tell apart and order."""
     seen = recorded(deployed, "uploads/a.jpg", "NEEDS_REVIEW", **UNSURE)
     for second, label in enumerate(("bicycle", "motorcycle", "bicycle")):
-        at = dataclasses.replace(desk, now=lambda second=second: datetime(2026, 11, 28, 9, 0, second, tzinfo=UTC))
+        at = dataclasses.replace(desk, now=partial(datetime, 2026, 11, 28, 9, 0, second, tzinfo=UTC))
         decide(at, case(deployed, "uploads/a.jpg", seen.version_id), label, again=True)
 
     assert len({event["announcement_id"] for event in bus.heard}) == 3

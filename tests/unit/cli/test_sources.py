@@ -95,7 +95,7 @@ def test_links_out_of_the_folder_are_left_out(tmp_path: Path) -> None:
 
     assert [source.key for source in sources] == ["uploads/in.jpg", "uploads/p.jpg"]
     assert {item.path.name for item in left_out} == {"out", "gone", "loop"}
-    assert not any(item.wanted for item in left_out)
+    assert not any(item.asked_for for item in left_out)
 
 
 def test_a_link_that_is_named_itself_is_followed(tmp_path: Path) -> None:
@@ -112,8 +112,8 @@ def test_pipes_are_left_out_without_being_opened(tmp_path: Path) -> None:
     """A named pipe in a folder does not hold up the command; asked for by name it is refused."""
     os.mkfifo(tmp_path / "pipe")
 
-    assert [(item.reason, item.wanted) for item in find([tmp_path])[1]] == [("NOT_A_FILE", False)]
-    assert [(item.reason, item.wanted) for item in find([tmp_path / "pipe"])[1]] == [("NOT_A_FILE", True)]
+    assert [(item.reason, item.asked_for) for item in find([tmp_path])[1]] == [("NOT_A_FILE", False)]
+    assert [(item.reason, item.asked_for) for item in find([tmp_path / "pipe"])[1]] == [("NOT_A_FILE", True)]
 
 
 def test_names_that_are_no_keys_are_refused_one_by_one(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_names_that_are_no_keys_are_refused_one_by_one(tmp_path: Path) -> None:
 
     assert [source.key for source in sources] == ["uploads/good.jpg"]
     assert sorted(item.reason for item in left_out) == ["NAME_NOT_UNICODE", "NAME_TOO_LONG"]
-    assert all(item.wanted for item in left_out)
+    assert all(item.asked_for for item in left_out)
 
 
 def test_a_key_of_just_the_limit_is_taken(tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ def test_an_unknown_image_is_said_to_be_unknown(deployed: Target) -> None:
 def test_retries_and_failures_of_the_workflow_are_told() -> None:
     """A failed try shows the error's name and message, the next try its number, the end its cause."""
 
-    def event(seconds: float, kind: str, **details: Any) -> dict[str, Any]:
+    def event(seconds: float, kind: str, **details: Any) -> Any:
         return {"type": kind, "timestamp": NOW + timedelta(seconds=seconds), **details}
 
     failure = {"error": "EndpointUnavailableError", "cause": json.dumps({"errorMessage": "not\nthere"})}

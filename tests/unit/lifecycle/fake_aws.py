@@ -216,7 +216,7 @@ class FakeAws:
     def sagemaker_DescribeHyperParameterTuningJob(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
         job = dict(self._get("hyper-parameter-tuning-job", given["HyperParameterTuningJobName"]))
         arn = job.pop("arn")
-        counts = {"TrainingJobStatusCounters": {}, "ObjectiveStatusCounters": {}}
+        counts: dict[str, dict[str, int]] = {"TrainingJobStatusCounters": {}, "ObjectiveStatusCounters": {}}
         return {**job, **counts, "CreationTime": NOW, "HyperParameterTuningJobArn": arn}
 
     def sagemaker_StopHyperParameterTuningJob(self, given: Parameters) -> dict[str, Any]:  # noqa: N802

@@ -34,13 +34,15 @@ IMAGE = "1.dkr.ecr/image-classification:1"
 class Reached(SageMakerAccount):
     """An account that need not be looked for."""
 
-    connection: Any = None
+    connection: Connection | None = None
 
     def connect(self, kms_key: str | None = None) -> Connection:
+        assert self.connection is not None
         return self.connection
 
     @property
     def aws_here(self) -> Aws:
+        assert self.connection is not None
         return self.connection.aws
 
 

@@ -30,9 +30,9 @@ def aws(request: pytest.FixtureRequest) -> Iterator[Aws]:
         yield FakeAws().aws()
         return
     with mock_aws():
-        session = boto3.session.Session("testing", "testing", region_name=REGION)
+        session: Any = boto3.session.Session("testing", "testing", region_name=REGION)
         site = Site("vehiclevision", "123456789012", REGION)
-        yield Aws(site, session.client, lambda _: None)  # type: ignore[call-overload]
+        yield Aws(site, session.client, lambda _: None)
 
 
 @pytest.mark.parametrize(("operation", "parameters"), MISSING)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lifecycle import deploy, foundation, jobs, registry, runs, serving_image, teardown
+from lifecycle import deploy, endpoint, foundation, jobs, registry, runs, serving_image, teardown
 from lifecycle.endpoint import Hosting, Serverless
 from lifecycle.errors import JobFailedError, NotApprovedError, NothingFoundError, RolledBackError
 from lifecycle.errors import SageMakerStepError as StepError
@@ -161,7 +161,7 @@ def test_a_version_that_is_taken_back_is_rejected(fake: FakeAws, second_model: P
     register_shipped(aws)
     deploy_newest(aws, approve=True)
     bad = register_shipped(aws, second_model)
-    fake.bad_models.add(deploy.endpoint.names(aws.site, bad, Hosting()).model)
+    fake.bad_models.add(endpoint.names(aws.site, bad, Hosting()).model)
 
     with pytest.raises(RolledBackError, match="took version 2 back"):
         deploy_newest(aws, approve=True)

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.config import Config
 
 from local import signature
@@ -24,13 +25,13 @@ def secret_of(access_key_id: str) -> str | None:
 
 def sent(service: str, operation: str, **arguments: Any) -> tuple[Request, bytes]:
     """What boto3 puts on the wire for a call."""
-    session = boto3.session.Session(KEY, SECRET, region_name="us-east-1")
+    session: Any = boto3.session.Session(KEY, SECRET, region_name="us-east-1")
     client = session.client(service, endpoint_url=URL, config=Config(retries={"total_max_attempts": 1}))
     prepared: list[Any] = []
 
     def keep(request: Any, **_: Any) -> AWSResponse:
         prepared.append(request)
-        return AWSResponse(request.url, 500, {}, None)
+        return AWSResponse(request.url, 500, HTTPHeaders(), None)
 
     client.meta.events.register("before-send.*.*", keep)
     with pytest.raises(Exception):  # noqa: B017 - of whatever kind, for there is no answer
@@ -86,7 +87,7 @@ def test_what_the_sdk_signs_is_let_in(call: str) -> None:
 @pytest.mark.parametrize("method", ["get_object", "put_object"])
 def test_a_presigned_address_is_let_in_until_it_expires(method: str) -> None:
     """Of S3, whose content is not signed; for as long as it says and not a second longer."""
-    session = boto3.session.Session(KEY, SECRET, region_name="us-east-1")
+    session: Any = boto3.session.Session(KEY, SECRET, region_name="us-east-1")
     client = session.client("s3", endpoint_url=URL, config=Config(signature_version="s3v4"))
     url = client.generate_presigned_url(method, Params={"Bucket": "b", "Key": "a b.jpg"}, ExpiresIn=3600)
     request = as_received("GET" if method == "get_object" else "PUT", url, {})

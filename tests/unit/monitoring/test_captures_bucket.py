@@ -4,7 +4,7 @@ import io
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import boto3
 import pytest
@@ -71,7 +71,8 @@ class Breaking(Watched):
         found = super().get_object(**options)
         if self._times:
             self._times -= 1
-            found["Body"] = StreamingBody(_BreakingStream(found["Body"].read(), self._after), None)
+            length: Any = None
+            found["Body"] = StreamingBody(_BreakingStream(found["Body"].read(), self._after), length)
         return found
 
 
@@ -126,7 +127,7 @@ def test_with_a_window_only_its_days_and_hours_are_listed(s3: Any) -> None:
     watched = Watched(s3)
     window = Window(NOON - 3 * HOUR, NOON + 5 * HOUR)
 
-    found = ids(Bucket(watched, BUCKET, "capture/"), Selection(window))
+    found = ids(Bucket(cast(Any, watched), BUCKET, "capture/"), Selection(window))
 
     everything = [each for each in read(Bucket(s3, BUCKET, "capture/")) if isinstance(each, Captured)]
     inside = {each.event_id for each in everything if each.at and each.at in window}
@@ -142,7 +143,7 @@ def test_a_window_of_days_lists_each_whole_day_once(s3: Any) -> None:
     watched = Watched(s3)
     window = Window(NOON - timedelta(days=4), NOON + timedelta(days=4))
 
-    found = ids(Bucket(watched, BUCKET, "capture"), Selection(window))
+    found = ids(Bucket(cast(Any, watched), BUCKET, "capture"), Selection(window))
 
     assert {int(name[13:]) for name in found} >= {hour for hour in range(-240, 240, 5) if -96 <= hour < 96}
     assert len([prefix for prefix in watched.listed if prefix.count("/") == 6 + 1]) <= 2 * 24
@@ -155,7 +156,7 @@ def test_an_endpoint_and_a_variant_may_be_named(s3: Any, prefix: str) -> None:
         fill(s3, range(3), endpoint, variant)
     watched = Watched(s3)
 
-    found = ids(Bucket(watched, BUCKET, prefix), Selection(endpoint="two", variant="AllTraffic"))
+    found = ids(Bucket(cast(Any, watched), BUCKET, prefix), Selection(endpoint="two", variant="AllTraffic"))
 
     assert found == ["two+0", "two+1", "two+2"]
     assert len(watched.got) == 3
@@ -193,7 +194,7 @@ def test_a_broken_connection_is_taken_up_where_it_broke(s3: Any, after: int) -> 
     put(s3, "a.jsonl", b"\n".join(lines(20)))
     breaking = Breaking(s3, after, times=3)
 
-    assert ids(Bucket(breaking, BUCKET, "")) == [f"event-{number}" for number in range(20)]
+    assert ids(Bucket(cast(Any, breaking), BUCKET, "")) == [f"event-{number}" for number in range(20)]
     assert len(breaking.got) == 4
     assert all("IfMatch" in each for each in breaking.got[1:]) == (after > 0)
 
@@ -204,7 +205,7 @@ def test_an_object_replaced_in_between_is_not_mixed_up(s3: Any) -> None:
     breaking, tally = Breaking(s3, 9000, times=1), Tally()
     breaking.between = lambda: put(s3, "a.jsonl", b"\n".join(lines(19)))
 
-    found = ids(Bucket(breaking, BUCKET, ""), ALL, tally)
+    found = ids(Bucket(cast(Any, breaking), BUCKET, ""), ALL, tally)
 
     assert found == ["event-0", "event-1", "vanished"]
     assert (tally.files, tally.vanished) == (1, 1)
@@ -215,7 +216,7 @@ def test_a_connection_that_keeps_breaking_is_an_error_in_words(s3: Any) -> None:
     put(s3, "a.jsonl", b"\n".join(lines(20)))
 
     with pytest.raises(SourceError, match=r"a\.jsonl cannot be read"):
-        ids(Bucket(Breaking(s3, 100, times=99), BUCKET, ""))
+        ids(Bucket(cast(Any, Breaking(s3, 100, times=99)), BUCKET, ""))
 
 
 def test_a_bucket_that_is_none_is_an_error_in_words(s3: Any) -> None:
@@ -271,7 +272,7 @@ def test_what_goes_wrong_in_one_reader_ends_the_reading(s3: Any) -> None:
         put(s3, f"{number:03}.jsonl", lines(1)[0])
 
     with pytest.raises(SourceError):
-        list(Reading(Bucket(Breaking(s3, 10, times=9999), BUCKET, ""), ALL).batches())
+        list(Reading(Bucket(cast(Any, Breaking(s3, 10, times=9999)), BUCKET, ""), ALL).batches())
 
 
 def test_archived_objects_are_refused_and_counted(s3: Any) -> None:

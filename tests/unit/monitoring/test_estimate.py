@@ -41,7 +41,8 @@ def answering(pixels: np.ndarray) -> np.ndarray:
 
 def darkened(pixels: np.ndarray) -> np.ndarray:
     """Every picture a little darker: bicycles look like themselves, motorcycles less so."""
-    return np.clip(pixels.astype(float) - 12, 0, 255).astype(np.uint8)
+    darker: np.ndarray = np.clip(pixels.astype(float) - 12, 0, 255).astype(np.uint8)
+    return darker
 
 
 def seen(**pixels: np.ndarray) -> dict[str, dict[str, Numbers]]:

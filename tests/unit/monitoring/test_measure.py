@@ -62,7 +62,7 @@ def scene(seed: int) -> Image.Image:
     draw = ImageDraw.Draw(image)
     for _ in range(60):
         x, y, size = chance.integers(0, 300), chance.integers(0, 240), chance.integers(2, 80)
-        draw.ellipse((x, y, x + size, y + size), tuple(chance.integers(0, 256, 3).tolist()))
+        draw.ellipse((float(x), float(y), float(x + size), float(y + size)), tuple(chance.integers(0, 256, 3).tolist()))
     return image
 
 

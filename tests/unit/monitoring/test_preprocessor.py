@@ -134,7 +134,7 @@ def test_the_constraints_are_on_the_preprocessor_s_columns() -> None:
 
     assert named == list(found)
     for feature in content["features"]:
-        value = found[feature["name"]]  # type: ignore[call-overload]
+        value = found[feature["name"]]
         assert (
             type(value).__name__
             == {"String": "str", "Integral": "int", "Fractional": "float"}[feature["inferred_type"]]

@@ -51,15 +51,18 @@ MOVING = {"EndpointStatus": "Updating", "EndpointConfigName": "v1-config"}
 NEW = {"EndpointStatus": "InService", "EndpointConfigName": "v2-config"}
 FORMER = {"EndpointStatus": "InService", "EndpointConfigName": "v1-config", "FailureReason": "an alarm rang"}
 BROKEN = {"EndpointStatus": "Failed", "EndpointConfigName": "v1-config", "FailureReason": "no capacity"}
-QUIET = {"MetricAlarms": [], "CompositeAlarms": []}
+QUIET: dict[str, list[Any]] = {"MetricAlarms": [], "CompositeAlarms": []}
 RINGING = {"MetricAlarms": [{"AlarmName": "vehiclevision-endpoint-errors"}], "CompositeAlarms": []}
-GOOD_WAY = {
+GOOD_WAY: dict[str, list[Any]] = {
     "StageDataFunctionArn": [GO],
     "RegisterChallengerFunctionArn": [BETTER],
     "SageMakerDescribeEndpoint": [MOVING, NEW],
     "CloudWatchDescribeAlarms": [QUIET],
 }
-BACK_AGAIN = {"SageMakerDescribeEndpoint": [NEW, MOVING, FORMER], "CloudWatchDescribeAlarms": [RINGING]}
+BACK_AGAIN: dict[str, list[Any]] = {
+    "SageMakerDescribeEndpoint": [NEW, MOVING, FORMER],
+    "CloudWatchDescribeAlarms": [RINGING],
+}
 
 
 def refused(error: str = "SageMaker.SageMakerException", cause: str = "no") -> Exception:

@@ -21,6 +21,7 @@ from tests.unit.lifecycle import steps
 from tests.unit.lifecycle.fake_aws import ACCOUNT, NOW, REGION, FakeAws
 from tests.unit.retraining.test_gates import SETTINGS
 from training.comparison import ACCEPTED, NOT_BETTER, Comparison, Contestant, Paired, Rule
+from vehiclevision.labels import TRUTHS
 
 MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:vehiclevision-retraining-retrain-model"
 TRIGGER = Trigger(f"arn:aws:states:{REGION}:{ACCOUNT}:execution:retrain:one", MACHINE, NOW + timedelta(hours=1))
@@ -52,7 +53,7 @@ def fake_of(aws: Aws) -> FakeAws:
 
 def label(aws: Aws, count: int, *, begin: int = 0, given: datetime = NOW, asked: bool = False) -> None:
     for number in range(begin, begin + count):
-        for kind in labels.TRUTHS:
+        for kind in TRUTHS:
             content = f"{kind} {number}".encode()
             key = labels.key_of(kind, labels.digest_of(content), asked=asked)
             fake_of(aws).objects["photos"][key] = content

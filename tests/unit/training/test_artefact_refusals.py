@@ -5,6 +5,7 @@ import io
 import tarfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -64,7 +65,8 @@ def test_answers_do_not_depend_on_the_batch(tmp_path: Path, count: int) -> None:
 )
 def test_a_manifest_that_does_not_fit_this_release_is_refused(tmp_path: Path, field: str, value: object) -> None:
     """Each field of the contract is checked, and the refusal names it."""
-    path = write_model(tmp_path / "model.tar.gz", **{field: value})
+    changes: dict[str, Any] = {field: value}
+    path = write_model(tmp_path / "model.tar.gz", **changes)
 
     message = refusal(path)
 

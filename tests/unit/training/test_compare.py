@@ -12,7 +12,17 @@ from retraining import staging
 from tests.unit.serving.tiny_model import ONNX, write_model
 from training import compare
 from training.artefact import load_model
-from training.comparison import ACCEPTED, NOT_BETTER, TOO_FEW, WORSE_ON_BASE, Comparison, Paired, Rule, read
+from training.comparison import (
+    ACCEPTED,
+    NOT_BETTER,
+    SIGNIFICANCE,
+    TOO_FEW,
+    WORSE_ON_BASE,
+    Comparison,
+    Paired,
+    Rule,
+    read,
+)
 from training.data.pictures import LabelledImages
 from training.evaluation.scores import judge
 from vehiclevision.image_gate import encode
@@ -134,7 +144,7 @@ def test_no_difference_is_rarely_called_better() -> None:
 
     for _ in range(times):
         difference = draw.choice([-1.0, 1.0, 10.0, -10.0, 0.0], 40, p=[0.1, 0.1, 0.01, 0.01, 0.78])
-        called += compare.flipped(difference, "less") < compare.SIGNIFICANCE
+        called += compare.flipped(difference, "less") < SIGNIFICANCE
 
     assert called / times <= 0.05 + 3 * (0.05 * 0.95 / times) ** 0.5
 

@@ -7,6 +7,7 @@ import tarfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -138,8 +139,9 @@ def test_both_checksums_must_be_right(tmp_path: Path, drawn_folder: Path, field:
     """An archive with the right size and one right checksum is not the archive."""
     archive = write_archive(tmp_path / "archive.tar.gz", members(drawn_folder))
 
+    wrong: dict[str, Any] = {field: "0" * 32}
     with pytest.raises(DataRefusedError, match="checksums differ"):
-        extract(tmp_path / "archive.tar.gz", archive=replace(archive, **{field: "0" * 32}))
+        extract(tmp_path / "archive.tar.gz", archive=replace(archive, **wrong))
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE])

@@ -184,7 +184,7 @@ def test_endless_content_is_cut(tmp_path: Path) -> None:
 def test_slow_content_is_cut(tmp_path: Path) -> None:
     """A photo that drips in is given up after a while, however often a byte comes."""
 
-    def drip(request: Request, _: bytes) -> None:
+    def drip(request: Request, _body: bytes) -> None:
         request.start(200)
         try:
             for _ in range(100):

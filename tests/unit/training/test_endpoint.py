@@ -11,6 +11,7 @@ import boto3
 import numpy as np
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from PIL import Image
 
@@ -32,10 +33,11 @@ def runtime(handler: Handler) -> Any:
     """A client whose requests are answered by the handler instead of being sent."""
     client = boto3.client("sagemaker-runtime", config=Config(retries={"total_max_attempts": 2}))
 
-    def answer(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+    def answer(request: AWSPreparedRequest, **_: Any) -> Any:
         assert request.headers["Content-Type"] in ("image/jpeg", b"image/jpeg")
+        assert isinstance(request.body, bytes | bytearray)
         status, headers, body = handler(bytes(request.body))
-        return AWSResponse(request.url, status, headers, Raw(body))
+        return AWSResponse(request.url, status, HTTPHeaders.from_dict(headers), Raw(body))
 
     client.meta.events.register("before-send.sagemaker-runtime.InvokeEndpoint", answer)
     return client

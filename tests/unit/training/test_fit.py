@@ -48,7 +48,8 @@ def stop_after(step: int) -> Callable[[int, int], None]:
 
 def weights(run: Run | None) -> list[float]:
     assert run is not None
-    return torch.cat([value.flatten().double() for value in run.average.state_dict().values()]).tolist()
+    values: list[float] = torch.cat([value.flatten().double() for value in run.average.state_dict().values()]).tolist()
+    return values
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one(seen: Looks, tmp_path: Path) -> None:
@@ -93,7 +94,7 @@ def test_a_network_held_to_what_it_knew_forgets_less(seen: Looks, tmp_path: Path
         assert run is not None
         _, imagenet = network()
         with torch.inference_mode():
-            features = pooled(run.network.eval().late(torch.from_numpy(seen.kept)))  # type: ignore[arg-type]
+            features = pooled(run.network.eval().late(torch.from_numpy(seen.kept)))
             now, then = (imagenet(rows).softmax(dim=1) for rows in (features, torch.from_numpy(seen.features).float()))
         differences.append(float((now - then).abs().sum()))
 

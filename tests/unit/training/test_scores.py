@@ -157,7 +157,7 @@ def test_a_higher_threshold_never_lets_more_through(given_answers: tuple[np.ndar
     points = curve(answers, classes)
 
     for name in ("coverage", "neither_passed"):
-        values = [point[name] for point in points if point[name] is not None]
+        values = [share for point in points if (share := point[name]) is not None]
         assert values == sorted(values, reverse=True)
     middle = points[len(points) // 2]
     found = figures(answers, classes, float(middle["threshold"] or 0))

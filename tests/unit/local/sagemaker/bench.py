@@ -41,7 +41,7 @@ PATIENCE_SECONDS = 60.0
 @functools.cache
 def client(service: str, url: str) -> Any:
     """A boto3 client that asks once, and takes no answer that botocore's model of the service does not allow."""
-    session = boto3.session.Session(KEY.access_key_id, KEY.secret_access_key, region_name="us-east-1")
+    session: Any = boto3.session.Session(KEY.access_key_id, KEY.secret_access_key, region_name="us-east-1")
     found = session.client(service, endpoint_url=url, config=Config(retries={"total_max_attempts": 1}))
     if service == "sagemaker":
         found.meta.events.register("after-call.sagemaker.*", check_answer)

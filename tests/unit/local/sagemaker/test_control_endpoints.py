@@ -305,7 +305,7 @@ def test_what_cannot_be_served_is_refused_before_it_is_made(stocked: Plane) -> N
     with refused("ValidationException", "Cannot create already existing endpoint configuration"):
         configure(stocked, "one", [("one", "one", 1.0)])
     with refused("ValidationException", "not supported for serverless"):
-        variant = {"VariantName": "v", "ModelName": "one"}
+        variant: dict[str, Any] = {"VariantName": "v", "ModelName": "one"}
         variant |= {"ServerlessConfig": {"MemorySizeInMB": 2048, "MaxConcurrency": 5}}
         sagemaker.create_endpoint_config(
             EndpointConfigName="refused", ProductionVariants=[variant], DataCaptureConfig=CAPTURE

@@ -80,7 +80,8 @@ def parsed(answer: Answer) -> dict[str, Any]:
     service = botocore.session.Session().get_service_model("sagemaker-runtime")
     parser = botocore.parsers.create_parser("rest-json")
     response = {"body": answer.body, "headers": HeadersDict(answer.headers), "status_code": answer.status}
-    found: dict[str, Any] = parser.parse(response, service.operation_model("InvokeEndpoint").output_shape)
+    output_shape: Any = service.operation_model("InvokeEndpoint").output_shape
+    found: dict[str, Any] = parser.parse(response, output_shape)
     if answer.status >= 300 and (shape := service.shape_for_error_code(found["Error"]["Code"])):
         found.update(parser.parse(response, shape))
     return found
@@ -148,7 +149,8 @@ def test_custom_attributes_reach_the_container_under_the_header_that_it_reads() 
     process." And of all other headers: "Amazon SageMaker AI strips all POST headers except those supported by the API."
     (Amazon SageMaker Runtime, API version 2017-05-13, InvokeEndpoint; read on 28 November 2026.)
     """
-    operation = botocore.session.Session().get_service_model("sagemaker-runtime").operation_model("InvokeEndpoint")
+    service: Any = botocore.session.Session().get_service_model("sagemaker-runtime")
+    operation = service.operation_model("InvokeEndpoint")
 
     for shape in (operation.input_shape, operation.output_shape):
         serialization = shape.members["CustomAttributes"].serialization
