@@ -111,17 +111,20 @@ def main(arguments: list[str]) -> None:
     refuse_other_versions(importlib.metadata.version("ministack"))
     from ministack import app  # noqa: PLC0415 - it takes a second, and its settings from the environment
 
-    from local.engine import patches  # noqa: PLC0415 - it needs the above
+    from local.engine import patches, saving  # noqa: PLC0415 - they need the above
+    from local.engine.patches import iam, s3, stepfunctions  # noqa: PLC0415
 
     journal = Journal(own.directory / "journal.sqlite3")
     root = credentials.of(options.directory)
     patches.apply(workers_per_function(), journal, root, lambda: control.url(options.directory))
-    saver = patches.Saver(journal)
-    app.app = Door(saver.watch(app.app), root, options.port, PATHS, lambda key: patches.secret_of(key, root))
+    saving.restore_from(journal)
+    saver = saving.Saver(journal)
+    app.app = Door(saver.watch(app.app), root, options.port, PATHS, lambda key: iam.secret_of(key, root))
 
     def resume_and_save() -> None:
         processes.await_answer(own, None, f"http://{HOST}:{options.port}{HEALTH}", START_SECONDS)
-        patches.resume(journal)
+        s3.resume_events(journal)
+        stepfunctions.resume_executions()
         saver.run()
 
     threading.Thread(target=resume_and_save, daemon=True, name="saver").start()

@@ -18,7 +18,7 @@ OPTIONAL_HEADERS = (
     "Lambda-Runtime-Invocation-Id",
     "Content-Type",
 )
-# Written on a line of its own after an invocation's last log line; local/engine/patches.py ends the log there.
+# Written on a line of its own after an invocation's last log line; the engine's patches end the log there.
 END_OF_LOG = "\x1e"
 # No web page can send a header of its own to another address, and nobody else knows what is in this one.
 WORKER_SECRET = "VEHICLEVISION_WORKER_SECRET"  # noqa: S105 - the name of a variable

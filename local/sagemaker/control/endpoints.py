@@ -6,26 +6,29 @@ from typing import Any
 from local.sagemaker.control import deployment, endpoint_configs, tags
 from local.sagemaker.control.aws import FAULTS
 from local.sagemaker.control.errors import invalid
-from local.sagemaker.control.listing import Listing, page
+from local.sagemaker.control.listing import Listing
 from local.sagemaker.control.names import ENDPOINT, arn, key, now
+from local.sagemaker.control.resource import Resource
 from local.sagemaker.control.service import Operation, Request, Service
 from local.sagemaker.control.serving import capture_of
 from local.sagemaker.control.store import Record
 
-LISTING = Listing("Endpoints", "EndpointName", "EndpointStatus")
+ENDPOINTS = Resource(
+    ENDPOINT,
+    "EndpointName",
+    Listing("Endpoints", "EndpointName", "EndpointStatus"),
+    unknown='Could not find endpoint "{arn}".',
+    taken='Cannot create already existing endpoint "{arn}".',
+)
 
 
 def create(service: Service, request: Request) -> Mapping[str, Any]:
     """CreateEndpoint."""
     name = request["EndpointName"]
-    endpoint, config = arn(ENDPOINT, name), endpoint_configs.existing(service, request["EndpointConfigName"])
-    with service.store.lock:
-        if service.store.get(ENDPOINT, key(name)) is not None:
-            raise invalid(f'Cannot create already existing endpoint "{endpoint}".')
-        tags.tag(service.store, endpoint, request.get("Tags", []))
-        service.store.put(ENDPOINT, key(name), new_record(name, config))
+    config = endpoint_configs.CONFIGS.existing(service, request["EndpointConfigName"])
+    answer = ENDPOINTS.add(service, request, new_record(name, config))
     service.deployments.launch(name)
-    return {"EndpointArn": endpoint}
+    return answer
 
 
 def new_record(name: str, config: Record) -> dict[str, Any]:
@@ -47,16 +50,16 @@ def new_record(name: str, config: Record) -> dict[str, Any]:
 def update(service: Service, request: Request) -> Mapping[str, Any]:
     """UpdateEndpoint: the new configuration beside the old one, then the traffic in steps."""
     name = request["EndpointName"]
-    config = endpoint_configs.existing(service, request["EndpointConfigName"])
+    config = endpoint_configs.CONFIGS.existing(service, request["EndpointConfigName"])
     with service.store.lock:
-        record = existing(service, name)
+        record = ENDPOINTS.existing(service, name)
         wanted = request.get("DeploymentConfig", {})
         if not wanted and request.get("RetainDeploymentConfig"):
             wanted = record.get("LastDeploymentConfig", {})
     _check_deployment(wanted, config)
     _check_alarms(service, wanted)
     with service.store.lock:
-        record = _idle(existing(service, name))
+        record = _idle(ENDPOINTS.existing(service, name))
         kept = _retained(request, record)
         service.store.change(
             ENDPOINT,
@@ -142,7 +145,7 @@ def update_weights(service: Service, request: Request) -> Mapping[str, Any]:
     """UpdateEndpointWeightsAndCapacities."""
     name = request["EndpointName"]
     with service.store.lock:
-        record = _idle(existing(service, name))
+        record = _idle(ENDPOINTS.existing(service, name))
         known = {variant["VariantName"] for variant in record.get("ProductionVariants", [])}
         wanted = request["DesiredWeightsAndCapacities"]
         if unknown := [each["VariantName"] for each in wanted if each["VariantName"] not in known]:
@@ -156,7 +159,7 @@ def delete(service: Service, request: Request) -> Mapping[str, Any]:
     """DeleteEndpoint; it is no longer served when this returns."""
     name = request["EndpointName"]
     with service.store.lock:
-        record = existing(service, name)
+        record = ENDPOINTS.existing(service, name)
         if record["EndpointStatus"] == "Deleting":
             return {}
         if record["EndpointStatus"] != "Failed":
@@ -168,35 +171,15 @@ def delete(service: Service, request: Request) -> Mapping[str, Any]:
     return {}
 
 
-def existing(service: Service, name: str) -> Record:
-    """An endpoint's record."""
-    record = service.store.get(ENDPOINT, key(name))
-    if record is None:
-        raise invalid(f'Could not find endpoint "{arn(ENDPOINT, name)}".')
-    return record
-
-
 def _idle(record: Record) -> Record:
     if record["EndpointStatus"] != "InService":
         raise invalid(f'Cannot update in-progress endpoint "{record["EndpointArn"]}".')
     return record
 
 
-def describe(service: Service, request: Request) -> Mapping[str, Any]:
-    """DescribeEndpoint."""
-    return existing(service, request["EndpointName"])
-
-
-def list_endpoints(service: Service, request: Request) -> Mapping[str, Any]:
-    """ListEndpoints."""
-    return page(request, service.store.all(ENDPOINT), LISTING)
-
-
-OPERATIONS: dict[str, Operation] = {
-    "CreateEndpoint": create,
-    "DescribeEndpoint": describe,
-    "ListEndpoints": list_endpoints,
-    "UpdateEndpoint": update,
-    "UpdateEndpointWeightsAndCapacities": update_weights,
-    "DeleteEndpoint": delete,
-}
+OPERATIONS: dict[str, Operation] = ENDPOINTS.operations(
+    CreateEndpoint=create,
+    UpdateEndpoint=update,
+    UpdateEndpointWeightsAndCapacities=update_weights,
+    DeleteEndpoint=delete,
+)

@@ -7,11 +7,24 @@ from local.sagemaker.control import tags
 from local.sagemaker.control.errors import ServiceError, invalid
 from local.sagemaker.control.listing import Listing, page
 from local.sagemaker.control.names import ACCOUNT, PACKAGE, PACKAGE_GROUP, arn, key, now
+from local.sagemaker.control.resource import Resource, without_tags
 from local.sagemaker.control.service import Operation, Request, Service
 from local.sagemaker.control.store import Record
 
-GROUPS = Listing("ModelPackageGroupSummaryList", "ModelPackageGroupName")
-PACKAGES = Listing("ModelPackageSummaryList", "_sorted_name", "ModelPackageStatus")
+GROUPS = Resource(
+    PACKAGE_GROUP,
+    "ModelPackageGroupName",
+    Listing("ModelPackageGroupSummaryList", "ModelPackageGroupName"),
+    unknown="ModelPackageGroup {arn} does not exist.",
+    taken="Model Package Group already exists: {arn}",
+)
+PACKAGES = Resource(
+    PACKAGE,
+    "ModelPackageName",
+    Listing("ModelPackageSummaryList", "_sorted_name", "ModelPackageStatus"),
+    unknown="ModelPackage {arn} does not exist.",
+    taken="Model Package already exists: {arn}",
+)
 PENDING = "PendingManualApproval"
 CREATED_BY = {
     "UserProfileName": "local",
@@ -34,54 +47,28 @@ MAX_PROPERTIES = 50
 
 def create_group(service: Service, request: Request) -> Mapping[str, Any]:
     """CreateModelPackageGroup."""
-    name = request["ModelPackageGroupName"]
-    group = arn(PACKAGE_GROUP, name)
-    with service.store.lock:
-        if service.store.get(PACKAGE_GROUP, key(name)) is not None:
-            raise invalid(f"Model Package Group already exists: {group}")
-        tags.tag(service.store, group, request.get("Tags", []))
-        record = {
-            **{field: value for field, value in request.items() if field != "Tags"},
-            "ModelPackageGroupArn": group,
-            "ModelPackageGroupStatus": "Completed",
-            "CreationTime": now(),
-            "CreatedBy": CREATED_BY,
-            "_last_version": 0,
-        }
-        service.store.put(PACKAGE_GROUP, key(name), record)
-    return {"ModelPackageGroupArn": group}
-
-
-def existing_group(service: Service, name: str) -> Record:
-    """A group's record, by name or ARN."""
-    record = service.store.get(PACKAGE_GROUP, key(name))
-    if record is None:
-        raise invalid(f"ModelPackageGroup {arn(PACKAGE_GROUP, key(name))} does not exist.")
-    return record
-
-
-def describe_group(service: Service, request: Request) -> Mapping[str, Any]:
-    """DescribeModelPackageGroup."""
-    return existing_group(service, request["ModelPackageGroupName"])
-
-
-def list_groups(service: Service, request: Request) -> Mapping[str, Any]:
-    """ListModelPackageGroups."""
-    return page(request, service.store.all(PACKAGE_GROUP), GROUPS)
+    record = {
+        **without_tags(request),
+        "ModelPackageGroupArn": arn(PACKAGE_GROUP, request["ModelPackageGroupName"]),
+        "ModelPackageGroupStatus": "Completed",
+        "CreationTime": now(),
+        "CreatedBy": CREATED_BY,
+        "_last_version": 0,
+    }
+    return GROUPS.add(service, request, record)
 
 
 def delete_group(service: Service, request: Request) -> Mapping[str, Any]:
     """DeleteModelPackageGroup; only an empty one."""
     with service.store.lock:
-        record = existing_group(service, request["ModelPackageGroupName"])
+        record = GROUPS.existing(service, request["ModelPackageGroupName"])
         if any(_in_group(package, record) for package in service.store.all(PACKAGE)):
             raise ServiceError(
                 "ConflictException",
                 f"Model Package Group {record['ModelPackageGroupArn']} cannot be deleted: it still contains model "
                 "package versions.",
             )
-        service.store.delete(PACKAGE_GROUP, key(record["ModelPackageGroupName"]))
-        tags.forget(service.store, record["ModelPackageGroupArn"])
+        GROUPS.remove(service, record)
     return {}
 
 
@@ -137,7 +124,7 @@ def _check_properties(properties: Mapping[str, str]) -> None:
 
 
 def _next_version(service: Service, request: Request) -> dict[str, Any]:
-    group = existing_group(service, request["ModelPackageGroupName"])
+    group = GROUPS.existing(service, request["ModelPackageGroupName"])
     name, version = group["ModelPackageGroupName"], int(group["_last_version"]) + 1
     service.store.change(PACKAGE_GROUP, key(name), _last_version=version)
     return {
@@ -151,28 +138,14 @@ def _next_version(service: Service, request: Request) -> dict[str, Any]:
 
 def _new_name(service: Service, request: Request) -> dict[str, Any]:
     name = request["ModelPackageName"]
-    if service.store.get(PACKAGE, key(name)) is not None:
-        raise invalid(f"Model Package already exists: {arn(PACKAGE, name)}")
+    PACKAGES.refuse_taken(service, name)
     return {"ModelPackageName": name, "ModelPackageArn": arn(PACKAGE, name), "_sorted_name": name}
-
-
-def existing(service: Service, name: str) -> Record:
-    """A package's record, by name or ARN."""
-    record = service.store.get(PACKAGE, key(name))
-    if record is None:
-        raise invalid(f"ModelPackage {arn(PACKAGE, key(name))} does not exist.")
-    return record
-
-
-def describe(service: Service, request: Request) -> Mapping[str, Any]:
-    """DescribeModelPackage."""
-    return existing(service, request["ModelPackageName"])
 
 
 def update(service: Service, request: Request) -> Mapping[str, Any]:
     """UpdateModelPackage: approval above all."""
     with service.store.lock:
-        record = existing(service, request["ModelPackageArn"])
+        record = PACKAGES.existing(service, request["ModelPackageArn"])
         removed = request.get("CustomerMetadataPropertiesToRemove", [])
         old = record.get("CustomerMetadataProperties", {})
         kept = {name: value for name, value in old.items() if name not in removed}
@@ -196,32 +169,17 @@ def list_packages(service: Service, request: Request) -> Mapping[str, Any]:
     kind = request.get("ModelPackageType", "Both" if "ModelPackageGroupName" in request else "Unversioned")
     records = service.store.all(PACKAGE)
     if "ModelPackageGroupName" in request:
-        group = existing_group(service, request["ModelPackageGroupName"])
+        group = GROUPS.existing(service, request["ModelPackageGroupName"])
         records = [record for record in records if _in_group(record, group)]
     if kind != "Both":
         records = [record for record in records if ("ModelPackageVersion" in record) == (kind == "Versioned")]
     wanted = request.get("ModelApprovalStatus")
     records = [record for record in records if wanted in (None, record["ModelApprovalStatus"])]
-    return page(request, records, PACKAGES)
-
-
-def delete(service: Service, request: Request) -> Mapping[str, Any]:
-    """DeleteModelPackage; its version's number is not used again."""
-    with service.store.lock:
-        record = existing(service, request["ModelPackageName"])
-        service.store.delete(PACKAGE, key(record["ModelPackageArn"]))
-        tags.forget(service.store, record["ModelPackageArn"])
-    return {}
+    return page(request, records, PACKAGES.listing)
 
 
 OPERATIONS: dict[str, Operation] = {
-    "CreateModelPackageGroup": create_group,
-    "DescribeModelPackageGroup": describe_group,
-    "ListModelPackageGroups": list_groups,
-    "DeleteModelPackageGroup": delete_group,
-    "CreateModelPackage": create,
-    "DescribeModelPackage": describe,
-    "UpdateModelPackage": update,
-    "ListModelPackages": list_packages,
-    "DeleteModelPackage": delete,
+    **GROUPS.operations(CreateModelPackageGroup=create_group, DeleteModelPackageGroup=delete_group),
+    # The number of a deleted version is not used again.
+    **PACKAGES.operations(CreateModelPackage=create, UpdateModelPackage=update, ListModelPackages=list_packages),
 }

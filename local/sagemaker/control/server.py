@@ -11,15 +11,15 @@ import os
 import sys
 import threading
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import uvicorn
 
 from local import credentials, processes
-from local.door import Door, Paths
+from local.door import Door, Paths, Receive, Scope, Send
 from local.processes import HOST
 from local.sagemaker.control.errors import ServiceError
 from local.sagemaker.control.process import server
@@ -32,10 +32,6 @@ MAX_BODY_BYTES = 4 * 1024 * 1024
 REQUESTS_AT_A_TIME = 16
 CONTENT_TYPE = "application/x-amz-json-1.1"
 PATHS = Paths(unsigned=frozenset({("GET", "/ping")}))
-
-Scope = Mapping[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class Control:

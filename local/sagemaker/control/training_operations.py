@@ -5,8 +5,9 @@ from typing import Any
 
 from local.sagemaker.control import script_mode, tags
 from local.sagemaker.control.errors import ServiceError, invalid
-from local.sagemaker.control.listing import Listing, page
-from local.sagemaker.control.names import TRAINING_JOB, arn, key
+from local.sagemaker.control.listing import Listing
+from local.sagemaker.control.names import TRAINING_JOB
+from local.sagemaker.control.resource import Resource
 from local.sagemaker.control.service import Operation, Request, Service
 from local.sagemaker.control.store import Record
 from local.sagemaker.control.training import (
@@ -17,7 +18,15 @@ from local.sagemaker.control.training import (
     wrong_pattern,
 )
 
-LISTING = Listing("TrainingJobSummaries", "TrainingJobName", "TrainingJobStatus", "Ascending")
+JOBS = Resource(
+    TRAINING_JOB,
+    "TrainingJobName",
+    Listing("TrainingJobSummaries", "TrainingJobName", "TrainingJobStatus", "Ascending"),
+    unknown="Requested resource not found.",
+    taken="Training job names must be unique within an AWS account and region, "
+    "and a training job with this name already exists ({arn})",
+    taken_code="ResourceInUse",
+)
 # AWS's PyTorch training containers: their toolkit runs a script, and so can this machine.
 SCRIPT_IMAGE = "pytorch-training"
 BUILTIN_IMAGE = "image-classification"
@@ -30,13 +39,7 @@ def create(service: Service, request: Request) -> Mapping[str, Any]:
     name = request["TrainingJobName"]
     check(request)
     with service.store.lock:
-        job = arn(TRAINING_JOB, name)
-        if service.store.get(TRAINING_JOB, key(name)) is not None:
-            raise ServiceError(
-                "ResourceInUse",
-                "Training job names must be unique within an AWS account and region, "
-                f"and a training job with this name already exists ({job})",
-            )
+        JOBS.refuse_taken(service, name)
         known = service.store.all(TRAINING_JOB)
         running = sum(record["TrainingJobStatus"] not in ENDED for record in known)
         if running >= MAX_RUNNING:
@@ -46,10 +49,9 @@ def create(service: Service, request: Request) -> Mapping[str, Any]:
                 f"utilization of {running} Instances and a request delta of 1 Instances.",
             )
         _forget_the_oldest(service, known)
-        tags.tag(service.store, job, request.get("Tags", []))
-        service.store.put(TRAINING_JOB, key(name), new_record(request))
+        answer = JOBS.add(service, request, new_record(request))
     begin(service, name, request.get("Tags", []))
-    return {"TrainingJobArn": job}
+    return answer
 
 
 def begin(service: Service, name: str, given: tags.Tags) -> None:
@@ -130,30 +132,12 @@ def _forget_the_oldest(service: Service, known: list[Record]) -> None:
     """Keep the number of records bounded; only jobs that ended are forgotten."""
     ended = [record for record in known if record["TrainingJobStatus"] in ENDED]
     for record in sorted(ended, key=lambda each: float(each["CreationTime"]))[: max(0, len(known) - MAX_KEPT + 1)]:
-        _delete(service, record)
-
-
-def describe(service: Service, request: Request) -> Mapping[str, Any]:
-    """DescribeTrainingJob."""
-    return existing(service, request["TrainingJobName"])
-
-
-def existing(service: Service, name: str) -> Record:
-    """A job's record."""
-    record = service.store.get(TRAINING_JOB, key(name))
-    if record is None:
-        raise invalid("Requested resource not found.")
-    return record
-
-
-def list_jobs(service: Service, request: Request) -> Mapping[str, Any]:
-    """ListTrainingJobs."""
-    return page(request, service.store.all(TRAINING_JOB), LISTING)
+        JOBS.remove(service, record)
 
 
 def stop(service: Service, request: Request) -> Mapping[str, Any]:
     """StopTrainingJob."""
-    record = existing(service, request["TrainingJobName"])
+    record = JOBS.existing(service, request["TrainingJobName"])
     if record["TrainingJobStatus"] in ENDED:
         raise invalid(f"The request was rejected because the training job is in status {record['TrainingJobStatus']}.")
     service.training.stop(request["TrainingJobName"])
@@ -163,18 +147,13 @@ def stop(service: Service, request: Request) -> Mapping[str, Any]:
 def delete(service: Service, request: Request) -> Mapping[str, Any]:
     """DeleteTrainingJob; only of a job that has ended."""
     with service.store.lock:
-        record = existing(service, request["TrainingJobName"])
+        record = JOBS.existing(service, request["TrainingJobName"])
         if record["TrainingJobStatus"] not in ENDED:
             raise ServiceError(
                 "ResourceInUse", f"The training job is in status {record['TrainingJobStatus']} and cannot be deleted."
             )
-        _delete(service, record)
+        JOBS.remove(service, record)
     return {}
-
-
-def _delete(service: Service, record: Record) -> None:
-    service.store.delete(TRAINING_JOB, key(record["TrainingJobName"]))
-    tags.forget(service.store, record["TrainingJobArn"])
 
 
 def _seconds(text: str) -> float:
@@ -184,10 +163,6 @@ def _seconds(text: str) -> float:
         return 0.0
 
 
-OPERATIONS: dict[str, Operation] = {
-    "CreateTrainingJob": create,
-    "DescribeTrainingJob": describe,
-    "ListTrainingJobs": list_jobs,
-    "StopTrainingJob": stop,
-    "DeleteTrainingJob": delete,
-}
+OPERATIONS: dict[str, Operation] = JOBS.operations(
+    CreateTrainingJob=create, StopTrainingJob=stop, DeleteTrainingJob=delete
+)

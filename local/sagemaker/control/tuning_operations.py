@@ -5,16 +5,25 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from local.sagemaker.control import tags, tuning
+from local.sagemaker.control import tuning
 from local.sagemaker.control.errors import ServiceError, invalid
-from local.sagemaker.control.listing import Listing, cut, page
+from local.sagemaker.control.listing import Listing, cut
 from local.sagemaker.control.names import TUNING_JOB, arn, key, now
+from local.sagemaker.control.resource import Resource, without_tags
 from local.sagemaker.control.service import Operation, Request, Service
 from local.sagemaker.control.store import Record
 from local.sagemaker.control.training import ENDED
 from local.sagemaker.control.training_operations import check as check_training_job
 
-LISTING = Listing("HyperParameterTuningJobSummaries", "HyperParameterTuningJobName", "HyperParameterTuningJobStatus")
+TUNING = Resource(
+    TUNING_JOB,
+    "HyperParameterTuningJobName",
+    Listing("HyperParameterTuningJobSummaries", "HyperParameterTuningJobName", "HyperParameterTuningJobStatus"),
+    unknown="Amazon SageMaker can't find a tuning job called {name}. Type another name.",
+    taken="A hyperparameter tuning job with the name, {name}, already exists. Choose a different name.",
+    unknown_code="ResourceNotFound",
+    taken_code="ResourceInUse",
+)
 JOBS = Listing("TrainingJobSummaries", "TrainingJobName", "TrainingJobStatus")
 STRATEGIES = ("Random", "Grid", "Bayesian")
 MAX_JOBS, MAX_TOGETHER = 750, 10
@@ -27,22 +36,15 @@ def create(service: Service, request: Request) -> Mapping[str, Any]:
     job = arn(TUNING_JOB, name)
     _check(request, job)
     record = {
-        **{field: value for field, value in request.items() if field != "Tags"},
+        **without_tags(request),
         "HyperParameterTuningJobArn": job,
         "HyperParameterTuningJobStatus": "InProgress",
         "CreationTime": moment,
         "LastModifiedTime": moment,
     }
-    with service.store.lock:
-        if service.store.get(TUNING_JOB, key(name)) is not None:
-            raise ServiceError(
-                "ResourceInUse",
-                f"A hyperparameter tuning job with the name, {name}, already exists. Choose a different name.",
-            )
-        tags.tag(service.store, job, request.get("Tags", []))
-        service.store.put(TUNING_JOB, key(name), record)
+    answer = TUNING.add(service, request, record)
     service.tuning.launch(name)
-    return {"HyperParameterTuningJobArn": job}
+    return answer
 
 
 def _check(request: Request, job: str) -> None:
@@ -94,19 +96,9 @@ def _check_ranges(config: Mapping[str, Any], found: Mapping[str, Any]) -> None:
             raise invalid(f"ReverseLogarithmic scaling of {each['Name']} needs values from 0 to less than 1.")
 
 
-def existing(service: Service, request: Request) -> Record:
-    """A tuning job's record."""
-    name = request["HyperParameterTuningJobName"]
-    record = service.store.get(TUNING_JOB, key(name))
-    if record is None:
-        message = f"Amazon SageMaker can't find a tuning job called {name}. Type another name."
-        raise ServiceError("ResourceNotFound", message)
-    return record
-
-
 def describe(service: Service, request: Request) -> Mapping[str, Any]:
     """DescribeHyperParameterTuningJob."""
-    return _described(service, existing(service, request))
+    return _described(service, TUNING.existing(service, request[TUNING.name]))
 
 
 def _described(service: Service, record: Record) -> dict[str, Any]:
@@ -153,13 +145,13 @@ def _summary(record: Record, job: Record) -> dict[str, Any]:
 
 def list_tuning_jobs(service: Service, request: Request) -> Mapping[str, Any]:
     """ListHyperParameterTuningJobs."""
-    found = page(request, service.store.all(TUNING_JOB), LISTING)
-    return {**found, LISTING.answer: [_described(service, record) for record in found[LISTING.answer]]}
+    listed, answer = TUNING.list(service, request), TUNING.listing.answer
+    return {**listed, answer: [_described(service, record) for record in listed[answer]]}
 
 
 def list_training_jobs(service: Service, request: Request) -> Mapping[str, Any]:
     """ListTrainingJobsForHyperParameterTuningJob."""
-    record = existing(service, request)
+    record = TUNING.existing(service, request[TUNING.name])
     wanted = request.get("StatusEquals")
     jobs = [job for job in tuning.children(service.store, record) if wanted in (None, job["TrainingJobStatus"])]
     sign = 1 if tuning.objective(record)["Type"] == "Maximize" else -1
@@ -184,7 +176,7 @@ def list_training_jobs(service: Service, request: Request) -> Mapping[str, Any]:
 def stop(service: Service, request: Request) -> Mapping[str, Any]:
     """StopHyperParameterTuningJob."""
     with service.store.lock:
-        record = existing(service, request)
+        record = TUNING.existing(service, request[TUNING.name])
         if record["HyperParameterTuningJobStatus"] == "InProgress":
             name = key(request["HyperParameterTuningJobName"])
             service.store.change(TUNING_JOB, name, HyperParameterTuningJobStatus="Stopping", LastModifiedTime=now())
@@ -199,16 +191,15 @@ def delete(service: Service, request: Request) -> Mapping[str, Any]:
             return {}
         if record["HyperParameterTuningJobStatus"] in ("InProgress", "Stopping"):
             raise ServiceError("ResourceInUse", "The tuning job is in progress and cannot be deleted: stop it first.")
-        service.store.delete(TUNING_JOB, key(request["HyperParameterTuningJobName"]))
-        tags.forget(service.store, record["HyperParameterTuningJobArn"])
+        TUNING.remove(service, record)
     return {}
 
 
-OPERATIONS: dict[str, Operation] = {
-    "CreateHyperParameterTuningJob": create,
-    "DescribeHyperParameterTuningJob": describe,
-    "ListHyperParameterTuningJobs": list_tuning_jobs,
-    "ListTrainingJobsForHyperParameterTuningJob": list_training_jobs,
-    "StopHyperParameterTuningJob": stop,
-    "DeleteHyperParameterTuningJob": delete,
-}
+OPERATIONS: dict[str, Operation] = TUNING.operations(
+    CreateHyperParameterTuningJob=create,
+    DescribeHyperParameterTuningJob=describe,
+    ListHyperParameterTuningJobs=list_tuning_jobs,
+    ListTrainingJobsForHyperParameterTuningJob=list_training_jobs,
+    StopHyperParameterTuningJob=stop,
+    DeleteHyperParameterTuningJob=delete,
+)

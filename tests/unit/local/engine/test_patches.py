@@ -9,7 +9,9 @@ import time
 import pytest
 
 from local.engine.lambda_worker.runtime_client import END_OF_LOG
-from local.engine.patches import Turns, invoked_function, log_to_mark, namespace_of, policy_pattern, with_version
+from local.engine.patches.iam import namespace_of, policy_pattern
+from local.engine.patches.lambda_functions import Turns, invoked_function, log_to_mark
+from local.engine.patches.s3 import with_version
 from local.engine.process import refuse_other_versions
 
 

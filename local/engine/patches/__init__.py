@@ -1,0 +1,43 @@
+"""Everything changed in MiniStack, a file a service, each change with its reason.
+
+A patch is a last resort: whatever an environment variable or a public interface can do is done there.
+Each has a test that shows the defect in MiniStack as it is published, and so fails when it is mended.
+"""
+
+from collections.abc import Callable
+
+from local.credentials import Credentials
+from local.engine.journal import Journal
+from local.engine.patches import (
+    cloudformation,
+    cloudwatch,
+    dynamodb,
+    iam,
+    lambda_functions,
+    logs,
+    s3,
+    sagemaker,
+    stepfunctions,
+)
+
+
+def apply(
+    workers_per_function: int, journal: Journal, root: Credentials, sagemaker_url: Callable[[], str | None]
+) -> None:
+    """Change this process's MiniStack, which must be of the version in local/place.py."""
+    dynamodb.write_items_through(journal)
+    stepfunctions.write_executions_through(journal)
+    s3.write_events_through(journal)
+    s3.name_versions_in_object_events()
+    logs.leave_logs_to_the_journal()
+    lambda_functions.answer_runtime_api_at_once()
+    lambda_functions.end_logs_at_the_mark()
+    lambda_functions.queue_invocations(workers_per_function)
+    lambda_functions.keep_functions_keys_secret(root)
+    lambda_functions.ask_workers_for_their_secret(root)
+    cloudformation.accept_metric_math_alarms()
+    cloudformation.settle_interrupted_stacks()
+    cloudwatch.evaluate_alarms_by_dimension()
+    iam.match_line_breaks_in_policies()
+    iam.tell_policies_the_namespace()
+    sagemaker.reach_sagemaker(sagemaker_url, root)

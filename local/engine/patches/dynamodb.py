@@ -1,0 +1,69 @@
+"""DynamoDB: its rows outlive the process."""
+
+import copy
+from collections import defaultdict
+from typing import Any
+
+from ministack.services import (
+    dynamodb,
+)
+
+from local.engine.journal import Journal
+
+
+def write_items_through(journal: Journal) -> None:
+    """Each DynamoDB write is in the journal before it is answered."""
+    set_item, remove_item, items_replaced = dynamodb._set_item, dynamodb._remove_item, dynamodb._items_replaced
+
+    def set_and_write(table: dict[str, Any], partition: str, sort: str, item: dict[str, Any]) -> Any:
+        old = set_item(table, partition, sort, item)
+        journal.put("item", [table["TableId"], partition, sort], item)
+        return old
+
+    def remove_and_write(table: dict[str, Any], partition: str, sort: str) -> Any:
+        old = remove_item(table, partition, sort)
+        journal.delete("item", [table["TableId"], partition, sort])
+        return old
+
+    def replace_and_write(table: dict[str, Any]) -> None:
+        items_replaced(table)
+        for key, _ in journal.read("item"):
+            if key[0] == table["TableId"]:
+                journal.delete("item", key)
+        entries = [
+            ([table["TableId"], partition, sort], item)
+            for partition, items in table["items"].items()
+            for sort, item in items.items()
+        ]
+        journal.put_all("item", entries)
+
+    dynamodb._set_item = set_and_write
+    dynamodb._remove_item = remove_and_write
+    dynamodb._items_replaced = replace_and_write
+    names = (
+        *("tags", "ttl_settings", "pitr_settings", "kinesis_destinations", "contributor_insights"),
+        *("backups", "resource_policies", "exports", "imports"),
+    )
+
+    def state_without_items() -> dict[str, Any]:
+        tables = type(dynamodb._tables)()
+        for (account, region, name), table in dynamodb._tables.all_items():
+            kept = {field: value for field, value in table.items() if field not in ("items", dynamodb._INDEX_MEMBERS)}
+            tables.set_scoped(account, region, name, {**copy.deepcopy(kept), "items": {}})
+        return {"tables": tables, **{name: copy.deepcopy(getattr(dynamodb, f"_{name}")) for name in names}}
+
+    dynamodb.get_state = state_without_items
+
+
+def restore_items(journal: Journal) -> None:
+    """Rows into the tables they belong to; rows of deleted tables are dropped."""
+    tables = {table["TableId"]: table for table in dynamodb._tables.all_values()}
+    for table in tables.values():
+        table["items"] = defaultdict(dict)
+    for (table_id, partition, sort), item in journal.read("item"):
+        if table_id in tables:
+            tables[table_id]["items"][partition][sort] = item
+        elif tables:
+            journal.delete("item", [table_id, partition, sort])
+    for table in tables.values():
+        dynamodb._update_counts(table)

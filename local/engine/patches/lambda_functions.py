@@ -1,0 +1,176 @@
+"""Lambda: how functions are started, told what to do, and heard."""
+
+import contextlib
+import contextvars
+import hmac
+import queue
+import socketserver
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from ministack.core import lambda_runtime
+from ministack.services import (
+    lambda_svc,
+    stepfunctions,
+    sts,
+)
+
+from local.credentials import Credentials
+from local.engine.lambda_worker.runtime_client import END_OF_LOG, WORKER_HEADER
+
+
+def answer_runtime_api_at_once() -> None:
+    """The Lambda runtime API writes headers and body apart; Nagle's algorithm holds the second back 40 ms."""
+    socketserver.StreamRequestHandler.disable_nagle_algorithm = True
+
+
+def end_logs_at_the_mark() -> None:
+    """After each invocation MiniStack waits 5 to 50 ms for log lines, and under load still misses some.
+
+    The worker marks the end of each invocation's log, so the engine reads up to the mark and no further.
+    """
+    original = lambda_runtime.ProvidedWorker._drain_stderr_bounded
+
+    def drain(worker: Any, *arguments: Any, **options: Any) -> str:
+        if arguments or options:  # a failed start, where no mark comes
+            return str(original(worker, *arguments, **options))
+        return "\n".join(log_to_mark(worker._stderr_queue, patience_seconds=1.0))
+
+    lambda_runtime.ProvidedWorker._drain_stderr_bounded = drain
+
+
+def log_to_mark(lines: "queue.Queue[str]", patience_seconds: float) -> list[str]:
+    """The lines up to the mark, or what came within the patience (a handler may end the process)."""
+    found: list[str] = []
+    deadline = time.monotonic() + patience_seconds
+    while (left := deadline - time.monotonic()) > 0:
+        try:
+            line = lines.get(timeout=left)
+        except queue.Empty:
+            break
+        if line.endswith(END_OF_LOG):
+            return [*found, *filter(None, [line.removesuffix(END_OF_LOG)])]
+        found.append(line)
+    return found
+
+
+class Turns:
+    """At most so many at a time for each name; the rest wait, first come first served.
+
+    A turn taken within a turn for the same name is the same turn, and ends when both have: a state that
+    times out goes on without its function, which is still running and still counts.
+    """
+
+    def __init__(self, at_a_time: int) -> None:
+        self._at_a_time = at_a_time
+        self._lock = threading.Lock()
+        self._semaphores: dict[str, threading.Semaphore] = {}
+        self._current: contextvars.ContextVar[_Turn | None] = contextvars.ContextVar("turn", default=None)
+
+    @contextlib.contextmanager
+    def take(self, name: str) -> Iterator[None]:
+        """Wait for a turn and hold it."""
+        turn = self._current.get()
+        if turn is None or not turn.join(name):
+            with self._lock:
+                semaphore = self._semaphores.setdefault(name, threading.Semaphore(self._at_a_time))
+            semaphore.acquire()
+            turn = _Turn(name, semaphore)
+        token = self._current.set(turn)
+        try:
+            yield
+        finally:
+            self._current.reset(token)
+            turn.leave()
+
+
+class _Turn:
+    def __init__(self, name: str, semaphore: threading.Semaphore) -> None:
+        self._name = name
+        self._semaphore = semaphore
+        self._lock = threading.Lock()
+        self._holders = 1
+
+    def join(self, name: str) -> bool:
+        with self._lock:
+            joined = name == self._name and self._holders > 0
+            self._holders += joined
+            return joined
+
+    def leave(self) -> None:
+        with self._lock:
+            self._holders -= 1
+            if self._holders == 0:
+                self._semaphore.release()
+
+
+def queue_invocations(workers_per_function: int) -> None:
+    """MiniStack starts one interpreter for each concurrent invocation: 50 uploads bring a laptop down.
+
+    Here at most N invocations of a function run and the rest wait. A state's time-out begins with its
+    turn, because in AWS, where nothing waits, it would begin then too.
+    """
+    turns = Turns(workers_per_function)
+    invoke = lambda_svc._execute_function_provided_warm
+    invoke_within = stepfunctions._invoke_resource_with_timeout
+
+    def invoke_in_turn(function: dict[str, Any], event: Any, request_id: str) -> Any:
+        config = function.get("config") or function
+        with turns.take(config.get("FunctionName", "")):
+            return invoke(function, event, request_id)
+
+    def invoke_within_in_turn(resource: str, input_data: Any, timeout: float) -> Any:
+        name = invoked_function(resource, input_data)
+        with turns.take(name) if name else contextlib.nullcontext():
+            return invoke_within(resource, input_data, timeout)
+
+    lambda_svc._execute_function_provided_warm = invoke_in_turn
+    stepfunctions._invoke_resource_with_timeout = invoke_within_in_turn
+
+
+def invoked_function(resource: str, input_data: Any) -> str:
+    """The name of the function a task state calls, or nothing when it calls none."""
+    if "states:::lambda:invoke" in resource and isinstance(input_data, dict):
+        reference = str(input_data.get("FunctionName", ""))
+    elif ":lambda:" in resource:
+        reference = resource
+    else:
+        return ""
+    return reference.split(":function:", 1)[-1].split(":", 1)[0]
+
+
+def keep_functions_keys_secret(root: Credentials) -> None:
+    """MiniStack makes the key of a function's role, secret and all, from the names of both, which a template says."""
+    original = lambda_runtime.execution_credentials
+
+    def credentials(config: dict[str, Any]) -> dict[str, str]:
+        made = dict(original(config))
+        key = made["AWS_ACCESS_KEY_ID"]
+        made |= {"AWS_SECRET_ACCESS_KEY": root.derived(key), "AWS_SESSION_TOKEN": root.derived(f"token of {key}")}
+        sts._sessions[key] |= {"SecretAccessKey": root.derived(key), "SessionToken": made["AWS_SESSION_TOKEN"]}
+        return made
+
+    # Both modules hold it by name.
+    lambda_runtime.execution_credentials = lambda_svc.execution_credentials = credentials
+
+
+def ask_workers_for_their_secret(root: Credentials) -> None:
+    """The runtime API of each worker listens on a port of its own, and hands work to whoever asks for it first."""
+    original = lambda_runtime.ProvidedWorker._build_handler_class
+    secret = root.worker_secret.encode()
+
+    def build(worker: Any, *arguments: Any, **options: Any) -> Any:
+        class Guarded(original(worker, *arguments, **options)):  # type: ignore[misc]
+            def parse_request(self) -> bool:
+                if not super().parse_request():
+                    return False
+                if not hmac.compare_digest(self.headers.get(WORKER_HEADER, "").encode(), secret):
+                    self.send_error(403)
+                    return False
+                return True
+
+        return Guarded
+
+    lambda_runtime.ProvidedWorker._build_handler_class = build

@@ -1,0 +1,80 @@
+"""S3: what its events say, and that each of them arrives."""
+
+import contextvars
+import json
+import uuid
+from typing import Any
+
+from ministack.core.responses import get_account_id, get_region
+from ministack.services import (
+    eventbridge,
+    s3,
+)
+
+from local.engine.journal import Journal
+from local.engine.scopes import in_scope
+
+
+def name_versions_in_object_events() -> None:
+    """S3's events to EventBridge lack `version-id`, which AWS sends for every versioned bucket."""
+    versions: contextvars.ContextVar[str | None] = contextvars.ContextVar("version of the event", default=None)
+    fire = s3._fire_s3_event
+    dispatch = eventbridge._dispatch_event
+
+    def fire_with_version(*arguments: Any, **options: Any) -> None:
+        token = versions.set(options.get("version_id"))
+        try:
+            fire(*arguments, **options)
+        finally:
+            versions.reset(token)
+
+    def dispatch_with_version(event: dict[str, Any], view: Any = None) -> Any:
+        version = versions.get()
+        if version and event.get("Source") == "aws.s3":
+            event = {**event, "Detail": with_version(event["Detail"], version)}
+        return dispatch(event, view)
+
+    s3._fire_s3_event = fire_with_version
+    eventbridge._dispatch_event = dispatch_with_version
+
+
+def with_version(detail: str, version: str) -> str:
+    """The event's detail with the object's version in it."""
+    parsed = json.loads(detail)
+    return json.dumps({**parsed, "object": {**parsed["object"], "version-id": version}})
+
+
+def write_events_through(journal: Journal) -> None:
+    """An object's event is in the journal from before the upload is answered until all its targets have it."""
+    pending: contextvars.ContextVar[str] = contextvars.ContextVar("event not delivered yet", default="")
+    fire_later, fire = s3._fire_s3_event_async, s3._fire_s3_event
+
+    def write_and_fire_later(bucket: str, *arguments: Any, **options: Any) -> None:
+        if bucket not in s3._bucket_notifications:
+            return
+        event = str(uuid.uuid4())
+        scope = [get_account_id(), get_region()]
+        journal.put("event", [event], {"scope": scope, "arguments": [bucket, *arguments], "options": options})
+        token = pending.set(event)
+        try:
+            fire_later(bucket, *arguments, **options)
+        finally:
+            pending.reset(token)
+
+    def fire_and_forget(*arguments: Any, **options: Any) -> None:
+        fire(*arguments, **options)
+        if pending.get():
+            journal.delete("event", [pending.get()])
+
+    s3._fire_s3_event_async = write_and_fire_later
+    s3._fire_s3_event = fire_and_forget
+
+
+def resume_events(journal: Journal) -> None:
+    """Deliver what the last stop kept from being delivered; AWS never loses an event."""
+    for key, event in list(journal.read("event")):
+        journal.delete("event", key)
+        bucket, name, what, *_ = event["arguments"]
+        if what.startswith("s3:ObjectCreated:") and name not in (s3._buckets.get(bucket) or {}).get("objects", {}):
+            continue  # the stop came before the upload was stored, and nobody was told that it was
+        in_scope(*event["scope"], s3._fire_s3_event_async, *event["arguments"], **event["options"])
