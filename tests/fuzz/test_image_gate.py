@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.unit.heifs import coded, file_of, grid_item, picture_item
-from tests.unit.hostile import chunk
+from tests.unit.hostile import LARGEST, chunk
 from tests.unit.pictures import encoded, quarters
 from vehiclevision.errors import InvalidImageError
 from vehiclevision.image_gate import normalise
@@ -69,7 +69,7 @@ def files(draw: st.DrawFn) -> bytes:
             case "leave out":
                 parts[at] = b""
             case "repeat":
-                parts[at] *= draw(st.sampled_from([2, 65, 2_000]))
+                parts[at] = parts[at][: LARGEST // 2_000] * draw(st.sampled_from([2, 65, 2_000]))
             case "exchange":
                 parts[at], parts[other] = parts[other], parts[at]
             case "overwrite":
@@ -84,7 +84,7 @@ def files(draw: st.DrawFn) -> bytes:
                 place = draw(st.integers(0, max(0, len(parts[at]) - 4)))
                 number = draw(st.sampled_from([b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f\xff\xff\xff", b"\0\0\xff\xff"]))
                 parts[at] = parts[at][:place] + number + parts[at][place + 4 :]
-    return b"".join(parts)[: 16 * 1024 * 1024]
+    return b"".join(parts)[:LARGEST]
 
 
 def forget_peak() -> None:
