@@ -19,6 +19,7 @@ from training import evaluate
 from training.data.pictures import LabelledImages
 from training.evaluation.degrade import DEGRADATIONS
 from training.evaluation.report import CLEAN
+from vehiclevision.image_gate import Limits
 
 # What `--json` has had since its first release; scripts rely on it.
 EVER_PUBLISHED = (
@@ -132,7 +133,7 @@ def test_pictures_go_through_the_gate_of_the_product(report: Callable[..., dict[
     (bicycles / "broken.jpg").write_bytes(b"\xff\xd8\xff but no photo")
     (bicycles / "bomb.png").write_bytes(png_header(9_000, 9_000))
     (bicycles / "notes.txt").write_text("no picture")
-    (bicycles / "large.jpg").write_bytes(b"\xff\xd8\xff" + bytes(11 * 1024 * 1024))
+    (bicycles / "large.jpg").write_bytes(b"\xff\xd8\xff" + bytes(Limits().max_bytes))
     (bicycles / "empty.png").touch()
     (bicycles / ".DS_Store").write_bytes(b"x")
     (folder / "loose.png").write_bytes(b"x")
