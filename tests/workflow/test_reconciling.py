@@ -27,14 +27,15 @@ def deaf(application: Application) -> Iterator[None]:
 
 
 def left(application: Application) -> list[Gap]:
-    """What is missing, as it will be seen in an hour."""
+    """What is missing of this file's photos, as it will be seen in an hour: other tests leave gaps of their own."""
     target, now = local_target(application.aws), datetime.now(UTC) + timedelta(hours=1)
     parts = parts_of(target)
     read = list(letters.read(parts.sqs, parts.queue_url))
     for letter in read:
         letters.put_back(parts.sqs, parts.queue_url, letter)
     since = now - timedelta(days=1)
-    return list(gaps.find(target.client("s3"), target.results, application.bucket, read, since=since, now=now))
+    missing = gaps.find(target.client("s3"), target.results, application.bucket, read, since=since, now=now)
+    return [gap for gap in missing if gap.photo.key.startswith("uploads/reconciled/")]
 
 
 @pytest.mark.usefixtures("deaf")
@@ -49,13 +50,13 @@ def test_lost_photos_are_found_and_put_right(application: Application) -> None:
     application.forget_the_note("uploads/reconciled/untold.jpg", settled)
     unstarted = application.upload("uploads/reconciled/unstarted.jpg", BICYCLE)
 
-    found = left(application)
+    lost = left(application)
 
-    assert {gap.photo.key.rpartition("/")[2]: gap.missing for gap in found} == {
+    assert {gap.photo.key.rpartition("/")[2]: gap.missing for gap in lost} == {
         "untold.jpg": Missing.ANNOUNCEMENT,
         "unstarted.jpg": Missing.RECORD,
     }
-    assert [each.left for each in repair.repair(parts, found)] == [None, None]
+    assert [each.left for each in repair.repair(parts, lost)] == [None, None]
     assert left(application) == []
     first, second = application.announced("uploads/reconciled/untold.jpg", at_least=2)
     assert first["detail"]["announcement_id"] == second["detail"]["announcement_id"]
@@ -83,4 +84,4 @@ def test_a_letter_goes_when_its_photo_is_settled(application: Application) -> No
     record = application.record(key, version)
     assert record is not None
     assert (record["outcome"], record["sequencer"], record["correlation_id"]) == (Outcome.CLASSIFIED, "00AB", "e-1")
-    assert application.dead_letters() == []
+    assert not [letter for letter in application.dead_letters() if key in str(letter)]
