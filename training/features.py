@@ -109,14 +109,11 @@ def weights_by_source(classes: Classes, sources: npt.NDArray[np.str_]) -> npt.ND
     bicycles. Its motorcycles weigh more, at most MOST_WEIGHT.
     """
     weights = np.ones(len(classes))
-    shares = {
-        answer: np.mean(sources[classes == answer][:, None] == np.unique(sources), axis=0) for answer in set(classes)
-    }
-    for number, source in enumerate(np.unique(sources)):
-        most = max(share[number] for share in shares.values())
+    for source in np.unique(sources):
+        shown = sources == source
+        shares = {answer: shown[classes == answer].mean() for answer in np.unique(classes[shown])}
         for answer, share in shares.items():
-            if share[number] > 0:
-                weights[(classes == answer) & (sources == source)] = min(MOST_WEIGHT, most / share[number])
+            weights[shown & (classes == answer)] = min(MOST_WEIGHT, max(shares.values()) / share)
     return weights
 
 

@@ -1,6 +1,5 @@
 """SageMaker's runtime on loopback: InvokeEndpoint as AWS answers it, errors included."""
 
-import argparse
 import asyncio
 import json
 import random
@@ -12,13 +11,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-import uvicorn
-
-from local import credentials, processes
-from local.door import Door, Paths
+from local import processes
 from local.place import CHECKOUT, REGION
-from local.processes import HOST
 from local.sagemaker.capture import Capture, Exchange, put_into
+from local.sagemaker.listening import begin
 from local.sagemaker.runtime_process import DEFAULT_ENDPOINTS, IN_SERVICE, endpoints_file, server
 from serving.container import PREDICTING_THREADS, Container, ContainerError
 from serving.server import (
@@ -39,7 +35,6 @@ from training.errors import ModelRefusedError
 
 VARIANT = "AllTraffic"
 ACCOUNT = "000000000000"
-PATHS = Paths(unsigned=frozenset({("GET", "/ping")}))
 
 
 class ServiceError(Exception):
@@ -214,25 +209,11 @@ def model_error(endpoint: str, error: ContainerError) -> ServiceError:
 
 def main(arguments: list[str]) -> None:
     """Serve until told to stop."""
-    parser = argparse.ArgumentParser(prog="python -m local.sagemaker.runtime")
-    parser.add_argument("--directory", type=Path, required=True)
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--lifeline", type=int, required=True)
-    options = parser.parse_args(arguments)
-    processes.serve_alone(server(options.directory), {"port": options.port})
-    processes.follow(options.lifeline)
-    capture = Capture(put_into(options.directory))
-    runtime = Runtime(Models(endpoints_file(options.directory)), capture)
+    begun = begin("local.sagemaker.runtime", arguments, server)
+    capture = Capture(put_into(begun.directory))
+    runtime = Runtime(Models(endpoints_file(begun.directory)), capture)
     try:
-        uvicorn.run(
-            Door(runtime, credentials.of(options.directory), options.port, PATHS),
-            host=HOST,
-            port=options.port,
-            log_level="warning",
-            access_log=False,
-            lifespan="off",
-            timeout_graceful_shutdown=2,
-        )
+        begun.listen(runtime)
     finally:
         capture.stop()
         processes.end_group(0)

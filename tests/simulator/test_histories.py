@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulator.machine import Fault, read_machine
+from tests.simulator.machine import Fault, Run, read_machine
 from tests.simulator.promises import broken
-from tests.simulator.world import BUCKET, World
+from tests.simulator.world import BUCKET, Version, World
 from vehiclevision.record import Outcome, announcement_id
 
 
@@ -15,18 +15,24 @@ def world(root: Path) -> World:
     return World(read_machine((root / "statemachine/classify_vehicle.asl.json").read_text()))
 
 
-def reach(world: World, run: object, task: str) -> None:
+def reach(world: World, run: Run, task: str) -> None:
     """Let a run go on until it stands before a task."""
-    while run.task != task:  # type: ignore[attr-defined]
-        world.step(run)  # type: ignore[arg-type]
+    while run.task != task:
+        world.step(run)
+
+
+def standing_before(world: World, task: str) -> tuple[Version, Run]:
+    """A bicycle's photo whose run stands before a task."""
+    version = world.upload("a.jpg", "bicycle")
+    run = world.deliver(version)
+    reach(world, run, task)
+    return version, run
 
 
 @pytest.mark.parametrize("fault", [Fault.STOPPED_AFTER, Fault.LOST, Fault.LOST_ALWAYS, Fault.BEGUN_ANEW])
 def test_what_is_recorded_is_announced_when_started_again(world: World, fault: Fault) -> None:
     """A run that ends between record and announcement, or does not learn that it has recorded, leaves no one untold."""
-    version = world.upload("a.jpg", "bicycle")
-    run = world.deliver(version)
-    reach(world, run, "putItem")
+    version, run = standing_before(world, "putItem")
     world.step(run, fault)
     world.settle()
 
@@ -38,9 +44,7 @@ def test_what_is_recorded_is_announced_when_started_again(world: World, fault: F
 @pytest.mark.parametrize("fault", [Fault.LOST, Fault.LOST_ALWAYS, Fault.STOPPED_AFTER, Fault.BEGUN_ANEW])
 def test_an_announcement_whose_answer_is_lost_keeps_its_id(world: World, fault: Fault) -> None:
     """However often it is repeated, also by a restart with another model, consumers see one id and one content."""
-    version = world.upload("a.jpg", "bicycle")
-    run = world.deliver(version)
-    reach(world, run, "putEvents")
+    version, run = standing_before(world, "putEvents")
     world.step(run, fault)
     world.model = "m2"
     world.settle()
@@ -95,9 +99,7 @@ def test_a_persons_word_on_an_overwritten_photo_does_not_beat_the_newer(world: W
 @pytest.mark.parametrize("task", ["putItem", "putEvents", "updateItem"])
 def test_a_persons_word_stands_whatever_the_workflow_still_does(world: World, task: str, fault: Fault) -> None:
     """Between record and announcement a person decides otherwise: the run changes nothing of it."""
-    version = world.upload("a.jpg", "bicycle")
-    run = world.deliver(version)
-    reach(world, run, task)
+    version, run = standing_before(world, task)
     if task == "putItem":
         world.step(run, Fault.LOST)
     world.person_decides(version, "motorcycle")
@@ -114,9 +116,7 @@ def test_a_persons_word_stands_whatever_the_workflow_still_does(world: World, ta
 
 def test_a_run_that_begins_anew_does_not_undo_its_own_record(world: World) -> None:
     """After the announcement the engine is killed and the endpoint goes down: CLASSIFIED stays what it is."""
-    version = world.upload("a.jpg", "bicycle")
-    run = world.deliver(version)
-    reach(world, run, "putEvents")
+    version, run = standing_before(world, "putEvents")
     world.step(run, Fault.BEGUN_ANEW)
     reach(world, run, "classify")
     world.step(run, Fault.REFUSED_ALWAYS)
@@ -130,9 +130,7 @@ def test_a_run_that_begins_anew_does_not_undo_its_own_record(world: World) -> No
 
 def test_an_outcome_that_cannot_be_recorded_leaves_a_letter(world: World) -> None:
     """The table takes nothing: the workflow itself writes the letter, and does not leave that to an event."""
-    version = world.upload("a.jpg", "bicycle")
-    run = world.deliver(version)
-    reach(world, run, "putItem")
+    _, run = standing_before(world, "putItem")
     world.step(run, Fault.REFUSED_ALWAYS)
     world.settle()
 

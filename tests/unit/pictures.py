@@ -63,3 +63,12 @@ def webp_header(width: int, height: int) -> bytes:
     """A lossless WebP of 26 bytes that promises so many pixels."""
     body = b"WEBPVP8L" + struct.pack("<IBI", 5, 0x2F, (width - 1) | (height - 1) << 14) + b"\0"
     return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def damaged(original: bytes, rng: random.Random, most: int) -> bytes:
+    """The file with some bytes flipped, cut or doubled, at one to `most` places."""
+    data = bytearray(original)
+    for _ in range(rng.randint(1, most)):
+        at = rng.randrange(len(data))
+        data[at : at + rng.randint(0, 3)] = bytes(rng.randrange(256) for _ in range(rng.randint(0, 3)))
+    return bytes(data)

@@ -17,6 +17,7 @@ from tests.unit.pictures import (
     TOP_RIGHT,
     close,
     corners,
+    damaged,
     encoded,
     noise,
     png_header,
@@ -248,12 +249,8 @@ def test_random_damage_never_escapes_as_another_error() -> None:
     originals = [encoded(quarters(48), f, **o) for f, o in (("JPEG", {"progressive": True}), ("PNG", {}), ("WEBP", {}))]
     refused = 0
     for number in range(3000):
-        data = bytearray(originals[number % 3])
-        for _ in range(rng.randint(1, 6)):
-            at = rng.randrange(len(data))
-            data[at : at + rng.randint(0, 3)] = bytes(rng.randrange(256) for _ in range(rng.randint(0, 3)))
         try:
-            normalise(bytes(data))
+            normalise(damaged(originals[number % 3], rng, 6))
         except InvalidImageError:
             refused += 1
     assert 0 < refused < 3000

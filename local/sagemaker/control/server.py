@@ -4,7 +4,6 @@ Run as `python -m local.sagemaker.control.server …`. It answers at once; what 
 botocore's model of the service, which is large, with the first request.
 """
 
-import argparse
 import asyncio
 import json
 import os
@@ -16,14 +15,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import uvicorn
-
-from local import credentials, processes
-from local.door import Door, Paths, Receive, Scope, Send
-from local.processes import HOST
+from local import processes
+from local.door import Receive, Scope, Send
 from local.sagemaker.control.errors import ServiceError
 from local.sagemaker.control.process import server
 from local.sagemaker.control.settings import Settings
+from local.sagemaker.listening import begin
 
 if TYPE_CHECKING:
     from local.sagemaker.control.service import Service
@@ -31,7 +28,6 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES = 4 * 1024 * 1024
 REQUESTS_AT_A_TIME = 16
 CONTENT_TYPE = "application/x-amz-json-1.1"
-PATHS = Paths(unsigned=frozenset({("GET", "/ping")}))
 
 
 class Control:
@@ -113,24 +109,10 @@ async def read_body(receive: Receive) -> bytes:
 
 def main(arguments: list[str]) -> None:
     """Serve until told to stop."""
-    parser = argparse.ArgumentParser(prog="python -m local.sagemaker.control.server")
-    parser.add_argument("--directory", type=Path, required=True)
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--lifeline", type=int, required=True)
-    options = parser.parse_args(arguments)
-    processes.serve_alone(server(options.directory), {"port": options.port})
-    processes.follow(options.lifeline)
-    settings = Settings.from_environment(os.environ)
+    begun = begin("local.sagemaker.control.server", arguments, server)
+    control = Control(begun.directory, Settings.from_environment(os.environ))
     try:
-        uvicorn.run(
-            Door(Control(options.directory, settings), credentials.of(options.directory), options.port, PATHS),
-            host=HOST,
-            port=options.port,
-            log_level="warning",
-            access_log=False,
-            lifespan="off",
-            timeout_graceful_shutdown=2,
-        )
+        begun.listen(control)
     finally:
         processes.end_group(0)
 
