@@ -48,7 +48,7 @@ demo: setup ## classify sample pictures end to end on this machine; your own: ma
 # Three at a time on two cores, because half of the time goes into waiting for a local AWS (tests/conftest.py says who shares
 # one). Then: which states and catches of the workflows no test went through.
 TAKEN := $(CURDIR)/.cache/taken
-SIDE_BY_SIDE := --dist loadgroup --no-loadscope-reorder
+SIDE_BY_SIDE := --dist loadfile --no-loadscope-reorder
 test: setup .venv/.test-ready .venv-checkov/.ready ## run the tests: unit, contract, workflow, browser, infra, docs
 	@rm -rf $(TAKEN)
 	@VEHICLEVISION_TAKEN=$(TAKEN) $(BIN)/python -m pytest -n 3 $(SIDE_BY_SIDE) --cov --cov-report=term:skip-covered

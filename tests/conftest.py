@@ -25,11 +25,8 @@ for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file's tests stay in one process, and so do all that share the deployed application: it is started once."""
+    """The slowest folders first."""
     items.sort(key=lambda item: item.path.parent.name not in SLOWEST_FOLDERS)
-    for item in items:
-        shares_application = "application" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("application" if shares_application else item.path.stem))
 
 
 @pytest.fixture(scope="session")

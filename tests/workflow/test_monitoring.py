@@ -116,7 +116,7 @@ def check(application: Application, deployed: dict[str, Any], until: datetime) -
         Payload=json.dumps({"to": until.isoformat(), "hours": 1}).encode(),
     )
     found: dict[str, Any] = json.loads(answer["Payload"].read())
-    assert "FunctionError" not in answer, found
+    assert "FunctionError" not in answer, json.dumps(found)
     return found
 
 
