@@ -9,8 +9,7 @@ from botocore.config import Config
 
 from cli.display import output, printable, typed
 from cli.errors import CommandError
-from cli.target import Target, state_directory
-from local.sagemaker import runtime_process
+from cli.target import Target
 from monitoring import watched
 
 CHECK_SECONDS: Final = 620
@@ -28,9 +27,7 @@ def function_of(target: Target) -> str:
 
 def ask(target: Target, function: str, hours: int | None = None) -> dict[str, Any]:
     """Have it check up to now, once, however long it takes; a check that fails is an error here."""
-    if target.is_local:
-        # What the endpoint was asked a second ago counts too.
-        runtime_process.flush(state_directory())
+    target.write_captures()
     event = {"to": datetime.now(UTC).isoformat(), **({"hours": hours} if hours else {})}
     config = Config(connect_timeout=5, read_timeout=CHECK_SECONDS, retries={"total_max_attempts": 1})
     client = target.session.client("lambda", endpoint_url=target.endpoint_url, config=config)

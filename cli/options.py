@@ -81,9 +81,14 @@ class Application:
         return targets.find(self.stack, self.region, self.profile)
 
     def s3(self) -> "S3Client":
-        """The S3 of what was named; else that of the local AWS if it is up; else as the AWS SDK finds it by itself."""
+        """The S3 of what was named; else that of the local AWS if it is up; else as the AWS SDK finds it by itself.
+
+        It holds all that was captured until now.
+        """
         if self.is_named or local_stack.running(targets.state_directory()):
-            s3: S3Client = targets.find_account(self.stack, self.region, self.profile, aws=False).client("s3")
+            account = targets.find_account(self.stack, self.region, self.profile, aws=False)
+            account.write_captures()
+            s3: S3Client = account.client("s3")
             return s3
         return boto3.client("s3")
 

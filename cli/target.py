@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError, NoRegionError
 
 from cli.errors import USAGE, CommandError
 from local import stack as local_stack
+from local.sagemaker import runtime_process
 from local.stack import LocalAws
 from vehiclevision.results import ResultsTable
 
@@ -57,6 +58,11 @@ class Target:
     def retraining_stack(self) -> str:
         """What retraining's stack of the application is called."""
         return f"{self.stack}-retraining"
+
+    def write_captures(self) -> None:
+        """Have the local endpoint write what it captured, so that what it was asked a second ago counts too."""
+        if self.is_local:
+            runtime_process.flush(state_directory())
 
     def output(self, name: str) -> str:
         """One output of the stack; a stack without it is not ours."""

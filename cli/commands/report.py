@@ -14,9 +14,7 @@ from cli.display import notes, output, print_json, printable
 from cli.errors import INTERRUPTED, SUCCESS, USAGE, CommandError
 from cli.options import Application, AsJson, BaselineFile, Captures, flag, option
 from cli.progress import BYTES, bars
-from cli.target import state_directory
 from cli.times import window
-from local.sagemaker import runtime_process
 from monitoring.drift.baseline import load
 from monitoring.report import looking, origin
 from monitoring.report.files import write
@@ -95,9 +93,7 @@ def _checked(out: Path, address: str | None) -> Path:
 
 def _of_application(application: Application, chosen: dict[str, Any]) -> Origin:
     target = application.target()
-    if target.is_local:
-        # What was asked a second ago counts too.
-        runtime_process.flush(state_directory())
+    target.write_captures()
     return origin.of_application(target.client, target.stack, target.output("BucketName"), target.results, **chosen)
 
 

@@ -12,18 +12,16 @@ from local.engine.journal import Journal
 
 
 def write_items_through(journal: Journal) -> None:
-    """Each DynamoDB write is in the journal before it is answered."""
+    """Each DynamoDB write is in the journal before anyone can see it."""
     set_item, remove_item, items_replaced = dynamodb._set_item, dynamodb._remove_item, dynamodb._items_replaced
 
     def set_and_write(table: dict[str, Any], partition: str, sort: str, item: dict[str, Any]) -> Any:
-        old = set_item(table, partition, sort, item)
         journal.put("item", [table["TableId"], partition, sort], item)
-        return old
+        return set_item(table, partition, sort, item)
 
     def remove_and_write(table: dict[str, Any], partition: str, sort: str) -> Any:
-        old = remove_item(table, partition, sort)
         journal.delete("item", [table["TableId"], partition, sort])
-        return old
+        return remove_item(table, partition, sort)
 
     def replace_and_write(table: dict[str, Any]) -> None:
         items_replaced(table)
