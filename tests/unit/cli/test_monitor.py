@@ -66,6 +66,9 @@ class Application:
     def client(self, service: str) -> Any:
         return self.clients[service]
 
+    def write_captures(self) -> None:
+        """It is in AWS, which writes them by itself."""
+
 
 class Sagemakers:
     """SageMaker's side, as far as its bucket is asked for."""

@@ -164,7 +164,8 @@ class Deployed:
 
     def __init__(self, target: Target, capture: dict[str, Any] | None) -> None:
         self._target, self._capture = target, capture
-        self.stack, self.is_local, self.output, self.results = target.stack, False, target.output, target.results
+        self.stack, self.output, self.results = target.stack, target.output, target.results
+        self.write_captures = target.write_captures
 
     def client(self, service: str) -> Any:
         return self if service in ("cloudformation", "sagemaker") else self._target.client(service)
