@@ -130,7 +130,7 @@ def in_integers(graph: bytes, examples: Pixels) -> bytes:
             small,
             _Examples(examples),
             quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=["Conv", "Add", "Clip", "Pad"],
+            op_types_to_quantize=["Conv", "Add", "Clip"],
             nodes_to_exclude=_last_nodes(ready),
             per_channel=True,
             reduce_range=True,

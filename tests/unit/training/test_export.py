@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("torch", reason="PyTorch is not installed here: make test-training")
 
+import onnx
 import torch
 
 from tests.unit.training.small_network import network
@@ -56,6 +57,14 @@ def test_whole_numbers_change_little_and_take_a_third_of_the_room(graph: bytes) 
 
     assert len(small) < len(graph) / 3
     assert (before - after).abs().max() < 0.2 * max(1.0, float(before.abs().max()))
+
+
+def test_a_convolution_pads_by_itself(graph: bytes) -> None:
+    """Padding of its own would be computed in single precision between whole numbers."""
+    operations = {node.op_type for node in onnx.load_from_string(in_integers(graph, IMAGES)).graph.node}
+
+    assert "Conv" in operations
+    assert "Pad" not in operations
 
 
 def test_answers_are_probabilities_out_of_everything(graph: bytes) -> None:
