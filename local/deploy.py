@@ -30,6 +30,8 @@ from local.place import CHECKOUT, MINISTACK_VERSION
 ARTEFACT_BUCKET = "vehiclevision-local-artefacts"
 CUSTOM_RUNTIME = "provided.al2023"
 BOOTSTRAP = Path(__file__).parent / "engine" / "lambda_worker" / "bootstrap"
+# In the folder for builds: the digest of what the build was made from.
+BUILT_FROM = "built_from"
 SAM_SECONDS = 600.0
 POLL_SECONDS = "0.3"
 # The person's own AWS profile and files have no say here.
@@ -177,7 +179,7 @@ def client(service: str, environment: Mapping[str, str]) -> Any:
 def _build_room(application: Path) -> Iterator[Path]:
     """The application's folder for builds for this machine, held alone; emptied if its last build was cut off.
 
-    All state folders share it, so that only the first build fetches packages. It lies beside the packages
+    All state folders share it, so that only the first builds and fetches packages. It lies beside the packages
     that SAM keeps in the application's `.aws-sam`, which two builds at a time would take from each other.
     """
     shared = application / ".aws-sam" / "local"
@@ -188,6 +190,7 @@ def _build_room(application: Path) -> Iterator[Path]:
         if unfinished.exists():
             shutil.rmtree(shared / "build", ignore_errors=True)
             (shared / "build.toml").unlink(missing_ok=True)
+            (shared / BUILT_FROM).unlink(missing_ok=True)
         unfinished.touch()
         yield shared
         unfinished.unlink()
@@ -196,7 +199,14 @@ def _build_room(application: Path) -> Iterator[Path]:
 def build(
     application: Application, shared: Path, room: Path, environment: Mapping[str, str], progress: Callable[[str], None]
 ) -> None:
-    """Build the functions for this machine's Python and processor, in a folder apart from a build for AWS."""
+    """Build the functions for this machine's Python and processor, in a folder apart from a build for AWS.
+
+    Where the last build was made from the same files, there is nothing to do.
+    """
+    built_from, inputs = shared / BUILT_FROM, fingerprint(application)
+    if built_from.exists() and built_from.read_text() == inputs and (shared / "build" / "template.yaml").exists():
+        return
+    built_from.unlink(missing_ok=True)
     progress("Building the functions with SAM")
     runtime = f"PythonRuntime=python{sys.version_info.major}.{sys.version_info.minor}"
     architecture = f"Architecture={'arm64' if platform.machine() in ('arm64', 'aarch64') else 'x86_64'}"
@@ -206,6 +216,7 @@ def build(
         arguments += ["--manifest", str((room / "requirements.txt").resolve())]
     overrides = ["--parameter-overrides", runtime, architecture]
     _sam(["build", *arguments, *overrides], application.folder, room, environment)
+    processes.write_atomically(built_from, inputs)
 
 
 def prepare(shared: Path, room: Path) -> Path:

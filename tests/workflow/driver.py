@@ -184,7 +184,7 @@ def assert_starts_alone(artefact: Path, name: str, settings: Mapping[str, str]) 
     program = f"import {name}.app as a, sys; assert a.__file__.startswith({str(artefact)!r}); print(a.lambda_handler)"
 
     run = subprocess.run(
-        [sys.executable, "-S", "-c", program], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-S", "-B", "-c", program], env=environment, capture_output=True, text=True, check=False
     )
 
     assert run.returncode == 0, run.stderr

@@ -131,3 +131,26 @@ def test_a_missing_sam_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.Mo
         deploy.build(deploy.VEHICLEVISION.at(tmp_path), tmp_path / "shared", tmp_path / "room", {}, lambda _: None)
 
     assert "make setup" in caught.value.hint
+
+
+def test_the_same_files_are_built_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second state folder takes what the first has built; a change, or a build that is gone, is built."""
+    sam, shared, application = tmp_path / "sam", tmp_path / "shared", deploy.VEHICLEVISION.at(tmp_path / "checkout")
+    sam.write_text(
+        f"#!/bin/sh\necho one >> {tmp_path}/builds\nmkdir -p {shared}/build && touch {shared}/build/template.yaml\n"
+    )
+    sam.chmod(0o755)
+    monkeypatch.setenv("VEHICLEVISION_SAM", str(sam))
+    functions = tmp_path / "checkout" / "functions"
+    functions.mkdir(parents=True)
+    shared.mkdir()
+
+    def builds() -> int:
+        deploy.build(application, shared, tmp_path / "room", {}, lambda _: None)
+        return len((tmp_path / "builds").read_text().split())
+
+    assert [builds(), builds()] == [1, 1]
+    (functions / "app.py").write_text("changed")
+    assert [builds(), builds()] == [2, 2]
+    (shared / "build" / "template.yaml").unlink()
+    assert builds() == 3
