@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +26,20 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 NOWHERE = "http://127.0.0.1:9"
 FUNCTION = "bench"
 TRUST = {
-    "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": ["lambda.amazonaws.com", "states.amazonaws.com", "events.amazonaws.com"]},
+            "Action": "sts:AssumeRole",
+        }
+    ]
 }
+ALLOWED = [
+    {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::bench/open/*"},
+    {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": "arn:aws:lambda:*:*:function:bench"},
+    {"Effect": "Allow", "Action": "dynamodb:PutItem", "Resource": "arn:aws:dynamodb:*:*:table/bench"},
+    {"Effect": "Allow", "Action": "states:StartExecution", "Resource": "arn:aws:states:*:*:stateMachine:bench"},
+]
 
 CODE = '''
 import os, sys, time
@@ -137,6 +149,22 @@ class Bench:
         """The workflow's ARN."""
         return "arn:aws:states:us-east-1:000000000000:stateMachine:bench"
 
+    def role(self, name: str, allowed: Sequence[Mapping[str, Any]]) -> str:
+        """A new role for functions, workflows and rules that may do this; returns its ARN."""
+        iam = self.client("iam")
+        arn = str(iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"])
+        policy = json.dumps({"Version": "2012-10-17", "Statement": allowed})
+        iam.put_role_policy(RoleName=name, PolicyName=name, PolicyDocument=policy)
+        return arn
+
+    def run_task(self, name: str, resource: str, arguments: Mapping[str, Any], role: str) -> dict[str, Any]:
+        """Run a workflow of one task to its end; the description of the execution."""
+        task = {"Type": "Task", "Resource": resource, "Arguments": arguments, "End": True}
+        definition = json.dumps({"QueryLanguage": "JSONata", "StartAt": "Call", "States": {"Call": task}})
+        client = self.client("stepfunctions")
+        machine = client.create_state_machine(name=name, definition=definition, roleArn=role)["stateMachineArn"]
+        return self.ended(client.start_execution(stateMachineArn=machine)["executionArn"])
+
     def invoke(self, **event: Any) -> dict[str, Any]:
         """Call the function; its answer, or the error it reported."""
         answer = self.client("lambda").invoke(FunctionName=FUNCTION, Payload=json.dumps(event))
@@ -193,14 +221,7 @@ def set_up(bench: Bench) -> None:
     with zipfile.ZipFile(stream, "w") as archive:
         archive.writestr("app.py", CODE)
         archive.write(BOOTSTRAP, "bootstrap")
-    iam = bench.client("iam")
-    role = iam.create_role(RoleName="bench", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
-    allowed = {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": "arn:aws:s3:::bench/open/*"}
-    iam.put_role_policy(
-        RoleName="bench",
-        PolicyName="bench",
-        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allowed]}),
-    )
+    role = bench.role("bench", ALLOWED)
     bench.client("lambda").create_function(
         FunctionName=FUNCTION,
         Runtime=CUSTOM_RUNTIME,

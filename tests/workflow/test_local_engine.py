@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import botocore.exceptions
 import pytest
@@ -183,6 +184,53 @@ def test_a_burst_waits_its_turn(bench: Bench) -> None:
     rows = bench.rows()
     assert {rows[arn.rsplit(":", 1)[1]]["outcome"]["S"] for arn in arns} == {"DONE"}
     assert 1 <= most <= engine.workers_per_function()
+
+
+# ---- tasks ---------------------------------------------------------------------------------------
+
+REFUSED_EVENT = {"Entries": [{"Source": "aws.mine", "DetailType": "No", "Detail": {"of": "ours"}}]}
+PUT_EVENTS = "arn:aws:states:::events:putEvents"
+
+
+def test_a_refused_event_fails_its_task(bench: Bench) -> None:
+    """The bus answers 200 and FailedEntryCount 1; the task fails by the name that AWS gives it."""
+    role = bench.role("refused", [{"Effect": "Allow", "Action": "events:PutEvents", "Resource": "*"}])
+
+    ended = bench.run_task("refused", PUT_EVENTS, REFUSED_EVENT, role)
+
+    assert (ended["status"], ended["error"]) == ("FAILED", "EventBridge.FailedEntry")
+    assert json.loads(ended["cause"])["Entries"][0]["ErrorCode"] == "NotAuthorizedForSourceException"
+
+
+DENIED: dict[str, tuple[str, dict[str, Any], str]] = {
+    "lambda:InvokeFunction": ("arn:aws:lambda:us-east-1:000000000000:function:bench", {}, "Lambda.AWSLambdaException"),
+    "dynamodb:PutItem": (
+        "arn:aws:states:::dynamodb:putItem",
+        {"TableName": "bench", "Item": {"id": {"S": "denied"}}},
+        "DynamoDB.AmazonDynamoDBException",
+    ),
+    "events:PutEvents": (PUT_EVENTS, REFUSED_EVENT, "EventBridge.AmazonEventBridgeException"),
+    "s3:GetObject": (
+        "arn:aws:states:::aws-sdk:s3:getObject",
+        {"Bucket": "bench", "Key": "open/a"},
+        "S3.S3Exception",
+    ),
+}
+
+
+@pytest.mark.parametrize("action", DENIED)
+def test_a_task_may_do_what_its_role_allows(bench: Bench, action: str) -> None:
+    """With a role that allows other things, nothing is done, and the cause says what is missing."""
+    resource, arguments, error = DENIED[action]
+    name = "may-not-" + action.rpartition(":")[2]
+    role = bench.role(name, [{"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}])
+
+    ended = bench.run_task(name, resource, arguments, role)
+
+    assert (ended["status"], ended["error"]) == ("FAILED", error)
+    assert f"assumed-role/{name}/" in ended["cause"]
+    assert f"no identity-based policy allows the {action} action" in ended["cause"]
+    assert "denied" not in bench.rows()
 
 
 # ---- events --------------------------------------------------------------------------------------

@@ -161,6 +161,18 @@ def test_a_task_cannot_reach_a_service_that_is_not_there(upstream: Upstream, res
     assert eventually(error) == "States.Runtime"
 
 
+def test_a_refused_event_is_a_success(upstream: Upstream) -> None:
+    """fail_when_an_event_is_refused, hold_tasks_to_their_role"""
+    bench, _ = upstream
+    entry = {"Source": "aws.mine", "DetailType": "No", "Detail": {}}
+    role = bench.role("may-not-announce", [{"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}])
+
+    ended = bench.run_task("refused", "arn:aws:states:::events:putEvents", {"Entries": [entry]}, role)
+
+    assert ended["status"] == "SUCCEEDED"
+    assert json.loads(ended["output"])["FailedEntryCount"] == 1
+
+
 def test_kill_9_loses_rows_and_executions(tmp_path: Path) -> None:
     """write_items_through, write_executions_through, write_events_through, restore_from, Saver"""
     with published(tmp_path) as (bench, process):

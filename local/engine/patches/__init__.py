@@ -27,6 +27,9 @@ def apply(
     """Change this process's MiniStack, which must be of the version in local/place.py."""
     dynamodb.write_items_through(journal)
     stepfunctions.write_executions_through(journal)
+    stepfunctions.know_which_execution_runs()
+    stepfunctions.fail_when_an_event_is_refused()
+    stepfunctions.hold_tasks_to_their_role()
     s3.write_events_through(journal)
     s3.name_versions_in_object_events()
     logs.leave_logs_to_the_journal()

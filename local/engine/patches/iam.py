@@ -10,8 +10,10 @@ import urllib.request
 from typing import Any
 
 from ministack.core import iam_actions, iam_evaluator
+from ministack.services import iam
 
 from local.credentials import Credentials
+from local.engine.task_calls import Call
 
 
 def secret_of(access_key_id: str, root: Credentials) -> str | None:
@@ -61,3 +63,28 @@ def namespace_of(body: bytes) -> str:
         found = json.loads(body) if body[:1] == b"{" else dict(urllib.parse.parse_qsl(body.decode()))
         return str(found.get("Namespace", ""))
     return ""
+
+
+def refusal(role_arn: str, session: str, call: Call, region: str) -> str | None:
+    """In AWS's words, why a role may not make a call, by its policies and the resource's own; None if it may."""
+    account, name = role_arn.split(":")[4], role_arn.rpartition("/")[2]
+    context = iam_evaluator.EvalContext(
+        principal_arn=f"arn:aws:sts::{account}:assumed-role/{name}/{session}",
+        principal_type="AssumedRole",
+        principal_account=account,
+        action=call.action,
+        resource_arn=call.resource,
+        region=region,
+        secure_transport=True,
+        service_context={key: value for key, value in call.conditions.items() if value is not None},
+    )
+    limits = iam_evaluator._permissions_boundary(iam._roles, name, account)
+    policies = iam_evaluator._gather_role_policies(name, account)
+    answer = iam_evaluator.evaluate(context, policies, *limits)
+    of_resource = iam_evaluator._resource_policy(call.service, call.resource)
+    if of_resource is not None:
+        answer = iam_evaluator.combine_resource_policy(answer, context, *of_resource, limits=limits)
+    if answer.decision == "Allow":
+        return None
+    explicit = answer.decision == "Deny"
+    return str(iam_actions.identity_denial_message(call.action, context.principal_arn, call.resource, explicit))

@@ -1,15 +1,32 @@
-"""Step Functions: executions and their histories outlive the process."""
+"""Step Functions: executions outlive the process, and their tasks do what the workflow's role allows and no more."""
 
+import contextvars
 import copy
+import json
 import threading
-from typing import Any
+from typing import Any, Final
 
 from ministack.services import (
     stepfunctions,
 )
 
+from local.engine import task_calls
 from local.engine.journal import Journal
+from local.engine.patches import iam
 from local.engine.scopes import in_scope, scope_of
+
+# AWS's documentation names no error for a call that the role does not allow. Public execution histories show the base
+# class of the service in the Java SDK: version 1 for the optimised integrations, version 2 for those of the SDK.
+OPTIMISED: Final = {
+    "lambda": "Lambda.AWSLambdaException",
+    "dynamodb": "DynamoDB.AmazonDynamoDBException",
+    "events": "EventBridge.AmazonEventBridgeException",
+    "sqs": "SQS.AmazonSQSException",
+    "sns": "SNS.AmazonSNSException",
+    "sagemaker": "SageMaker.AmazonSageMakerException",
+    "states": "StepFunctions.AWSStepFunctionsException",
+}
+_running: contextvars.ContextVar[dict[str, Any]] = contextvars.ContextVar("execution whose task runs")
 
 
 def write_executions_through(journal: Journal) -> None:
@@ -66,3 +83,90 @@ def resume_executions() -> None:
                 target=in_scope, args=(*scope_of(arn), stepfunctions._run_execution, arn), daemon=True
             )
             run.start()
+
+
+def know_which_execution_runs() -> None:
+    """A task's call is not told whose it is."""
+    execute = stepfunctions._execute_task
+
+    def execute_known(state: Any, given: Any, execution: Any, context: dict[str, Any]) -> Any:
+        token = _running.set(context)
+        try:
+            return execute(state, given, execution, context)
+        finally:
+            _running.reset(token)
+
+    stepfunctions._execute_task = execute_known
+
+
+def hold_tasks_to_their_role() -> None:
+    """Every task may do everything here; in AWS it may do what its state machine's role allows."""
+    invoke, invoke_with_callback = stepfunctions._invoke_resource, stepfunctions._invoke_with_callback
+
+    def invoke_if_allowed(resource: str, parameters: Any) -> Any:
+        refuse_beyond_role(resource, parameters)
+        return invoke(resource, parameters)
+
+    def invoke_with_callback_if_allowed(resource: str, parameters: Any, *others: Any) -> Any:
+        refuse_beyond_role(resource, parameters)
+        return invoke_with_callback(resource, parameters, *others)
+
+    stepfunctions._invoke_resource = invoke_if_allowed
+    stepfunctions._invoke_with_callback = invoke_with_callback_if_allowed
+
+
+def refuse_beyond_role(resource: str, parameters: Any) -> None:
+    """Fail the task that runs, as AWS does, when its role does not allow what it is about to do."""
+    running = _running.get(None)
+    machine = stepfunctions._state_machines.get(running["StateMachine"]["Id"]) if running else None
+    if running is None or machine is None:
+        return
+    account, region = scope_of(machine["stateMachineArn"])
+    session = running["Execution"]["Name"]
+    for call in task_calls.calls(resource, parameters, region, account):
+        reason = iam.refusal(machine["roleArn"], session, call, region)
+        if reason:
+            cause = f"{reason} (Status Code: 400; Error Code: AccessDeniedException)"
+            raise stepfunctions._ExecutionError(name_of_refusal(resource, call.service), cause)
+
+
+def name_of_refusal(resource: str, service: str) -> str:
+    """The error's name, by which Retry and Catch match it; States.TaskFailed and States.ALL match every one."""
+    _, of_sdk, rest = resource.partition(":aws-sdk:")
+    if of_sdk:
+        name = rest.split(":")[0].lower()
+        prefix = stepfunctions._AWS_SDK_ERROR_PREFIX.get(name, name.capitalize())
+        return f"{prefix}.{prefix}Exception"
+    own = resource.removeprefix("arn:aws:states:::").split(":")[0]
+    return OPTIMISED.get(own) or OPTIMISED.get(service) or "States.Permissions"
+
+
+def fail_when_an_event_is_refused() -> None:
+    """The bus may refuse an event in an answer that says 200.
+
+    "If the response from PutEvents contains a non-zero FailedEntryCount then the Task state fails with the error
+    EventBridge.FailedEntry." (AWS Step Functions Developer Guide, connect-eventbridge, read 28 November 2026)
+    """
+    put_events = stepfunctions._SERVICE_DISPATCH["arn:aws:states:::events:putEvents"]
+
+    def put_all_or_fail(resource: str, parameters: Any) -> Any:
+        answer = put_events(resource, with_origin(parameters))
+        if answer.get("FailedEntryCount"):
+            raise stepfunctions._ExecutionError("EventBridge.FailedEntry", json.dumps(answer))
+        return answer
+
+    stepfunctions._SERVICE_DISPATCH["arn:aws:states:::events:putEvents"] = put_all_or_fail
+
+
+def with_origin(parameters: Any) -> Any:
+    """The entries with where they come from.
+
+    "The execution ARN and the state machine ARN are automatically appended to the Resources field of each
+    PutEventsRequestEntry." (the same page)
+    """
+    running = _running.get(None)
+    if running is None:
+        return parameters
+    origin = [running["Execution"]["Id"], running["StateMachine"]["Id"]]
+    entries = [{**entry, "Resources": [*(entry.get("Resources") or []), *origin]} for entry in parameters["Entries"]]
+    return {**parameters, "Entries": entries}

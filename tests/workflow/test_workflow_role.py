@@ -1,0 +1,101 @@
+"""The workflow's role is held to its policy: each permission taken away leads where the workflow sends a failure."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.workflow.driver import Application
+from tests.workflow.test_classify_vehicle import sure, wait_for_letters
+
+Starter = Callable[..., tuple[dict[str, Any], dict[str, Any] | None]]
+
+
+def impatient(definition: str) -> str:
+    """The workflow as it is deployed, with one retry after a second where it has many after minutes."""
+    machine = json.loads(definition)
+    for state in machine["States"].values():
+        for retry in state.get("Retry", []):
+            retry |= {"MaxAttempts": min(1, retry["MaxAttempts"]), "IntervalSeconds": 1}
+    return json.dumps(machine)
+
+
+@pytest.fixture
+def start_without(application: Application) -> Starter:
+    """Starts the deployed workflow for a photo under a role that lacks actions; how it ended, and its record."""
+
+    def start(*actions: str) -> tuple[dict[str, Any], dict[str, Any] | None]:
+        states, iam = application.client("stepfunctions"), application.client("iam")
+        deployed = states.describe_state_machine(stateMachineArn=application.outputs["StateMachineArn"])
+        role = deployed["roleArn"].rpartition("/")[2]
+        policy = iam.get_role_policy(RoleName=role, PolicyName="take-the-steps")["PolicyDocument"]
+        for statement in policy["Statement"]:
+            listed = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+            statement["Action"] = [each for each in listed if each not in actions] or ["sts:GetCallerIdentity"]
+        name = "without-" + "-".join(action.rpartition(":")[2] for action in actions)
+        trust = json.dumps(iam.get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"])
+        arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+        iam.put_role_policy(RoleName=name, PolicyName="less", PolicyDocument=json.dumps(policy))
+        machine = states.create_state_machine(name=name, definition=impatient(deployed["definition"]), roleArn=arn)
+        # Not under uploads/, where the workflow with its own role would be started as well.
+        key = f"{name}/photo.jpg"
+        version = application.upload(key, sure("bicycle"))
+        photo = {"s3_bucket": application.bucket, "s3_key": key, "version_id": version}
+        started = states.start_execution(stateMachineArn=machine["stateMachineArn"], input=json.dumps(photo))
+        ended = application.finished(started["executionArn"])
+        return ended, application.record(key, version, wait=False)
+
+    return start
+
+
+def test_a_workflow_that_may_not_record_leaves_a_letter(application: Application, start_without: Starter) -> None:
+    """*Record outcome* is caught by *Write letter*, and nothing is announced."""
+    application.dead_letters()
+
+    ended, record = start_without("dynamodb:PutItem")
+    (letter,) = wait_for_letters(application)
+
+    assert (ended["error"], record) == ("RECORD_NOT_WRITTEN", None)
+    assert letter["detail-type"] == "RecordNotWritten"
+    assert letter["detail"]["executionArn"] == ended["executionArn"]
+
+
+def test_a_workflow_that_may_neither_record_nor_write_says_so(application: Application, start_without: Starter) -> None:
+    """*Write letter* is caught by *Not recorded*: the run fails by name and claims no letter that is not there."""
+    application.dead_letters()
+
+    ended, record = start_without("dynamodb:PutItem", "sqs:SendMessage")
+
+    assert (ended["error"], record) == ("RECORD_NOT_WRITTEN", None)
+    assert application.dead_letters() == []
+
+
+def test_a_workflow_that_may_not_announce_leaves_the_record_open(start_without: Starter) -> None:
+    """*Announce vehicle* is caught by *Not announced*: classified, and not noted as announced."""
+    ended, record = start_without("events:PutEvents")
+
+    assert ended["error"] == "ANNOUNCEMENT_FAILED"
+    assert record is not None
+    assert (record["outcome"], record["announced_at"]) == ("CLASSIFIED", None)
+
+
+def test_a_workflow_that_may_not_note_leaves_a_letter(application: Application, start_without: Starter) -> None:
+    """*Note announcement* is caught by *Write letter*: whoever works letters off announces under the same id."""
+    application.dead_letters()
+
+    ended, record = start_without("dynamodb:UpdateItem")
+    (letter,) = wait_for_letters(application)
+
+    assert (ended["error"], letter["detail"]["outcome"]) == ("RECORD_NOT_WRITTEN", "CLASSIFIED")
+    assert record is not None
+    assert record["announced_at"] is None
+
+
+def test_a_workflow_that_may_not_call_its_functions_records_the_failure(start_without: Starter) -> None:
+    """*Serialize image* is caught by *Record outcome*: FAILED, with AWS's name of the error as its reason."""
+    ended, record = start_without("lambda:InvokeFunction")
+
+    assert ended["error"] == "Lambda.AWSLambdaException"
+    assert record is not None
+    assert (record["outcome"], record["reason"]) == ("FAILED", "Lambda.AWSLambdaException")
