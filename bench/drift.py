@@ -26,12 +26,12 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.rivals import psi
-from monitoring.drift.baseline import CONFIDENCE, Baseline, Numbers, compose, mix_of, rounded
+from monitoring.drift.baseline import CONFIDENCE, Baseline, compose, mix_of, rounded
 from monitoring.drift.calibration import rows_of
 from monitoring.drift.compare import compare_counts, compare_numbers, holm
 from monitoring.drift.decision import ALARM_RATE, check
 from monitoring.estimate import rows_confidence
-from monitoring.measure import MEASURES
+from monitoring.measure import MEASURES, Numbers
 from monitoring.summary import Sample
 from training.artefact import DEFAULT_MODEL, Model, load_model
 from training.data.pictures import Pixels, decoded, stacked

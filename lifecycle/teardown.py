@@ -6,7 +6,7 @@ run does no harm.
 
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
@@ -37,8 +37,8 @@ class Item:
     requests: tuple[Request, ...] = ()
     # Whether it is still there; asked after the calls where AWS takes its time.
     lingers: Callable[[], bool] | None = field(default=None, compare=False)
-    # What cannot be said in single calls.
-    work: Callable[[], None] | None = field(default=None, compare=False)
+    # What comes before the calls, or cannot be said in single ones.
+    first: Callable[[], object] | None = field(default=None, compare=False)
 
     def as_json(self) -> dict[str, str]:
         """For the next program."""
@@ -54,11 +54,9 @@ def find(aws: Aws, *, endpoint_only: bool = False, application: bool = False) ->
         *_monitoring(aws),
         *found,
         *_alarms(aws),
-        *_configs(aws),
-        *_models(aws),
+        *_configs_and_models(aws),
         *_registry(aws),
-        *_searches(aws),
-        *_jobs(aws),
+        *_searches_and_jobs(aws),
         *_log_groups(aws),
         *_foundation(aws),
         *(_application(aws) if application else ()),
@@ -69,10 +67,10 @@ def remove(aws: Aws, items: Sequence[Item]) -> None:
     """Take these away; what is gone already is no fault."""
     for item in items:
         aws.tell(f"Deleting {item.kind} {item.name}")
+        if item.first is not None:
+            item.first()
         for request in item.requests:
-            _unless_gone(lambda request=request: send(aws, request))  # type: ignore[misc]
-        if item.work is not None:
-            item.work()
+            _unless_gone(partial(send, aws, request))
         if item.lingers is not None:
             deadline = time.monotonic() + WAIT_SECONDS
             while item.lingers() and time.monotonic() < deadline:
@@ -105,96 +103,59 @@ def _scaling(aws: Aws) -> Iterator[Item]:
 
 
 def _endpoints(aws: Aws) -> Iterator[Item]:
-    for name in _ours(aws, "list_endpoints", "Endpoints", "EndpointName", "EndpointArn"):
-
-        def lingers(name: str = name) -> bool:
-            return registry.found_or_none(aws, "describe_endpoint", EndpointName=name) is not None
-
-        def settle(name: str = name) -> None:
-            # An endpoint in the middle of an update takes no deletion.
-            if name == aws.site.endpoint:
-                deploy.await_endpoint(aws)
-            _unless_gone(lambda: aws.client("sagemaker").delete_endpoint(EndpointName=name))
-
-        yield Item("endpoint", name, (), lingers, settle)
+    for name in _ours(aws, "list_endpoints", "Endpoint"):
+        request = Request("sagemaker", "delete_endpoint", {"EndpointName": name})
+        # An endpoint in the middle of an update takes no deletion.
+        settle = partial(deploy.await_endpoint, aws) if name == aws.site.endpoint else None
+        lingers = partial(_is_there, aws, "describe_endpoint", {"EndpointName": name})
+        yield Item("endpoint", name, (request,), lingers, settle)
 
 
-def _configs(aws: Aws) -> Iterator[Item]:
-    for name in _ours(aws, "list_endpoint_configs", "EndpointConfigs", "EndpointConfigName", "EndpointConfigArn"):
-        yield Item(
-            "endpoint configuration",
-            name,
-            (Request("sagemaker", "delete_endpoint_config", {"EndpointConfigName": name}),),
-        )
-
-
-def _models(aws: Aws) -> Iterator[Item]:
-    for name in _ours(aws, "list_models", "Models", "ModelName", "ModelArn"):
-        yield Item("model", name, (Request("sagemaker", "delete_model", {"ModelName": name}),))
+def _configs_and_models(aws: Aws) -> Iterator[Item]:
+    for kind, listing, resource, deletion in (
+        ("endpoint configuration", "list_endpoint_configs", "EndpointConfig", "delete_endpoint_config"),
+        ("model", "list_models", "Model", "delete_model"),
+    ):
+        for name in _ours(aws, listing, resource):
+            yield Item(kind, name, (Request("sagemaker", deletion, {f"{resource}Name": name}),))
 
 
 def _registry(aws: Aws) -> Iterator[Item]:
+    group = aws.site.group
     if not registry.group_exists(aws):
         return
     for version in registry.versions(aws):
-        yield Item(
-            "registered version",
-            f"{aws.site.group}/{version.number}",
-            (Request("sagemaker", "delete_model_package", {"ModelPackageName": version.arn}),),
-        )
-    yield Item(
-        "model package group",
-        aws.site.group,
-        (Request("sagemaker", "delete_model_package_group", {"ModelPackageGroupName": aws.site.group}),),
-    )
+        deletion = Request("sagemaker", "delete_model_package", {"ModelPackageName": version.arn})
+        yield Item("registered version", f"{group}/{version.number}", (deletion,))
+    deletion = Request("sagemaker", "delete_model_package_group", {"ModelPackageGroupName": group})
+    yield Item("model package group", group, (deletion,))
 
 
-def _searches(aws: Aws) -> Iterator[Item]:
-    names = _ours(
-        aws,
-        "list_hyper_parameter_tuning_jobs",
-        "HyperParameterTuningJobSummaries",
-        "HyperParameterTuningJobName",
-        "HyperParameterTuningJobArn",
-    )
-    for name in names:
-        key = {"HyperParameterTuningJobName": name}
-
-        def stop(key: dict[str, str] = key) -> None:
-            describe = "describe_hyper_parameter_tuning_job"
-            _stop(aws, describe, "HyperParameterTuningJobStatus", "stop_hyper_parameter_tuning_job", key)
-            _unless_gone(lambda: aws.client("sagemaker").delete_hyper_parameter_tuning_job(**key))
-
-        yield Item("tuning job", name, (), None, stop)
-
-
-def _jobs(aws: Aws) -> Iterator[Item]:
+def _searches_and_jobs(aws: Aws) -> Iterator[Item]:
     # A search's jobs get its tags in AWS; where they did not, they still have its name.
     of_a_search = re.compile(rf"{re.escape(aws.site.application)}-tune-[0-9a-f]{{10}}(-\d+)?-\d{{3}}-[0-9a-f]+")
-    for name in _ours(
-        aws, "list_training_jobs", "TrainingJobSummaries", "TrainingJobName", "TrainingJobArn", named=of_a_search
+    for kind, resource, operation in (
+        ("tuning job", "HyperParameterTuningJob", "hyper_parameter_tuning_job"),
+        ("training job", "TrainingJob", "training_job"),
     ):
-        key = {"TrainingJobName": name}
-
-        def stop(key: dict[str, str] = key) -> None:
-            _stop(aws, "describe_training_job", "TrainingJobStatus", "stop_training_job", key)
-            # The log before the job: without the job nobody knows whose log it is.
-            _delete_log_streams(aws, key["TrainingJobName"])
-            _unless_gone(lambda: aws.client("sagemaker").delete_training_job(**key))
-
-        yield Item("training job", name, (), None, stop)
+        named = of_a_search if resource == "TrainingJob" else None
+        for name in _ours(aws, f"list_{operation}s", resource, entries=f"{resource}Summaries", named=named):
+            deletion = Request("sagemaker", f"delete_{operation}", {f"{resource}Name": name})
+            yield Item(kind, name, (deletion,), first=partial(_stop, aws, resource, operation, name))
 
 
-def _stop(aws: Aws, describe: str, status_field: str, stop: str, key: dict[str, str]) -> None:
-    found = registry.found_or_none(aws, describe, **key)
-    if found is None or found[status_field] not in RUNNING:
-        return
-    if found[status_field] != "Stopping":
-        _unless_gone(lambda: getattr(aws.client("sagemaker"), stop)(**key))
+def _stop(aws: Aws, resource: str, operation: str, name: str) -> None:
+    """Stop a job and wait for its end; its log goes before the job: without the job nobody knows whose log it is."""
+    key, status = {f"{resource}Name": name}, f"{resource}Status"
+    described = registry.found_or_none(aws, f"describe_{operation}", **key)
+    if described is not None and described[status] in RUNNING - {"Stopping"}:
+        _unless_gone(lambda: send(aws, Request("sagemaker", f"stop_{operation}", key)))
     deadline = time.monotonic() + WAIT_SECONDS
-    while found is not None and found[status_field] in RUNNING and time.monotonic() < deadline:
+    while described is not None and described[status] in RUNNING and time.monotonic() < deadline:
         aws.sleep(POLL_SECONDS)
-        found = registry.found_or_none(aws, describe, **key)
+        described = registry.found_or_none(aws, f"describe_{operation}", **key)
+    if operation == "training_job":
+        _delete_log_streams(aws, name)
 
 
 def _delete_log_streams(aws: Aws, job: str) -> None:
@@ -208,9 +169,7 @@ def _delete_log_streams(aws: Aws, job: str) -> None:
     except logs.exceptions.ResourceNotFoundException:
         return
     for name in names:
-        _unless_gone(
-            lambda name=name: logs.delete_log_stream(logGroupName=TRAINING_LOG_GROUP, logStreamName=name)  # type: ignore[misc]
-        )
+        _unless_gone(partial(logs.delete_log_stream, logGroupName=TRAINING_LOG_GROUP, logStreamName=name))
 
 
 def _alarms(aws: Aws) -> Iterator[Item]:
@@ -231,15 +190,15 @@ def _monitoring(aws: Aws) -> Iterator[Item]:
     for room in ("retraining", "monitoring"):
         name = f"{aws.site.application}-{room}"
         if foundation.describe(aws, name) is not None:
-            yield Item(f"{room}'s stack", name, (), None, partial(foundation.remove, aws, name))
+            yield Item(f"{room}'s stack", name, first=partial(foundation.remove, aws, name))
 
 
 def _foundation(aws: Aws) -> Iterator[Item]:
     site = aws.site
     if bucket_exists(aws, site.bucket):
-        yield Item("everything in the bucket", site.bucket, (), None, lambda: empty_bucket(aws, site.bucket))
+        yield Item("everything in the bucket", site.bucket, first=partial(empty_bucket, aws, site.bucket))
     if foundation.describe(aws) is not None:
-        yield Item("bucket, roles, image repository: stack", site.foundation, (), None, lambda: foundation.remove(aws))
+        yield Item("bucket, roles, image repository: stack", site.foundation, first=partial(foundation.remove, aws))
     elif bucket_exists(aws, site.bucket):
         yield Item("bucket", site.bucket, (Request("s3", "delete_bucket", {"Bucket": site.bucket}),))
 
@@ -253,12 +212,12 @@ def _application(aws: Aws) -> Iterator[Item]:
     outputs = {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
     bucket, table = outputs.get("BucketName", ""), outputs.get("ResultsTableName", "")
     if bucket and bucket_exists(aws, bucket):
-        yield Item("every photo in", bucket, (), None, lambda: empty_bucket(aws, bucket))
+        yield Item("every photo in", bucket, first=partial(empty_bucket, aws, bucket))
         yield Item("upload bucket", bucket, (Request("s3", "delete_bucket", {"Bucket": bucket}),))
     if table and _table_exists(aws, table):
         request = Request("dynamodb", "delete_table", {"TableName": table})
-        yield Item("results table", table, (request,), lambda: _table_exists(aws, table))
-    yield Item("application's stack", name, (), None, lambda: foundation.remove(aws, name))
+        yield Item("results table", table, (request,), partial(_table_exists, aws, table))
+    yield Item("application's stack", name, first=partial(foundation.remove, aws, name))
 
 
 def _table_exists(aws: Aws, table: str) -> bool:
@@ -295,25 +254,25 @@ def empty_bucket(aws: Aws, bucket: str) -> None:
                 aws.tell(f"S3 keeps {refused.get('Key')}: {refused.get('Message')}")
     for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
         for upload in page.get("Uploads", []):
-            key, upload_id = upload["Key"], upload["UploadId"]
-            _unless_gone(
-                lambda key=key, upload_id=upload_id: s3.abort_multipart_upload(  # type: ignore[misc]
-                    Bucket=bucket, Key=key, UploadId=upload_id
-                )
-            )
+            aborted = {"Bucket": bucket, "Key": upload["Key"], "UploadId": upload["UploadId"]}
+            _unless_gone(partial(s3.abort_multipart_upload, **aborted))
 
 
 def _ours(
-    aws: Aws, operation: str, entries: str, name: str, arn: str, *, named: re.Pattern[str] | None = None
+    aws: Aws, operation: str, resource: str, *, entries: str = "", named: re.Pattern[str] | None = None
 ) -> list[str]:
     """The names of those that carry our tag, or a name that only ours have; their names hold the application's."""
     pages = aws.client("sagemaker").get_paginator(operation).paginate(NameContains=aws.site.application[:32])
-    found: list[Any] = [entry for page in pages for entry in page[entries]]
+    listed: list[Any] = [entry for page in pages for entry in page[entries or f"{resource}s"]]
     return [
-        entry[name]
-        for entry in found
-        if (named is not None and named.fullmatch(entry[name])) or _is_ours(aws, entry[arn])
+        entry[f"{resource}Name"]
+        for entry in listed
+        if (named is not None and named.fullmatch(entry[f"{resource}Name"])) or _is_ours(aws, entry[f"{resource}Arn"])
     ]
+
+
+def _is_there(aws: Aws, operation: str, key: Mapping[str, str]) -> bool:
+    return registry.found_or_none(aws, operation, **key) is not None
 
 
 def _is_ours(aws: Aws, arn: str) -> bool:

@@ -19,9 +19,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, logit
 
-from monitoring.drift.baseline import Baseline, Numbers, is_number, numbers
+from monitoring.drift.baseline import Baseline, is_number, numbers
 from monitoring.drift.decision import Decision, distinct
 from monitoring.errors import BaselineError
+from monitoring.measure import Numbers
 from monitoring.summary import Sample
 from vehiclevision.labels import LABELS
 

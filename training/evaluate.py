@@ -1,46 +1,31 @@
-"""How good a model is on pictures that it never saw: figures, JSON, and a page to look at.
+"""How good a model is on pictures that it never saw: figures, JSON, and a page: `vehiclevision evaluate`."""
 
-    python -m training.evaluate FOLDER [--model model.tar.gz | --endpoint NAME] [--out page.html] [--json]
-    python -m training.evaluate --split validation --data DIR …
-
-FOLDER has a folder per class; those that are not named after a label count as neither. `vehiclevision evaluate` is the
-same command with the local AWS and deployed stacks in reach.
-"""
-
-import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from training.artefact import DEFAULT_MODEL, Model, load_model
-from training.data.threads import Listener
 from training.errors import EvaluationRefusedError
 from training.evaluation import by_model, endpoint, samples
-from training.evaluation.costs import VEHICLE_SHARE, Costs
+from training.evaluation.costs import Costs
 from training.evaluation.degrade import DEGRADATIONS
 from training.evaluation.report import Answered, looked_at, report
 from training.evaluation.samples import Samples
 from training.machine import machine
+from training.progress import Bar, unseen
 from training.session import milliseconds_per_image
 from vehiclevision.labels import LABELS, either
-from vehiclevision.refusal import Refusal
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
 
-VALIDATION: Final = "validation"
 DEFAULT_OUT: Final = Path("evaluation.html")
-REFUSED: Final = 2
-INTERRUPTED: Final = 130
 
 
 @dataclass(frozen=True)
@@ -82,48 +67,18 @@ class Evaluation:
         return html, plain
 
 
-class Bars:
-    """A progress bar for each step; nothing where there is no terminal."""
-
-    def __init__(self, *, quiet: bool = False) -> None:
-        console = Console(stderr=True)
-        self._progress = Progress(
-            TextColumn("{task.description:<18}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            disable=quiet or not console.is_terminal,
-        )
-
-    @contextmanager
-    def shown(self) -> Iterator["Bars"]:
-        """Show the bars for as long as the block runs."""
-        with self._progress:
-            yield self
-
-    def bar(self, description: str) -> Listener:
-        """A bar to move."""
-        task = self._progress.add_task(description, total=None)
-        return lambda done, total: self._progress.update(task, completed=done, total=total)
-
-
-def evaluate(request: Request, bars: Bars) -> Evaluation:
+def evaluate(request: Request, bar: Bar = unseen) -> Evaluation:
     """Read the pictures, ask about them, and report."""
     if request.threshold is not None and not 0 <= request.threshold <= 1:
         raise EvaluationRefusedError(f"The threshold is {request.threshold}.", "Give a number from 0 to 1.")
     model = load_model(request.model)
     # Pictures would be sent many times over: to an endpoint only when asked for.
     robustness = request.robustness if request.robustness is not None else request.endpoint is None
-    with bars.shown():
-        asked = _samples(request, model, bars, robustness=robustness)
-        if request.endpoint is None:
-            answered, facts = _by_model(model, asked, bars)
-        else:
-            answered, facts = _by_endpoint(request.endpoint, asked, bars)
+    asked = _samples(request, model, bar, robustness=robustness)
+    if request.endpoint is None:
+        answered, facts = _by_model(model, asked, bar)
+    else:
+        answered, facts = _by_endpoint(request.endpoint, asked, bar)
     threshold = model.manifest.threshold if request.threshold is None else request.threshold
     answered = _with_maps(answered, threshold, model, facts["model_versions"])
     facts = {
@@ -188,21 +143,21 @@ def warnings(found: Mapping[str, Any]) -> list[str]:
     return said
 
 
-def _samples(request: Request, model: Model, bars: Bars, *, robustness: bool) -> Samples:
+def _samples(request: Request, model: Model, bar: Bar, *, robustness: bool) -> Samples:
     if request.folder is not None:
-        return samples.from_folder(request.folder, bars.bar("reading pictures"), robustness=robustness)
+        return samples.from_folder(request.folder, bar("reading pictures"), robustness=robustness)
     if request.data is None:
         raise EvaluationRefusedError(
             "There is nothing to measure.", "Name a folder, or --split validation with --data DIR."
         )
     manifest = None if request.endpoint else model.manifest.fields
-    return samples.from_validation_part(request.data, manifest, bars.bar("reading pictures"), robustness=robustness)
+    return samples.from_validation_part(request.data, manifest, bar("reading pictures"), robustness=robustness)
 
 
-def _by_model(model: Model, asked: Samples, bars: Bars) -> tuple[Answered, dict[str, Any]]:
-    answers = by_model.answers(model, asked.files, bars.bar("asking the model"))
+def _by_model(model: Model, asked: Samples, bar: Bar) -> tuple[Answered, dict[str, Any]]:
+    answers = by_model.answers(model, asked.files, bar("asking the model"))
     worse = {
-        name: by_model.answers(model, tuple(asked.worsened(name)), bars.bar(name))
+        name: by_model.answers(model, tuple(asked.worsened(name)), bar(name))
         for name in (DEGRADATIONS if len(asked.worse) else ())
     }
     fields = model.manifest.fields
@@ -219,9 +174,9 @@ def _by_model(model: Model, asked: Samples, bars: Bars) -> tuple[Answered, dict[
     }
 
 
-def _by_endpoint(to: Endpoint, asked: Samples, bars: Bars) -> tuple[Answered, dict[str, Any]]:
+def _by_endpoint(to: Endpoint, asked: Samples, bar: Bar) -> tuple[Answered, dict[str, Any]]:
     def ask(description: str, files: Sequence[bytes]) -> endpoint.Asked:
-        return endpoint.ask(to.runtime, to.name, files, bars.bar(description))
+        return endpoint.ask(to.runtime, to.name, files, bar(description))
 
     plain = ask("asking the endpoint", asked.files)
     conditions = DEGRADATIONS if len(asked.worse) else ()
@@ -274,50 +229,6 @@ def _number(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.3f}"
 
 
-# ---- the command ---------------------------------------------------------------------------------
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; 0 when the report is out, 2 when something was refused, 130 after Ctrl-C."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    if (options.folder is None) == (options.split is None) or (options.split is None) != (options.data is None):
-        parser.error("give either FOLDER, or --split validation together with --data DIR")
-    if (options.wrong_cost is None) != (options.review_cost is None):
-        parser.error("--wrong-cost and --review-cost go together")
-    try:
-        return _run(options)
-    except Refusal as refusal:
-        print(refusal, file=sys.stderr)
-        return REFUSED
-    except OSError as error:
-        print(f"{error.strerror}: {error.filename}. Mend that, then run it again.", file=sys.stderr)
-        return REFUSED
-    except KeyboardInterrupt:
-        print("Stopped. Nothing was written.", file=sys.stderr)
-        return INTERRUPTED
-
-
-def _run(options: argparse.Namespace) -> int:
-    request = Request(
-        folder=options.folder,
-        data=options.data,
-        model=options.model,
-        threshold=options.threshold,
-        costs=costs_given(options.wrong_cost, options.review_cost, options.vehicle_share),
-        robustness=options.robustness,
-    )
-    if options.endpoint:
-        request = replace(request, endpoint=Endpoint(options.endpoint, _runtime()))
-    finish(evaluate(request, Bars()), options.out, as_json=options.json)
-    return 0
-
-
-def costs_given(wrong_cost: float | None, review_cost: float | None, vehicle_share: float) -> Costs | None:
-    """The costs of the command line, if any."""
-    return None if wrong_cost is None or review_cost is None else Costs(wrong_cost, review_cost, vehicle_share)
-
-
 def finish(found: Evaluation, out: Path | None, *, as_json: bool) -> None:
     """Print the report, and write page and JSON; with --json and no --out nothing is written."""
     for warning in warnings(found.report):
@@ -332,48 +243,5 @@ def finish(found: Evaluation, out: Path | None, *, as_json: bool) -> None:
         print(where, file=sys.stderr if as_json else sys.stdout)
 
 
-def _runtime() -> "SageMakerRuntimeClient":
-    import boto3  # noqa: PLC0415 - only an endpoint needs the SDK
-    from botocore.config import Config  # noqa: PLC0415
-
-    return boto3.client(
-        "sagemaker-runtime",
-        config=Config(
-            connect_timeout=5,
-            read_timeout=60,
-            retries={"mode": "standard", "total_max_attempts": 5},
-            max_pool_connections=endpoint.AT_A_TIME,
-        ),
-    )
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m training.evaluate", description="Measure a model on pictures it never saw."
-    )
-    parser.add_argument("folder", metavar="FOLDER", type=Path, nargs="?", help="pictures, a folder per class")
-    parser.add_argument("--split", choices=[VALIDATION], help="measure this part of --data instead of FOLDER")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="the data that the model was trained on")
-    answering = parser.add_mutually_exclusive_group()
-    answering.add_argument(
-        "--model", type=Path, default=DEFAULT_MODEL, help="a model.tar.gz (default: the shipped one)"
-    )
-    answering.add_argument("--endpoint", metavar="NAME", help="ask this SageMaker endpoint instead of a model file")
-    parser.add_argument("--threshold", type=float, help="confidence from which an answer counts (default: the model's)")
-    parser.add_argument("--wrong-cost", type=float, metavar="X", help="what a wrong route costs")
-    parser.add_argument("--review-cost", type=float, metavar="Y", help="what a manual review costs")
-    parser.add_argument(
-        "--vehicle-share", type=float, default=VEHICLE_SHARE, help="share of uploads that show a vehicle (default: 0.5)"
-    )
-    parser.add_argument(
-        "--robustness",
-        action=argparse.BooleanOptionalAction,
-        help="measure pictures made worse as well (default: with a model file)",
-    )
-    parser.add_argument("--out", type=Path, metavar="PAGE", help=f"the page; JSON beside it (default: {DEFAULT_OUT})")
-    parser.add_argument("--json", action="store_true", help="print the report as JSON; a page only with --out")
-    return parser
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit("python -m training.evaluate is now: vehiclevision evaluate, with the same options.")

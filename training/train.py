@@ -29,7 +29,6 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor
 
 from training.artefact import Artefact, compose, write_artefact
@@ -46,6 +45,7 @@ from training.fit import Run, fit, prepare_torch
 from training.head import fit_head
 from training.machine import keep_memory, machine
 from training.network import DEFAULT_BACKBONE, Network, parameter_count
+from training.progress import Bar, bars
 from training.published import PACKAGE as PUBLISHED_WEIGHTS
 from training.published import PUBLISHED, RANDOM, backbone, imagenet_rows
 from training.recipe import INTEGERS, SINGLE_PRECISION, Recipe, quick_recipe
@@ -163,8 +163,8 @@ def _train(options: argparse.Namespace, words: str) -> int:
 
 def run(asked: Job, out: Path, looks: Path | None = None) -> Finished | None:
     """Train, finish and write one model; None when Ctrl-C stopped it. `looks` may be another run's."""
-    with Display() as display:
-        learnt = learn(asked, out, looks or out / LOOKS, display)
+    with bars() as bar:
+        learnt = learn(asked, out, looks or out / LOOKS, bar)
     if learnt is None:
         print(f"Stopped; the run so far is in {out}. Go on with the same command.")
         return None
@@ -173,7 +173,7 @@ def run(asked: Job, out: Path, looks: Path | None = None) -> Finished | None:
     return finished
 
 
-def learn(asked: Job, out: Path, looks: Path, display: "Display") -> Learnt | None:
+def learn(asked: Job, out: Path, looks: Path, bar: Bar) -> Learnt | None:
     """Look, fit the head, tune."""
     recipe = asked.recipe
     keep_memory()
@@ -183,7 +183,7 @@ def learn(asked: Job, out: Path, looks: Path, display: "Display") -> Learnt | No
     rows, imagenet = imagenet_rows(published), published.get_classifier()  # type: ignore[operator, unused-ignore]
     network = Network(published).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, unused-ignore]
     # Looks depend on the data and on how it is changed, not on the tuning: several seeds share them.
-    seen = [_look(network, each, looks / str(number), recipe, display) for number, each in enumerate(asked.sets)]
+    seen = [_look(network, each, looks / str(number), recipe, bar) for number, each in enumerate(asked.sets)]
     shares = [each.share for each in asked.sets]
     head = fit_head(seen, shares, rows, recipe.pull)
     network.head.load_state_dict({"weight": head.weight, "bias": head.bias})
@@ -197,16 +197,16 @@ def learn(asked: Job, out: Path, looks: Path, display: "Display") -> Learnt | No
         imagenet=imagenet,
         data_hash=asked.data_hash(),
         checkpoint=out / CHECKPOINT,
-        listener=display.stage("tuning"),
+        listener=bar("tuning"),
     )
     return None if tuned is None else _averaged(tuned)
 
 
-def _look(network: Network, each: TrainingSet, folder: Path, recipe: Recipe, display: "Display") -> Looks:
+def _look(network: Network, each: TrainingSet, folder: Path, recipe: Recipe, bar: Bar) -> Looks:
     shared = replace(recipe, seed=Recipe.seed, steps=0, peak_learning_rate=0, memory=0, weights="", dropout=0)
     looks = plan(each.images, each.learnt, shared)
     keep = recipe.steps > 0
-    return look(network, each.images, looks, folder, shared, keep=keep, listener=display.stage(f"looking: {each.name}"))
+    return look(network, each.images, looks, folder, shared, keep=keep, listener=bar(f"looking: {each.name}"))
 
 
 def _averaged(tuned: Run) -> Learnt:
@@ -342,33 +342,6 @@ def _photo_figures(onnx: bytes, photos: LabelledImages, threshold: float) -> dic
         "data_hash": photos.data_hash(),
         **figures(answers, photos.classes, threshold),
     }
-
-
-class Display:
-    """A progress bar a stage, with the time left."""
-
-    def __init__(self) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(elapsed_when_finished=False),
-            speed_estimate_period=120,
-        )
-
-    def __enter__(self) -> "Display":
-        self._progress.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._progress.stop()
-
-    def stage(self, name: str) -> Callable[[int, int], None]:
-        """Who is told how far a stage is."""
-        task = self._progress.add_task(name, total=None)
-        return lambda done, total: self._progress.update(task, completed=done, total=total)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -8,7 +8,8 @@ from typing import Final
 
 import numpy as np
 
-from monitoring.drift.baseline import Baseline, Numbers, mix_of
+from monitoring.drift.baseline import Baseline, mix_of
+from monitoring.measure import Numbers
 from monitoring.summary import Sample
 
 BINS: Final = 10

@@ -10,7 +10,6 @@ from typing import Annotated
 from cli.display import notes, output, print_json, printable
 from cli.errors import INTERRUPTED, SUCCESS, USAGE, CommandError
 from cli.options import Application, AsJson, Captures, option
-from cli.progress import BYTES, bars
 from cli.times import window
 from monitoring.captures.source import is_captured, open_source
 from monitoring.drift.baseline import Baseline, load
@@ -18,7 +17,7 @@ from monitoring.drift.decision import needed
 from monitoring.drift.making import from_captures, from_pictures
 from monitoring.summary import summarise
 from training.artefact import DEFAULT_MODEL, load_model
-from training.evaluate import Bars
+from training.progress import BYTES, bars
 
 
 def command(
@@ -74,9 +73,8 @@ def _of_pictures(folder: Path, model: Path, neither: float, captures: Captures, 
         )
     if threshold is not None:
         raise CommandError("With pictures the threshold is the model's.", "Leave --threshold out.", USAGE)
-    shown = Bars()
-    with shown.shown():
-        asking, reading = shown.bar("asking the model"), shown.bar("reading pictures")
+    with bars() as bar:
+        asking, reading = bar("asking the model"), bar("reading pictures")
         return from_pictures(folder, load_model(model), asking, neither=neither, reading=reading)
 
 

@@ -15,7 +15,9 @@ from cli.options import Application, AsJson, argument, flag, option
 from training.artefact import DEFAULT_MODEL
 from training.data.errors import DataError
 from training.errors import EndpointFailedError, ModelError
-from training.evaluate import Bars, Endpoint, Request, costs_given, evaluate, finish
+from training.evaluate import Endpoint, Request, evaluate, finish
+from training.evaluation.costs import Costs
+from training.progress import bars
 
 
 class Split(StrEnum):
@@ -58,7 +60,9 @@ def command(
     if endpoint is None and application.is_named:
         raise CommandError("--stack, --region and --profile belong to --endpoint.", "Add --endpoint NAME.", USAGE)
     try:
-        costs, asked = costs_given(wrong_cost, review_cost, vehicle_share), None
+        costs = asked = None
+        if wrong_cost is not None and review_cost is not None:
+            costs = Costs(wrong_cost, review_cost, vehicle_share)
         if endpoint is not None:
             asked = Endpoint(endpoint, application.target().client("sagemaker-runtime"))
         request = Request(
@@ -70,7 +74,9 @@ def command(
             costs=costs,
             robustness=robustness,
         )
-        finish(evaluate(request, Bars()), out, as_json=as_json)
+        with bars() as bar:
+            evaluation = evaluate(request, bar)
+        finish(evaluation, out, as_json=as_json)
     except KeyboardInterrupt:
         notes().print("Stopped. Nothing was written.")
         return INTERRUPTED

@@ -13,13 +13,13 @@ from typing import Annotated, Any, Final
 from cli.display import notes, output, print_json, printable
 from cli.errors import INTERRUPTED, SUCCESS, USAGE, CommandError
 from cli.options import Application, AsJson, BaselineFile, Captures, flag, option
-from cli.progress import BYTES, bars
 from cli.times import window
 from monitoring.drift.baseline import load
 from monitoring.report import looking, origin
 from monitoring.report.files import write
 from monitoring.report.origin import S3, Choice, Origin
 from monitoring.report.report import Found, report
+from training.progress import BYTES, bars
 
 DEFAULT_OUT: Final = Path("report.html")
 # Of the application's own endpoint, where nothing else is said: a week shows every hour of day and every weekday.

@@ -16,8 +16,8 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import astuple
 from multiprocessing import resource_tracker
-from multiprocessing.connection import Connection
-from typing import Any, Final, Generic, Protocol, TypeVar
+from multiprocessing.connection import Connection, wait
+from typing import Any, Final, Protocol, TypeVar
 
 from monitoring.captures.reader import BLOCK_BYTES, Block, Tally, blocks
 from monitoring.captures.source import File, Selection, Source
@@ -147,10 +147,7 @@ def share_out(reading: Reading, make: Callable[[], P], workers: int | None = Non
             with warnings.catch_warnings():
                 _silence_decoders()
                 return [_alone(batches, make())]
-        with _Crew(make, count) as crew:
-            for batch in batches:
-                crew.give(batch)
-            return crew.finish()
+        return _in_processes(batches, make, count)
 
 
 def _alone(batches: Iterator[Batch], part: P) -> P:
@@ -171,80 +168,51 @@ def _cores() -> int:
     return min(MAX_WORKERS, len(affinity(0)) if affinity else os.cpu_count() or 1)
 
 
-class _Crew(Generic[P]):
-    """Processes that each make a part. Only pipes are used: where there is no shared memory they still work."""
+def _in_processes(batches: Iterator[Batch], make: Callable[[], P], count: int) -> list[P]:
+    """A part of each of several processes, which ask for a batch when they are free.
 
-    def __init__(self, make: Callable[[], P], count: int) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._waiting: queue.Queue[Batch | None] = queue.Queue(count)
-        self._parts: list[P] = []
-        self._failure: BaseException | None = None
-        self._processes, self._connections, self._feeders = [], [], []
+    Only pipes are used: where there is no shared memory they still work.
+    """
+    context = multiprocessing.get_context("spawn")
+    processes: dict[Connection, Any] = {}
+    parts: list[P] = []
+    coming: Iterator[Batch | None] = itertools.chain(batches, itertools.repeat(None))
+    try:
         for _ in range(count):
             ours, theirs = context.Pipe()
-            process = context.Process(target=_work, args=(theirs, make), daemon=True)
+            processes[ours] = context.Process(target=_work, args=(theirs, make), daemon=True)
             with _uninterrupted():
-                process.start()
+                processes[ours].start()
             theirs.close()
-            self._processes.append(process)
-            self._connections.append(ours)
-            self._feeders.append(threading.Thread(target=self._feed, args=(ours,), daemon=True, name="feeder"))
-        for feeder in self._feeders:
-            feeder.start()
-
-    def __enter__(self) -> "_Crew[P]":
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        for process in self._processes:
+        working = list(processes)
+        while working:
+            for connection in wait(working):
+                assert isinstance(connection, Connection)  # noqa: S101 - tells the type checker
+                answer = _exchanged(connection, coming)
+                if answer is not None:
+                    parts.append(answer)
+                    working.remove(connection)
+        return parts
+    finally:
+        for connection, process in processes.items():
             process.terminate()
-        for process in self._processes:
             process.join()
-        with self._waiting.mutex:
-            self._waiting.queue.clear()
-        for _ in self._feeders:
-            self._waiting.put(None)
-        for feeder in self._feeders:
-            feeder.join()
-        for connection in self._connections:
             connection.close()
 
-    def give(self, batch: Batch | None) -> None:
-        """Hand a batch to whichever process is free next."""
-        while True:
-            if self._failure:
-                raise self._failure
-            with suppress(queue.Full):
-                self._waiting.put(batch, timeout=_STOP_CHECK_SECONDS)
-                return
 
-    def finish(self) -> list[P]:
-        """The parts, when all is done."""
-        for _ in self._processes:
-            self.give(None)
-        for feeder in self._feeders:
-            feeder.join()
-        if self._failure:
-            raise self._failure
-        return self._parts
-
-    def _feed(self, connection: Connection) -> None:
-        # A process that has failed takes no more, but may have said why.
-        with suppress(OSError):
-            while (batch := self._waiting.get()) is not None:
-                connection.send(batch)
-            connection.send(None)
-        try:
-            answer = connection.recv()
-        except (OSError, EOFError):
-            self._failure = MonitoringError(
-                "A process that reads captured data ended before its time.", "If memory is short, use one process."
-            )
-            return
-        if isinstance(answer, BaseException):
-            self._failure = answer
-        else:
-            self._parts.append(answer)
+def _exchanged(connection: Connection, coming: Iterator[Batch | None]) -> Any:
+    """Give the process its next batch, or hear its part; whatever went wrong there goes wrong here."""
+    try:
+        answer = connection.recv()
+        if answer is None:
+            connection.send(next(coming))
+    except (ConnectionError, EOFError) as error:
+        raise MonitoringError(
+            "A process that reads captured data ended before its time.", "If memory is short, use one process."
+        ) from error
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer
 
 
 @contextmanager
@@ -259,15 +227,17 @@ def _uninterrupted() -> Iterator[None]:
 
 
 def _work(connection: Connection, make: Callable[[], Any]) -> None:
-    """One process: takes batches until there are none, and sends back its part, or what went wrong."""
+    """One process: asks for batches until there are none, and sends back its part, or what went wrong."""
     _silence_decoders()
     part = make()
     try:
+        connection.send(None)
         while (batch := connection.recv()) is not None:
             for block in batch:
                 part.take(block)
+            connection.send(None)
         part.close()
-    except EOFError:
+    except (ConnectionError, EOFError):
         return
     except Exception as error:
         connection.send(error)

@@ -8,16 +8,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from monitoring.drift.embedding import MAX_FEATURES, Embedding
 from monitoring.errors import BaselineError
+from monitoring.measure import Numbers
 from vehiclevision.labels import LABELS, NEITHER, REVIEW
-
-Numbers: TypeAlias = npt.NDArray[np.float64]
 
 FORMAT: Final = 2
 # Its pictures were measured as a model of 32 x 32 pixels took them, and its embedding is that of such a model.

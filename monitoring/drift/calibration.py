@@ -15,7 +15,6 @@ import numpy.typing as npt
 from scipy import optimize
 from scipy.special import expit
 
-from monitoring.drift.baseline import Numbers
 from monitoring.estimate import (
     ALL,
     FEATURES,
@@ -28,7 +27,7 @@ from monitoring.estimate import (
     probabilities,
     rows_confidence,
 )
-from monitoring.measure import MEASURES, measure_pixels
+from monitoring.measure import MEASURES, Numbers, measure_pixels
 from training.data.pictures import Classes, Pixels
 from training.data.threads import THREADS, in_threads
 from training.evaluation.scores import surest

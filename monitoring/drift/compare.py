@@ -9,13 +9,12 @@ least favourable of 'nothing changed' and 'it changed by the tolerance, and by n
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats
 
-Numbers: TypeAlias = npt.NDArray[np.float64]
+from monitoring.measure import Numbers
 
 # In spreads (standard deviations) of the baseline, and in shares of all answers.
 TOLERATED_SHIFT: Final = 0.05

@@ -13,11 +13,11 @@ from typing import Any, Final
 import numpy as np
 
 from monitoring.drift import power
-from monitoring.drift.baseline import CONFIDENCE, MIX, Baseline, Numbers, mix_of, usable
+from monitoring.drift.baseline import CONFIDENCE, MIX, Baseline, mix_of, usable
 from monitoring.drift.compare import MIN_VALUES, compare_counts, compare_numbers, holm, most_changed
 from monitoring.drift.embedding import NAME as EMBEDDING
 from monitoring.errors import MonitoringError
-from monitoring.measure import is_earlier
+from monitoring.measure import Numbers, is_earlier
 from monitoring.summary import Sample
 from vehiclevision.labels import NEITHER, REVIEW
 

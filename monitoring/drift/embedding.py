@@ -6,15 +6,13 @@ that they share (probabilistic PCA). So a baseline holds some thousand numbers, 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from monitoring.measure import is_earlier
+from monitoring.measure import Numbers, is_earlier
 from monitoring.summary import Sample
-
-Numbers: TypeAlias = npt.NDArray[np.float64]
 
 NAME: Final = "embedding"
 DIRECTIONS: Final = 24

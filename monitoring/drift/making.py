@@ -16,12 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from monitoring.drift import embedding as embeddings
-from monitoring.drift.baseline import CONFIDENCE, Baseline, Numbers, compose
+from monitoring.drift.baseline import CONFIDENCE, Baseline, compose
 from monitoring.drift.calibration import calibrate, rows_of
 from monitoring.drift.decision import distinct
 from monitoring.errors import BaselineError
 from monitoring.estimate import PLAIN, rows_confidence
-from monitoring.measure import MEASURES
+from monitoring.measure import MEASURES, Numbers
 from monitoring.summary import Summary
 from training.artefact import Model
 from training.data.extract import extract

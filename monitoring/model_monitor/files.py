@@ -14,8 +14,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from monitoring.drift.baseline import MIX, Baseline, Numbers, mix_of, usable
+from monitoring.drift.baseline import MIX, Baseline, mix_of, usable
 from monitoring.drift.decision import KINDS, MIX_NAME, Decision
+from monitoring.measure import Numbers
 
 VERSION: Final = 0
 STATISTICS: Final = "statistics.json"

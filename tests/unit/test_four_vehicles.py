@@ -111,9 +111,9 @@ def test_the_functions_name_the_vehicle_and_its_route(copy: Copy, endpoint: str,
 def test_a_model_of_other_vehicles_is_refused_by_name(copy: Copy, model: Path, root: Path, tmp_path: Path) -> None:
     """The shipped model of two there, and a model of four here: both sides say which labels meet which."""
     four = ", ".join(FOUR)
-    there = copy.python("-m", "training.evaluate", str(photos(tmp_path / "photos", 1)), "--json", check=False)
+    there = copy.python("-m", "cli.main", "evaluate", str(photos(tmp_path / "photos", 1)), "--json", check=False)
     here = subprocess.run(
-        [sys.executable, "-m", "training.evaluate", str(tmp_path / "photos"), "--model", str(model), "--json"],
+        [sys.executable, "-m", "cli.main", "evaluate", str(tmp_path / "photos"), "--model", str(model), "--json"],
         cwd=root,
         capture_output=True,
         text=True,
@@ -130,7 +130,7 @@ def test_evaluation_names_all_four(copy: Copy, model: Path, tmp_path: Path) -> N
     folder, page = photos(tmp_path / "photos"), tmp_path / "page.html"
 
     copy.python(
-        "-m", "training.evaluate", str(folder), "--no-robustness", "--model", str(model), "--out", str(page)
+        "-m", "cli.main", "evaluate", str(folder), "--no-robustness", "--model", str(model), "--out", str(page)
     )  # fmt: skip
 
     report = json.loads(page.with_suffix(".json").read_text())

@@ -16,7 +16,7 @@ from local.sagemaker import runtime_process as sagemaker
 from tests.unit.pictures import encoded
 from tests.unit.serving.tiny_model import ONNX_WITH_MAP, write_model
 from training.errors import EndpointFailedError
-from training.evaluate import Bars, Endpoint, Request, evaluate
+from training.evaluate import Endpoint, Request, evaluate
 
 
 @pytest.fixture
@@ -62,8 +62,8 @@ def folder(tmp_path: Path) -> Path:
 
 def test_an_endpoint_is_judged_as_its_model_is(endpoint: Endpoint, model: Path, folder: Path) -> None:
     """The same pictures give the same figures through the endpoint as from the file, worse pictures included."""
-    through = evaluate(Request(folder, model=model, endpoint=endpoint, robustness=True), Bars()).report
-    direct = evaluate(Request(folder, model=model), Bars()).report
+    through = evaluate(Request(folder, model=model, endpoint=endpoint, robustness=True)).report
+    direct = evaluate(Request(folder, model=model)).report
 
     about = {"endpoint", "model", "latency_milliseconds", "milliseconds_per_image", "measured_at"}
     assert {name: value for name, value in through.items() if name not in about} == {
@@ -76,12 +76,12 @@ def test_an_endpoint_is_judged_as_its_model_is(endpoint: Endpoint, model: Path, 
 def test_an_endpoint_that_is_not_there_is_named(endpoint: Endpoint, model: Path, folder: Path) -> None:
     """No figures, but a sentence that says which endpoint is missing."""
     with pytest.raises(EndpointFailedError, match="There is no endpoint other"):
-        evaluate(Request(folder, model=model, endpoint=Endpoint("other", endpoint.runtime)), Bars())
+        evaluate(Request(folder, model=model, endpoint=Endpoint("other", endpoint.runtime)))
 
 
 def test_the_page_tells_of_the_endpoint(endpoint: Endpoint, model: Path, folder: Path, tmp_path: Path) -> None:
     """Its name and its latency stand on the page."""
-    page, _ = evaluate(Request(folder, model=model, endpoint=endpoint), Bars()).write(tmp_path / "page.html")
+    page, _ = evaluate(Request(folder, model=model, endpoint=endpoint)).write(tmp_path / "page.html")
 
     text = page.read_text()
     assert "asked through the endpoint tiny" in text
@@ -92,7 +92,7 @@ def test_where_it_looked_is_only_told_of_the_model_at_hand(endpoint: Endpoint, f
     """An endpoint answers with numbers alone: maps are those of the model file, if that is what it serves."""
     other = write_model(tmp_path / "other.tar.gz", ONNX_WITH_MAP)
 
-    told = evaluate(Request(folder, model=other, endpoint=endpoint, threshold=0.7), Bars()).report["where_it_looked"]
+    told = evaluate(Request(folder, model=other, endpoint=endpoint, threshold=0.7)).report["where_it_looked"]
 
     assert not told["shown"]
     assert "did not give the answers" in told["why_not"]

@@ -37,7 +37,7 @@ def extract(
 ) -> LabelledImages:
     """The pictures of a source; every photo has been through the product's image gate."""
     if not source.exists():
-        raise DataRefusedError(f"There is no {source}. Name a folder per class or CIFAR-100's binary archive.")
+        raise DataRefusedError(f"There is no {source}.", "Name a folder per class or CIFAR-100's binary archive.")
     if source.is_file():
         return cifar100.read_archive(source, archive, split, listener)
     for folder in (source, source / cifar100.FOLDER):
@@ -67,7 +67,7 @@ def _from_class_folders(source: Path, listener: Listener) -> LabelledImages:
             sources.append(_printable(source_of(file.name)))
         listener(done, len(files))
     if not pictures:
-        raise DataRefusedError(f"{source} holds no pictures. Put them into one folder per class.")
+        raise DataRefusedError(f"{source} holds no pictures.", "Put them into one folder per class.")
     known = sources if any(sources) else ()
     return canonical(pictures, np.array(numbers), class_names, "folder-per-class", tuple(refused), sources=known)
 
@@ -81,7 +81,9 @@ def source_of(file_name: str) -> str:
 def check_class_name(name: str) -> str:
     """The name, where it can stand in a list, in a key of S3 and in a terminal."""
     if not name.isprintable() or "\\" in name or len(name.encode()) > _MAX_NAME_BYTES:
-        raise DataRefusedError(f"A class folder is called {_printable(name)[:_MAX_NAME_BYTES]}. Give it a plain name.")
+        raise DataRefusedError(
+            f"A class folder is called {_printable(name)[:_MAX_NAME_BYTES]}.", "Give it a plain name."
+        )
     return name
 
 
@@ -105,7 +107,7 @@ def _check_inside(root: Path, path: Path) -> None:
     # Unlike resolve(), realpath() takes links in a ring as they are.
     if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
         where = _printable(str(path.relative_to(root)))
-        raise DataRefusedError(f"{where} leads out of the data folder. Copy what it points to into the folder.")
+        raise DataRefusedError(f"{where} leads out of the data folder.", "Copy what it points to into the folder.")
 
 
 def _normalised(file: Path) -> bytes | str:
@@ -131,14 +133,16 @@ def _from_transformed(folder: Path, listener: Listener) -> LabelledImages:
         pictures.append(picture)
         listener(len(pictures), len(entries))
     if not pictures:
-        raise DataRefusedError(f"{folder} holds no pictures. Transform a source that does.")
+        raise DataRefusedError(f"{folder} holds no pictures.", "Transform a source that does.")
     numbers = np.array([class_names.index(entry.class_name) for entry in entries])
     sources = [entry.source for entry in entries]
     known = sources if any(sources) else ()
     layout = str(manifest.facts.get("layout"))
     images = canonical(pictures, numbers, class_names, layout, manifest.refused, sources=known)
     if images.data_hash() != manifest.data_hash:
-        raise DataRefusedError(f"{folder} does not hold the pictures that its data manifest tells of. Transform again.")
+        raise DataRefusedError(
+            f"{folder} does not hold the pictures that its data manifest tells of.", "Transform again."
+        )
     return images
 
 
@@ -146,7 +150,7 @@ def _written(folder: Path, entry: Entry) -> bytes:
     """A picture as it was written, not encoded again."""
     content = read_entry(folder, entry)
     if not is_normalised(content):
-        raise DataRefusedError(f"{entry.path} is no picture that the image gate made. Transform again.")
+        raise DataRefusedError(f"{entry.path} is no picture that the image gate made.", "Transform again.")
     return content
 
 

@@ -12,10 +12,10 @@ from typing import Annotated, Final
 from cli.display import notes, output, print_json, printable, typed
 from cli.errors import FAILURE, INTERRUPTED, SUCCESS, USAGE, CommandError
 from cli.options import AsJson, flag, option
-from cli.progress import BYTES, FILES, bars
 from training.data import fetch
 from training.data.cifar100 import OFFICIAL, Archive
 from training.data.photos import ADDRESS, RECORD, UPSTREAM, FetchedPhotos, Photo, fetch_photos, read_list
+from training.progress import BYTES, bars
 
 MISSING_SHOWN: Final = 10
 
@@ -74,7 +74,7 @@ def fetch_listed(
 ) -> int:
     """Download the listed photos into a folder per class; what is missing afterwards is told, and counts as failure."""
     try:
-        with bars(FILES) as listen:
+        with bars() as listen:
             fetched = fetch_photos(
                 out, listed, mirror=mirror or ADDRESS, listener=listen("fetched"), pause_seconds=pause_seconds
             )

@@ -10,8 +10,8 @@ from typing import Annotated
 from cli.display import notes, output, print_json, printable
 from cli.errors import INTERRUPTED, SUCCESS
 from cli.options import Application, AsJson, argument, option
-from cli.progress import FILES, bars
 from training.data.load import DEFAULT_PREFIX, Destination, load
+from training.progress import bars
 
 
 def command(
@@ -31,7 +31,7 @@ def command(
     """Send a transformed folder to S3."""
     s3, destination = application.target().client("s3"), Destination(bucket, prefix, kms_key, bucket_owner)
     try:
-        with bars(FILES) as listen:
+        with bars() as listen:
             loaded = load(folder, s3, destination, listen("loaded"))
     except KeyboardInterrupt:
         notes().print("Stopped. What is in the bucket stays there: run the same command again to go on.")

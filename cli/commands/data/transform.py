@@ -11,8 +11,8 @@ from typing import Annotated, Any, Final
 from cli.display import notes, output, print_json, printable
 from cli.errors import INTERRUPTED, SUCCESS
 from cli.options import AsJson, argument, flag, option
-from cli.progress import FILES, bars
 from training.data.transform import Transformed, transform
+from training.progress import bars
 
 REFUSED_SHOWN: Final = 10
 
@@ -27,7 +27,7 @@ def command(
 ) -> int:
     """Make the folder that training reads."""
     try:
-        with bars(FILES) as listen:
+        with bars() as listen:
             done = transform(source, out, all_classes=all_classes, reading=listen("read"), writing=listen("written"))
     except KeyboardInterrupt:
         notes().print("Stopped. The folder is not complete: run the same command again.")

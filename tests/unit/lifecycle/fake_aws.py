@@ -6,7 +6,7 @@ local SageMaker.
 """
 
 import io
-import itertools
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,6 +25,17 @@ ACCOUNT = "123456789012"
 REGION = "eu-central-1"
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 Parameters = Mapping[str, Any]
+# How a job begins; and what every look at something says beside its own.
+BEGINS: dict[str, dict[str, Any]] = {
+    "TrainingJob": {"TrainingJobStatus": "InProgress", "SecondaryStatus": "Training"},
+    "HyperParameterTuningJob": {"HyperParameterTuningJobStatus": "InProgress"},
+}
+COMMON: dict[str, Any] = {
+    "CreationTime": NOW, "LastModifiedTime": NOW, "CreatedBy": {}, "Strategy": "Bayesian",
+    "ModelArtifacts": {"S3ModelArtifacts": ""}, "TrainingJobStatusCounters": {}, "ObjectiveStatusCounters": {},
+    "ModelPackageGroupStatus": "Completed", "ModelPackageStatus": "Completed",
+    "ModelPackageStatusDetails": {"ValidationStatuses": []},
+}  # fmt: skip
 
 
 class Interrupted(BaseException):
@@ -86,24 +97,13 @@ class FakeAws:
         outputs = {"BucketName": "photos", "ResultsTableName": "results"}
         self.objects["photos"] = {"uploads/a.jpg": b"photo"}
         self.tables.add("results")
-        self.stacks["vehiclevision"] = {
-            "StackName": "vehiclevision",
-            "StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/vehiclevision/1",
-            "CreationTime": NOW,
-            "StackStatus": "CREATE_COMPLETE",
-            "Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()],
-        }
+        shown = [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()]
+        self.stacks["vehiclevision"] = _stack("vehiclevision", Outputs=shown)
 
     def deploy_monitoring(self) -> None:
         """The stacks of monitoring and retraining."""
         for name in ("vehiclevision-monitoring", "vehiclevision-retraining"):
-            self.stacks[name] = {
-                "StackName": name,
-                "StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{name}/1",
-                "CreationTime": NOW,
-                "StackStatus": "CREATE_COMPLETE",
-                "Outputs": [],
-            }
+            self.stacks[name] = _stack(name)
 
     def finish_jobs(self, model: bytes) -> None:
         """Every running job is done, and left this model."""
@@ -122,9 +122,10 @@ class FakeAws:
         number = len(self.calls)
         self.calls.append((service, model.name, parameters))
         # botocore checks types only; AWS checks enums, patterns, lengths and ranges too.
-        assert list(problems(_plain(parameters), model.input_shape, "")) == [], model.name
+        assert list(problems(dict(parameters), model.input_shape, "")) == [], model.name
         try:
-            parsed = getattr(self, f"{service.replace('-', '_')}_{model.name}")(parameters)
+            own = getattr(self, f"{service.replace('-', '_')}_{model.name}", None)
+            parsed = own(parameters) if own else self._of_sagemaker(model, parameters)
         except RefusalError as refusal:
             if number == self.kill_at:
                 raise Interrupted from None
@@ -139,29 +140,50 @@ class FakeAws:
 
     # ---- SageMaker ---------------------------------------------------------------------------------------------------
 
+    def _of_sagemaker(self, model: Any, given: Parameters) -> dict[str, Any]:
+        """Whatever is alike for all that SageMaker keeps: made, looked at, listed, stopped and taken away by name."""
+        verb, resource = re.fullmatch(r"(Create|Describe|List|Stop|Delete)(\w+?)s?", model.name).groups()  # type: ignore[union-attr]
+        kind = re.sub(r"(?<!^)(?=[A-Z])", "-", resource).lower()
+        if verb == "List":
+            (entries,) = (name for name, shape in model.output_shape.members.items() if shape.type_name == "list")
+            shape = model.output_shape.members[entries].member
+            return {entries: [_seen(shape, resource, each) for each in reversed(self._listed(kind, resource, given))]}
+        name = given[f"{resource}Name"].split(f":{kind}/")[-1]
+        if verb == "Create":
+            return {f"{resource}Arn": self._make(kind, name, BEGINS.get(resource, {}), given)}
+        if verb == "Describe":
+            return _seen(model.output_shape, resource, self._get(kind, name))
+        if verb == "Stop":
+            self._get(kind, name)[f"{resource}Status"] = "Stopped"
+            return {}
+        return self._drop(kind, name)
+
     def _make(self, kind: str, name: str, fields: dict[str, Any], given: Parameters) -> str:
-        found = self.things.setdefault(kind, {})
-        if name in found:
+        made = self.things.setdefault(kind, {})
+        if name in made:
             raise RefusalError("ResourceInUse" if kind == "training-job" else "ValidationException")
         arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:{kind}/{name}"
-        found[name] = {**{key: value for key, value in given.items() if key != "Tags"}, **fields, "arn": arn}
+        made[name] = {**{key: value for key, value in given.items() if key != "Tags"}, **fields, "arn": arn}
         self.tags[arn] = list(given.get("Tags", []))
         return arn
 
     def _get(self, kind: str, name: str) -> dict[str, Any]:
-        found = self.things.get(kind, {})
-        if name not in found:
+        if name not in self.things.get(kind, {}):
             raise RefusalError("ValidationException", f"Could not find {kind} {name}")
-        return found[name]
+        return self.things[kind][name]
 
     def _drop(self, kind: str, name: str) -> dict[str, Any]:
         self.tags.pop(self._get(kind, name)["arn"], None)
         del self.things[kind][name]
         return {}
 
-    def _list(self, kind: str, given: Parameters) -> list[tuple[str, dict[str, Any]]]:
+    def _listed(self, kind: str, resource: str, given: Parameters) -> list[dict[str, Any]]:
+        named = given.get("ModelPackageGroupName", given.get("NameContains", ""))
+        status = given.get("StatusEquals")
         return [
-            (name, found) for name, found in self.things.get(kind, {}).items() if given.get("NameContains", "") in name
+            each
+            for name, each in self.things.get(kind, {}).items()
+            if named in name and status in (None, each.get(f"{resource}Status"))
         ]
 
     def sagemaker_ListTags(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
@@ -175,88 +197,9 @@ class FakeAws:
 
     def sagemaker_CreateTrainingJob(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
         name = given["TrainingJobName"]
-        arn = self._make(
-            "training-job", name, {"TrainingJobStatus": "InProgress", "SecondaryStatus": "Training"}, given
-        )
+        arn = self._make("training-job", name, BEGINS["TrainingJob"], given)
         self.log_groups.setdefault("/aws/sagemaker/TrainingJobs", set()).add(f"{name}/algo-1-1")
         return {"TrainingJobArn": arn}
-
-    def sagemaker_DescribeTrainingJob(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
-        job = dict(self._get("training-job", given["TrainingJobName"]))
-        arn = job.pop("arn")
-        return {"ModelArtifacts": {"S3ModelArtifacts": ""}, "CreationTime": NOW, **job, "TrainingJobArn": arn}
-
-    def sagemaker_StopTrainingJob(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
-        self._get("training-job", given["TrainingJobName"])["TrainingJobStatus"] = "Stopped"
-        return {}
-
-    def sagemaker_DeleteTrainingJob(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
-        return self._drop("training-job", given["TrainingJobName"])
-
-    def sagemaker_ListTrainingJobs(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
-        wanted = given.get("StatusEquals")
-        return {
-            "TrainingJobSummaries": [
-                {
-                    "TrainingJobName": name,
-                    "TrainingJobArn": job["arn"],
-                    "CreationTime": NOW,
-                    "TrainingJobStatus": job["TrainingJobStatus"],
-                }
-                for name, job in reversed(self._list("training-job", given))
-                if wanted in (None, job["TrainingJobStatus"])
-            ]
-        }
-
-    def sagemaker_CreateHyperParameterTuningJob(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
-        status = {"HyperParameterTuningJobStatus": "InProgress"}
-        arn = self._make("hyper-parameter-tuning-job", given["HyperParameterTuningJobName"], status, given)
-        return {"HyperParameterTuningJobArn": arn}
-
-    def sagemaker_DescribeHyperParameterTuningJob(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
-        job = dict(self._get("hyper-parameter-tuning-job", given["HyperParameterTuningJobName"]))
-        arn = job.pop("arn")
-        counts: dict[str, dict[str, int]] = {"TrainingJobStatusCounters": {}, "ObjectiveStatusCounters": {}}
-        return {**job, **counts, "CreationTime": NOW, "HyperParameterTuningJobArn": arn}
-
-    def sagemaker_StopHyperParameterTuningJob(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
-        job = self._get("hyper-parameter-tuning-job", given["HyperParameterTuningJobName"])
-        job["HyperParameterTuningJobStatus"] = "Stopped"
-        return {}
-
-    def sagemaker_DeleteHyperParameterTuningJob(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
-        return self._drop("hyper-parameter-tuning-job", given["HyperParameterTuningJobName"])
-
-    def sagemaker_ListHyperParameterTuningJobs(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
-        return {
-            "HyperParameterTuningJobSummaries": [
-                {
-                    "HyperParameterTuningJobName": name,
-                    "HyperParameterTuningJobArn": job["arn"],
-                    "HyperParameterTuningJobStatus": job["HyperParameterTuningJobStatus"],
-                    "Strategy": "Bayesian",
-                    "CreationTime": NOW,
-                    "TrainingJobStatusCounters": {},
-                    "ObjectiveStatusCounters": {},
-                }
-                for name, job in self._list("hyper-parameter-tuning-job", given)
-            ]
-        }
-
-    def sagemaker_CreateModelPackageGroup(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
-        arn = self._make("model-package-group", given["ModelPackageGroupName"], {"next": itertools.count(1)}, given)
-        return {"ModelPackageGroupArn": arn}
-
-    def sagemaker_DescribeModelPackageGroup(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
-        name = given["ModelPackageGroupName"]
-        arn = self._get("model-package-group", name)["arn"]
-        return {
-            "ModelPackageGroupName": name,
-            "ModelPackageGroupArn": arn,
-            "CreationTime": NOW,
-            "CreatedBy": {},
-            "ModelPackageGroupStatus": "Completed",
-        }
 
     def sagemaker_DeleteModelPackageGroup(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
         name = given["ModelPackageGroupName"]
@@ -265,84 +208,26 @@ class FakeAws:
         return self._drop("model-package-group", name)
 
     def sagemaker_CreateModelPackage(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
-        group = given["ModelPackageGroupName"]
-        number = next(self._get("model-package-group", group)["next"])
-        arn = self._make("model-package", f"{group}/{number}", {"ModelPackageVersion": number}, given)
-        return {"ModelPackageArn": arn}
-
-    def sagemaker_DescribeModelPackage(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
-        found = dict(self._get("model-package", given["ModelPackageName"].split(":model-package/")[-1]))
-        arn = found.pop("arn")
-        return {
-            "ModelPackageName": found["ModelPackageGroupName"],
-            "ModelPackageArn": arn,
-            "CreationTime": NOW,
-            "ModelPackageStatus": "Completed",
-            "ModelPackageStatusDetails": {"ValidationStatuses": []},
-            **{key: value for key, value in found.items() if key != "ClientToken"},
-        }
+        group = self._get("model-package-group", given["ModelPackageGroupName"])
+        group["versions"] = group.get("versions", 0) + 1
+        name = f"{given['ModelPackageGroupName']}/{group['versions']}"
+        return {"ModelPackageArn": self._make("model-package", name, {"ModelPackageVersion": group["versions"]}, given)}
 
     def sagemaker_UpdateModelPackage(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
-        found = self._get("model-package", given["ModelPackageArn"].split(":model-package/")[-1])
-        found["ModelApprovalStatus"] = given["ModelApprovalStatus"]
+        self._package(given["ModelPackageArn"])["ModelApprovalStatus"] = given["ModelApprovalStatus"]
         return {"ModelPackageArn": given["ModelPackageArn"]}
 
-    def sagemaker_ListModelPackages(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
-        return {
-            "ModelPackageSummaryList": [
-                {
-                    "ModelPackageArn": found["arn"],
-                    "ModelPackageStatus": "Completed",
-                    "CreationTime": NOW,
-                    "ModelPackageName": name,
-                }
-                for name, found in self.things.get("model-package", {}).items()
-                if name.startswith(f"{given['ModelPackageGroupName']}/")
-            ]
-        }
-
-    def sagemaker_DeleteModelPackage(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
-        return self._drop("model-package", given["ModelPackageName"].split(":model-package/")[-1])
+    def _package(self, arn: str) -> dict[str, Any]:
+        return self._get("model-package", arn.rsplit(":model-package/", maxsplit=1)[-1])
 
     def sagemaker_CreateModel(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
-        package = self._get("model-package", given["PrimaryContainer"]["ModelPackageName"].split(":model-package/")[-1])
-        if package["ModelApprovalStatus"] != "Approved":
+        if self._package(given["PrimaryContainer"]["ModelPackageName"])["ModelApprovalStatus"] != "Approved":
             raise RefusalError("ValidationException", "not approved")
         return {"ModelArn": self._make("model", given["ModelName"], {}, given)}
-
-    def sagemaker_DescribeModel(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
-        found = dict(self._get("model", given["ModelName"]))
-        return {"ModelArn": found.pop("arn"), "CreationTime": NOW, **found}
-
-    def sagemaker_DeleteModel(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
-        return self._drop("model", given["ModelName"])
-
-    def sagemaker_ListModels(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
-        return {
-            "Models": [
-                {"ModelName": name, "ModelArn": found["arn"], "CreationTime": NOW}
-                for name, found in self._list("model", given)
-            ]
-        }
 
     def sagemaker_CreateEndpointConfig(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
         self._get("model", given["ProductionVariants"][0]["ModelName"])
         return {"EndpointConfigArn": self._make("endpoint-config", given["EndpointConfigName"], {}, given)}
-
-    def sagemaker_DescribeEndpointConfig(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
-        found = dict(self._get("endpoint-config", given["EndpointConfigName"]))
-        return {"EndpointConfigArn": found.pop("arn"), "CreationTime": NOW, **found}
-
-    def sagemaker_DeleteEndpointConfig(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
-        return self._drop("endpoint-config", given["EndpointConfigName"])
-
-    def sagemaker_ListEndpointConfigs(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
-        return {
-            "EndpointConfigs": [
-                {"EndpointConfigName": name, "EndpointConfigArn": found["arn"], "CreationTime": NOW}
-                for name, found in self._list("endpoint-config", given)
-            ]
-        }
 
     def sagemaker_CreateEndpoint(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
         self._get("endpoint-config", given["EndpointConfigName"])
@@ -351,44 +236,30 @@ class FakeAws:
 
     def sagemaker_UpdateEndpoint(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
         config = self._get("endpoint-config", given["EndpointConfigName"])
-        found = self._get("endpoint", given["EndpointName"])
-        if found["EndpointStatus"] != "InService":
+        endpoint = self._get("endpoint", given["EndpointName"])
+        if endpoint["EndpointStatus"] != "InService":
             raise RefusalError("ValidationException", "busy")
         for alarm in given["DeploymentConfig"].get("AutoRollbackConfiguration", {}).get("Alarms", []):
             if alarm["AlarmName"] not in self.alarms:
                 raise RefusalError("ValidationException", "no such alarm")
         bad = config["ProductionVariants"][0]["ModelName"] in self.bad_models
-        then = found["EndpointConfigName"] if bad else given["EndpointConfigName"]
-        found |= {"EndpointStatus": "Updating", "then": then}
-        return {"EndpointArn": found["arn"]}
+        then = endpoint["EndpointConfigName"] if bad else given["EndpointConfigName"]
+        endpoint |= {"EndpointStatus": "Updating", "then": then}
+        return {"EndpointArn": endpoint["arn"]}
 
     def sagemaker_DescribeEndpoint(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
-        found = self._get("endpoint", given["EndpointName"])
-        shown = dict(found)
-        if "then" in found:
+        endpoint = self._get("endpoint", given["EndpointName"])
+        shown = {**COMMON, **endpoint, "EndpointArn": endpoint["arn"]}
+        if "then" in endpoint:
             # The next look finds it done.
-            found |= {"EndpointStatus": "InService", "EndpointConfigName": found.pop("then")}
-        shown.pop("then", None)
-        return {"EndpointArn": shown.pop("arn"), "CreationTime": NOW, "LastModifiedTime": NOW, **shown}
+            endpoint |= {"EndpointStatus": "InService", "EndpointConfigName": endpoint.pop("then")}
+        names = ("EndpointName", "EndpointArn", "EndpointConfigName", "EndpointStatus", "CreationTime")
+        return {name: shown[name] for name in (*names, "LastModifiedTime")}
 
     def sagemaker_DeleteEndpoint(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
         if "then" in self._get("endpoint", given["EndpointName"]):
             raise RefusalError("ValidationException", "busy")
         return self._drop("endpoint", given["EndpointName"])
-
-    def sagemaker_ListEndpoints(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
-        return {
-            "Endpoints": [
-                {
-                    "EndpointName": name,
-                    "EndpointArn": found["arn"],
-                    "CreationTime": NOW,
-                    "LastModifiedTime": NOW,
-                    "EndpointStatus": found["EndpointStatus"],
-                }
-                for name, found in self._list("endpoint", given)
-            ]
-        }
 
     # ---- the services around it --------------------------------------------------------------------------------------
 
@@ -407,14 +278,7 @@ class FakeAws:
         parameters = {each["ParameterKey"]: each["ParameterValue"] for each in given["Parameters"]}
         self.objects.setdefault(parameters["BucketName"], {})
         self.log_groups.setdefault(f"/aws/codebuild/{parameters['BuilderName']}", set())
-        self.stacks[name] = {
-            "StackName": name,
-            "StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{name}/1",
-            "CreationTime": NOW,
-            "StackStatus": "CREATE_COMPLETE",
-            "Tags": given["Tags"],
-            "Parameters": given["Parameters"],
-        }
+        self.stacks[name] = _stack(name, Tags=given["Tags"], Parameters=given["Parameters"])
         return {"StackId": self.stacks[name]["StackId"]}
 
     def cloudformation_UpdateStack(self, given: Parameters) -> dict[str, Any]:  # noqa: N802
@@ -605,6 +469,17 @@ class FakeAws:
         return {}
 
 
+def _stack(name: str, **more: Any) -> dict[str, Any]:
+    arn = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{name}/1"
+    return {"StackName": name, "StackId": arn, "CreationTime": NOW, "StackStatus": "CREATE_COMPLETE", **more}
+
+
+def _seen(shape: Any, resource: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """As much of something as this answer of SageMaker's has members for."""
+    own = {**COMMON, "ModelPackageName": fields.get("ModelPackageGroupName"), **fields, f"{resource}Arn": fields["arn"]}
+    return {name: own[name] for name in shape.members if own.get(name) is not None}
+
+
 class Clients:
     """boto3's clients, made once: that takes longer than a test. They ask the account that was used last."""
 
@@ -632,15 +507,6 @@ _clients = Clients()
 
 def _remember(params: Any, context: Any, **_: Any) -> None:
     context["given"] = dict(params)
-
-
-def _plain(value: Any) -> Any:
-    """As it goes over the wire: an open file or bytes are text there."""
-    if isinstance(value, Mapping):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    return value
 
 
 def _without_none(value: Any) -> Any:

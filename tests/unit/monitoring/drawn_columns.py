@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from monitoring.drift.baseline import CONFIDENCE, Baseline, Numbers, compose
-from monitoring.measure import MEASURES
+from monitoring.drift.baseline import CONFIDENCE, Baseline, compose
+from monitoring.measure import MEASURES, Numbers
 from monitoring.summary import Sample
 from vehiclevision.labels import LABELS
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from monitoring.drift.baseline import CONFIDENCE, MIX, Baseline, Numbers, parse
+from monitoring.drift.baseline import CONFIDENCE, MIX, Baseline, parse
 from monitoring.drift.calibration import MIN_VEHICLES, calibrate, is_right, rows_of
 from monitoring.drift.decision import check
 from monitoring.errors import BaselineError
 from monitoring.estimate import MEASURED, Calibration, calibration_of, estimate, share_of_vehicles
+from monitoring.measure import Numbers, measure_arrays
 from monitoring.summary import Sample
 from tests.unit.monitoring.drawn_columns import sample
 from vehiclevision.labels import LABELS
@@ -61,8 +62,6 @@ def calibration() -> Calibration:
 
 def captured(pixels: np.ndarray) -> dict[str, Numbers]:
     """Columns as captures give them."""
-    from monitoring.measure import measure_arrays
-
     answers = answering(pixels)
     return {
         **measure_arrays(pixels),

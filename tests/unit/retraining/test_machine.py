@@ -82,6 +82,27 @@ class Run:
     states: list[str] = field(default_factory=list)
     announced: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
+    # What the endpoint was told to serve last, what was made for that and not taken away, and the version's status.
+    serving: str = "v1-config"
+    made: set[str] = field(default_factory=set)
+    version: str = "Rejected"
+
+    def done(self, name: str, arguments: Any) -> None:
+        """Note what a call that succeeded has changed."""
+        match name:
+            case "RegisterChallengerFunctionArn":
+                self.version = "PendingManualApproval"
+            case "SageMakerUpdateModelPackage":
+                self.version = arguments["ModelApprovalStatus"]
+            case "SageMakerUpdateEndpoint":
+                self.serving = arguments["EndpointConfigName"]
+            case "SageMakerCreateModel" | "SageMakerCreateEndpointConfig":
+                self.made.add(name.removeprefix("SageMakerCreate"))
+            case "SageMakerDeleteModel" | "SageMakerDeleteEndpointConfig":
+                self.made.discard(name.removeprefix("SageMakerDelete"))
+            case "EventBridgePutEvents":
+                entry = arguments["Entries"][0]
+                self.announced.append((entry["DetailType"], entry["Detail"]))
 
     @property
     def told(self) -> tuple[str, dict[str, Any]]:
@@ -119,9 +140,7 @@ def go(definition: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Go]:
             answer = queue.pop(0) if len(queue) > 1 else queue[0]
             if isinstance(answer, Exception):
                 raise answer
-            if name == "EventBridgePutEvents":
-                entry = arguments["Entries"][0]
-                run.announced.append((entry["DetailType"], entry["Detail"]))
+            run.done(name, arguments)
             return answer
 
         monkeypatch.setattr(stepfunctions, "_invoke_resource", called)
@@ -179,7 +198,7 @@ def test_replaced(go: Go) -> None:
         "cheapest_threshold": 0.84,
     }  # fmt: skip
     assert run.output == {"outcome": "REPLACED", **{k: v for k, v in detail.items() if k in run.output}}
-    assert run.calls["SageMakerUpdateModelPackage"] == 1
+    assert (run.serving, run.version, run.made) == ("v2-config", "Approved", {"Model", "EndpointConfig"})
 
 
 def test_what_was_deployed_before_is_not_made_again(go: Go) -> None:
@@ -217,6 +236,8 @@ def test_refused_after_it_was_registered(go: Go, answers: Mapping[str, list[Any]
     kind, detail = run.told
     assert (run.output["outcome"], kind, detail["version"]) == ("REFUSED", "ModelRefused", 2)
     assert says in detail["reason"]
+    assert (run.version, run.made) == ("Rejected", set())
+    assert run.serving == "v1-config" or "Put former back" not in run.states
     assert run.states[-5:] == ["Delete endpoint config", "Delete model", "Announce", "How it ended", "Done"]
 
 
@@ -249,14 +270,16 @@ def test_failed(go: Go, answers: Mapping[str, list[Any]], says: str, tidied: boo
     assert says in detail["reason"] == run.cause
     assert detail["training_job"] == (JOB["TrainingJobName"] if "Train challenger" in run.states else None)
     assert (run.calls["SageMakerDeleteModel"] > 0) == tidied
+    assert not tidied or (run.serving, run.made) == ("v1-config", set())
 
 
 @pytest.mark.parametrize("call", ["SageMakerDeleteEndpointConfig", "SageMakerDeleteModel"])
 def test_what_cannot_be_taken_away_is_told_all_the_same(go: Go, call: str) -> None:
-    """The outcome stays what it was."""
+    """The outcome stays what it was, and what can be taken away is."""
     run = go({"SageMakerDescribeEndpoint": [FORMER], call: [refused()]})
 
     assert run.output["outcome"] == "REFUSED"
+    assert run.made == {call.removeprefix("SageMakerDelete")}
 
 
 def test_a_version_that_cannot_be_rejected_is_tidied_up_after(go: Go) -> None:
