@@ -125,16 +125,16 @@ CHANGES: Final[Mapping[str, Callable[[Image.Image], Image.Image]]] = {
 def pools(model: Model, data: Path | None) -> dict[str, Pool]:
     """The rows that checks are drawn from, by what happened to the pictures."""
     vehicles, others, everything = _pictures(data)
-    found = {QUIET: rows_of(batches(vehicles), model.predict)}
+    rows = {QUIET: rows_of(batches(vehicles), model.predict)}
     for name, change in CHANGES.items():
-        found[name] = rows_of(batches(vehicles, change), model.predict)
-    found["20 % other vehicles"] = rows_of(batches(others), model.predict)
+        rows[name] = rows_of(batches(vehicles, change), model.predict)
+    rows["20 % other vehicles"] = rows_of(batches(others), model.predict)
     if everything:
-        found[EVERYTHING] = rows_of(batches(everything), model.predict)
-    for pool in found.values():
+        rows[EVERYTHING] = rows_of(batches(everything), model.predict)
+    for pool in rows.values():
         pool[CONFIDENCE] = rows_confidence(pool)
     # As a baseline's file rounds them: otherwise equal sizes would differ in the last digit, which PSI calls drift.
-    return {name: {column: rounded(values) for column, values in pool.items()} for name, pool in found.items()}
+    return {name: {column: rounded(values) for column, values in pool.items()} for name, pool in rows.items()}
 
 
 def batches(files: Sequence[bytes], change: Callable[[Image.Image], Image.Image] | None = None) -> Iterator[Pixels]:
@@ -196,8 +196,8 @@ _POOLS: dict[str, Pool] = {}
 _THRESHOLD = [0.5]
 
 
-def _begin(found: dict[str, Pool], threshold: float) -> None:
-    _POOLS.update(found)
+def _begin(pools_by_name: dict[str, Pool], threshold: float) -> None:
+    _POOLS.update(pools_by_name)
     _THRESHOLD[0] = threshold
 
 
@@ -250,9 +250,9 @@ def draw(task: Task) -> tuple[Task, npt.NDArray[np.bool_], list[str]]:
 
 def _plain(baseline: Baseline, sample: Sample) -> float:
     """The smallest adjusted p-value of the same tests when every difference counts."""
-    found = [compare_numbers(before, sample.columns[name], 0.0).p_value for name, before in baseline.columns.items()]
-    found.append(compare_counts(baseline.mix, mix_of(sample.columns, baseline.threshold), 0.0).p_value)
-    return float(holm(np.array(found)).min())
+    p_values = [compare_numbers(before, sample.columns[name], 0.0).p_value for name, before in baseline.columns.items()]
+    p_values.append(compare_counts(baseline.mix, mix_of(sample.columns, baseline.threshold), 0.0).p_value)
+    return float(holm(np.array(p_values)).min())
 
 
 def unluckiest() -> int:
@@ -274,10 +274,10 @@ def tasks(checks: int, fixed: list[int], names: list[str]) -> Iterator[Task]:
         sizes = {QUIET: SIZES, EVERYTHING: EVERYTHING_SIZES}.get(name, POWER_SIZES)
         for n in sizes:
             # False alarms are rare, and found changes are not: these take fewer draws to count.
-            wanted = max(1, checks // {QUIET: 1, EVERYTHING: 4}.get(name, 8 if n == SHOWN else 20))
-            for start in range(0, wanted, _CHUNK):
+            draws = max(1, checks // {QUIET: 1, EVERYTHING: 4}.get(name, 8 if n == SHOWN else 20))
+            for start in range(0, draws, _CHUNK):
                 seed = 1000 * names.index(name) + start // _CHUNK
-                yield Task(name, SHIFTS.get(name, 1.0), n, min(_CHUNK, wanted - start), seed)
+                yield Task(name, SHIFTS.get(name, 1.0), n, min(_CHUNK, draws - start), seed)
     for number, seed in enumerate(fixed):
         for n in FIXED_SIZES:
             for start in range(0, max(1, checks // 40), _CHUNK):
@@ -288,14 +288,14 @@ def tasks(checks: int, fixed: list[int], names: list[str]) -> Iterator[Task]:
 def run(data: Path | None, checks: int) -> dict[str, Any]:
     """All figures."""
     model = load_model(DEFAULT_MODEL)
-    found = pools(model, data)
-    _begin(found, model.manifest.threshold)
+    drawn_from = pools(model, data)
+    _begin(drawn_from, model.manifest.threshold)
     fixed = [*range(BASELINES), unluckiest()]
     totals: dict[tuple[str, int, int | None], list[npt.NDArray[np.bool_]]] = {}
     named: dict[str, dict[str, int]] = {}
-    wanted = sorted(tasks(checks, fixed, list(found)), key=lambda task: -task.n * task.checks)
-    with ProcessPoolExecutor(WORKERS, initializer=_begin, initargs=(found, model.manifest.threshold)) as workers:
-        for task, alarms, names in workers.map(draw, wanted):
+    planned = sorted(tasks(checks, fixed, list(drawn_from)), key=lambda task: -task.n * task.checks)
+    with ProcessPoolExecutor(WORKERS, initializer=_begin, initargs=(drawn_from, model.manifest.threshold)) as workers:
+        for task, alarms, names in workers.map(draw, planned):
             totals.setdefault((task.pool, task.n, task.fixed), []).append(alarms)
             if task.n == SHOWN and task.fixed is None:
                 counts = named.setdefault(task.pool, {})
@@ -342,12 +342,12 @@ def _row(pool: str, n: int, alarms: npt.NDArray[np.bool_]) -> dict[str, Any]:
     }
 
 
-def show(found: Mapping[str, Any], console: Console) -> None:
+def show(figures: Mapping[str, Any], console: Console) -> None:
     """The tables."""
     quiet = Table(
         "pictures", "n", "checks", "ours", "95 %", "PSI > 0.2", "PSI > 0.1", title="False alarms: nothing changed"
     )
-    for row in sorted(found["quiet"], key=lambda row: (row["what"], row["n"])):
+    for row in sorted(figures["quiet"], key=lambda row: (row["what"], row["n"])):
         quiet.add_row(*_cells(row))
     console.print(quiet)
     fixed = Table(
@@ -359,7 +359,7 @@ def show(found: Mapping[str, Any], console: Console) -> None:
         "unluckiest of 100",
         title="False alarms of one baseline kept for ever",
     )
-    for row in found["fixed_baselines"]:
+    for row in figures["fixed_baselines"]:
         *usual, unlucky = row["baselines"]
         ours, plain = [one["ours"] for one in usual], [one["every_difference"] for one in usual]
         shares = (float(np.median(ours)), max(ours), unlucky["ours"], max(plain), unlucky["every_difference"])
@@ -367,8 +367,8 @@ def show(found: Mapping[str, Any], console: Console) -> None:
     console.print(fixed)
     power = Table("change", *(f"n = {n:,}" for n in POWER_SIZES), "named at n = 300", title="Changes found")
     for name in SHIFTS:
-        rows = {row["n"]: row for row in found["shifts"] if row["what"] == name}
-        counts = found["named_at_300"].get(name, {})
+        rows = {row["n"]: row for row in figures["shifts"] if row["what"] == name}
+        counts = figures["named_at_300"].get(name, {})
         most = sorted(counts, key=lambda column: -counts[column])[:3]
         power.add_row(name, *(f"{100 * rows[n]['alarms']:.1f} %" for n in POWER_SIZES), ", ".join(most))
     console.print(power)
@@ -380,7 +380,7 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
     return [row["what"], f"{row['n']:,}", f"{row['checks']:,}", *shares, *rivals]
 
 
-def plot(found: Mapping[str, Any], path: Path) -> None:
+def plot(figures: Mapping[str, Any], path: Path) -> None:
     """False alarms and found changes over n."""
     import matplotlib as mpl  # noqa: PLC0415 - the tables need none of it
 
@@ -388,7 +388,7 @@ def plot(found: Mapping[str, Any], path: Path) -> None:
     import matplotlib.pyplot as plt  # noqa: PLC0415
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
-    quiet = sorted((row for row in found["quiet"] if row["what"] == QUIET), key=lambda row: row["n"])
+    quiet = sorted((row for row in figures["quiet"] if row["what"] == QUIET), key=lambda row: row["n"])
     sizes = [row["n"] for row in quiet]
     for name, label, colour in (
         ("psi_01", "PSI > 0.1", "#c2700a"),
@@ -400,7 +400,7 @@ def plot(found: Mapping[str, Any], path: Path) -> None:
     left.set(xscale="log", xlabel="pictures in the check", ylabel="% of checks", title="Nothing changed: false alarms")
     left.legend(frameon=False)
     for name in SHIFTS:
-        rows = sorted((row for row in found["shifts"] if row["what"] == name), key=lambda row: row["n"])
+        rows = sorted((row for row in figures["shifts"] if row["what"] == name), key=lambda row: row["n"])
         right.plot([row["n"] for row in rows], [100 * row["alarms"] for row in rows], marker="o", label=name)
     right.axhline(90, color="grey", linewidth=0.8, linestyle=":")
     right.axvline(300, color="grey", linewidth=0.8, linestyle=":")
@@ -421,12 +421,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, metavar="FILE", help="write all figures as JSON")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="write the curves as a PNG")
     options = parser.parse_args()
-    found = run(options.data, options.checks)
-    show(found, Console())
+    figures = run(options.data, options.checks)
+    show(figures, Console())
     if options.out:
-        options.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        options.out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     if options.plot:
-        plot(found, options.plot)
+        plot(figures, options.plot)
 
 
 if __name__ == "__main__":

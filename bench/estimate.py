@@ -146,8 +146,8 @@ def run(data: Path, photos: Path | None) -> dict[str, Any]:
 
 
 def _classes(images: LabelledImages) -> Classes:
-    found: Classes = np.minimum(images.classes, NEITHER)
-    return found
+    classes: Classes = np.minimum(images.classes, NEITHER)
+    return classes
 
 
 def _called(name: str, share: float) -> str:
@@ -166,7 +166,7 @@ def _third(plain: Traffic, changed: Traffic) -> Traffic:
 
 def _row(name: str, threshold: float, parts: Sequence[tuple[Calibration, Traffic]]) -> dict[str, Any]:
     """The mean over the halves of estimate, truth and mean confidence."""
-    found: dict[str, Any] = {"set": name}
+    row: dict[str, Any] = {"set": name}
     made = [(estimated(calibration, traffic, threshold), traffic) for calibration, traffic in parts]
     for number, of in enumerate(("passed", "all")):
         told, true, plain, n, inside, holds, why = [], [], [], [], [], [], ""
@@ -185,7 +185,7 @@ def _row(name: str, threshold: float, parts: Sequence[tuple[Calibration, Traffic
             holds.append(one.holds)
             why = why or one.why
         weight = np.array(n) / sum(n)
-        found[of] = {
+        row[of] = {
             "n": sum(n),
             "true": float(weight @ true),
             "estimated": float(weight @ told),
@@ -194,15 +194,15 @@ def _row(name: str, threshold: float, parts: Sequence[tuple[Calibration, Traffic
             "holds": all(holds),
             "why": why,
         }
-    return found
+    return row
 
 
-def show(found: Mapping[str, Any], console: Console) -> None:
+def show(figures: Mapping[str, Any], console: Console) -> None:
     """The table, and how far off things are where they say they hold."""
     table = Table(title="Right answers in %: estimated without labels, true, and the mean confidence")
     for head in ("pictures", "pass: est.", "true", "conf.", "holds", "all: est.", "true", "conf.", "holds"):
         table.add_column(head)
-    for row in found["sets"]:
+    for row in figures["sets"]:
         cells = [row["set"]]
         for of in ("passed", "all"):
             one = row[of]
@@ -211,7 +211,7 @@ def show(found: Mapping[str, Any], console: Console) -> None:
         table.add_row(*cells)
     console.print(table)
     for of in ("passed", "all"):
-        rows = [row[of] for row in found["sets"]]
+        rows = [row[of] for row in figures["sets"]]
         for name in ("estimated", "confidence"):
             off = np.array([abs(row[name] - row["true"]) for row in rows])
             held = np.array([row["holds"] for row in rows])
@@ -230,10 +230,10 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, metavar="DIR", help="real photos, a folder per class")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write all figures as JSON")
     options = parser.parse_args()
-    found = run(options.data, options.photos)
-    show(found, Console(width=120))
+    figures = run(options.data, options.photos)
+    show(figures, Console(width=120))
     if options.out:
-        options.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        options.out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

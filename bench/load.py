@@ -78,11 +78,11 @@ def cost(pid: int) -> tuple[float, list[int]]:
 async def drive(port: int, pid: int, clients: int, seconds: float, requests: list[bytes]) -> dict[str, object]:
     """Ask for a while; only what falls after the warm-up counts."""
     loop, latencies = asyncio.get_running_loop(), list[tuple[float, float]]()
-    found = []
+    clients_done = []
     for number in range(clients):
         turns = itertools.cycle(requests[number % len(requests) :] + requests[: number % len(requests)])
-        found.append((await loop.create_connection(functools.partial(Client, turns, latencies), HOST, port))[1])
-    hung_up = [client.closed for client in found]
+        clients_done.append((await loop.create_connection(functools.partial(Client, turns, latencies), HOST, port))[1])
+    hung_up = [client.closed for client in clients_done]
     await asyncio.wait(hung_up, timeout=WARM_UP_SECONDS, return_when=asyncio.FIRST_COMPLETED)
     cpu_before, began = cost(pid)[0], time.perf_counter()
     done, _ = await asyncio.wait(hung_up, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)

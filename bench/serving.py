@@ -100,14 +100,14 @@ class Running:
 
 def pictures() -> list[bytes]:
     """What the first step of the workflow hands on for photos: several different ones."""
-    found = []
+    encoded = []
     for number in range(PICTURES):
         noise = Image.effect_noise((640, 480), 20 + 5 * number).convert("RGB")
         scene = Image.radial_gradient("L").resize((640, 480)).rotate(20 * number).convert("RGB")
         photo = BytesIO()
         Image.blend(noise, scene, 0.7).save(photo, "JPEG", quality=85)
-        found.append(normalise(photo.getvalue()).jpeg)
-    return found
+        encoded.append(normalise(photo.getvalue()).jpeg)
+    return encoded
 
 
 def body_of(server: Server, picture: bytes) -> tuple[str, bytes]:
@@ -136,8 +136,8 @@ def ask(server: Server, port: int, picture: bytes) -> list[float]:
         text = answer.read()
     if answer.status != 200:
         raise OSError(f"it answered {answer.status} {text[:200]!r}")
-    found: list[float] = json.loads(text)
-    return found
+    probabilities: list[float] = json.loads(text)
+    return probabilities
 
 
 # ---- servers -------------------------------------------------------------------------------------
@@ -210,10 +210,10 @@ def descendants(pid: int) -> list[int]:
     """The process and all below it."""
     listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], check=True, capture_output=True, text=True).stdout
     parents = [tuple(map(int, line.split())) for line in listed.splitlines()]
-    found = [pid]
-    for parent in found:
-        found += [child for child, its in parents if its == parent]
-    return found
+    family = [pid]
+    for parent in family:
+        family += [child for child, its in parents if its == parent]
+    return family
 
 
 # ---- measuring -----------------------------------------------------------------------------------
@@ -223,10 +223,10 @@ def drive(running: Running, clients: int, requests: Sequence[bytes], seconds: fl
     """One turn of one server."""
     command = [f"{BENCH}/python", "-m", "bench.load", str(running.port), str(running.pid), str(clients), str(seconds)]
     text = json.dumps([base64.b64encode(data).decode() for data in requests])
-    found = subprocess.run(command, cwd=ROOT, input=text, capture_output=True, text=True, timeout=120, check=False)
-    if found.returncode != 0:
-        raise SystemExit(f"{running.server.name} with {clients} clients: {found.stderr.strip()[-300:]}")
-    result: dict[str, Any] = json.loads(found.stdout)
+    load = subprocess.run(command, cwd=ROOT, input=text, capture_output=True, text=True, timeout=120, check=False)
+    if load.returncode != 0:
+        raise SystemExit(f"{running.server.name} with {clients} clients: {load.stderr.strip()[-300:]}")
+    result: dict[str, Any] = json.loads(load.stdout)
     return result
 
 
@@ -265,16 +265,16 @@ def limit(count: int, folder: Path, sent: Sequence[bytes], seconds: float) -> tu
             loop.wait()
 
 
-def measure(found: list[Running], folder: Path, sent: Sequence[bytes], rounds: int, seconds: float) -> list[Line]:
+def measure(servers: list[Running], folder: Path, sent: Sequence[bytes], rounds: int, seconds: float) -> list[Line]:
     """All rounds: a line for the limit and each server, for each number of clients."""
     turns: dict[tuple[int, str], list[dict[str, Any]]] = {}
-    requests = {running.server.name: [request(running.server, picture) for picture in sent] for running in found}
+    requests = {running.server.name: [request(running.server, picture) for picture in sent] for running in servers}
     for number in range(rounds):
         for clients in CLIENTS:
             console.print(f"round {number + 1} of {rounds}, {clients} clients")
             rate, share = limit(min(clients, PREDICTING_THREADS), folder, sent, seconds)
             turns.setdefault((clients, LIMIT), []).append({"rate": rate, "core_share": share})
-            for running in found[number % len(found) :] + found[: number % len(found)]:
+            for running in servers[number % len(servers) :] + servers[: number % len(servers)]:
                 turn = drive(running, clients, requests[running.server.name], seconds)
                 turns.setdefault((clients, running.server.name), []).append(turn)
     return [line(clients, name, each, turns[clients, LIMIT]) for (clients, name), each in sorted(turns.items())]
@@ -386,8 +386,8 @@ def main(arguments: list[str]) -> None:
         console.print(f"the clients themselves can ask {ceiling:.0f} times a second")
         shutil.copy(options.model, folder / PACKED)
         unpack(options.model, folder / MODEL)
-        found = [stack.enter_context(started(OWN, folder))]
-        expected = [ask(found[0].server, found[0].port, picture) for picture in sent]
+        servers = [stack.enter_context(started(OWN, folder))]
+        expected = [ask(servers[0].server, servers[0].port, picture) for picture in sent]
         for server in RIVALS:
             console.print(f"starting {server.name}")
             try:
@@ -401,8 +401,8 @@ def main(arguments: list[str]) -> None:
             )
             if apart > 1e-5:
                 raise SystemExit(f"{server.name} answers otherwise: {apart} apart.")
-            found.append(running)
-        lines = measure(found, folder, sent, options.rounds, options.seconds)
+            servers.append(running)
+        lines = measure(servers, folder, sent, options.rounds, options.seconds)
     ratios = compare(lines)
     if (share := min(at.get("core_share", 1.0) for at in lines)) < QUIET_SHARE:
         notes.append(

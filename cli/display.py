@@ -85,6 +85,8 @@ def record_line(record: Record) -> Text:
     line = Text(f"{(record.recorded_at or '')[:19].replace('T', ' '):<19}  ", "dim")
     line.append(f"{record.outcome:<12}", _style(record.outcome))
     line.append(f"  {what(record):<24}  {printable(record.s3_key)}", "default")
+    if record.hint:
+        line.append(f": {printable(record.hint)}", "default")
     return line
 
 

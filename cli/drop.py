@@ -94,6 +94,7 @@ def ended(record: Record, seconds: float | None) -> Ended:
         route=record.route,
         reason=record.reason,
         seconds=seconds,
+        detail=record.hint or "",
     )
 
 

@@ -47,47 +47,50 @@ class State:
 def look(aws: Aws, application_alarm: str) -> State:
     """The endpoint, its configuration, and the alarms that may watch an update: those that are quiet now."""
     # After whatever an interrupted run began.
-    found = await_endpoint(aws)
+    live_endpoint = await_endpoint(aws)
     live = None
-    if found is not None and "EndpointConfigName" in found:
-        live = registry.found_or_none(aws, "describe_endpoint_config", EndpointConfigName=found["EndpointConfigName"])
-    wanted = [aws.site.alarm(what) for what in endpoint.ALARMS]
-    states = alarm_states(aws, [*wanted, application_alarm])
+    if live_endpoint is not None and "EndpointConfigName" in live_endpoint:
+        live = registry.described_or_none(
+            aws, "describe_endpoint_config", EndpointConfigName=live_endpoint["EndpointConfigName"]
+        )
+    own_alarms = [aws.site.alarm(what) for what in endpoint.ALARMS]
+    states = alarm_states(aws, [*own_alarms, application_alarm])
     # One that does not exist yet is made before the update; the application's may not exist at all.
-    quiet = [name for name in (*wanted, application_alarm) if states.get(name, OK if name in wanted else "") != "ALARM"]
-    watching = tuple(name for name in quiet if name in wanted or name in states)
-    return State(found, live, watching, tuple(name for name, state in states.items() if state == "ALARM"))
+    known = {**dict.fromkeys(own_alarms, OK), **states}
+    quiet = [name for name in (*own_alarms, application_alarm) if known.get(name, "") != "ALARM"]
+    watching = tuple(name for name in quiet if name in own_alarms or name in states)
+    return State(live_endpoint, live, watching, tuple(name for name, state in states.items() if state == "ALARM"))
 
 
 def plan(aws: Aws, version: Version, hosting: Hosting, state: State) -> list[Request]:
     """Everything that a deployment sends, in its order, less what is there."""
-    site, found = aws.site, endpoint.names(aws.site, version, hosting)
+    site, names = aws.site, endpoint.names(aws.site, version, hosting)
     requests: list[Request] = []
-    if registry.found_or_none(aws, "describe_model", ModelName=found.model) is None:
-        requests.append(endpoint.model_request(site, version, found.model))
-    if registry.found_or_none(aws, "describe_endpoint_config", EndpointConfigName=found.config) is None:
-        requests.append(endpoint.config_request(site, found, hosting))
+    if registry.described_or_none(aws, "describe_model", ModelName=names.model) is None:
+        requests.append(endpoint.model_request(site, version, names.model))
+    if registry.described_or_none(aws, "describe_endpoint_config", EndpointConfigName=names.config) is None:
+        requests.append(endpoint.config_request(site, names, hosting))
     requests += endpoint.log_requests(site) if not _log_group_exists(aws) else endpoint.log_requests(site)[1:]
     requests += endpoint.alarm_requests(site)
-    requests += _endpoint_requests(aws, found, hosting, state)
+    requests += _endpoint_requests(aws, names, hosting, state)
     return [*requests, *endpoint.scaling_requests(site, hosting)]
 
 
-def _endpoint_requests(aws: Aws, found: Names, hosting: Hosting, state: State) -> Iterator[Request]:
+def _endpoint_requests(aws: Aws, names: Names, hosting: Hosting, state: State) -> Iterator[Request]:
     site, now = aws.site, state.endpoint
     if now is None:
-        yield endpoint.endpoint_request(site, found.config)
+        yield endpoint.endpoint_request(site, names.config)
     elif now["EndpointStatus"] == FAILED:
         # A failed creation takes no update.
         yield Request("sagemaker", "delete_endpoint", {"EndpointName": site.endpoint})
-        yield endpoint.endpoint_request(site, found.config)
-    elif now["EndpointConfigName"] != found.config:
+        yield endpoint.endpoint_request(site, names.config)
+    elif now["EndpointConfigName"] != names.config:
         # An endpoint that was there before us becomes ours, so that teardown finds it.
         if OWNER_TAG not in tags_of(aws, now["EndpointArn"]):
             yield Request("sagemaker", "add_tags", {"ResourceArn": now["EndpointArn"], "Tags": site.tags})
         if _variant(state).get("InstanceType") not in (None, hosting.instance_type) or hosting.serverless is not None:
             yield endpoint.unscaling_request(site)
-        yield endpoint.update_request(site, found.config, hosting, state.alarms)
+        yield endpoint.update_request(site, names.config, hosting, state.alarms)
 
 
 def deploy(
@@ -101,8 +104,8 @@ def deploy(
     """Carry the plan out and wait until the endpoint serves the version; RolledBackError if SageMaker took it back."""
     endpoint.check(version, hosting)
     _check_kind(hosting, state)
-    wanted = endpoint.names(aws.site, version, hosting)
-    changed = state.endpoint is None or state.endpoint.get("EndpointConfigName") != wanted.config
+    names = endpoint.names(aws.site, version, hosting)
+    changed = state.endpoint is None or state.endpoint.get("EndpointConfigName") != names.config
     for request in plan(aws, version, hosting, state):
         if request.service == "application-autoscaling":
             if scaling:
@@ -114,8 +117,8 @@ def deploy(
         if request.operation == "delete_endpoint":
             await_endpoint(aws)
         elif request.operation in ("create_endpoint", "update_endpoint"):
-            _await_version(aws, version, wanted)
-    return Deployed(aws.site.endpoint, wanted.config, version.number, version.threshold, changed)
+            _await_version(aws, version, names)
+    return Deployed(aws.site.endpoint, names.config, version.number, version.threshold, changed)
 
 
 def _scale(aws: Aws, request: Request) -> None:
@@ -127,12 +130,12 @@ def _scale(aws: Aws, request: Request) -> None:
             raise
 
 
-def _await_version(aws: Aws, version: Version, wanted: Names) -> None:
-    found = await_endpoint(aws)
-    if found is not None and found["EndpointStatus"] == IN_SERVICE and found["EndpointConfigName"] == wanted.config:
+def _await_version(aws: Aws, version: Version, names: Names) -> None:
+    live = await_endpoint(aws)
+    if live is not None and live["EndpointStatus"] == IN_SERVICE and live["EndpointConfigName"] == names.config:
         return
-    reason = " ".join(str((found or {}).get("FailureReason", "")).split())[:400]
-    if found is not None and found["EndpointStatus"] == IN_SERVICE:
+    reason = " ".join(str((live or {}).get("FailureReason", "")).split())[:400]
+    if live is not None and live["EndpointStatus"] == IN_SERVICE:
         send(
             aws, registry.approval_request(version, registry.REJECTED, f"Rolled back: {reason or 'an alarm went off'}")
         )
@@ -140,7 +143,7 @@ def _await_version(aws: Aws, version: Version, wanted: Names) -> None:
             f"SageMaker took version {version.number} back; the one before still answers. {reason}".rstrip(),
             f"It is marked as {registry.REJECTED}. Look at {aws.site.endpoint_log_group} before you approve it again.",
         )
-    status = "gone" if found is None else found["EndpointStatus"]
+    status = "gone" if live is None else live["EndpointStatus"]
     raise SageMakerStepError(
         f"The endpoint {aws.site.endpoint} is {status}. {reason}".rstrip(),
         f"Its log is {aws.site.endpoint_log_group}. Run the same command again, or: vehiclevision sagemaker teardown",
@@ -151,24 +154,26 @@ def await_endpoint(aws: Aws) -> dict[str, Any] | None:
     """The endpoint once it is at rest; None when there is none."""
     said = ""
     while True:
-        found: dict[str, Any] | None = registry.found_or_none(aws, "describe_endpoint", EndpointName=aws.site.endpoint)
-        if found is None or found["EndpointStatus"] not in BUSY:
-            return found
-        if found["EndpointStatus"] != said:
-            said = found["EndpointStatus"]
+        live: dict[str, Any] | None = registry.described_or_none(
+            aws, "describe_endpoint", EndpointName=aws.site.endpoint
+        )
+        if live is None or live["EndpointStatus"] not in BUSY:
+            return live
+        if live["EndpointStatus"] != said:
+            said = live["EndpointStatus"]
             aws.tell(f"{aws.site.endpoint}: {said}")
         aws.sleep(POLL_SECONDS)
 
 
-def live_version(aws: Aws, found: list[Version], state: State) -> Version:
+def live_version(aws: Aws, versions: list[Version], state: State) -> Version:
     """The registered version that answers now."""
     if state.live is None:
         raise NothingFoundError(
             f"There is no endpoint {aws.site.endpoint}.", "Deploy one with: vehiclevision sagemaker deploy --latest"
         )
-    model = registry.found_or_none(aws, "describe_model", ModelName=_variant(state)["ModelName"])
+    model = registry.described_or_none(aws, "describe_model", ModelName=_variant(state)["ModelName"])
     arn = (model or {}).get("PrimaryContainer", {}).get("ModelPackageName")
-    for version in found:
+    for version in versions:
         if version.arn == arn:
             return version
     raise NothingFoundError(
@@ -206,10 +211,10 @@ def alarm_states(aws: Aws, names: list[str]) -> dict[str, str]:
 
 
 def _variant(state: State) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = next(
+    variant: Mapping[str, Any] = next(
         (each for each in (state.live or {}).get("ProductionVariants", []) if each["VariantName"] == VARIANT), {}
     )
-    return found
+    return variant
 
 
 def _check_kind(hosting: Hosting, state: State) -> None:

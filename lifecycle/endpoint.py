@@ -86,16 +86,16 @@ def check(version: Version, hosting: Hosting) -> None:
             f"Version {version.number} tells {version.labels} apart, and vehicles.toml names {labels}.",
             "Train and register a model for these, or write vehicles.toml as it was.",
         )
-    wanted = "x86_64" if hosting.serverless is not None else architecture(hosting.instance_type)
-    if version.algorithm == BUILTIN and wanted == "arm64":
+    processor = "x86_64" if hosting.serverless is not None else architecture(hosting.instance_type)
+    if version.algorithm == BUILTIN and processor == "arm64":
         raise SageMakerStepError(
             "The built-in algorithm's container does not run on Graviton.",
             f"Deploy it on {DEFAULT_INSTANCE}, or a version that `own` trained on {hosting.instance_type}.",
         )
-    if version.algorithm != BUILTIN and version.image.endswith("arm64") != (wanted == "arm64"):
+    if version.algorithm != BUILTIN and version.image.endswith("arm64") != (processor == "arm64"):
         raise SageMakerStepError(
-            f"Version {version.number} is registered with an image for another processor than {wanted}.",
-            f"Register it for that one too: vehiclevision sagemaker register --architecture {wanted}",
+            f"Version {version.number} is registered with an image for another processor than {processor}.",
+            f"Register it for that one too: vehiclevision sagemaker register --architecture {processor}",
         )
     if hosting.max_instances < hosting.instances:
         raise SageMakerStepError(
@@ -107,8 +107,8 @@ def check(version: Version, hosting: Hosting) -> None:
 def names(site: Site, version: Version, hosting: Hosting) -> Names:
     """The names of model and configuration."""
     model = clipped(f"{site.application}-v{version.number}-{digest([version.arn, version.image])}", MAX_NAME)
-    wanted = [model, _variant(model, hosting), capture(site, hosting), site.kms_key]
-    return Names(model, clipped(f"{site.application}-v{version.number}-{digest(wanted)}", MAX_NAME))
+    settings = [model, _variant(model, hosting), capture(site, hosting), site.kms_key]
+    return Names(model, clipped(f"{site.application}-v{version.number}-{digest(settings)}", MAX_NAME))
 
 
 def model_request(site: Site, version: Version, model: str) -> Request:
@@ -127,11 +127,11 @@ def model_request(site: Site, version: Version, model: str) -> Request:
     )
 
 
-def config_request(site: Site, found: Names, hosting: Hosting) -> Request:
+def config_request(site: Site, names: Names, hosting: Hosting) -> Request:
     """The endpoint configuration."""
     parameters: dict[str, Any] = {
-        "EndpointConfigName": found.config,
-        "ProductionVariants": [_variant(found.model, hosting)],
+        "EndpointConfigName": names.config,
+        "ProductionVariants": [_variant(names.model, hosting)],
         "Tags": site.tags,
     }
     captured = capture(site, hosting)
@@ -167,7 +167,7 @@ def deployment(hosting: Hosting, alarms: Sequence[str]) -> dict[str, Any]:
     # A canary may be half of the fleet at most.
     if hosting.serverless is None and hosting.instances >= 2:
         routing = {**routing, "Type": "CANARY", "CanarySize": {"Type": "INSTANCE_COUNT", "Value": 1}}
-    found: dict[str, Any] = {
+    config: dict[str, Any] = {
         "BlueGreenUpdatePolicy": {
             "TrafficRoutingConfiguration": routing,
             "TerminationWaitInSeconds": KEEP_OLD_SECONDS,
@@ -175,15 +175,15 @@ def deployment(hosting: Hosting, alarms: Sequence[str]) -> dict[str, Any]:
         }
     }
     if alarms:
-        found["AutoRollbackConfiguration"] = {"Alarms": [{"AlarmName": name} for name in alarms]}
-    return found
+        config["AutoRollbackConfiguration"] = {"Alarms": [{"AlarmName": name} for name in alarms]}
+    return config
 
 
 def capture(site: Site, hosting: Hosting) -> dict[str, Any] | None:
     """What is kept of requests and answers; serverless endpoints keep nothing."""
     if hosting.serverless is not None:
         return None
-    found: dict[str, Any] = {
+    config: dict[str, Any] = {
         "EnableCapture": hosting.capture_percent > 0,
         # AWS takes no 0 here, only a capture that is switched off.
         "InitialSamplingPercentage": max(1, hosting.capture_percent),
@@ -192,8 +192,8 @@ def capture(site: Site, hosting: Hosting) -> dict[str, Any] | None:
         "CaptureContentTypeHeader": {"JsonContentTypes": JSON_TYPES},
     }
     if site.kms_key:
-        found["KmsKeyId"] = site.kms_key
-    return found
+        config["KmsKeyId"] = site.kms_key
+    return config
 
 
 def alarm_requests(site: Site) -> list[Request]:

@@ -97,8 +97,8 @@ def unpack(artefact: Path, folder: Path) -> None:
 
 def accuracy(manifest: Mapping[str, Any]) -> float:
     """The share of the validation part's vehicles that are named rightly."""
-    found = manifest["metrics"]["validation"]["accuracy"]
-    return float(found["share"] if isinstance(found, dict) else found)
+    figure = manifest["metrics"]["validation"]["accuracy"]
+    return float(figure["share"] if isinstance(figure, dict) else figure)
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:

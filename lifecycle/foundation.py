@@ -50,22 +50,22 @@ def request(site: Site, operation: str = "create_stack") -> Request:
 
 def ensure(aws: Aws) -> None:
     """Make the stack, or bring it up to date, and wait for it; quick when there is nothing to do."""
-    wanted = request(aws.site)
-    found = settled(aws)
-    if found is not None and found["StackStatus"] in _HOPELESS:
+    creation = request(aws.site)
+    stack = settled(aws)
+    if stack is not None and stack["StackStatus"] in _HOPELESS:
         remove(aws)
-        found = None
-    if found is None:
+        stack = None
+    if stack is None:
         aws.tell(f"Making bucket and roles (stack {aws.site.foundation})")
-        send(aws, wanted)
-    elif _made_from(found) != _made_from(wanted.parameters) or found["StackStatus"] not in _SOUND:
+        send(aws, creation)
+    elif _made_from(stack) != _made_from(creation.parameters) or stack["StackStatus"] not in _SOUND:
         aws.tell(f"Bringing bucket and roles up to date (stack {aws.site.foundation})")
         send(aws, request(aws.site, "update_stack"))
     else:
         return
-    found = settled(aws)
-    if found is None or found["StackStatus"] not in _SOUND:
-        status = "gone" if found is None else found["StackStatus"]
+    stack = settled(aws)
+    if stack is None or stack["StackStatus"] not in _SOUND:
+        status = "gone" if stack is None else stack["StackStatus"]
         raise SageMakerStepError(
             f"The stack {aws.site.foundation} is {status}.",
             "Look at its events in the CloudFormation console; your own rights are a frequent cause.",
@@ -75,33 +75,33 @@ def ensure(aws: Aws) -> None:
 def settled(aws: Aws, stack: str | None = None) -> dict[str, Any] | None:
     """The stack, once CloudFormation is done with it; None if there is none."""
     cloudformation = aws.client("cloudformation")
-    found = describe(aws, stack)
-    while found is not None and found["StackStatus"].endswith("_IN_PROGRESS"):
-        waiter = _WAITERS.get(found["StackStatus"].partition("_")[0], "stack_rollback_complete")
-        name = found["StackId"] if waiter == "stack_delete_complete" else found["StackName"]
+    described = describe(aws, stack)
+    while described is not None and described["StackStatus"].endswith("_IN_PROGRESS"):
+        waiter = _WAITERS.get(described["StackStatus"].partition("_")[0], "stack_rollback_complete")
+        name = described["StackId"] if waiter == "stack_delete_complete" else described["StackName"]
         try:
             cloudformation.get_waiter(waiter).wait(StackName=name, WaiterConfig=WAIT)
         except WaiterError:
             # It ended otherwise than it set out to; the status says how.
-            found = describe(aws, stack)
-            if found is not None and found["StackStatus"].endswith("_IN_PROGRESS"):
+            described = describe(aws, stack)
+            if described is not None and described["StackStatus"].endswith("_IN_PROGRESS"):
                 continue
-            return found
-        found = describe(aws, stack)
-    return found
+            return described
+        described = describe(aws, stack)
+    return described
 
 
 def describe(aws: Aws, stack: str | None = None) -> dict[str, Any] | None:
     """CloudFormation's description of a stack, ours if none is named."""
     name = stack or aws.site.foundation
     try:
-        found: dict[str, Any] = aws.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+        described: dict[str, Any] = aws.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
     except ClientError as error:
         # CloudFormation has no error code of its own for a stack that is not there.
         if code_of(error) != "ValidationError":
             raise
         return None
-    return None if found["StackStatus"] == "DELETE_COMPLETE" else found
+    return None if described["StackStatus"] == "DELETE_COMPLETE" else described
 
 
 def key_of(stack: Any) -> str | None:
@@ -112,13 +112,13 @@ def key_of(stack: Any) -> str | None:
 
 def remove(aws: Aws, stack: str | None = None) -> None:
     """Delete the stack and wait until it is gone; its buckets must be empty."""
-    found = settled(aws, stack)
-    if found is None:
+    described = settled(aws, stack)
+    if described is None:
         return
     cloudformation = aws.client("cloudformation")
-    cloudformation.delete_stack(StackName=found["StackName"])
+    cloudformation.delete_stack(StackName=described["StackName"])
     # By its id: a deleted stack is no longer found by its name.
-    cloudformation.get_waiter("stack_delete_complete").wait(StackName=found["StackId"], WaiterConfig=WAIT)
+    cloudformation.get_waiter("stack_delete_complete").wait(StackName=described["StackId"], WaiterConfig=WAIT)
 
 
 def _made_from(stack: Any) -> str | None:

@@ -76,8 +76,8 @@ def training_job(site: Site, training: Training, attempt: int = 1) -> Request:
 
 def facts(training: Training) -> dict[str, str]:
     """What registering a job's model wants to know about the job, kept as its tags."""
-    found = {"algorithm": training.algorithm, "data": training.data.data_hash, "revision": training.revision}
-    return {name: value for name, value in found.items() if value}
+    named = {"algorithm": training.algorithm, "data": training.data.data_hash, "revision": training.revision}
+    return {name: value for name, value in named.items() if value}
 
 
 def tuning_job(site: Site, training: Training, runs: int, at_once: int, attempt: int = 1) -> Request:
@@ -186,13 +186,13 @@ def channels(training: Training) -> list[dict[str, Any]]:
     """What the job reads: our own code everything under one prefix, the built-in algorithm four channels."""
     if training.algorithm == OWN:
         return [channel(CHANNEL, training.data.prefix)]
-    found = [
+    inputs = [
         channel(name, f"{training.data.prefix}{name}/", "application/x-image")
         for name in ("train", "validation", "train_lst", "validation_lst")
     ]
     if training.model:
-        found.append(channel("model", training.model, "application/x-sagemaker-model"))
-    return found
+        inputs.append(channel("model", training.model, "application/x-sagemaker-model"))
+    return inputs
 
 
 def channel(name: str, uri: str, content_type: str | None = None) -> dict[str, Any]:
@@ -236,5 +236,5 @@ def _continuous(name: str, least: str, most: str, scaling: str) -> dict[str, str
     return {"Name": name, "MinValue": least, "MaxValue": most, "ScalingType": scaling}
 
 
-def _names(found: Mapping[str, Any]) -> set[str]:
-    return {entry["Name"] for entries in found.values() for entry in entries}
+def _names(ranges: Mapping[str, Any]) -> set[str]:
+    return {entry["Name"] for entries in ranges.values() for entry in entries}

@@ -51,11 +51,11 @@ def price(instance_type: str, use: str, region: str, price_list: Any | None) -> 
     known = TABLE.get((instance_type, use))
     if known is None:
         return Price(None, f"see {PAGE}")
-    where = "" if region == TABLE_REGION else f"; {region} may differ"
-    return Price(known, f"{TABLE_REGION}, {TABLE_DATE}, {PAGE}{where}")
+    caveat = "" if region == TABLE_REGION else f"; {region} may differ"
+    return Price(known, f"{TABLE_REGION}, {TABLE_DATE}, {PAGE}{caveat}")
 
 
-def hosting_words(hosting: Hosting, found: Price) -> str:
+def hosting_words(hosting: Hosting, price: Price) -> str:
     """What an endpoint costs, in a sentence."""
     if hosting.serverless is not None:
         return (
@@ -63,13 +63,13 @@ def hosting_words(hosting: Hosting, found: Price) -> str:
             f"{hosting.serverless.memory_mb} MB else ({PAGE}). It captures nothing: drift cannot be watched, and "
             "no photo of the endpoint comes back for training."
         )
-    if found.dollars_an_hour is None or found.dollars_a_month is None:
-        return f"What {hosting.instances} {hosting.instance_type} costs is not known here: {found.source}."
-    least, most = hosting.instances * found.dollars_a_month, hosting.max_instances * found.dollars_a_month
+    if price.dollars_an_hour is None or price.dollars_a_month is None:
+        return f"What {hosting.instances} {hosting.instance_type} costs is not known here: {price.source}."
+    least, most = hosting.instances * price.dollars_a_month, hosting.max_instances * price.dollars_a_month
     more = f", up to ${most:,.0f} under load" if hosting.max_instances > hosting.instances else ""
     return (
-        f"{hosting.instances} {hosting.instance_type} costs ${found.dollars_an_hour:.3f} an hour each, "
-        f"about ${least:,.0f} a month{more}, whether photos come or not ({found.source})."
+        f"{hosting.instances} {hosting.instance_type} costs ${price.dollars_an_hour:.3f} an hour each, "
+        f"about ${least:,.0f} a month{more}, whether photos come or not ({price.source})."
     )
 
 

@@ -74,8 +74,8 @@ class Version:
     @property
     def threshold(self) -> float | None:
         """The confidence that the model was measured for; the built-in algorithm has none."""
-        found = self.properties.get("threshold", "")
-        return float(found) if found else None
+        text = self.properties.get("threshold", "")
+        return float(text) if text else None
 
     def as_json(self) -> dict[str, Any]:
         """For the next program."""
@@ -130,7 +130,7 @@ def version_request(site: Site, candidate: Candidate) -> Request:
 
 def properties(candidate: Candidate) -> dict[str, str]:
     """What the version says about itself, as short texts."""
-    found = {
+    texts = {
         "algorithm": candidate.algorithm,
         "model_version": candidate.model_version,
         "model_sha256": candidate.model_sha256,
@@ -141,7 +141,7 @@ def properties(candidate: Candidate) -> dict[str, str]:
         "threshold": "" if candidate.threshold is None else str(candidate.threshold),
         **{f"metric {name}": f"{value:.4f}" for name, value in candidate.metrics.items()},
     }
-    return {name: value[:MAX_PROPERTY] for name, value in found.items() if value}
+    return {name: value[:MAX_PROPERTY] for name, value in texts.items() if value}
 
 
 def metrics(by_pictures: Mapping[str, Any]) -> dict[str, float]:
@@ -185,7 +185,7 @@ def ensure_group(aws: Aws) -> None:
 def group_exists(aws: Aws) -> bool:
     """Whether the group is there."""
     name = aws.site.group
-    return found_or_none(aws, "describe_model_package_group", ModelPackageGroupName=name) is not None
+    return described_or_none(aws, "describe_model_package_group", ModelPackageGroupName=name) is not None
 
 
 def versions(aws: Aws) -> list[Version]:
@@ -203,41 +203,41 @@ def versions(aws: Aws) -> list[Version]:
 
 def describe(aws: Aws, arn: str) -> Version:
     """One version."""
-    found = aws.client("sagemaker").describe_model_package(ModelPackageName=arn)
-    container = found.get("InferenceSpecification", {}).get("Containers", [{}])[0]
+    package = aws.client("sagemaker").describe_model_package(ModelPackageName=arn)
+    container = package.get("InferenceSpecification", {}).get("Containers", [{}])[0]
     return Version(
-        number=int(found["ModelPackageVersion"]),
-        arn=found["ModelPackageArn"],
-        status=found["ModelApprovalStatus"],
-        properties=found.get("CustomerMetadataProperties", {}),
+        number=int(package["ModelPackageVersion"]),
+        arn=package["ModelPackageArn"],
+        status=package["ModelApprovalStatus"],
+        properties=package.get("CustomerMetadataProperties", {}),
         image=container.get("Image", ""),
         model_url=container.get("ModelDataUrl", ""),
-        created=str(found.get("CreationTime", ""))[:19],
+        created=str(package.get("CreationTime", ""))[:19],
     )
 
 
-def chosen(found: list[Version], number: int | None) -> Version:
+def chosen(versions: list[Version], number: int | None) -> Version:
     """The version of that number, or the newest."""
-    if not found:
+    if not versions:
         raise NothingFoundError(
             "No model is registered yet.", "Register one with: vehiclevision sagemaker register --latest"
         )
     if number is None:
-        return found[0]
-    return _numbered(found, number)
+        return versions[0]
+    return _numbered(versions, number)
 
 
-def deployable(found: list[Version], number: int | None) -> Version:
+def deployable(versions: list[Version], number: int | None) -> Version:
     """The version of that number, or the newest approved one; only approved versions are deployed."""
     if number is None:
-        approved = [version for version in found if version.status == APPROVED]
-        if found and not approved:
+        approved = [version for version in versions if version.status == APPROVED]
+        if versions and not approved:
             raise NotApprovedError(
                 "No registered version is approved.",
                 "Look at one and approve it: vehiclevision sagemaker approve --latest",
             )
         return chosen(approved, None)
-    version = chosen(found, number)
+    version = chosen(versions, number)
     if version.status != APPROVED:
         raise NotApprovedError(
             f"Version {number} is {version.status}, not Approved.",
@@ -246,15 +246,15 @@ def deployable(found: list[Version], number: int | None) -> Version:
     return version
 
 
-def newest_approved(found: list[Version], algorithm: str) -> Version | None:
+def newest_approved(versions: list[Version], algorithm: str) -> Version | None:
     """The newest approved version that this algorithm trained."""
-    fit = (version for version in found if version.algorithm == algorithm and version.status == APPROVED)
+    fit = (version for version in versions if version.algorithm == algorithm and version.status == APPROVED)
     return next(fit, None)
 
 
-def before(found: list[Version], current: int) -> Version:
+def before(versions: list[Version], current: int) -> Version:
     """The approved version to go back to from the current one."""
-    earlier = [version for version in found if version.number < current and version.status == APPROVED]
+    earlier = [version for version in versions if version.number < current and version.status == APPROVED]
     if not earlier:
         raise NothingFoundError(
             f"There is no approved version before {current}.", "Name another with --version, or deploy a new one."
@@ -262,7 +262,7 @@ def before(found: list[Version], current: int) -> Version:
     return earlier[0]
 
 
-def found_or_none(aws: Aws, operation: str, **parameters: str) -> Any:
+def described_or_none(aws: Aws, operation: str, **parameters: str) -> Any:
     """SageMaker's description of something, or None where there is nothing of that name."""
     try:
         return getattr(aws.client("sagemaker"), operation)(**parameters)
@@ -283,9 +283,9 @@ def evaluation(candidate_metrics: Mapping[str, Any]) -> bytes:
     return json.dumps(candidate_metrics, indent=1, sort_keys=True).encode()
 
 
-def _numbered(found: list[Version], number: int) -> Version:
-    for version in found:
+def _numbered(versions: list[Version], number: int) -> Version:
+    for version in versions:
         if version.number == number:
             return version
-    known: Iterator[str] = (str(version.number) for version in reversed(found))
+    known: Iterator[str] = (str(version.number) for version in reversed(versions))
     raise NothingFoundError(f"There is no version {number}.", f"There are: {', '.join(known)}.")

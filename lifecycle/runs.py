@@ -95,7 +95,7 @@ def data_at(aws: Aws, address: str) -> Data:
 
 
 def _newest_data(aws: Aws) -> str:
-    found = [
+    manifests = [
         entry
         for page in aws.client("s3")
         .get_paginator("list_objects_v2")
@@ -103,11 +103,11 @@ def _newest_data(aws: Aws) -> str:
         for entry in page.get("Contents", [])
         if entry["Key"].count("/") == 2 and entry["Key"].endswith(f"/{MANIFEST}")
     ]
-    if not found:
+    if not manifests:
         raise NothingFoundError(
             "No training data is loaded yet.", "Give --data DIR, a folder of `vehiclevision data transform`."
         )
-    newest: str = max(found, key=lambda entry: entry["LastModified"])["Key"]
+    newest: str = max(manifests, key=lambda entry: entry["LastModified"])["Key"]
     return newest.removesuffix(MANIFEST)
 
 
@@ -157,11 +157,11 @@ def _start(aws: Aws, request_of: Callable[[int], Request], kind: tuple[str, str,
     for attempt in itertools.count(1):
         request = request_of(attempt)
         name = str(request.parameters[name_field])
-        found = registry.found_or_none(aws, describe, **{name_field: name})
-        if found is None:
+        job = registry.described_or_none(aws, describe, **{name_field: name})
+        if job is None:
             send(aws, request)
             return name
-        status = found[status_field]
+        status = job[status_field]
         if status in RUNNING or (status == COMPLETED and not again):
             aws.tell(f"{name} is there already: {status}")
             return name
@@ -172,15 +172,15 @@ def follow(aws: Aws, name: str) -> dict[str, Any]:
     """Tell what a training job says until it ends; JobFailedError unless it leaves a model."""
     said, lines = "", LogLines(aws, name)
     while True:
-        found: dict[str, Any] = aws.client("sagemaker").describe_training_job(TrainingJobName=name)
-        step = found.get("SecondaryStatus", found["TrainingJobStatus"])
+        job: dict[str, Any] = aws.client("sagemaker").describe_training_job(TrainingJobName=name)
+        step = job.get("SecondaryStatus", job["TrainingJobStatus"])
         if step != said:
             aws.tell(f"{name}: {step}")
             said = step
         for line in lines.new():
             aws.tell(f"  {line}")
-        if found["TrainingJobStatus"] not in RUNNING:
-            return _ended(found, name, found["TrainingJobStatus"])
+        if job["TrainingJobStatus"] not in RUNNING:
+            return _ended(job, name, job["TrainingJobStatus"])
         aws.sleep(POLL_SECONDS)
 
 
@@ -188,23 +188,23 @@ def follow_search(aws: Aws, name: str) -> dict[str, Any]:
     """Tell how far a tuning job is until it ends."""
     said = ""
     while True:
-        found: dict[str, Any] = aws.client("sagemaker").describe_hyper_parameter_tuning_job(
+        search: dict[str, Any] = aws.client("sagemaker").describe_hyper_parameter_tuning_job(
             HyperParameterTuningJobName=name
         )
-        counts = found.get("TrainingJobStatusCounters", {})
+        counts = search.get("TrainingJobStatusCounters", {})
         step = f"{counts.get('Completed', 0)} done, {counts.get('InProgress', 0)} running"
         if step != said:
             aws.tell(f"{name}: {step}")
             said = step
-        if found["HyperParameterTuningJobStatus"] not in RUNNING:
-            return _ended(found, name, found["HyperParameterTuningJobStatus"])
+        if search["HyperParameterTuningJobStatus"] not in RUNNING:
+            return _ended(search, name, search["HyperParameterTuningJobStatus"])
         aws.sleep(POLL_SECONDS)
 
 
-def _ended(found: dict[str, Any], name: str, status: str) -> dict[str, Any]:
+def _ended(job: dict[str, Any], name: str, status: str) -> dict[str, Any]:
     if status == COMPLETED:
-        return found
-    reason = " ".join(str(found.get("FailureReason", "")).split())[:400]
+        return job
+    reason = " ".join(str(job.get("FailureReason", "")).split())[:400]
     hint = (
         "The account's quota for this instance type is used up or 0; see: vehiclevision doctor"
         if "ResourceLimitExceeded" in reason or "CapacityError" in reason
@@ -266,22 +266,22 @@ def newest_job(aws: Aws) -> str:
 
 def candidate_of_job(aws: Aws, name: str, serving_image: str) -> Candidate:
     """The model of a completed job, checked; our own is put into the bucket as an artefact of its own."""
-    found = registry.found_or_none(aws, "describe_training_job", TrainingJobName=name)
-    if found is None:
+    job = registry.described_or_none(aws, "describe_training_job", TrainingJobName=name)
+    if job is None:
         raise NothingFoundError(f"There is no training job {name}.", "List them with: vehiclevision sagemaker describe")
-    if found["TrainingJobStatus"] != COMPLETED:
-        raise JobFailedError(f"The job {name} is {found['TrainingJobStatus']}.", "Wait for it, or train again.")
-    tags = tags_of(aws, found["TrainingJobArn"])
-    url = found["ModelArtifacts"]["S3ModelArtifacts"]
+    if job["TrainingJobStatus"] != COMPLETED:
+        raise JobFailedError(f"The job {name} is {job['TrainingJobStatus']}.", "Wait for it, or train again.")
+    tags = tags_of(aws, job["TrainingJobArn"])
+    url = job["ModelArtifacts"]["S3ModelArtifacts"]
     with tempfile.TemporaryDirectory() as folder:
         packed = Path(folder) / "job.tar.gz"
         _download(aws, url, packed)
         if tags.get("vehiclevision:algorithm", OWN) == BUILTIN:
-            measured = {each["MetricName"]: float(each["Value"]) for each in found.get("FinalMetricDataList", [])}
+            measured = {each["MetricName"]: float(each["Value"]) for each in job.get("FinalMetricDataList", [])}
             figures = {f"validation {key.rpartition(':')[2]}": value for key, value in measured.items()}
             return Candidate(
                 algorithm=BUILTIN,
-                image=found["AlgorithmSpecification"]["TrainingImage"],
+                image=job["AlgorithmSpecification"]["TrainingImage"],
                 model_url=url,
                 model_sha256=hashlib.sha256(packed.read_bytes()).hexdigest(),
                 data_hash=tags.get("vehiclevision:data", ""),

@@ -137,12 +137,12 @@ def _running(aws: Aws, image_tag: str) -> str | None:
 
 def _await(aws: Aws, build: str) -> None:
     while True:
-        found = aws.client("codebuild").batch_get_builds(ids=[build])["builds"][0]
-        if found["buildStatus"] == SUCCEEDED:
+        described = aws.client("codebuild").batch_get_builds(ids=[build])["builds"][0]
+        if described["buildStatus"] == SUCCEEDED:
             return
-        if found["buildStatus"] != IN_PROGRESS:
+        if described["buildStatus"] != IN_PROGRESS:
             raise SageMakerStepError(
-                f"The build {build} ended as {found['buildStatus']}.",
+                f"The build {build} ended as {described['buildStatus']}.",
                 f"Its log is /aws/codebuild/{aws.site.builder}; then run the same command again.",
             )
         aws.sleep(BUILD_POLL_SECONDS)

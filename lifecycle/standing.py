@@ -47,9 +47,9 @@ class Standing:
 def standing(aws: Aws) -> Standing:
     """What there is now."""
     site = aws.site
-    live = registry.found_or_none(aws, "describe_endpoint", EndpointName=site.endpoint)
+    live = registry.described_or_none(aws, "describe_endpoint", EndpointName=site.endpoint)
     name = (live or {}).get("EndpointConfigName")
-    config = registry.found_or_none(aws, "describe_endpoint_config", EndpointConfigName=name) if name else None
+    config = registry.described_or_none(aws, "describe_endpoint_config", EndpointConfigName=name) if name else None
     versions = registry.versions(aws)
     return Standing(
         application=site.application,

@@ -47,12 +47,12 @@ class Item:
 
 def find(aws: Aws, *, endpoint_only: bool = False, application: bool = False) -> list[Item]:
     """Everything that is there, in the order in which it can be taken away; with `application` all of that too."""
-    found = [*_scaling(aws), *_endpoints(aws)]
+    costly = [*_scaling(aws), *_endpoints(aws)]
     if endpoint_only:
-        return found
+        return costly
     return [
         *_monitoring(aws),
-        *found,
+        *costly,
         *_alarms(aws),
         *_configs_and_models(aws),
         *_registry(aws),
@@ -147,13 +147,13 @@ def _searches_and_jobs(aws: Aws) -> Iterator[Item]:
 def _stop(aws: Aws, resource: str, operation: str, name: str) -> None:
     """Stop a job and wait for its end; its log goes before the job: without the job nobody knows whose log it is."""
     key, status = {f"{resource}Name": name}, f"{resource}Status"
-    described = registry.found_or_none(aws, f"describe_{operation}", **key)
+    described = registry.described_or_none(aws, f"describe_{operation}", **key)
     if described is not None and described[status] in RUNNING - {"Stopping"}:
         _unless_gone(lambda: send(aws, Request("sagemaker", f"stop_{operation}", key)))
     deadline = time.monotonic() + WAIT_SECONDS
     while described is not None and described[status] in RUNNING and time.monotonic() < deadline:
         aws.sleep(POLL_SECONDS)
-        described = registry.found_or_none(aws, f"describe_{operation}", **key)
+        described = registry.described_or_none(aws, f"describe_{operation}", **key)
     if operation == "training_job":
         _delete_log_streams(aws, name)
 
@@ -272,7 +272,7 @@ def _ours(
 
 
 def _is_there(aws: Aws, operation: str, key: Mapping[str, str]) -> bool:
-    return registry.found_or_none(aws, operation, **key) is not None
+    return registry.described_or_none(aws, operation, **key) is not None
 
 
 def _is_ours(aws: Aws, arn: str) -> bool:

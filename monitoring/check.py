@@ -40,7 +40,7 @@ MAX_HOURS: Final = 31 * 24
 
 
 @dataclass(frozen=True)
-class Settings:
+class CheckSettings:
     """What is checked, and against what."""
 
     endpoint: str
@@ -53,7 +53,7 @@ class Settings:
     alarm_rate: float
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
+    def from_environment(cls, environment: Mapping[str, str]) -> "CheckSettings":
         """Read them all; MonitoringError names what is missing."""
         try:
             return cls(
@@ -186,18 +186,18 @@ def window_of(event: Any, hours: int, now: datetime) -> Window:
     return Window(until - timedelta(hours=length), until)
 
 
-def run(settings: Settings, clients: Clients, window: Window) -> dict[str, Any]:
+def run(settings: CheckSettings, clients: Clients, window: Window) -> dict[str, Any]:
     """Make the check, write it down, count it, and announce drift; returns the result as plain JSON."""
     baseline = read_baseline(settings, clients.s3)
-    found = check(settings, clients, window, baseline)
+    result = check(settings, clients, window, baseline)
     folder = settings.folder(window)
-    write(settings, clients.s3, folder, found, baseline)
-    count(settings, clients.cloudwatch, found)
-    announced = found.decision.drifted and announce(settings, clients, found, folder)
-    return {**found.as_json(), "announced": announced}
+    write(settings, clients.s3, folder, result, baseline)
+    count(settings, clients.cloudwatch, result)
+    announced = result.decision.drifted and announce(settings, clients, result, folder)
+    return {**result.as_json(), "announced": announced}
 
 
-def read_baseline(settings: Settings, s3: Any) -> Baseline:
+def read_baseline(settings: CheckSettings, s3: Any) -> Baseline:
     """The endpoint's baseline."""
     try:
         body = s3.get_object(Bucket=settings.bucket, Key=settings.baseline_key)["Body"]
@@ -211,7 +211,7 @@ def read_baseline(settings: Settings, s3: Any) -> Baseline:
         ) from error
 
 
-def check(settings: Settings, clients: Clients, window: Window, baseline: Baseline) -> Check:
+def check(settings: CheckSettings, clients: Clients, window: Window, baseline: Baseline) -> Check:
     """Read the window's captures and judge them."""
     summary = summarise(
         open_source(settings.captures, clients.s3),
@@ -245,7 +245,7 @@ def coverage_of(summary: Summary, baseline: Baseline) -> Coverage | None:
     return Coverage(summary.total.passed / answered, passed, max(0.0, passed - at_most))
 
 
-def uncaptured(settings: Settings, dynamodb: Any, window: Window, last: datetime | None) -> int:
+def uncaptured(settings: CheckSettings, dynamodb: Any, window: Window, last: datetime | None) -> int:
     """How many photos asked the endpoint after its last captured request; it is enough to count to SILENT_FROM."""
     since = max(window.start, last + timedelta(seconds=1)) if last else window.start
     until = window.end - WRITTEN_WITHIN
@@ -255,32 +255,32 @@ def uncaptured(settings: Settings, dynamodb: Any, window: Window, last: datetime
     return sum(results.count(outcome, (iso(since), iso(until)), SILENT_FROM) for outcome in ANSWERED)
 
 
-def write(settings: Settings, s3: Any, folder: str, found: Check, baseline: Baseline) -> None:
+def write(settings: CheckSettings, s3: Any, folder: str, result: Check, baseline: Baseline) -> None:
     """The three files in Model Monitor's schema, then the result, which so says that all is there."""
-    columns = found.summary.sample.columns
+    columns = result.summary.sample.columns
     contents: dict[str, Mapping[str, Any]] = {
-        files.STATISTICS: files.statistics(columns, settings.threshold, found.summary.records),
+        files.STATISTICS: files.statistics(columns, settings.threshold, result.summary.records),
         files.CONSTRAINTS: files.constraints(baseline),
-        files.VIOLATIONS: files.violations(found.decision),
-        RESULT: found.as_json(),
+        files.VIOLATIONS: files.violations(result.decision),
+        RESULT: result.as_json(),
     }
     for name, content in contents.items():
         put_json(s3, settings.bucket, f"{folder}/{name}", content)
 
 
-def count(settings: Settings, cloudwatch: Any, found: Check) -> None:
+def count(settings: CheckSettings, cloudwatch: Any, result: Check) -> None:
     """The check's metrics."""
     values: dict[str, float] = {
         telemetry.CHECK_MADE: 1,
-        telemetry.RECORDS_READ: found.summary.records_read,
-        telemetry.RECORDS_UNREADABLE: found.summary.records_unreadable,
-        telemetry.DRIFT_FOUND: int(found.decision.drifted),
-        telemetry.CAPTURE_SILENT: int(found.silent),
+        telemetry.RECORDS_READ: result.summary.records_read,
+        telemetry.RECORDS_UNREADABLE: result.summary.records_unreadable,
+        telemetry.DRIFT_FOUND: int(result.decision.drifted),
+        telemetry.CAPTURE_SILENT: int(result.silent),
     }
-    if found.coverage is not None:
-        values |= {telemetry.COVERAGE: found.coverage.share, telemetry.COVERAGE_FALL: found.coverage.fall}
-    if found.accuracy is not None and found.accuracy.holds:
-        values[telemetry.ESTIMATED_ACCURACY] = found.accuracy.accuracy
+    if result.coverage is not None:
+        values |= {telemetry.COVERAGE: result.coverage.share, telemetry.COVERAGE_FALL: result.coverage.fall}
+    if result.accuracy is not None and result.accuracy.holds:
+        values[telemetry.ESTIMATED_ACCURACY] = result.accuracy.accuracy
     dimensions = [{"Name": telemetry.DIMENSION, "Value": settings.endpoint}]
     cloudwatch.put_metric_data(
         Namespace=telemetry.NAMESPACE,
@@ -288,7 +288,7 @@ def count(settings: Settings, cloudwatch: Any, found: Check) -> None:
     )
 
 
-def announce(settings: Settings, clients: Clients, found: Check, folder: str) -> bool:
+def announce(settings: CheckSettings, clients: Clients, result: Check, folder: str) -> bool:
     """Raise DriftDetected unless this window's was raised before; whether it was raised now."""
     note = f"{folder}/{ANNOUNCED}"
     try:
@@ -297,7 +297,7 @@ def announce(settings: Settings, clients: Clients, found: Check, folder: str) ->
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") not in ("404", "NoSuchKey", "NotFound"):
             raise
-    detail = drift_detail(found)
+    detail = drift_detail(result)
     answer = clients.events.put_events(
         Entries=[
             {
@@ -316,20 +316,20 @@ def announce(settings: Settings, clients: Clients, found: Check, folder: str) ->
     return True
 
 
-def drift_detail(found: Check) -> dict[str, Any]:
+def drift_detail(result: Check) -> dict[str, Any]:
     """What DriftDetected says."""
-    versions = found.summary.model_versions.most_common(1)
+    versions = result.summary.model_versions.most_common(1)
     return {
-        "endpoint": found.endpoint,
-        "window": {"from": iso(found.window.start), "to": iso(found.window.end)},
-        "n": found.decision.n,
-        "alarm_rate": found.decision.alarm_rate,
+        "endpoint": result.endpoint,
+        "window": {"from": iso(result.window.start), "to": iso(result.window.end)},
+        "n": result.decision.n,
+        "alarm_rate": result.decision.alarm_rate,
         "changed": [
             {"name": one.name, "words": one.words, "before": one.before, "now": one.now, "shift": one.shift}
-            for one in found.decision.changed
+            for one in result.decision.changed
         ],
-        "model_version": versions[0][0] if versions else found.baseline_version,
-        "report": found.report,
+        "model_version": versions[0][0] if versions else result.baseline_version,
+        "report": result.report,
     }
 
 

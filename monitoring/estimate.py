@@ -103,24 +103,24 @@ class Calibration:
 
 def calibration_of(baseline: Baseline) -> Calibration | None:
     """The calibration in a baseline, checked; None where there is none."""
-    found = baseline.calibration
-    if not found:
+    fields = baseline.calibration
+    if not fields:
         return None
     count = len(FEATURES)
-    kinds = found.get("kinds")
-    share = found.get("vehicle_share")
-    if found.get("features") != list(FEATURES) or not isinstance(kinds, dict) or len(kinds) > _MAX_KINDS:
+    kinds = fields.get("kinds")
+    share = fields.get("vehicle_share")
+    if fields.get("features") != list(FEATURES) or not isinstance(kinds, dict) or len(kinds) > _MAX_KINDS:
         raise _refused()
     if not is_number(share) or not 0 < share < 1:  # type: ignore[operator]
         raise _refused()
     made = Calibration(
-        coefficients=_row(found, "coefficients", count),
-        covariance=_row(found, "covariance", count * count).reshape(count, count),
+        coefficients=_row(fields, "coefficients", count),
+        covariance=_row(fields, "covariance", count * count).reshape(count, count),
         vehicle_share=float(share),  # type: ignore[arg-type]
-        mean=_row(found, "mean", len(MEASURED)),
-        spread=_row(found, "spread", len(MEASURED)),
+        mean=_row(fields, "mean", len(MEASURED)),
+        spread=_row(fields, "spread", len(MEASURED)),
         kinds={str(name)[:40]: _kind(kind) for name, kind in kinds.items()},
-        systematic=_errors(found.get("systematic")),
+        systematic=_errors(fields.get("systematic")),
     )
     if made.spread.min() <= 0 or PLAIN not in made.kinds:
         raise _refused()
@@ -171,8 +171,8 @@ def sum_of(rows: Mapping[str, Numbers]) -> Numbers:
 def moved(vehicle: Numbers, share: float, share_now: float) -> Numbers:
     """P(vehicle) of each answer where another share shows one than the model was calibrated for."""
     odds = logit(np.clip(vehicle, _EDGE, 1 - _EDGE)) + logit(share_now) - logit(share)
-    found: Numbers = expit(odds)
-    return found
+    chances: Numbers = expit(odds)
+    return chances
 
 
 def share_of_vehicles(vehicle: Numbers, share: float) -> float:
@@ -189,8 +189,8 @@ def probabilities(calibration: Calibration, rows: Mapping[str, Numbers]) -> Numb
     """P(right) of each answer, the share of vehicles being that of these rows."""
     share = share_of_vehicles(sum_of(rows), calibration.vehicle_share)
     second = expit(features(rows, calibration.mean, calibration.spread) @ calibration.coefficients)
-    found: Numbers = moved(sum_of(rows), calibration.vehicle_share, share) * second
-    return found
+    chances: Numbers = moved(sum_of(rows), calibration.vehicle_share, share) * second
+    return chances
 
 
 def _estimate(
@@ -291,27 +291,27 @@ def _of_confidences(rows: Mapping[str, Numbers], threshold: float, why: str = ""
 
 
 def _logit(values: Numbers) -> Numbers:
-    found: Numbers = logit(np.clip(values, _EDGE, 1 - _EDGE))
-    return found
+    odds: Numbers = logit(np.clip(values, _EDGE, 1 - _EDGE))
+    return odds
 
 
-def _row(found: Mapping[str, Any], name: str, length: int) -> Numbers:
-    row = numbers(found.get(name), f"calibration.{name}")
+def _row(fields: Mapping[str, Any], name: str, length: int) -> Numbers:
+    row = numbers(fields.get(name), f"calibration.{name}")
     if len(row) != length:
         raise _refused()
     return row
 
 
-def _kind(found: object) -> Kind:
-    if not isinstance(found, dict):
+def _kind(fields: object) -> Kind:
+    if not isinstance(fields, dict):
         raise _refused()
-    return Kind(_row(found, "shift", len(MEASURED)), _errors(found.get("errors")))
+    return Kind(_row(fields, "shift", len(MEASURED)), _errors(fields.get("errors")))
 
 
-def _errors(found: object) -> dict[str, float]:
-    if not isinstance(found, dict) or not all(is_number(found.get(of)) for of in (ALL, PASSED)):
+def _errors(fields: object) -> dict[str, float]:
+    if not isinstance(fields, dict) or not all(is_number(fields.get(of)) for of in (ALL, PASSED)):
         raise _refused()
-    return {of: float(found[of]) for of in (ALL, PASSED)}
+    return {of: float(fields[of]) for of in (ALL, PASSED)}
 
 
 def _plain(values: Numbers) -> list[float]:

@@ -78,14 +78,14 @@ def read(address: str, s3: Any = None) -> Labels:
     """The labels in a folder or under s3://bucket/prefix; files with other names are none."""
     named = re.match(_BUCKET, address)
     names = _in_bucket(s3, named[1], named[2]) if named else _in_folder(Path(address))
-    found: dict[str, str] = {}
+    labels: dict[str, str] = {}
     asked: set[str] = set()
     for name in sorted(names):
         if parts := parse(name):
-            found[parts.digest] = parts.label
+            labels[parts.digest] = parts.label
             if parts.asked:
                 asked.add(parts.digest)
-    return Labels(found, frozenset(asked))
+    return Labels(labels, frozenset(asked))
 
 
 def read_labels(address: str, s3: Any = None) -> dict[str, str]:

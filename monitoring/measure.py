@@ -97,7 +97,7 @@ def measure_arrays(pictures: Pictures, sizes: Numbers | None = None) -> dict[str
     grey = (19595 * red + 38470 * green + 7471 * blue + 0x8000) >> 16
     around = grey[:, :-2, 1:-1] + grey[:, 2:, 1:-1] + grey[:, 1:-1, :-2] + grey[:, 1:-1, 2:]
     edges = np.clip((around - 4 * grey[:, 1:-1, 1:-1] + 514) >> 2, 0, 255)
-    found = {
+    measured = {
         "brightness": _mean(grey),
         "contrast": _spread(grey),
         "sharpness": _spread(edges),
@@ -105,7 +105,7 @@ def measure_arrays(pictures: Pictures, sizes: Numbers | None = None) -> dict[str
         "warmth": _mean(channels[0]) - _mean(channels[2]),
         "pixels": np.log10(np.full(count, height * width, np.float64) if sizes is None else sizes),
     }
-    return {name: found[name] for name in MEASURES}
+    return {name: measured[name] for name in MEASURES}
 
 
 def _mean(levels: npt.NDArray[Any]) -> Numbers:

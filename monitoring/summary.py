@@ -280,45 +280,45 @@ class _Part:
     def take(self, block: Block) -> None:
         """Work one block in."""
         counts = self._counts
-        for number, found in enumerate(records(block)):
-            if isinstance(found, Unreadable):
+        for number, line in enumerate(records(block)):
+            if isinstance(line, Unreadable):
                 counts.records_unreadable += 1
-                counts.unreadable[found.reason] += 1
+                counts.unreadable[line.reason] += 1
             else:
                 counts.records_read += 1
-                self._count(found, block, number)
+                self._count(line, block, number)
             if len(self._waiting) >= _BATCH:
                 self.close()
 
-    def _count(self, found: Captured, block: Block, number: int) -> None:
+    def _count(self, record: Captured, block: Block, number: int) -> None:
         counts, parts = self._counts, block.parts
-        at = found.at or (parts.hour if parts else None)
+        at = record.at or (parts.hour if parts else None)
         if self._window is not None and (at is None or at not in self._window):
             counts.outside_window += 1
             return
-        confidence, label = (found.answer.confidence, found.answer.label) if found.answer else (math.nan, "")
+        confidence, label = (record.answer.confidence, record.answer.label) if record.answer else (math.nan, "")
         _count_hours(counts, at, confidence, label)
-        if found.answer is None:
+        if record.answer is None:
             counts.without_answer += 1
         else:
             counts.confidences[label][min(int(confidence * CONFIDENCE_BINS), CONFIDENCE_BINS - 1)] += 1
-        if found.at is None:
+        if record.at is None:
             counts.without_time += 1
         else:
-            counts.first = min(counts.first or found.at, found.at)
-            counts.last = max(counts.last or found.at, found.at)
-        if found.model_version:
-            _add_names(counts.model_versions, {found.model_version: 1})
+            counts.first = min(counts.first or record.at, record.at)
+            counts.last = max(counts.last or record.at, record.at)
+        if record.model_version:
+            _add_names(counts.model_versions, {record.model_version: 1})
         if parts:
             _add_names(counts.endpoints, {f"{parts.endpoint}/{parts.variant}": 1})
-        seen = see(found.picture) if found.picture is not None else None
-        counts.without_picture += found.picture is None
-        counts.broken_pictures += found.picture is not None and seen is None
-        if seen is not None or found.answer is not None:
-            name = f"{found.event_id}|{found.at}" if found.event_id else f"{block.origin}:{number}"
+        seen = see(record.picture) if record.picture is not None else None
+        counts.without_picture += record.picture is None
+        counts.broken_pictures += record.picture is not None and seen is None
+        if seen is not None or record.answer is not None:
+            name = f"{record.event_id}|{record.at}" if record.event_id else f"{block.origin}:{number}"
             order = hashlib.blake2b(f"{name}|{seen.digest if seen else ''}".encode(errors="replace"), digest_size=8)
             self._waiting.append(
-                _Waiting(found.answer, confidence, label, found.at, int.from_bytes(order.digest()), seen)
+                _Waiting(record.answer, confidence, label, record.at, int.from_bytes(order.digest()), seen)
             )
 
     def close(self) -> None:

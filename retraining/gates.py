@@ -72,12 +72,12 @@ def held_back(
 
 def unset(settings: StackParameters) -> str:
     """What a run cannot do without and nobody has given; empty if all is there."""
-    wanted = {
+    needed = {
         "training data": settings.training_data and settings.training_data_hash,
         "training code": settings.training_source,
         "training image": settings.training_image,
     }
-    return " and no ".join(name for name, value in wanted.items() if not value)
+    return " and no ".join(name for name, value in needed.items() if not value)
 
 
 def _too_soon(settings: StackParameters, past: Sequence[Past], now: datetime) -> HeldBack | None:

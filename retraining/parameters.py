@@ -16,7 +16,7 @@ def parameters(aws: Aws, *, data: str = "", instance_type: str = "", shipped: Pa
     the endpoint serves where that is no registered version: the local AWS, before anything was deployed.
     """
     site, instance = aws.site, instance_type or jobs.DEFAULT_INSTANCES[OWN]
-    found = {
+    given = {
         "TrainingSource": runs.upload_source(aws, source.pack()),
         "TrainingImage": images.training_image(site, OWN, instance),
         "TrainingInstanceType": instance,
@@ -25,17 +25,17 @@ def parameters(aws: Aws, *, data: str = "", instance_type: str = "", shipped: Pa
     }
     cost = prices.price(instance, prices.TRAINING, site.region, None).dollars_an_hour
     if cost is not None:
-        found["DollarsAnHour"] = f"{cost:g}"
+        given["DollarsAnHour"] = f"{cost:g}"
     try:
         base = runs.data_at(aws, data)
     except NothingFoundError:
         if data:
             raise
     else:
-        found |= {"TrainingData": base.prefix, "TrainingDataHash": base.data_hash}
+        given |= {"TrainingData": base.prefix, "TrainingDataHash": base.data_hash}
     if shipped is not None:
-        found |= _shipped(aws, shipped)
-    return found
+        given |= _shipped(aws, shipped)
+    return given
 
 
 def _shipped(aws: Aws, path: Path) -> dict[str, str]:

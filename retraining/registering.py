@@ -188,9 +188,9 @@ def deployment(settings: StackParameters, aws: Aws, version: Version, former: Ve
         former=former,
         endpoint=aws.site.endpoint,
         model=endpoint.model_request(aws.site, version, names.model),
-        model_there=registry.found_or_none(aws, "describe_model", ModelName=names.model) is not None,
+        model_there=registry.described_or_none(aws, "describe_model", ModelName=names.model) is not None,
         config=endpoint.config_request(aws.site, names, hosting),
-        config_there=registry.found_or_none(aws, "describe_endpoint_config", EndpointConfigName=names.config)
+        config_there=registry.described_or_none(aws, "describe_endpoint_config", EndpointConfigName=names.config)
         is not None,
         update=endpoint.update_request(aws.site, names.config, hosting, watching),
         restore=endpoint.update_request(aws.site, state.endpoint["EndpointConfigName"], hosting, []),

@@ -226,7 +226,7 @@ def put_dataset(settings: StackParameters, aws: Aws, name: str, pictures: Sequen
 
 def serving(settings: StackParameters, aws: Aws) -> Live | None:
     """What the endpoint serves now; None where there is no endpoint at rest."""
-    endpoint = registry.found_or_none(aws, "describe_endpoint", EndpointName=aws.site.endpoint)
+    endpoint = registry.described_or_none(aws, "describe_endpoint", EndpointName=aws.site.endpoint)
     if endpoint is None or endpoint["EndpointStatus"] != "InService":
         return None
     config = aws.client("sagemaker").describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])

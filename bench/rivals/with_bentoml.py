@@ -16,5 +16,5 @@ class Classifier:
     @bentoml.api(route="/invocations")
     async def invocations(self, image: Image.Image) -> list[float]:
         """BentoML takes a picture as a form's file, and opens it with Pillow as ours does."""
-        found: list[float] = MODEL.predict(np.asarray(image.convert("RGB"))[None])[0].tolist()
-        return found
+        probabilities: list[float] = MODEL.predict(np.asarray(image.convert("RGB"))[None])[0].tolist()
+        return probabilities

@@ -12,5 +12,5 @@ MODEL = load_model(Path(os.environ.get("BENCH_MODEL", DEFAULT_MODEL)))
 
 def answer(data: bytes) -> list[float]:
     """The probabilities of one picture."""
-    found: list[float] = MODEL.predict(decode(data)[None])[0].tolist()
-    return found
+    probabilities: list[float] = MODEL.predict(decode(data)[None])[0].tolist()
+    return probabilities

@@ -92,6 +92,8 @@ class Record:
     inferences: list[float] | None
     route: str | None
     reason: str | None
+    # Of a photo that was refused: what its sender can do about it.
+    hint: str | None
     model_version: str | None
     measurements: dict[str, Any] | None
     execution: str | None

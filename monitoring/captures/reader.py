@@ -108,9 +108,9 @@ def records(block: Block) -> Iterator[Captured | Unreadable]:
     for line in lines:
         yield parse(line) if len(line) <= MAX_LINE_BYTES else Unreadable("too_long")
     if block.open_end and last:
-        found = parse(last)
+        last_record = parse(last)
         # It may be whole, only without its newline; else somebody is still writing it.
-        yield Unreadable("unfinished") if isinstance(found, Unreadable) else found
+        yield Unreadable("unfinished") if isinstance(last_record, Unreadable) else last_record
     for reason in block.lost.elements():
         yield Unreadable(reason)
 

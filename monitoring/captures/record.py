@@ -98,13 +98,13 @@ def _decoded(line: bytes) -> Any:
         raise _RefusedError("too_deep") from exc
 
 
-def _record(found: Any) -> Captured:
-    if not isinstance(found, dict):
+def _record(fields: Any) -> Captured:
+    if not isinstance(fields, dict):
         raise _RefusedError("not_an_object")
-    data = found.get("captureData")
+    data = fields.get("captureData")
     if not isinstance(data, dict):
         raise _RefusedError("no_capture_data")
-    metadata = found.get("eventMetadata")
+    metadata = fields.get("eventMetadata")
     if not isinstance(metadata, dict):
         metadata = {}
     return Captured(
@@ -143,10 +143,10 @@ def _side(side: Any) -> tuple[bytes, str] | None:
 
 
 def _picture(side: Any) -> bytes | None:
-    found = _side(side)
-    if found is None:
+    sent = _side(side)
+    if sent is None:
         return None
-    content, content_type = found
+    content, content_type = sent
     declared = content_type.startswith("image/") or content_type == "application/x-image"
     return content if declared or _looks_like_picture(content) else None
 
@@ -157,10 +157,10 @@ def _looks_like_picture(content: bytes) -> bool:
 
 def _answer(side: Any) -> Answer | None:
     """An answer, where the output is clearly one: as many numbers as labels, alone, in the usual wrapping, or named."""
-    found = _side(side)
-    if found is None or len(found[0]) > MAX_ANSWER_LENGTH:
+    answered = _side(side)
+    if answered is None or len(answered[0]) > MAX_ANSWER_LENGTH:
         return None
-    text = found[0].decode(errors="replace").strip()
+    text = answered[0].decode(errors="replace").strip()
     try:
         values = _JSON.decode(text)
         if isinstance(values, str):  # JSON in a JSON string
@@ -202,11 +202,11 @@ def _time(value: Any) -> datetime | None:
     if not isinstance(value, str):
         return None
     try:
-        found = datetime.fromisoformat(value)
-        found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+        moment = datetime.fromisoformat(value)
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    return found if found.year in YEARS else None
+    return moment if moment.year in YEARS else None
 
 
 def _name(value: Any) -> str:

@@ -146,15 +146,15 @@ def open_source(address: str, s3: "S3Client | None" = None) -> Source:
 
 def key_parts(name: str) -> KeyParts | None:
     """What a path or key in SageMaker's layout says; None for any other."""
-    found = _LAYOUT.search(name)
-    if not found:
+    matched = _LAYOUT.search(name)
+    if not matched:
         return None
     try:
-        year, month, day, hour = (int(part) for part in found.groups()[2:])
+        year, month, day, hour = (int(part) for part in matched.groups()[2:])
         at = datetime(year, month, day, hour, tzinfo=UTC)
     except ValueError:
         return None
-    return KeyParts(found[1], found[2], at) if at.year in YEARS else None
+    return KeyParts(matched[1], matched[2], at) if at.year in YEARS else None
 
 
 class Folder:
@@ -199,13 +199,13 @@ def _below(folder: Path, selection: Selection) -> Iterator[File]:
         folder = folders.pop()
         try:
             with os.scandir(folder) as entries:
-                found = sorted(entries, key=lambda entry: entry.name)
+                listed = sorted(entries, key=lambda entry: entry.name)
         except FileNotFoundError:
             continue
         except OSError as exc:
             raise SourceError(f"{folder} cannot be read.", "Check its permissions.") from exc
-        folders += [Path(entry.path) for entry in reversed(found) if entry.is_dir(follow_symlinks=False)]
-        for entry in found:
+        folders += [Path(entry.path) for entry in reversed(listed) if entry.is_dir(follow_symlinks=False)]
+        for entry in listed:
             parts = key_parts(Path(entry.path).as_posix())
             if not entry.is_dir(follow_symlinks=False) and selection.may_hold(parts):
                 with suppress(FileNotFoundError):
@@ -222,10 +222,10 @@ class Bucket:
 
     def files(self, selection: Selection) -> Iterator[File]:
         """Every object that may hold wanted records."""
-        for found in self._objects(selection):
-            parts = key_parts(found["Key"])
-            if not found["Key"].endswith("/") and selection.may_hold(parts):
-                yield File(found["Key"], found["Size"], parts)
+        for entry in self._objects(selection):
+            parts = key_parts(entry["Key"])
+            if not entry["Key"].endswith("/") and selection.may_hold(parts):
+                yield File(entry["Key"], entry["Size"], parts)
 
     def _objects(self, selection: Selection) -> Iterator["ObjectTypeDef"]:
         """What is listed below the prefix, without the dates that cannot hold a wanted record."""
@@ -233,7 +233,7 @@ class Bucket:
         if folder and not folder.endswith("/"):
             # "capture" must not bring "capture-old/" along; of all that begins so, the object itself comes first.
             first = next(self._pages(folder, max_keys=1)).get("Contents", [])
-            yield from (found for found in first if found["Key"] == folder)
+            yield from (entry for entry in first if entry["Key"] == folder)
             folder += "/"
         prefixes = [(folder, "" if selection == ALL else "/")]
         while prefixes:
@@ -272,9 +272,9 @@ class Bucket:
         while True:
             again: dict[str, Any] = {"Range": f"bytes={offset}-", "IfMatch": etag} if offset else {}
             try:
-                found = self._s3.get_object(Bucket=self._bucket, Key=file.name, **again)
-                etag = found["ETag"]
-                with found["Body"] as body:
+                answer = self._s3.get_object(Bucket=self._bucket, Key=file.name, **again)
+                etag = answer["ETag"]
+                with answer["Body"] as body:
                     while chunk := body.read(CHUNK_BYTES):
                         offset += len(chunk)
                         yield chunk
@@ -304,14 +304,14 @@ class Reach(Enum):
 
 def reach_of(prefix: str, selection: Selection) -> Reach:
     """What a prefix in SageMaker's layout can hold; below any other it may be anything."""
-    found = _PERIOD.search(prefix)
-    if not found or int(found["year"]) not in YEARS:
+    matched = _PERIOD.search(prefix)
+    if not matched or int(matched["year"]) not in YEARS:
         return Reach.SOME
     try:
-        start, end = _period(*(int(part) for part in found.groups()[2:] if part is not None))
+        start, end = _period(*(int(part) for part in matched.groups()[2:] if part is not None))
     except ValueError:
         return Reach.SOME
-    if selection.endpoint not in (None, found["endpoint"]) or selection.variant not in (None, found["variant"]):
+    if selection.endpoint not in (None, matched["endpoint"]) or selection.variant not in (None, matched["variant"]):
         return Reach.NOTHING
     if selection.window is None or selection.window.covers(start, end):
         return Reach.ALL

@@ -182,47 +182,47 @@ def rounded(values: npt.ArrayLike) -> Numbers:
     # Python writes 0.1235 for the nearest number to it: dividing by a power of ten gives just that one.
     steps = np.clip(SIGNIFICANT_DIGITS - 1 - size, -300, 300)
     up, down = 10.0 ** np.maximum(steps, 0), 10.0 ** np.maximum(-steps, 0)
-    found: Numbers = np.where(steps >= 0, np.round(plain * up) / up, np.round(plain / down) * down)
-    return np.where(np.abs(plain) < 1e-12, 0.0, found)
+    nearest: Numbers = np.where(steps >= 0, np.round(plain * up) / up, np.round(plain / down) * down)
+    return np.where(np.abs(plain) < 1e-12, 0.0, nearest)
 
 
 def _drawn(values: Numbers) -> Numbers:
     if len(values) <= MAX_VALUES:
         return values
-    found: Numbers = values[np.sort(np.random.default_rng(0).choice(len(values), MAX_VALUES, replace=False))]
-    return found
+    drawn: Numbers = values[np.sort(np.random.default_rng(0).choice(len(values), MAX_VALUES, replace=False))]
+    return drawn
 
 
-def _mix(found: object) -> dict[str, int]:
-    if not isinstance(found, dict):
+def _mix(counts: object) -> dict[str, int]:
+    if not isinstance(counts, dict):
         raise _refused("its mix is no object")
-    if set(found) != set(MIX):
-        others = ", ".join(str(name)[:40] for name in found if name not in (REVIEW, NEITHER))
+    if set(counts) != set(MIX):
+        others = ", ".join(str(name)[:40] for name in counts if name not in (REVIEW, NEITHER))
         raise _refused(f"it is of a model for {others[:200] or 'nothing'}, not for {', '.join(LABELS)}")
-    for count in found.values():
+    for count in counts.values():
         if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= MAX_MAGNITUDE:
             raise _refused("its mix has something that is no count")
-    return {name: found[name] for name in MIX}
+    return {name: counts[name] for name in MIX}
 
 
-def _threshold(found: object) -> float:
-    if not is_number(found) or not 0 <= float(found) <= 1:  # type: ignore[arg-type]
+def _threshold(value: object) -> float:
+    if not is_number(value) or not 0 <= float(value) <= 1:  # type: ignore[arg-type]
         raise _refused("its threshold is no number from 0 to 1")
-    return float(found)  # type: ignore[arg-type]
+    return float(value)  # type: ignore[arg-type]
 
 
-def _text(found: object, name: str) -> str:
-    if not isinstance(found, str) or not 0 < len(found) <= MAX_TEXT or not found.isprintable():
+def _text(value: object, name: str) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_TEXT or not value.isprintable():
         raise _refused(f"{name} is no short plain text")
-    return found
+    return value
 
 
-def _embedding(found: object) -> Embedding:
-    if not isinstance(found, dict):
+def _embedding(fields: object) -> Embedding:
+    if not isinstance(fields, dict):
         raise _refused("its embedding is no object")
-    mean = numbers(found.get("mean"), "embedding.mean", most=MAX_FEATURES)
-    basis = numbers(found.get("basis"), "embedding.basis", most=MAX_BYTES)
-    left_over = found.get("left_over")
+    mean = numbers(fields.get("mean"), "embedding.mean", most=MAX_FEATURES)
+    basis = numbers(fields.get("basis"), "embedding.basis", most=MAX_BYTES)
+    left_over = fields.get("left_over")
     if len(basis) % len(mean) or not is_number(left_over) or left_over <= 0:  # type: ignore[operator]
         raise _refused("its embedding does not fit together")
     rows = basis.reshape(-1, len(mean))

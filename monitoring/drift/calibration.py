@@ -107,8 +107,8 @@ def _fit(blank: Calibration, seen: Mapping[str, Rows], classes: Classes, chosen:
         slope = weight * (table.T @ (expit(odds) - truth))
         return value + 0.5 * float((penalty * coefficients**2).sum()), slope + penalty * coefficients
 
-    found: Numbers = optimize.minimize(loss, np.zeros(table.shape[1]), jac=True, method="BFGS").x
-    chances = [expit(each @ found) for each in tables]
+    fitted: Numbers = optimize.minimize(loss, np.zeros(table.shape[1]), jac=True, method="BFGS").x
+    chances = [expit(each @ fitted) for each in tables]
     curvature = np.diag(penalty) + weight * sum(
         (each * (chance * (1 - chance))[:, np.newaxis]).T @ each for each, chance in zip(tables, chances, strict=True)
     )
@@ -117,7 +117,7 @@ def _fit(blank: Calibration, seen: Mapping[str, Rows], classes: Classes, chosen:
         each * (chance - own)[:, np.newaxis] for each, chance, own in zip(tables, chances, right, strict=True)
     )
     bread = np.linalg.inv(curvature)
-    return replace(blank, coefficients=found, covariance=bread @ (scores.T @ scores) @ bread)
+    return replace(blank, coefficients=fitted, covariance=bread @ (scores.T @ scores) @ bread)
 
 
 def _tried(
@@ -149,7 +149,7 @@ def _tried(
         passed = np.concatenate(surer) >= threshold
         errors[ALL].append(float(off.mean()))
         errors[PASSED].append(float(off[passed].mean()) if passed.any() else 0.0)
-    return Kind((light - blank.mean) / blank.spread, {of: max(found, key=abs) for of, found in errors.items()})
+    return Kind((light - blank.mean) / blank.spread, {of: max(off_by, key=abs) for of, off_by in errors.items()})
 
 
 def _part(rows: Rows, chosen: npt.NDArray[np.bool_]) -> dict[str, Numbers]:

@@ -110,9 +110,9 @@ def _chi_square(old: Numbers, new: Numbers) -> float:
     if len(old) < 2:
         return 1.0
     table = np.stack([old, new])
-    found = stats.chi2_contingency(table, correction=False)
-    if found.pvalue >= _PLAINLY_CHANCE or found.expected_freq.min() >= MIN_EXPECTED:
-        return float(found.pvalue)
+    tested = stats.chi2_contingency(table, correction=False)
+    if tested.pvalue >= _PLAINLY_CHANCE or tested.expected_freq.min() >= MIN_EXPECTED:
+        return float(tested.pvalue)
     whole = np.stack([old, _whole(new)])
     chance = stats.MonteCarloMethod(n_resamples=RANDOM_TABLES, rng=np.random.default_rng(zlib.crc32(whole.tobytes())))
     whole = whole[:, whole.sum(axis=0) > 0].astype(np.int64)
@@ -126,8 +126,8 @@ def _drawn_back(old: Numbers, new: Numbers, tolerated: float) -> Numbers:
     share, share_now = old / old.sum(), new / new.sum()
     distance = 0.5 * float(np.abs(share_now - share).sum())
     kept = max(0.0, 1 - tolerated / distance) if distance else 0.0
-    found: Numbers = new.sum() * (share + kept * (share_now - share))
-    return found
+    drawn_back: Numbers = new.sum() * (share + kept * (share_now - share))
+    return drawn_back
 
 
 def _whole(counts: Numbers) -> Numbers:

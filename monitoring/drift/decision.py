@@ -101,7 +101,7 @@ class Decision:
     @property
     def changed(self) -> tuple[Finding, ...]:
         """The findings that made the decision, the largest shift first."""
-        return tuple(sorted((found for found in self.findings if found.changed), key=lambda found: -abs(found.shift)))
+        return tuple(sorted((each for each in self.findings if each.changed), key=lambda each: -abs(each.shift)))
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON."""
@@ -133,17 +133,17 @@ def check(baseline: Baseline, sample: Sample, *, alarm_rate: float = ALARM_RATE)
     absent: list[str] = []
     level = _level(baseline, alarm_rate)
     for name in KINDS:
-        found = _mix(baseline, kept, level) if name == MIX_NAME else _column(name, baseline, kept, level)
-        if found is not None:
-            compared.append(found)
+        column = _mix(baseline, kept, level) if name == MIX_NAME else _column(name, baseline, kept, level)
+        if column is not None:
+            compared.append(column)
         elif name != EMBEDDING or EMBEDDING in (*baseline.columns, *kept):
             absent.append(name)
     findings = _findings(compared, alarm_rate)
-    drifted = any(found.changed for found in findings)
-    waiting = [found.needed - found.n for found in compared if found.needed is not None]
+    drifted = any(column.changed for column in findings)
+    waiting = [column.needed - column.n for column in compared if column.needed is not None]
     missing = 0 if drifted else max(0, *waiting) if waiting else needed(baseline, alarm_rate) if not compared else 0
     enough = drifted or (missing == 0 and bool(waiting))
-    blind = tuple(found.name for found in compared if found.needed is None)
+    blind = tuple(column.name for column in compared if column.needed is None)
     return Decision(
         drifted=drifted,
         n=n,
@@ -162,11 +162,11 @@ def needed(baseline: Baseline, alarm_rate: float = ALARM_RATE) -> int:
     """Pictures until 'nothing changed' means something against this baseline; 0 where it is too small for that."""
     level = _level(baseline, alarm_rate)
     sizes = [len(values) for name, values in baseline.columns.items() if name in KINDS]
-    found = [
+    pictures = [
         *(power.needed_for_numbers(size, level) for size in sizes),
         power.needed_for_shares(sum(baseline.mix.values()), _verdicts(baseline), level),
     ]
-    return max((number for number in found if number is not None), default=0)
+    return max((number for number in pictures if number is not None), default=0)
 
 
 def distinct(sample: Sample) -> dict[str, Numbers]:
@@ -193,16 +193,16 @@ def _column(name: str, baseline: Baseline, kept: Mapping[str, Numbers], level: f
     before, now = baseline.columns.get(name), usable(kept.get(name, _NOTHING))
     if before is None or len(before) < MIN_VALUES or len(now) < MIN_VALUES:
         return None
-    found = compare_numbers(before, now)
+    difference = compare_numbers(before, now)
     return _Compared(
         name=name,
         n=len(now),
         baseline_n=len(before),
-        p_value=found.p_value,
+        p_value=difference.p_value,
         before=float(before.mean()),
         now=float(now.mean()),
-        shift=found.shift,
-        words=lambda changed: _said(name, before, now, found.shift, changed=changed),
+        shift=difference.shift,
+        words=lambda changed: _said(name, before, now, difference.shift, changed=changed),
         needed=power.needed_for_numbers(len(before), level),
     )
 
@@ -212,7 +212,7 @@ def _mix(baseline: Baseline, kept: Mapping[str, Numbers], level: float) -> _Comp
     total, total_now = sum(before.values()), sum(now.values())
     if min(total, total_now) < MIN_VALUES:
         return None
-    found = compare_counts(before, now)
+    difference = compare_counts(before, now)
     name = most_changed(before, now)
     share, share_now = before[name] / total, now[name] / total_now
     called = _VERDICTS.get(name, f"answers that say {name}")
@@ -221,32 +221,32 @@ def _mix(baseline: Baseline, kept: Mapping[str, Numbers], level: float) -> _Comp
         name=MIX_NAME,
         n=total_now,
         baseline_n=total,
-        p_value=found.p_value,
+        p_value=difference.p_value,
         before=share,
         now=share_now,
-        shift=found.shift,
+        shift=difference.shift,
         words=lambda changed: f"{direction if changed else _UNCHANGED} {called}, {100 * share:.0f} % -> {moved}",
         needed=power.needed_for_shares(total, _verdicts(baseline), level),
     )
 
 
 def _findings(compared: list[_Compared], alarm_rate: float) -> tuple[Finding, ...]:
-    adjusted = holm(np.array([found.p_value for found in compared], dtype=np.float64)).tolist()
+    adjusted = holm(np.array([column.p_value for column in compared], dtype=np.float64)).tolist()
     return tuple(
         Finding(
-            name=found.name,
-            kind=KINDS[found.name],
-            n=found.n,
-            baseline_n=found.baseline_n,
-            p_value=found.p_value,
+            name=column.name,
+            kind=KINDS[column.name],
+            n=column.n,
+            baseline_n=column.baseline_n,
+            p_value=column.p_value,
             adjusted=value,
-            before=found.before,
-            now=found.now,
-            shift=found.shift,
+            before=column.before,
+            now=column.now,
+            shift=column.shift,
             changed=value <= alarm_rate,
-            words=found.words(value <= alarm_rate),
+            words=column.words(value <= alarm_rate),
         )
-        for found, value in zip(compared, adjusted, strict=True)
+        for column, value in zip(compared, adjusted, strict=True)
     )
 
 
@@ -287,19 +287,19 @@ def _spreads(shift: float) -> str:
 def _words(
     findings: Iterable[Finding], n: int, missing: int, blind: tuple[str, ...], *, enough: bool, least: int
 ) -> str:
-    found = list(findings)
-    changed = sorted((one for one in found if one.changed), key=lambda one: -abs(one.shift))
+    compared = list(findings)
+    changed = sorted((one for one in compared if one.changed), key=lambda one: -abs(one.shift))
     if changed:
         return ". ".join(one.words for one in changed) + "."
     if missing and not n:
         return f"Cannot tell: there is no picture yet; it takes {missing:,}."
-    if not found:
+    if not compared:
         return f"Cannot tell: nothing in {n:,} records can be compared with the baseline."
     if missing:
         return f"Cannot tell yet: {missing:,} more {'picture' if missing == 1 else 'pictures'}."
     if not enough:
         return f"Cannot tell: the baseline is too small to rule out a change. Make one of at least {least:,} pictures."
-    return f"Nothing changed in {n:,} pictures, as far as {len(found)} measurements tell.{_caveat(blind)}"
+    return f"Nothing changed in {n:,} pictures, as far as {len(compared)} measurements tell.{_caveat(blind)}"
 
 
 def _caveat(blind: tuple[str, ...]) -> str:

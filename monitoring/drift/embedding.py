@@ -40,8 +40,8 @@ class Embedding:
         lengths = np.linalg.norm(self.basis, axis=1)
         across = (centred**2).sum(axis=1) - ((along / lengths) ** 2).sum(axis=1)
         square = (along**2).sum(axis=1) + np.maximum(across, 0) / self.left_over
-        found: Numbers = np.sqrt(square / len(self.mean))
-        return np.where(np.isfinite(found), found, np.nan)
+        distance: Numbers = np.sqrt(square / len(self.mean))
+        return np.where(np.isfinite(distance), distance, np.nan)
 
     def as_json(self) -> dict[str, Any]:
         """Plain lists, rounded."""
@@ -70,7 +70,7 @@ def fit(features: npt.NDArray[np.floating]) -> Embedding | None:
 def with_distances(
     sample: Sample,
     pictures: Mapping[str, bytes],
-    where: Embedding,
+    embedding: Embedding,
     features: Callable[[Sequence[bytes]], npt.NDArray[np.floating]],
 ) -> Sample:
     """The sample with a column `embedding`: the distances of those of its rows whose picture is given, by digest.
@@ -81,7 +81,7 @@ def with_distances(
     known = [digest for digest in pictures if digest not in earlier]
     if not known:
         return sample
-    distances = where.distances(features([pictures[digest] for digest in known]))
+    distances = embedding.distances(features([pictures[digest] for digest in known]))
     by_digest = dict(zip(known, distances.tolist(), strict=True))
     column = np.array([by_digest.get(digest, np.nan) for digest in sample.digest])
     return Sample({**sample.columns, NAME: column}, sample.digest)

@@ -168,13 +168,13 @@ def _traffic(images: LabelledImages, neither: float, most: int) -> LabelledImage
     vehicles = np.flatnonzero(images.classes < len(LABELS))
     others = np.flatnonzero(images.classes >= len(LABELS))
     vehicles = _some(vehicles, min(len(vehicles), round(most * (1 - neither))))
-    wanted = round(len(vehicles) * neither / (1 - neither))
-    if wanted > len(others):
+    others_count = round(len(vehicles) * neither / (1 - neither))
+    if others_count > len(others):
         raise BaselineError(
-            f"There are {len(others):,} pictures without any vehicle, and that share takes {wanted:,}.",
+            f"There are {len(others):,} pictures without any vehicle, and that share takes {others_count:,}.",
             "Ask for a smaller share.",
         )
-    return images.part(np.concatenate([vehicles, _some(others, wanted)]))
+    return images.part(np.concatenate([vehicles, _some(others, others_count)]))
 
 
 def _judged(images: LabelledImages, most: int) -> LabelledImages:
@@ -186,8 +186,8 @@ def _judged(images: LabelledImages, most: int) -> LabelledImages:
 
 
 def _some(indices: Indices, count: int) -> Indices:
-    found: Indices = indices[np.linspace(0, max(0, len(indices) - 1), count).round().astype(np.int64)]
-    return found
+    evenly: Indices = indices[np.linspace(0, max(0, len(indices) - 1), count).round().astype(np.int64)]
+    return evenly
 
 
 def _embedded(

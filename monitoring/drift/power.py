@@ -55,5 +55,5 @@ def _beside(baseline_n: int, together: float) -> int | None:
     """How many new ones, beside these old ones, weigh as much as so many in the harmonic sense mn / (m + n)."""
     if baseline_n <= together:
         return None
-    found = math.ceil(together * baseline_n / (baseline_n - together))
-    return found if found <= _WORTH_WAITING * together else None
+    new_n = math.ceil(together * baseline_n / (baseline_n - together))
+    return new_n if new_n <= _WORTH_WAITING * together else None

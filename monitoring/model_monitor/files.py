@@ -60,11 +60,11 @@ def violations(decision: Decision) -> dict[str, Any]:
     return {
         "violations": [
             {
-                "feature_name": LABEL if found.name == MIX_NAME else found.name,
+                "feature_name": LABEL if one.name == MIX_NAME else one.name,
                 "constraint_check_type": "baseline_drift_check",
-                "description": f"{found.words} (p = {found.adjusted:.2g} over all that was compared, n = {found.n})",
+                "description": f"{one.words} (p = {one.adjusted:.2g} over all that was compared, n = {one.n})",
             }
-            for found in decision.changed
+            for one in decision.changed
         ]
     }
 
@@ -95,41 +95,41 @@ def monitoring_config() -> dict[str, Any]:
 
 
 def _numeric(name: str, values: Numbers) -> dict[str, Any]:
-    found = np.sort(usable(values))
-    common = {"num_present": len(found), "num_missing": len(values) - len(found)}
-    if not len(found):
+    usable_values = np.sort(usable(values))
+    common = {"num_present": len(usable_values), "num_missing": len(values) - len(usable_values)}
+    if not len(usable_values):
         return {"name": name, "inferred_type": "Unknown", "numerical_statistics": {"common": common}}
     return {
         "name": name,
         "inferred_type": "Fractional",
         "numerical_statistics": {
             "common": common,
-            "mean": float(found.mean()),
-            "sum": float(found.sum()),
-            "std_dev": float(found.std()),
-            "min": float(found[0]),
-            "max": float(found[-1]),
-            "distribution": {"kll": {"buckets": _buckets(found), "sketch": _sketch(found)}},
+            "mean": float(usable_values.mean()),
+            "sum": float(usable_values.sum()),
+            "std_dev": float(usable_values.std()),
+            "min": float(usable_values[0]),
+            "max": float(usable_values[-1]),
+            "distribution": {"kll": {"buckets": _buckets(usable_values), "sketch": _sketch(usable_values)}},
         },
     }
 
 
-def _buckets(found: Numbers) -> list[dict[str, float]]:
-    counts, edges = np.histogram(found, bins=BUCKETS, range=(found[0], found[-1]))
+def _buckets(ordered: Numbers) -> list[dict[str, float]]:
+    counts, edges = np.histogram(ordered, bins=BUCKETS, range=(ordered[0], ordered[-1]))
     return [
         {"lower_bound": low, "upper_bound": high, "count": count}
         for low, high, count in zip(edges[:-1].tolist(), edges[1:].tolist(), counts.astype(float).tolist(), strict=True)
     ]
 
 
-def _sketch(found: Numbers) -> dict[str, Any]:
+def _sketch(ordered: Numbers) -> dict[str, Any]:
     """A KLL sketch of sorted numbers: those of level h stand for 2^h each, and together they stand for all."""
-    height = max(0, math.ceil(math.log2(len(found) / SKETCH_SIZE)))
+    height = max(0, math.ceil(math.log2(len(ordered) / SKETCH_SIZE)))
     step = 2**height
-    whole = len(found) - len(found) % step
+    whole = len(ordered) - len(ordered) % step
     levels: list[list[float]] = [[] for _ in range(height + 1)]
-    levels[0] = found[whole:].tolist()
-    levels[height] = levels[height] + found[step // 2 : whole : step].tolist()
+    levels[0] = ordered[whole:].tolist()
+    levels[height] = levels[height] + ordered[step // 2 : whole : step].tolist()
     return {"parameters": {"c": SKETCH_SHRINKAGE, "k": float(SKETCH_SIZE)}, "data": levels}
 
 

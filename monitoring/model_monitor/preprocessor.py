@@ -43,17 +43,17 @@ def answers_of(side: Any) -> Optional[List[float]]:  # noqa: UP006, UP045
     """A probability for each label, or None."""
     text = payload_of(side)
     try:
-        found = json.loads(text)
+        values = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(found, list) or len(found) != len(LABELS):
+    if not isinstance(values, list) or len(values) != len(LABELS):
         return None
-    for value in found:
+    for value in values:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
             return None
-    if sum(found) > 1 + SUM_TOLERANCE:
+    if sum(values) > 1 + SUM_TOLERANCE:
         return None
-    return [float(value) for value in found]
+    return [float(value) for value in values]
 
 
 def payload_of(side: Any) -> bytes:

@@ -57,22 +57,22 @@ class Plot:
 
 def plots(report: Report) -> list[Plot]:
     """All that these figures give something to draw for."""
-    found = []
+    drawings = []
     if report["answers"]:
-        found += [
+        drawings += [
             Plot("confidence", "How sure the answers are, with the threshold", confidence),
             Plot("mix", "Shares of each label and of reviews", mix),
         ]
     if any(hour["answers"] for hour in report["hours"]):
-        found += [
+        drawings += [
             Plot("time", "Answers over time, and the share that passes", over_time),
             Plot("hours", "Answers by hour of day, and the share that passes", by_hour_of_day),
         ]
     if report["accuracy"]["passed"]["estimated"] or report["accuracy"]["passed"]["reviewed"]:
-        found.append(Plot("accuracy", "Accuracy: estimated, and by reviewed labels", accuracy))
+        drawings.append(Plot("accuracy", "Accuracy: estimated, and by reviewed labels", accuracy))
     if report["latency"]:
-        found.append(Plot("latency", "Seconds from upload to record", latency))
-    return found + [_measure(column) for column in report["measures"]]
+        drawings.append(Plot("latency", "Seconds from upload to record", latency))
+    return drawings + [_measure(column) for column in report["measures"]]
 
 
 def _measure(column: Mapping[str, Any]) -> Plot:
@@ -144,16 +144,16 @@ def columns_of(hours: Sequence[Mapping[str, Any]]) -> tuple[int, dict[datetime, 
     midnight = min(times).replace(hour=0)
     offset = int((min(times) - midnight) / timedelta(hours=1)) // step * step
     start = midnight + timedelta(hours=offset)
-    found: dict[datetime, dict[str, int]] = {}
+    columns: dict[datetime, dict[str, int]] = {}
     while start <= max(times):
-        found[start] = {"answers": 0, "passed": 0, **dict.fromkeys((*LABELS, REVIEW), 0)}
+        columns[start] = {"answers": 0, "passed": 0, **dict.fromkeys((*LABELS, REVIEW), 0)}
         start += timedelta(hours=step)
-    starts = list(found)
+    starts = list(columns)
     for time, entry in zip(times, hours, strict=True):
-        column = found[starts[int((time - starts[0]) / timedelta(hours=step))]]
+        column = columns[starts[int((time - starts[0]) / timedelta(hours=step))]]
         for name in column:
             column[name] += entry[name]
-    return step, found
+    return step, columns
 
 
 def step_in_words(step: int) -> str:
@@ -191,8 +191,8 @@ def _points(
     axes: Axes, x: Sequence[float], hours: Sequence[Mapping[str, Any]], name: str, *, colour: str, marker: str = "o"
 ) -> None:
     """Shares with their intervals, where there is something to be a share of."""
-    known = [(place, entry) for place, entry in zip(x, hours, strict=True) if entry[name] is not None]
-    places = [place for place, _ in known]
+    known = [(hour, entry) for hour, entry in zip(x, hours, strict=True) if entry[name] is not None]
+    places = [hour for hour, _ in known]
     axes.vlines(
         places, [e[f"{name}_low"] for _, e in known], [e[f"{name}_high"] for _, e in known], color=colour, alpha=0.4
     )
@@ -300,8 +300,8 @@ def _round_sizes(low: float, high: float) -> list[int]:
     """A few round numbers of pixels between two powers of ten."""
     decades = range(math.floor(low), math.ceil(high) + 1)
     for steps in ((1,), (1, 3), (1, 2, 5), range(1, 10)):
-        found = [step * 10**decade for decade in decades for step in steps if decade >= 0]
-        inside = [size for size in found if low <= math.log10(size) <= high]
+        sizes = [step * 10**decade for decade in decades for step in steps if decade >= 0]
+        inside = [size for size in sizes if low <= math.log10(size) <= high]
         if len(inside) > 1:
             return inside[:: math.ceil(len(inside) / 4)]
     return inside

@@ -17,8 +17,8 @@ _NAMED: Final = 3
 def standing(report: Mapping[str, Any]) -> dict[str, Any]:
     """Level, its word, one sentence, and the reasons, the worst first."""
     reasons = [*_of_drift(report), *_of_accuracy(report), *_of_reading(report)]
-    level = max((found for found, _ in reasons), key=(GOOD, WATCH, ACT).index, default=GOOD)
-    ordered = [text for wanted in (ACT, WATCH, GOOD) for found, text in reasons if found == wanted]
+    level = max((level_of for level_of, _ in reasons), key=(GOOD, WATCH, ACT).index, default=GOOD)
+    ordered = [text for each_level in (ACT, WATCH, GOOD) for level_of, text in reasons if level_of == each_level]
     return {"level": level, "word": WORDS[level], "sentence": _sentence(report), "reasons": ordered}
 
 
@@ -60,34 +60,34 @@ def _of_drift(report: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _of_accuracy(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     estimated, true = (report["accuracy"]["passed"][kind] for kind in ("estimated", "reviewed"))
-    found = []
+    reasons = []
     if true:
         said = f"By {true['n']:,} reviewed labels, {true['accuracy']:.1%} of the answers that pass are right"
         if estimated and estimated["holds"] and true["accuracy_high"] < estimated["accuracy_low"]:
-            found.append((ACT, f"{said}, fewer than the estimate of {estimated['accuracy']:.1%}."))
+            reasons.append((ACT, f"{said}, fewer than the estimate of {estimated['accuracy']:.1%}."))
         else:
-            found.append((GOOD, f"{said}."))
+            reasons.append((GOOD, f"{said}."))
     if estimated and not estimated["holds"]:
-        found.append((WATCH, f"The estimated accuracy cannot be relied on: {estimated['why'].rstrip('.')}."))
-    return found
+        reasons.append((WATCH, f"The estimated accuracy cannot be relied on: {estimated['why'].rstrip('.')}."))
+    return reasons
 
 
 def _of_reading(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     read, unreadable = report["records_read"], report["records_unreadable"]
-    found = []
+    reasons = []
     if not report["records"]:
-        found.append((WATCH, "No captured record lies in this window: check the endpoint's data capture."))
+        reasons.append((WATCH, "No captured record lies in this window: check the endpoint's data capture."))
     elif not report["answers"]:
-        found.append((WATCH, "No record holds a probability for each label: this is not such an endpoint."))
+        reasons.append((WATCH, "No record holds a probability for each label: this is not such an endpoint."))
     elif 2 * report["without_answer"] > report["records"]:
-        found.append((WATCH, f"{report['without_answer']:,} of {report['records']:,} records hold no such answer."))
+        reasons.append((WATCH, f"{report['without_answer']:,} of {report['records']:,} records hold no such answer."))
     if unreadable > UNREADABLE_SHARE * (read + unreadable):
-        found.append((WATCH, f"{unreadable:,} of {read + unreadable:,} lines could not be read."))
+        reasons.append((WATCH, f"{unreadable:,} of {read + unreadable:,} lines could not be read."))
     if report["files_refused"]:
-        found.append((WATCH, f"{report['files_refused']:,} files may not be read."))
+        reasons.append((WATCH, f"{report['files_refused']:,} files may not be read."))
     if len(report["model_versions"]) > 1:
-        found.append((GOOD, f"{len(report['model_versions'])} model versions answered; their figures are together."))
-    return found
+        reasons.append((GOOD, f"{len(report['model_versions'])} model versions answered; their figures are together."))
+    return reasons
 
 
 def arrows(words: str) -> str:

@@ -85,10 +85,11 @@ def test_an_unsure_photo_is_recorded_then_fails_by_its_name(application: Applica
     ],
 )
 def test_junk_is_refused_with_its_reason(application: Application, name: str, data: bytes, reason: str | None) -> None:
-    """REJECTED: a reason code, no retries, no announcement, a run that succeeded in refusing."""
+    """REJECTED: a reason code and what to do, no retries, no announcement, a run that succeeded in refusing."""
     record = application.outcome(f"uploads/junk/{name}", data)
 
     assert (record["outcome"], record["reason"]) == ("REJECTED", reason or Reason.CANNOT_DECODE)
+    assert len(record["hint"].split()) > 3
     assert record["inferences"] is None
     assert application.finished(record["execution"])["status"] == "SUCCEEDED"
 

@@ -10,7 +10,7 @@ from aws_lambda_powertools import Logger
 from monitoring import check
 
 logger = Logger()
-settings = check.Settings.from_environment(os.environ)
+settings = check.CheckSettings.from_environment(os.environ)
 clients = check.Clients(
     s3=boto3.client("s3"),
     dynamodb=boto3.client("dynamodb"),
@@ -23,6 +23,6 @@ clients = check.Clients(
 def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Check the window that the event names, or the last whole hours."""
     window = check.window_of(event, settings.window_hours, datetime.now(UTC))
-    found = check.run(settings, clients, window)
-    logger.info("drift_checked", **{name: found[name] for name in ("drifted", "silent", "records", "words", "report")})
-    return found
+    result = check.run(settings, clients, window)
+    logger.info("drift_checked", **{name: result[name] for name in ("drifted", "silent", "records", "words", "report")})
+    return result

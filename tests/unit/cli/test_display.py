@@ -7,6 +7,7 @@ import pytest
 from cli.commands.demo import _row
 from cli.display import ended_line, record_line, what
 from cli.drop import Ended
+from cli.drop import ended as from_record
 from vehiclevision.record import Outcome, Record
 
 FOUR = {"bicycle": "nearby", "motorcycle": "distant", "scooter": "nearby", "car": "far"}
@@ -48,6 +49,15 @@ def test_every_outcome_has_words_and_a_colour(outcome: Outcome | None) -> None:
     assert end.style
     if outcome is not None:
         assert outcome in record_line(record(outcome, reason="SOME_REASON")).plain
+
+
+def test_a_refused_photo_says_what_to_do() -> None:
+    """In the lists of drop and of results: the code, and behind the key the record's hint."""
+    refused = record(Outcome.REJECTED, reason="TOO_MANY_BYTES", hint="send at most 16 MiB")
+
+    for line in (record_line(refused), ended_line(from_record(refused, 1.0))):
+        assert line.plain.endswith("uploads/a.jpg: send at most 16 MiB")
+        assert "TOO_MANY_BYTES" in line.plain
 
 
 def test_what_is_not_sure_enough_says_how_sure() -> None:

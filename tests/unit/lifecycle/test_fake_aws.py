@@ -38,7 +38,7 @@ def aws(request: pytest.FixtureRequest) -> Iterator[Aws]:
 @pytest.mark.parametrize(("operation", "parameters"), MISSING)
 def test_what_is_not_there_is_none(aws: Aws, operation: str, parameters: dict[str, str]) -> None:
     """Each service's way to say `not found` is understood."""
-    assert registry.found_or_none(aws, operation, **parameters) is None
+    assert registry.described_or_none(aws, operation, **parameters) is None
 
 
 def test_a_group_is_made_once_and_found(aws: Aws) -> None:

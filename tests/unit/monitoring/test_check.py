@@ -25,7 +25,7 @@ from training.artefact import DEFAULT_MODEL
 BUCKET, TABLE, BUS = "captures", "results", "vehicles"
 UNTIL = datetime(2026, 11, 20, 13, tzinfo=UTC)
 WINDOW = Window(UNTIL - timedelta(hours=1), UNTIL)
-SETTINGS = check.Settings("vehiclevision", BUCKET, "capture", TABLE, BUS, 0.8, 1, 0.01)
+SETTINGS = check.CheckSettings("vehiclevision", BUCKET, "capture", TABLE, BUS, 0.8, 1, 0.01)
 FOLDER = "monitoring/vehiclevision/2026/11/20/13"
 
 
@@ -322,17 +322,17 @@ ENVIRONMENT = {
 
 def test_settings_come_from_the_environment() -> None:
     """Every one of them, once."""
-    assert check.Settings.from_environment(ENVIRONMENT) == SETTINGS
+    assert check.CheckSettings.from_environment(ENVIRONMENT) == SETTINGS
 
 
 @pytest.mark.parametrize("name", ENVIRONMENT)
 def test_a_missing_setting_is_named(name: str) -> None:
     """The function stops at its start, and its log says which."""
     with pytest.raises(MonitoringError, match=name):
-        check.Settings.from_environment({key: value for key, value in ENVIRONMENT.items() if key != name})
+        check.CheckSettings.from_environment({key: value for key, value in ENVIRONMENT.items() if key != name})
 
 
 def test_a_setting_that_is_no_number_is_refused() -> None:
     """The same for a number that is none."""
     with pytest.raises(MonitoringError, match="no number"):
-        check.Settings.from_environment({**ENVIRONMENT, "ALARM_RATE": "one in a hundred"})
+        check.CheckSettings.from_environment({**ENVIRONMENT, "ALARM_RATE": "one in a hundred"})

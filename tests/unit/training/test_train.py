@@ -9,7 +9,8 @@ import pytest
 
 pytest.importorskip("torch", reason="PyTorch is not installed here: make test-training")
 
-from training import evaluate, holdout, train
+from cli.main import main
+from training import holdout, train
 from training.artefact import load_model
 
 
@@ -68,8 +69,9 @@ def test_evaluation_of_the_training_data_uses_its_validation_part_only(
     """Pictures that the model learnt from are never counted, and as many of them are right as the manifest says."""
     model = trained / "model.tar.gz"
 
-    status = evaluate.main(
+    status = main(
         [
+            "evaluate",
             "--split",
             "validation",
             "--data",
