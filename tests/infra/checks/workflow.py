@@ -7,6 +7,7 @@ import jsonata  # type: ignore[import-untyped]
 
 from tests.infra.checks.errors import left_by, raised_errors
 from tests.infra.project import Json, Project, as_list
+from vehiclevision.record import Outcome
 
 _GUIDE = "Step Functions developer guide"
 # Error names that are not ours, and where AWS names them.
@@ -112,7 +113,7 @@ def caught_faults_say_what_happened(project: Project) -> list[str]:
             if catcher["Next"] != RECORD:
                 continue
             assigned = catcher.get("Assign", {})
-            if assigned.get("outcome") not in {"REJECTED", "NEEDS_REVIEW", "FAILED"} or not assigned.get("reason"):
+            if assigned.get("outcome") not in {*Outcome} - {Outcome.CLASSIFIED} or not assigned.get("reason"):
                 complaints.append(f"{name}: {catcher['ErrorEquals']} is recorded without an outcome and a reason")
     return complaints
 
