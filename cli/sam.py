@@ -1,19 +1,24 @@
 """SAM applications beside the first: deployed into the local AWS, or in AWS as one would by hand."""
 
 import os
-import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 from cli.display import notes, printable, teller, typed
-from cli.errors import CommandError
+from cli.errors import USAGE, CommandError
 from cli.target import Target, state_directory
 from local import deploy as local_deploy
 from local import stack
 from local.deploy import Application
 from monitoring import watched
+
+_OWN_PYTHON = f"{os.pathsep}{Path(sys.executable).parent}"
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,8 @@ class Deployer:
         done = subprocess.run(  # noqa: S603 - our own words and the application's outputs
             [str(local_deploy.sam_executable()), *arguments],
             cwd=application.folder,
-            env={**os.environ, "SAM_CLI_TELEMETRY": "0"},
+            # The Python that runs this is one that can be built for, whether it is on the path or not.
+            env={**os.environ, "SAM_CLI_TELEMETRY": "0", "PATH": f"{os.environ.get('PATH', os.defpath)}{_OWN_PYTHON}"},
             stdout=sys.stderr if self.quiet else None,
             check=False,
         )
@@ -55,9 +61,36 @@ class Deployer:
 
 def parameters_in(application: Application) -> frozenset[str]:
     """The names of a template's parameters."""
-    text = (application.folder / "template.yaml").read_text("utf-8")
-    section = text.partition("\nParameters:\n")[2].partition("\nConditions:\n")[0]
-    return frozenset(re.findall(r"^  (\w+):$", section, re.MULTILINE))
+    return frozenset(template_of(application)["Parameters"])
+
+
+def template_of(application: Application) -> dict[str, Any]:
+    """An application's template."""
+    template: dict[str, Any] = yaml_parse((application.folder / "template.yaml").read_text("utf-8"))
+    return template
+
+
+def given_parameters(
+    texts: Sequence[str], known: frozenset[str], lists: str, gone: Mapping[str, str] = {}
+) -> dict[str, str]:
+    """The parameters typed as NAME=VALUE, by their names; those that are `gone` are refused with the reason."""
+    given = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not name.isalnum() or not equals:
+            raise CommandError(
+                f"{printable(text)[:60]} is no parameter.",
+                "Write --parameter NAME=VALUE, such as Architecture=arm64.",
+                USAGE,
+            )
+        if name in gone:
+            raise CommandError(f"{name} is no parameter any more: {gone[name]}", "Leave it out.", USAGE)
+        if name not in known:
+            raise CommandError(
+                f"There is no parameter {printable(name)[:60]}.", f"{lists} those that there are.", USAGE
+            )
+        given[name] = value
+    return given
 
 
 def local_environment() -> dict[str, str]:

@@ -70,7 +70,7 @@ class Target:
         if not value:
             raise CommandError(
                 f"The stack {self.stack} has no output {name}, so it is not VehicleVision or an older release of it.",
-                "Deploy this release: sam build && sam deploy",
+                "Deploy this release: vehiclevision deploy --aws",
             )
         return value
 
@@ -143,7 +143,7 @@ def describe(session: boto3.session.Session, stack: str) -> "StackTypeDef":
             raise
         raise CommandError(
             f"There is no stack {stack} in {session.region_name}.",
-            "Check --stack, --region and --profile, or deploy it: sam build && sam deploy",
+            "Check --stack, --region and --profile, or deploy it: vehiclevision deploy --aws",
         ) from error
     return described
 

@@ -67,7 +67,7 @@ def plan(aws: Aws, version: Version, hosting: Hosting, state: State) -> list[Req
     site, names = aws.site, endpoint.names(aws.site, version, hosting)
     requests: list[Request] = []
     if registry.described_or_none(aws, "describe_model", ModelName=names.model) is None:
-        requests.append(endpoint.model_request(site, version, names.model))
+        requests.append(endpoint.model_request(site, version, names.model, hosting))
     if registry.described_or_none(aws, "describe_endpoint_config", EndpointConfigName=names.config) is None:
         requests.append(endpoint.config_request(site, names, hosting))
     requests += endpoint.log_requests(site) if not _log_group_exists(aws) else endpoint.log_requests(site)[1:]
@@ -90,7 +90,7 @@ def _endpoint_requests(aws: Aws, names: Names, hosting: Hosting, state: State) -
             yield Request("sagemaker", "add_tags", {"ResourceArn": now["EndpointArn"], "Tags": site.tags})
         if _variant(state).get("InstanceType") not in (None, hosting.instance_type) or hosting.serverless is not None:
             yield endpoint.unscaling_request(site)
-        yield endpoint.update_request(site, names.config, hosting, state.alarms)
+        yield endpoint.update_request(site, names.config, hosting, state.alarms, live_instances(state))
 
 
 def deploy(
@@ -193,6 +193,16 @@ def hosting_of(aws: Aws, state: State) -> Hosting:
     return Hosting(variant["InstanceType"], least, _most_instances(aws, least), percent)
 
 
+def live_instances(state: State) -> int | None:
+    """How many instances serve now; None where the endpoint is serverless."""
+    if "ServerlessConfig" in _variant(state):
+        return None
+    for each in (state.endpoint or {}).get("ProductionVariants", []):
+        if each["VariantName"] == VARIANT and each.get("DesiredInstanceCount"):
+            return int(each["DesiredInstanceCount"])
+    return int(_variant(state).get("InitialInstanceCount", 1))
+
+
 def _most_instances(aws: Aws, least: int) -> int:
     try:
         targets = aws.client("application-autoscaling").describe_scalable_targets(
@@ -232,11 +242,12 @@ def _log_group_exists(aws: Aws) -> bool:
 
 
 def _words(request: Request, aws: Aws) -> str:
+    watched = ", watched by its alarms" if "DeploymentConfig" in request.parameters else ""
     what = {
         "create_model": "Making the model",
         "create_endpoint_config": "Making the endpoint's configuration",
         "create_endpoint": f"Making the endpoint {aws.site.endpoint}: five minutes",
-        "update_endpoint": f"Moving the endpoint {aws.site.endpoint} to the new version, watched by its alarms",
+        "update_endpoint": f"Moving the endpoint {aws.site.endpoint} to the new version{watched}",
         "add_tags": f"Marking the endpoint {aws.site.endpoint} as ours",
         "delete_endpoint": f"Taking away the endpoint {aws.site.endpoint}, which has failed",
     }

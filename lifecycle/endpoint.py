@@ -106,13 +106,15 @@ def check(version: Version, hosting: Hosting) -> None:
 
 def names(site: Site, version: Version, hosting: Hosting) -> Names:
     """The names of model and configuration."""
-    model = clipped(f"{site.application}-v{version.number}-{digest([version.arn, version.image])}", MAX_NAME)
+    made_of = [version.arn, version.image, *(["serverless"] if hosting.serverless is not None else [])]
+    model = clipped(f"{site.application}-v{version.number}-{digest(made_of)}", MAX_NAME)
     settings = [model, _variant(model, hosting), capture(site, hosting), site.kms_key]
     return Names(model, clipped(f"{site.application}-v{version.number}-{digest(settings)}", MAX_NAME))
 
 
-def model_request(site: Site, version: Version, model: str) -> Request:
+def model_request(site: Site, version: Version, model: str, hosting: Hosting) -> Request:
     """The model, from its registered version."""
+    isolated = hosting.serverless is None
     return Request(
         "sagemaker",
         "create_model",
@@ -120,8 +122,8 @@ def model_request(site: Site, version: Version, model: str) -> Request:
             "ModelName": model,
             "PrimaryContainer": {"ModelPackageName": version.arn},
             "ExecutionRoleArn": site.serving_role,
-            # The container needs nothing but its model.
-            "EnableNetworkIsolation": True,
+            # The container needs nothing but its model; serverless endpoints know no isolation.
+            "EnableNetworkIsolation": isolated,
             "Tags": site.tags,
         },
     )
@@ -149,23 +151,24 @@ def endpoint_request(site: Site, config: str) -> Request:
     return Request("sagemaker", "create_endpoint", parameters)
 
 
-def update_request(site: Site, config: str, hosting: Hosting, alarms: Sequence[str]) -> Request:
+def update_request(site: Site, config: str, hosting: Hosting, alarms: Sequence[str], live: int | None) -> Request:
     """The endpoint from one configuration to another: a second fleet beside the first, then the traffic, then the end
-    of the first; an alarm meanwhile takes the traffic back."""
+    of the first; an alarm meanwhile takes the traffic back. `live` instances serve now, None where it is serverless:
+    there AWS changes the model by its own means, and no alarm takes it back."""
     parameters: dict[str, Any] = {"EndpointName": site.endpoint, "EndpointConfigName": config}
-    if hosting.serverless is None:
-        # What auto scaling has come to is kept; what is captured follows the new configuration.
-        parameters["RetainAllVariantProperties"] = True
-        parameters["ExcludeRetainedVariantProperties"] = [{"VariantPropertyType": "DataCaptureConfig"}]
-    parameters["DeploymentConfig"] = deployment(hosting, alarms)
+    if hosting.serverless is None and live is not None:
+        if hosting.instances <= live <= hosting.max_instances:
+            # What auto scaling has come to is kept.
+            parameters["RetainAllVariantProperties"] = True
+        parameters["DeploymentConfig"] = deployment(min(live, hosting.instances), alarms)
     return Request("sagemaker", "update_endpoint", parameters)
 
 
-def deployment(hosting: Hosting, alarms: Sequence[str]) -> dict[str, Any]:
-    """Blue/green: one instance first where there are several, else all at once; watched, and taken back on alarm."""
+def deployment(instances: int, alarms: Sequence[str]) -> dict[str, Any]:
+    """Blue/green: one instance first where both fleets have several, else all at once; watched, taken back on alarm."""
     routing: dict[str, Any] = {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": BAKE_SECONDS}
     # A canary may be half of the fleet at most.
-    if hosting.serverless is None and hosting.instances >= 2:
+    if instances >= 2:
         routing = {**routing, "Type": "CANARY", "CanarySize": {"Type": "INSTANCE_COUNT", "Value": 1}}
     config: dict[str, Any] = {
         "BlueGreenUpdatePolicy": {

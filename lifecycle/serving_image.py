@@ -86,7 +86,7 @@ def ensure(aws: Aws, files: dict[str, bytes], architecture: str) -> str:
         put_once(aws, f"build/{image_tag}.zip", archive(files))
         build = _running(aws, image_tag)
         if build is None:
-            aws.tell("Building the serving image in AWS CodeBuild: five minutes, a few cents")
+            aws.tell("Building the serving image in AWS CodeBuild: five minutes")
             build = _start(aws, image_tag, architecture)
         _await(aws, build)
         if not is_there(aws, image_tag):

@@ -3,17 +3,21 @@
 import hashlib
 from pathlib import Path
 
-from lifecycle import images, jobs, prices, runs, source
+from lifecycle import images, jobs, runs, source
 from lifecycle.errors import NothingFoundError
 from lifecycle.images import OWN
+from lifecycle.prices import Price
 from lifecycle.site import Aws
 
 
-def parameters(aws: Aws, *, data: str = "", instance_type: str = "", shipped: Path | None = None) -> dict[str, str]:
+def parameters(
+    aws: Aws, *, cost: Price, data: str = "", instance_type: str = "", shipped: Path | None = None
+) -> dict[str, str]:
     """The template's parameters for retraining, with the code that trains put into the bucket.
 
-    Without loaded training data it is left out, and runs are held back until it is there. `shipped` is the model that
-    the endpoint serves where that is no registered version: the local AWS, before anything was deployed.
+    `cost` is that of the machine in this region. Without loaded training data it is left out, and runs are held back
+    until it is there. `shipped` is the model that the endpoint serves where that is no registered version: the local
+    AWS, before anything was deployed.
     """
     site, instance = aws.site, instance_type or jobs.DEFAULT_INSTANCES[OWN]
     given = {
@@ -23,9 +27,8 @@ def parameters(aws: Aws, *, data: str = "", instance_type: str = "", shipped: Pa
         "TrainingRoleArn": site.training_role,
         "ServingRoleArn": site.serving_role,
     }
-    cost = prices.price(instance, prices.TRAINING, site.region, None).dollars_an_hour
-    if cost is not None:
-        given["DollarsAnHour"] = f"{cost:g}"
+    if cost.dollars_an_hour is not None:
+        given["DollarsAnHour"] = f"{cost.dollars_an_hour:g}"
     try:
         base = runs.data_at(aws, data)
     except NothingFoundError:

@@ -178,7 +178,7 @@ def deployment(settings: StackParameters, aws: Aws, version: Version, former: Ve
     if settings.site.kms_key is None and (key := state.live.get("KmsKeyId")):
         aws = replace(aws, site=replace(aws.site, kms_key=key))
     endpoint.check(version, hosting)
-    names = endpoint.names(aws.site, version, hosting)
+    names, live = endpoint.names(aws.site, version, hosting), deploy.live_instances(state)
     # What is not there cannot watch, and what rings already would take every update back.
     known = deploy.alarm_states(aws, [*state.alarms, *settings.watched_alarms])
     quiet = [name for name, alarm in known.items() if alarm != "ALARM"]
@@ -187,13 +187,13 @@ def deployment(settings: StackParameters, aws: Aws, version: Version, former: Ve
         version=version,
         former=former,
         endpoint=aws.site.endpoint,
-        model=endpoint.model_request(aws.site, version, names.model),
+        model=endpoint.model_request(aws.site, version, names.model, hosting),
         model_there=registry.described_or_none(aws, "describe_model", ModelName=names.model) is not None,
         config=endpoint.config_request(aws.site, names, hosting),
         config_there=registry.described_or_none(aws, "describe_endpoint_config", EndpointConfigName=names.config)
         is not None,
-        update=endpoint.update_request(aws.site, names.config, hosting, watching),
-        restore=endpoint.update_request(aws.site, state.endpoint["EndpointConfigName"], hosting, []),
+        update=endpoint.update_request(aws.site, names.config, hosting, watching, live),
+        restore=endpoint.update_request(aws.site, state.endpoint["EndpointConfigName"], hosting, [], live),
         # Never none: without a name CloudWatch would tell of every alarm in the account.
         watch=tuple(sorted({*quiet, aws.site.alarm("errors")})),
     )

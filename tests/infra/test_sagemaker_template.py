@@ -2,14 +2,15 @@
 
 import subprocess
 import sys
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lifecycle import foundation
+from lifecycle import endpoint, foundation
 from lifecycle.site import Site
-from tests.infra.project import parse_yaml
+from tests.infra.project import as_list, parse_yaml, rendered
 
 # The only actions that AWS gives no resource to name, or whose resource is AWS's own account.
 UNNAMED = {"cloudwatch:PutMetricData", "ecr:GetAuthorizationToken"}
@@ -69,6 +70,40 @@ def test_serving_cannot_write_models_and_training_cannot_write_captures(template
     assert "models/" not in writes("ServingRole")
     assert "capture/" not in writes("TrainingRole")
     assert "models/" not in writes("TrainingRole")
+
+
+def allowed(template: dict[str, Any], role: str, action: str) -> list[Any]:
+    """The resources on which a role may do something."""
+    policies = template["Resources"][role]["Properties"]["Policies"]
+    found = [each for policy in policies for each in policy["PolicyDocument"]["Statement"]]
+    return [each["Resource"] for each in found if action in as_list(each["Action"])]
+
+
+def test_codebuild_may_do_what_an_s3_source_takes(template: dict[str, Any]) -> None:
+    """The objects and their versions, and of the bucket whose it is and where it lies."""
+    for action in ("s3:GetBucketAcl", "s3:GetBucketLocation"):
+        assert [rendered(each) for each in allowed(template, "BuilderRole", action)] == ["Bucket.Arn"]
+    for action in ("s3:GetObject", "s3:GetObjectVersion"):
+        assert [rendered(each) for each in allowed(template, "BuilderRole", action)] == ["Bucket.Arn/build/*"]
+
+
+def test_the_models_role_may_ask_for_every_alarm_that_watches_an_update(template: dict[str, Any]) -> None:
+    """The endpoint's own alarms and the application's: none of them is a composite one."""
+    site = Site("vehiclevision", "1" * 12, "eu-west-1")
+    watching = [*(site.alarm(what) for what in endpoint.ALARMS), f"{site.application}-endpoint-failing"]
+
+    (resource,) = allowed(template, "ServingRole", "cloudwatch:DescribeAlarms")
+
+    pattern = rendered(resource).rpartition(":")[2].replace("Application", site.application)
+    assert all(fnmatchcase(name, pattern) for name in watching)
+    assert not fnmatchcase("vehiclevision-workflow-fault", pattern)
+
+
+def test_the_serving_image_runs_as_root(root: Path) -> None:
+    """SageMaker's hosting expects it; no line of the Dockerfile says otherwise."""
+    lines = (root / "serving" / "Dockerfile").read_text("utf-8").splitlines()
+
+    assert [line for line in lines if line.startswith(("USER", "    && useradd"))] == []
 
 
 def test_nothing_outlives_the_stack(template: dict[str, Any]) -> None:

@@ -23,6 +23,7 @@ from cli.main import main
 from cli.reviewing import desk_of
 from cli.target import local_target
 from lifecycle import source
+from lifecycle.prices import Price
 from lifecycle.site import Aws, Site
 from local import deploy, stack
 from monitoring import labels
@@ -37,6 +38,7 @@ HERE = Path(__file__).parent
 CLASSES = ("bicycle", "motorcycle", "house")
 DRIFTED = ("bicycle", "motorcycle")
 THRESHOLD = 0.856
+FREE = Price(None, "the local AWS")
 ERRORS_ALARM = "vehiclevision-endpoint-errors"
 
 # Of the tiny model, to which bright pictures are bicycles and dark ones motorcycles: how sure it is at most.
@@ -135,7 +137,7 @@ class Retraining:
 
     def own_code(self) -> str:
         """The training code as it is."""
-        return str(parameters.parameters(self.aws())["TrainingSource"])
+        return str(parameters.parameters(self.aws(), cost=FREE)["TrainingSource"])
 
     def label(self, count: int) -> None:
         """So many labels of each kind, of which so many more are held out as are drawn so."""
@@ -221,7 +223,10 @@ def prepared(application: Application, folder: Path, pictures: int = 30) -> Retr
         UploadBucketName=outputs["BucketName"],
         SageMakerBucketName=found.aws().site.bucket,
         WatchedAlarms=f"{deploy.MONITORING.stack}-falling-coverage",
-        **{**parameters.parameters(found.aws()), "TrainingSource": found.hand_out(model(folder, "sure", ONNX))},
+        **{
+            **parameters.parameters(found.aws(), cost=FREE),
+            "TrainingSource": found.hand_out(model(folder, "sure", ONNX)),
+        },
         LeastNewLabels="60",
         RunsAMonth="50",
         DollarsAMonth="1000",

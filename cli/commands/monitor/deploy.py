@@ -10,12 +10,14 @@ import typer
 
 from cli.checks import ask, print_check
 from cli.display import notes, output, print_json, printable, typed
-from cli.errors import SUCCESS, USAGE, CommandError
+from cli.errors import SUCCESS, CommandError
 from cli.options import Application, AsJson, BaselineFile, YesToQuestions, option
-from cli.sagemaker import SageMakerAccount
-from cli.sam import Deployer, parameters_in
+from cli.sagemaker import Connection, SageMakerAccount
+from cli.sam import Deployer, given_parameters, parameters_in
 from cli.target import Target
-from lifecycle import foundation
+from lifecycle import foundation, prices
+from lifecycle.images import OWN
+from lifecycle.jobs import DEFAULT_INSTANCES
 from lifecycle.site import Aws
 from local.deploy import MONITORING, RETRAINING
 from monitoring import check as checking
@@ -57,9 +59,10 @@ def command(
     as_json: AsJson = False,
 ) -> int:
     """Put the baseline in its place, deploy monitoring and retraining, and check once."""
-    target, given = application.target(), given_parameters(parameters or [])
+    target, given = application.target(), given_to_both(parameters or [])
     kept = given_before(target)
-    aws = _sagemaker(target, application)
+    connection = _sagemaker(target, application)
+    aws = connection.aws
     foundation.ensure(aws)
     stack = watched.parameters(watched.described(target.client, target.stack))
     endpoint, s3 = stack["EndpointName"], target.client("s3")
@@ -87,9 +90,15 @@ def command(
         "Application": target.stack,
         "UploadBucketName": target.output("BucketName"),
         "SageMakerBucketName": aws.site.bucket,
-        "WatchedAlarms": f"{target.monitoring_stack}-falling-coverage",
+        # What the photos themselves say within the watch; coverage is known once a day, so it counts in a long one.
+        "WatchedAlarms": f"{target.stack}-review-share,{target.monitoring_stack}-falling-coverage",
         **(LOCAL_RETRAINING if target.is_local else {}),
-        **retraining_parameters(aws, data=data, shipped=DEFAULT_MODEL if target.is_local else None),
+        **retraining_parameters(
+            aws,
+            cost=connection.price(DEFAULT_INSTANCES[OWN], prices.TRAINING),
+            data=data,
+            shipped=DEFAULT_MODEL if target.is_local else None,
+        ),
     }
     if model_monitor_image:
         of_monitoring["ModelMonitorImage"] = model_monitor_image
@@ -112,28 +121,10 @@ def command(
     return SUCCESS
 
 
-def given_parameters(parameters: Sequence[str]) -> dict[str, str]:
-    """The parameters that were typed, by their names."""
+def given_to_both(texts: Sequence[str]) -> dict[str, str]:
+    """The parameters of monitoring and retraining that were typed, by their names."""
     known = parameters_in(MONITORING) | parameters_in(RETRAINING)
-    given = {}
-    for text in parameters:
-        name, equals, value = text.partition("=")
-        if not name.isalnum() or not equals:
-            raise CommandError(
-                f"{printable(text)[:60]} is no parameter.",
-                "Write --parameter NAME=VALUE, such as AlarmRate=0.005.",
-                USAGE,
-            )
-        if name in GONE:
-            raise CommandError(f"{name} is no parameter any more: {GONE[name]}", "Leave it out.", USAGE)
-        if name not in known:
-            raise CommandError(
-                f"There is no parameter {printable(name)[:60]}.",
-                "monitoring/template.yaml and retraining/template.yaml list those that there are.",
-                USAGE,
-            )
-        given[name] = value
-    return given
+    return given_parameters(texts, known, "monitoring/template.yaml and retraining/template.yaml list", GONE)
 
 
 def given_before(target: Target) -> dict[str, str]:
@@ -176,12 +167,12 @@ def captures_of(target: Target, aws: Aws, endpoint: str) -> tuple[str, str]:
     return bucket, prefix.strip("/")
 
 
-def _sagemaker(target: Target, application: Application) -> Aws:
+def _sagemaker(target: Target, application: Application) -> Connection:
     """SageMaker's side of the application."""
     if target.is_local:
-        return SageMakerAccount().connect().aws
+        return SageMakerAccount().connect()
     region = application.region or target.region
-    return SageMakerAccount(stack=target.stack, region=region, profile=application.profile).connect().aws
+    return SageMakerAccount(stack=target.stack, region=region, profile=application.profile).connect()
 
 
 def _own(values: Mapping[str, str], names: frozenset[str]) -> dict[str, str]:

@@ -60,6 +60,6 @@ def print_outcome(came: Mapping[str, Any], options: str) -> None:
     if came["outcome"] == "REPLACED" and came["cheapest_threshold"] != came["threshold"]:
         console.print(
             f"It was compared, and answers, at the threshold {came['threshold']}. On the base data "
-            f"{came['cheapest_threshold']} would cost least: sam deploy --parameter-overrides "
+            f"{came['cheapest_threshold']} would cost least: {typed()} deploy{options} --parameter "
             f"ConfidenceThreshold={came['cheapest_threshold']}"
         )

@@ -56,7 +56,9 @@ def command(
         candidate = runs.candidate_of_job(aws, job or runs.newest_job(aws), image)
     if candidate.algorithm == OWN and not connection.target.is_local:
         if not serving_image.is_there(aws, tag):
-            connection.confirm("AWS CodeBuild builds the serving image, once: five minutes, a few cents.", dialogue)
+            connection.confirm(
+                "AWS CodeBuild builds the serving image, once: five minutes, at $0.005 a minute in us-east-1.", dialogue
+            )
         serving_image.ensure(aws, files, architecture.value)
     version = registry.register(aws, candidate)
     words = f"Version {version.number} is registered and {version.status}: {figures(version)}"

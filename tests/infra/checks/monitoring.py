@@ -65,7 +65,7 @@ SILENCE = {
     "DriftAlarm": "ignore",
     "SilentCaptureAlarm": "ignore",
     "FallingCoverageAlarm": "ignore",
-    "CheckFailingAlarm": "breaching",
+    "CheckFailingAlarm": "missing",
     "RetrainingFailedAlarm": "notBreaching",
 }
 
@@ -155,6 +155,8 @@ def monitoring_is_asked_for_on_time(project: Project) -> list[str]:
         "it tries again": target.get("RetryPolicy", {}).get("MaximumRetryAttempts", 0) > 0,
         "silence is noticed": (alarm.get("MetricName"), alarm.get("Period"), alarm.get("EvaluationPeriods"))
         == ("CheckMade", 3600, {"Ref": "HoursWithoutCheck"}),
+        "silence is told": [rendered(action) for action in alarm.get("InsufficientDataActions", [])]
+        == ["AlarmTopicArn"],
     }
     return [f"not so that {what}" for what, present in held.items() if not present]
 

@@ -226,12 +226,12 @@ def test_the_last_check_is_found(s3: Any) -> None:
 def test_a_parameter_that_is_none_is_refused(text: str) -> None:
     """It says how to write one."""
     with pytest.raises(CommandError, match="is no parameter"):
-        deploy.given_parameters([text])
+        deploy.given_to_both([text])
 
 
 def test_parameters_may_hold_anything_behind_the_sign() -> None:
     """Schedules have spaces, brackets and question marks."""
-    given = deploy.given_parameters(["Schedule=cron(15 3 * * ? *)", "TrainingSource=b=c"])
+    given = deploy.given_to_both(["Schedule=cron(15 3 * * ? *)", "TrainingSource=b=c"])
 
     assert given == {"Schedule": "cron(15 3 * * ? *)", "TrainingSource": "b=c"}
 
@@ -246,7 +246,7 @@ def test_parameters_may_hold_anything_behind_the_sign() -> None:
 def test_a_parameter_that_no_template_has_is_refused(text: str, says: str) -> None:
     """Neither a slip of the pen nor a parameter of an earlier release is dropped in silence."""
     with pytest.raises(CommandError, match=says):
-        deploy.given_parameters([text])
+        deploy.given_to_both([text])
 
 
 class Executions:

@@ -239,7 +239,7 @@ class FakeAws:
         endpoint = self._get("endpoint", given["EndpointName"])
         if endpoint["EndpointStatus"] != "InService":
             raise RefusalError("ValidationException", "busy")
-        for alarm in given["DeploymentConfig"].get("AutoRollbackConfiguration", {}).get("Alarms", []):
+        for alarm in given.get("DeploymentConfig", {}).get("AutoRollbackConfiguration", {}).get("Alarms", []):
             if alarm["AlarmName"] not in self.alarms:
                 raise RefusalError("ValidationException", "no such alarm")
         bad = config["ProductionVariants"][0]["ModelName"] in self.bad_models

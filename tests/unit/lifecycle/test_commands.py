@@ -150,7 +150,7 @@ def test_costs_are_told_and_confirmed(
     """Before anything billable: what it costs, and a question; where nobody can answer, --yes is asked for."""
     with pytest.raises(CommandError, match="Nobody can answer here"):
         register.command(dialogue=Dialogue(), account=there, model=MODEL)
-    assert "a few cents" in capsys.readouterr().err
+    assert "$0.005 a minute" in capsys.readouterr().err
     register.command(dialogue=YES, account=there, model=MODEL)
     approve.command(dialogue=Dialogue(yes=True), account=there)
     capsys.readouterr()

@@ -67,11 +67,12 @@ def everything(site: Site) -> Iterator[Request]:
     yield registry.approval_request(version(), registry.APPROVED, "")
     for hosting in HOSTINGS:
         named = endpoint.names(site, version(), hosting)
-        yield endpoint.model_request(site, version(), named.model)
+        yield endpoint.model_request(site, version(), named.model, hosting)
         yield endpoint.config_request(site, named, hosting)
         yield endpoint.endpoint_request(site, named.config)
-        yield endpoint.update_request(site, named.config, hosting, [site.alarm("errors")])
-        yield endpoint.update_request(site, named.config, hosting, [])
+        for live in (None, 1, 4):
+            yield endpoint.update_request(site, named.config, hosting, [site.alarm("errors")], live)
+        yield endpoint.update_request(site, named.config, hosting, [], 1)
         yield from endpoint.scaling_requests(site, hosting)
     yield endpoint.unscaling_request(site)
     yield from endpoint.alarm_requests(site)
@@ -189,20 +190,59 @@ def test_pictures_are_captured_whole_and_answers_as_text() -> None:
     assert capture["KmsKeyId"] == config["KmsKeyId"] == KEY
 
 
-def test_serverless_has_neither_capture_nor_scaling() -> None:
-    """AWS takes neither on a serverless endpoint."""
+def test_serverless_has_neither_capture_nor_scaling_nor_isolation() -> None:
+    """AWS takes none of them on a serverless endpoint; its model has a name of its own."""
     hosting = Hosting(serverless=Serverless(3072))
+    named = endpoint.names(SITES[1], version(), hosting)
 
-    config = endpoint.config_request(SITES[1], endpoint.names(SITES[1], version(), hosting), hosting).parameters
+    config = endpoint.config_request(SITES[1], named, hosting).parameters
+    model = endpoint.model_request(SITES[1], version(), named.model, hosting).parameters
 
+    assert model["EnableNetworkIsolation"] is False
+    assert named.model != endpoint.names(SITES[1], version(), Hosting()).model
     assert "DataCaptureConfig" not in config
     assert "InstanceType" not in config["ProductionVariants"][0]
     assert endpoint.scaling_requests(SITES[1], hosting) == []
 
 
+def update(hosting: Hosting, live: int | None) -> Any:
+    return endpoint.update_request(SITES[0], "config", hosting, ["a"], live).parameters
+
+
+def test_a_serverless_endpoint_is_updated_without_guardrails() -> None:
+    """From serverless to serverless and to instances, from where there is no way back: no policy, no alarms."""
+    for hosting, live in ((Hosting(serverless=Serverless()), None), (Hosting(), None)):
+        assert update(hosting, live) == {"EndpointName": "vehiclevision", "EndpointConfigName": "config"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "live", "kept", "canary"),
+    [
+        (Hosting(instances=1, max_instances=2), 1, True, False),
+        (Hosting(instances=1, max_instances=4), 3, True, False),
+        (Hosting(instances=2, max_instances=4), 1, False, False),
+        (Hosting(instances=2, max_instances=4), 2, True, True),
+        (Hosting(instances=2, max_instances=3), 5, False, True),
+    ],
+)
+def test_a_canary_is_never_more_than_half_of_either_fleet(asked: Hosting, live: int, kept: bool, canary: bool) -> None:
+    """One instance goes first only where old and new have two; a live count is kept only within what was asked for."""
+    request = update(asked, live)
+
+    routing = request["DeploymentConfig"]["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]
+    assert request.get("RetainAllVariantProperties", False) is kept
+    assert (routing["Type"] == "CANARY") is canary
+    assert ("CanarySize" in routing) is canary
+
+
+def test_an_update_overrides_no_property_that_aws_does_not_support() -> None:
+    """What is captured is in the new configuration, and is no property of the variant to be left out."""
+    assert "ExcludeRetainedVariantProperties" not in update(Hosting(), 1)
+
+
 def test_traffic_moves_one_instance_first_where_there_are_two() -> None:
     """A canary may be half of the fleet at most, so a fleet of one moves at once; both are watched afterwards."""
-    one, two = (endpoint.deployment(Hosting(instances=n), ["a"])["BlueGreenUpdatePolicy"] for n in (1, 2))
+    one, two = (endpoint.deployment(n, ["a"])["BlueGreenUpdatePolicy"] for n in (1, 2))
 
     assert one["TrafficRoutingConfiguration"]["Type"] == "ALL_AT_ONCE"
     assert two["TrafficRoutingConfiguration"]["CanarySize"] == {"Type": "INSTANCE_COUNT", "Value": 1}

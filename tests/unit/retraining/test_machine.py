@@ -15,7 +15,11 @@ from ministack.services import stepfunctions
 from tests.workflow import taken
 
 ROLE = "arn:aws:iam::000000000000:role/retrain"
-JOB = {"TrainingJobName": "vehiclevision-retrain-20261128-120000-abcdef"}
+JOB = {
+    "TrainingJobName": "vehiclevision-retrain-20261128-120000-abcdef",
+    "EnableManagedSpotTraining": True,
+    "StoppingCondition": {"MaxRuntimeInSeconds": 3600, "MaxWaitTimeInSeconds": 18000},
+}
 LABELS = {"new": 120, "learnt": 96, "held_out": 24}
 HELD_BACK = {"go": False, "code": "LABELS_MISSING", "reason": "60 more labels are needed.", "labels": LABELS}
 GO = {"go": True, "labels": LABELS, "dataset": {}, "training_job": JOB}
@@ -82,6 +86,8 @@ class Run:
     states: list[str] = field(default_factory=list)
     announced: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
+    # The last request of each.
+    asked: dict[str, Any] = field(default_factory=dict)
     # What the endpoint was told to serve last, what was made for that and not taken away, and the version's status.
     serving: str = "v1-config"
     made: set[str] = field(default_factory=set)
@@ -136,6 +142,7 @@ def go(definition: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Go]:
         def called(resource: str, arguments: Any, *_: object) -> Any:
             name = resource.partition(".")[0]
             run.calls[name] += 1
+            run.asked[name] = arguments
             queue = waiting.get(name, [{}])
             answer = queue.pop(0) if len(queue) > 1 else queue[0]
             if isinstance(answer, Exception):
@@ -199,6 +206,35 @@ def test_replaced(go: Go) -> None:
     }  # fmt: skip
     assert run.output == {"outcome": "REPLACED", **{k: v for k, v in detail.items() if k in run.output}}
     assert (run.serving, run.version, run.made) == ("v2-config", "Approved", {"Model", "EndpointConfig"})
+
+
+def test_without_a_quota_for_spot_it_trains_without_spot(go: Go) -> None:
+    """The same job under the same name, which the refused one never took; only what is about spot is gone."""
+    run = go({"SageMakerCreateTrainingJob": [*[refused("SageMaker.ResourceLimitExceededException")] * 3, {}]})
+
+    asked = run.asked["SageMakerCreateTrainingJob"]
+    assert run.output["outcome"] == "REPLACED"
+    assert asked == {**JOB, "EnableManagedSpotTraining": False, "StoppingCondition": {"MaxRuntimeInSeconds": 3600}}
+
+
+def test_without_any_quota_it_is_told(go: Go) -> None:
+    """The run fails with AWS's own words for it."""
+    limit = refused("SageMaker.ResourceLimitExceededException", "The account-level service limit is 0 Instances")
+
+    run = go({"SageMakerCreateTrainingJob": [limit]})
+
+    assert (run.status, run.told[0]) == ("FAILED", "RetrainingFailed")
+    assert "service limit is 0" in run.told[1]["reason"]
+
+
+def test_without_spot_it_may_end_badly_too(go: Go) -> None:
+    """The job's own reason is told."""
+    limit = refused("SageMaker.ResourceLimitExceededException")
+    bug = refused("States.TaskFailed", '{"FailureReason": "bug"}')
+
+    run = go({"SageMakerCreateTrainingJob": [limit, limit, limit, bug]})
+
+    assert "bug" in run.told[1]["reason"]
 
 
 def test_what_was_deployed_before_is_not_made_again(go: Go) -> None:

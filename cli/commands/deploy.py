@@ -1,0 +1,121 @@
+"""Build the application and deploy it to AWS; endpoint and threshold are those of the model that serves.
+
+The functions are built for the very Python that they will run on. Run it again after a new model is deployed, so that
+the threshold follows; what was given before stays. Nothing is changed before you have agreed to the list of changes.
+"""
+
+import json
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Final
+
+from cli.display import notes, output, print_json, printable, typed
+from cli.errors import SUCCESS, USAGE, CommandError
+from cli.options import AsJson, YesToQuestions, flag, option
+from cli.sagemaker import SageMakerAccount
+from cli.sam import Deployer, given_parameters, parameters_in, template_of
+from lifecycle.site import Aws
+from lifecycle.standing import standing
+from local.deploy import VEHICLEVISION, overrides
+from monitoring import watched
+
+RUNTIMES: Final = ("python3.14", "python3.13", "python3.12", "python3.11")
+
+
+def command(
+    *,
+    account: SageMakerAccount,
+    parameters: Annotated[
+        list[str] | None, option("--parameter", "NAME=VALUE", "A parameter of template.yaml; repeatable.")
+    ] = None,
+    dry_run: Annotated[bool, flag("--dry-run", "Say what would be run and given, and do nothing.")] = False,
+    yes: YesToQuestions = False,
+    as_json: AsJson = False,
+) -> int:
+    """Build, deploy, and say what comes next."""
+    if not account.is_in_aws:
+        raise CommandError("This deploys to AWS.", f"Add --aws. On this machine: {typed()} up", USAGE)
+    given = given_parameters(parameters or [], parameters_in(VEHICLEVISION), "template.yaml lists")
+    connection = account.connect()
+    target, aws = connection.target, connection.aws
+    before = watched.parameters(watched.described(aws.client, target.stack))
+    wanted = {**({} if asks_another_endpoint(before, aws) else of_the_model(aws)), **given}
+    wanted["PythonRuntime"] = runtime(given.get("PythonRuntime"), before.get("PythonRuntime"), shutil.which)
+    wanted.setdefault("Architecture", before.get("Architecture") or default("Architecture"))
+    changed = {name for name, value in wanted.items() if before.get(name) != value}
+    for name, value in sorted(wanted.items()):
+        was = f" (was {before[name]})" if before.get(name, value) != value else ""
+        notes().print(printable(f"{name} is {value}{was}"))
+    facts: dict[str, Any] = {"stack": target.stack, "parameters": wanted, "changed": sorted(changed)}
+    if dry_run:
+        return told(as_json, facts, dry_words(wanted))
+    facts["outputs"] = Deployer(target, account.profile, yes, quiet=as_json).deploy(VEHICLEVISION, target.stack, wanted)
+    words = [f"{target.stack} is deployed. Classify images with: {typed()} drop PATH...{target.options}"]
+    if "ConfidenceThreshold" in changed and watched.described(aws.client, target.monitoring_stack):
+        words.append(f"Its monitoring takes the threshold over with: {typed()} monitor deploy{target.options}")
+    return told(as_json, facts, words)
+
+
+def told(as_json: bool, facts: Mapping[str, Any], words: list[str]) -> int:
+    """Say what was done, for people or for the next program."""
+    if as_json:
+        print_json(facts)
+    else:
+        for line in words:
+            output().print(printable(line))
+    return SUCCESS
+
+
+def dry_words(wanted: Mapping[str, str]) -> list[str]:
+    """The two commands that would be run."""
+    built = [f"{name}={wanted[name]}" for name in ("PythonRuntime", "Architecture")]
+    return [
+        f"sam build --parameter-overrides {' '.join(built)}",
+        f"sam deploy --parameter-overrides {' '.join(overrides(wanted))}",
+    ]
+
+
+def of_the_model(aws: Aws) -> dict[str, str]:
+    """The endpoint, and the threshold of the version that serves, as the application's parameters; {} without any."""
+    now = standing(aws)
+    if now.endpoint_status is None:
+        notes().print(f"There is no endpoint yet. Make one with: {typed()} sagemaker deploy --aws --latest")
+        return {}
+    if now.serving is None or now.serving.threshold is None:
+        notes().print("What serves is no version with a threshold of its own; the application's stays as it is.")
+        return {"EndpointName": now.endpoint}
+    return {"EndpointName": now.endpoint, "ConfidenceThreshold": json.dumps(now.serving.threshold)}
+
+
+def asks_another_endpoint(before: Mapping[str, str], aws: Aws) -> bool:
+    """Whether the deployed application asks an endpoint that is none of ours; it and its threshold are left alone."""
+    another = before.get("EndpointName", aws.site.endpoint) != aws.site.endpoint
+    if another:
+        notes().print(
+            printable(f"It asks the endpoint {before['EndpointName']}; endpoint and threshold stay as they are.")
+        )
+    return another
+
+
+def runtime(given: str | None, before: str | None, which: Callable[[str], str | None]) -> str:
+    """The Python that the functions are built for and run on: it must be on this machine, or packages of another would
+    be packed. The one that was asked for, else the deployed one, the template's, the one that runs this, any other."""
+    own = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    if given is not None:
+        if which(given) or given == own:
+            return given
+        raise CommandError(
+            f"{given} is not on the path, and sam build takes it to build for it.",
+            f"Install it, or leave PythonRuntime out: the functions then run on {own}.",
+            USAGE,
+        )
+    for each in (before, default("PythonRuntime"), own, *RUNTIMES):
+        if each in RUNTIMES and (which(each) or each == own):
+            return each
+    raise CommandError("There is no Python that Lambda runs.", "Install Python 3.11 to 3.14.")
+
+
+def default(name: str) -> str:
+    """A parameter's default in the template."""
+    return str(template_of(VEHICLEVISION)["Parameters"][name]["Default"])
