@@ -99,15 +99,35 @@ def _ask(price_list: Any, instance_type: str, use: str, region: str) -> float | 
     return read_answer(answer.get("PriceList", []), instance_type, use)
 
 
+def serverless_second(price_list: Any, memory_mb: int, region: str) -> float | None:
+    """Dollars a second of a serverless endpoint, from AWS's price list; None where it has none or cannot be asked."""
+    filters = [
+        {"Type": "TERM_MATCH", "Field": "productFamily", "Value": "ML Serverless"},
+        {"Type": "TERM_MATCH", "Field": "regionCode", "Value": region},
+    ]
+    try:
+        answer = price_list.get_products(ServiceCode="AmazonSageMaker", Filters=filters, MaxResults=100)
+    except (ClientError, BotoCoreError):
+        return None
+    return read_price(
+        answer.get("PriceList", []), f"ServerlessInf:Mem-{memory_mb // 1024}GB", ("Second", "Seconds", "Sec")
+    )
+
+
 def read_answer(products: list[Any], instance_type: str, use: str) -> float | None:
     """Dollars an hour in the price list's products: those whose usage type ends in Host:ml.… or Train:ml.…"""
+    return read_price(products, f"{use}:{instance_type}", ("Hrs", "Hour", "Hours"))
+
+
+def read_price(products: list[Any], usage_type: str, units: tuple[str, ...]) -> float | None:
+    """Dollars of the first product whose usage type ends so and that is priced in one of these units."""
     for text in products:
         product = json.loads(text) if isinstance(text, str) else text
         usage = str(product.get("product", {}).get("attributes", {}).get("usagetype", ""))
-        if not usage.endswith(f"{use}:{instance_type}"):
+        if not usage.endswith(usage_type):
             continue
         for term in product.get("terms", {}).get("OnDemand", {}).values():
             for dimension in term.get("priceDimensions", {}).values():
-                if dimension.get("unit") in ("Hrs", "Hour", "Hours"):
+                if dimension.get("unit") in units:
                     return float(dimension["pricePerUnit"]["USD"])
     return None

@@ -1,0 +1,129 @@
+"""What so many photos a month cost, line by line, beside what one would take instead.
+
+List prices of one region with their dates, without free allowances; the transitions are counted in the workflow itself.
+With --aws, AWS's price list is asked for what is not published in words.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Final
+
+from rich.table import Table
+
+from cli import costs
+from cli.costs import Bill, Profile
+from cli.display import notes, output, print_json
+from cli.errors import SUCCESS
+from cli.options import Account, AsJson, flag, option
+from cli.sam import template_of
+from lifecycle import prices
+from lifecycle.endpoint import Serverless
+from local.deploy import VEHICLEVISION
+
+MILLION: Final = 1_000_000
+
+
+def command(
+    *,
+    account: Account,
+    photos: Annotated[int, option("--photos", "N", "So many photos a month.", min=0, max=10**12)] = MILLION,
+    lines: Annotated[bool, flag("--lines", "Each line of each way, not only what it comes to.")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Print what each way costs."""
+    region, known = costs.prices()
+    found = costs.profiles(photos, serverless_price(account))
+    read = sorted({price.read.isoformat() for price in known.values()})
+    bill = Bill(photos)
+    days = int(template_of(VEHICLEVISION)["Parameters"]["UploadRetentionDays"]["Default"])
+    kept = costs.kept_photos_dollars(bill, days)
+    if as_json:
+        sources = {name: {**vars(price), "read": price.read.isoformat()} for name, price in known.items()}
+        print_json({
+            "region": region, "photos": photos, "kept_photos_dollars": round(kept, 2), "prices": sources,
+            "profiles": [profile.as_json() for profile in found],
+        })  # fmt: skip
+        return SUCCESS
+    console = output()
+    console.print(f"{photos:,} photos a month")
+    console.print(own_ways([profile for profile in found if not profile.alone]))
+    console.print()
+    console.print(others([profile for profile in found if profile.alone]))
+    if lines:
+        for profile in found:
+            console.print()
+            console.print(details(profile))
+    console = notes()
+    console.print(f"List prices of {region}, read on {' and '.join(read)}, without free allowances: cli/prices.toml.")
+    each = f"{bill.photo.megabytes:g} MB each for {days} days"
+    console.print(f"Not in it: keeping the photos themselves, {each}, ${kept:,.2f} a month.")
+    if any(profile.missing for profile in found):
+        console.print("≥ and ?: a price of it was not found; --aws asks AWS's price list for the endpoint's.")
+    console.print("What this release does not do is in brackets.")
+    return SUCCESS
+
+
+def serverless_price(account: Account) -> float | None:
+    """What AWS's price list says of a second of a serverless endpoint; None unless an account is named."""
+    if not account.is_in_aws:
+        return None
+    target = account.target()
+    price_list = target.session.client("pricing", region_name=prices.PRICE_LIST_REGION)
+    return prices.serverless_second(price_list, Serverless().memory_mb, target.region)
+
+
+def own_ways(found: Sequence[Profile]) -> Table:
+    """What each way of ours comes to, by service."""
+    made = _table(["dollars a month", *(_name(profile) for profile in found)])
+    for service in dict.fromkeys(line.service for profile in found for line in profile.lines):
+        made.add_row(service, *(_sum(profile, service) for profile in found))
+    made.add_row()
+    made.add_row("in all", *(f"{_least(profile)}{profile.dollars_total:,.2f}" for profile in found))
+    made.add_row("idle", *(f"{profile.dollars_idle:,.2f}" for profile in found))
+    made.add_row("a million", *(_million(profile) for profile in found))
+    return made
+
+
+def others(found: Sequence[Profile]) -> Table:
+    """What answers that one would take instead come to."""
+    made = _table(["instead, the answer alone", "a month", "a million"])
+    for profile in found:
+        made.add_row(profile.words, f"{profile.dollars_total:,.2f}", _million(profile))
+    return made
+
+
+def details(profile: Profile) -> Table:
+    """Every line of a way."""
+    made = _table([f"{profile.profile}: {profile.words}", "quantity", "dollars"])
+    for line in profile.lines:
+        dollars = "?" if line.dollars is None else f"{line.dollars:,.4f}"
+        made.add_row(f"{line.service}: {line.what}", f"{line.quantity:,.3f}".rstrip("0").rstrip("."), dollars)
+    return made
+
+
+def _table(headings: Sequence[str]) -> Table:
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for index, heading in enumerate(headings):
+        made.add_column(heading, justify="right" if index else "left")
+    return made
+
+
+def _name(profile: Profile) -> str:
+    words = profile.profile.replace("-", " ")
+    return words if profile.offered else f"({words})"
+
+
+def _least(profile: Profile) -> str:
+    return "≥ " if profile.missing else ""
+
+
+def _million(profile: Profile) -> str:
+    million = profile.dollars_per_million
+    return "" if million is None else f"{_least(profile)}{million:,.2f}"
+
+
+def _sum(profile: Profile, service: str) -> str:
+    of = [line for line in profile.lines if line.service == service]
+    known = [line.dollars for line in of if line.dollars is not None]
+    if not of:
+        return ""
+    return f"{sum(known):,.2f}" if known else "?"

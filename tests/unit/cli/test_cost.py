@@ -1,0 +1,204 @@
+"""`vehiclevision cost`: every line is a quantity that follows from the code times a price that somebody published."""
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli import costs
+from cli.costs import Bill, Price, Profile
+from cli.main import main
+from lifecycle import prices
+from tests.simulator.machine import read_machine
+from tests.simulator.world import World
+
+MILLION = 1_000_000
+TRANSITIONS = len(costs.way_of_a_classified_photo(costs.machine()))
+
+
+def profile(name: str, photos: int = MILLION, **options: Any) -> Profile:
+    return next(each for each in costs.profiles(photos, **options) if each.profile == name)
+
+
+def test_the_transitions_are_those_of_a_run() -> None:
+    """The simulator goes through the very states that are counted."""
+    world = World(read_machine(costs.MACHINE.read_text("utf-8")))
+    run = world.deliver(world.upload("uploads/a.jpg", "bicycle"))
+
+    world.finish(run)
+
+    assert run.visited == costs.way_of_a_classified_photo(costs.machine())
+
+
+@pytest.mark.parametrize(
+    ("name", "what", "dollars"),
+    [
+        ("standard-instance", "transitions a photo", TRANSITIONS * 25.00),
+        ("standard-instance", "3 calls a photo", 3 * 0.20),
+        # 1 GB for 0.4 s, a half for 0.1 s, a quarter for 0.01 s.
+        ("standard-instance", "GB-seconds a photo", 452_500 * 0.0000166667),
+        ("standard-instance", "4 write units a photo", 4 * 0.625),
+        ("standard-instance", "an announcement a photo", 1.00),
+        ("standard-instance", "the upload's own request", 5.00),
+        ("standard-instance", "2 requests to read it", 2 * 0.40),
+        ("standard-instance", "bytes of logs a photo", 4.5 * 0.50),
+        ("standard-instance", "2 dashboards", 6.00),
+        ("standard-instance", "metrics of our own", 7 * 0.30),
+        ("standard-instance", "one ml.m5.xlarge, always", 167.90),
+        ("standard-instance", "captured pictures, a file each at worst", 5.00),
+        ("standard-instance", "captured pictures, kept for 30 days", 40 * 0.023),
+        ("express-instance", "a request a photo", 1.00),
+        # 0.81 s count as 0.9 s of a sixteenth of a GB.
+        ("express-instance", "0.9 s of 64 MB a photo", 0.9 / 16 * 16.67),
+        ("batch", "hours of ml.m5.xlarge", MILLION * (0.02 + 0.0375) / 3600 * 0.23),
+        ("batch", "2 write units a photo", 2 * 0.625),
+        ("batch", "a request to read each", 0.40),
+        ("rekognition", "the first million", 1000.00),
+        ("claude-haiku-5.5", "588 tokens in a photo", 58.80),
+        ("claude-haiku-5.5", "20 tokens out a photo", 10.00),
+        ("claude-sonnet-5.5", "588 tokens in a photo", 1176.00),
+        ("claude-sonnet-5.5", "20 tokens out a photo", 200.00),
+    ],
+)
+def test_a_line_is_right(name: str, what: str, dollars: float) -> None:
+    """A million photos, worked out by hand."""
+    (line,) = [line for line in profile(name).lines if what in line.what]
+
+    assert line.dollars == pytest.approx(dollars)
+
+
+def test_a_bill_is_the_sum_of_its_lines() -> None:
+    """In all, idle, and a million: what idles is due without photos and is no part of the price of a million."""
+    for each in costs.profiles(2 * MILLION):
+        known = [line.dollars for line in each.lines if line.dollars is not None]
+        assert each.dollars_total == pytest.approx(sum(known))
+        assert each.dollars_per_million == pytest.approx((sum(known) - each.dollars_idle) / 2)
+    assert profile("standard-instance").dollars_idle == profile("standard-instance", 0).dollars_total
+
+
+def test_more_photos_than_one_instance_answers_take_another() -> None:
+    """131 million a month are 50 a second, around the clock."""
+    one, two = (profile("standard-instance", photos) for photos in (131_000_000, 132_000_000))
+
+    assert not [line for line in one.lines if "under load" in line.what]
+    assert [line.dollars for line in two.lines if line.what == "1 more under load"] == [pytest.approx(167.90)]
+
+
+def test_rekognition_is_cheaper_beyond_a_million() -> None:
+    """The second tier counts from there on."""
+    assert profile("rekognition", 3 * MILLION).dollars_total == pytest.approx(1000 + 2 * 800)
+
+
+def test_a_price_that_was_not_found_is_not_made_up() -> None:
+    """The line says so, and what it is a part of says what is missing; AWS's own price list fills it in."""
+    unknown, known = profile("standard-serverless"), profile("standard-serverless", serverless_dollars_a_second=0.00003)
+
+    assert "SageMaker: 0.1 s of 2048 MB a photo" in unknown.missing
+    assert known.missing == ["X-Ray: traces, a sample"]
+    assert known.dollars_total - unknown.dollars_total == pytest.approx(3.00)
+
+
+def test_every_price_says_who_says_so_and_when() -> None:
+    """A source, a unit and a day in the past; every one of them is used."""
+    _, known = costs.prices()
+    used = {line.price for each in costs.profiles(2 * MILLION) for line in each.lines}
+
+    for price in known.values():
+        assert price.source.startswith("https://")
+        assert price.unit
+        assert date(2026, 1, 1) <= price.read <= date.today()
+        assert price.dollars > 0
+    assert set(known) <= used
+
+
+def test_alarms_are_billed_by_the_metrics_that_they_read() -> None:
+    """A plain alarm reads one; one over an expression reads those below it."""
+    plain = {"Type": "AWS::CloudWatch::Alarm", "Properties": {"MetricName": "Errors"}}
+    of_two: list[dict[str, Any]] = [{"MetricStat": {}}, {"MetricStat": {}}, {"Expression": "a + b"}]
+    resources = {"A": plain, "B": {**plain, "Properties": {"Metrics": of_two}}, "C": {"Type": "AWS::S3::Bucket"}}
+
+    assert costs.alarm_metrics([{"Resources": resources}]) == 3
+
+
+def test_a_record_takes_one_write_unit(root: Path) -> None:
+    """With names as AWS gives them, the item of a classified photo stays below the 1 KB that a write unit writes."""
+    world = World(read_machine(costs.MACHINE.read_text("utf-8")))
+    world.measurements = json.loads((root / "events/filter_inferences.json").read_text())["measurements"]
+    items: list[dict[str, Any]] = []
+    call = world.table._call
+
+    def noted(operation: Any, request: dict[str, Any]) -> Any:
+        items.append(request)
+        return call(operation, request)
+
+    world.table._call = noted  # type: ignore[method-assign]
+    run = world.deliver(world.upload("uploads/depot 7/rider+42 (front).jpg", "bicycle"))
+    # An execution's address of AWS instead of the simulator's short one.
+    run.name = "arn:aws:states:us-east-1:111122223333:execution:vehiclevision-classify-vehicle:" + "0" * 73
+
+    world.finish(run)
+
+    (item,) = [request["Item"] for request in items if "Item" in request]
+    assert 300 < _bytes(item) + len("vehiclevision-uploadbucket-0123456789ab") * 2 < 1024
+
+
+def _bytes(value: Any) -> int:
+    """DynamoDB's own count, generously: names and values as text, three bytes for what holds others."""
+    if isinstance(value, dict):
+        return sum(len(name) + _bytes(each) + 1 for name, each in value.items()) + 3
+    if isinstance(value, list):
+        return sum(_bytes(each) + 1 for each in value) + 3
+    return len(str(value))
+
+
+def test_the_price_list_is_asked_for_a_serverless_second() -> None:
+    """The usage type names the memory; nothing else of the list is taken."""
+    terms = {"OnDemand": {"x": {"priceDimensions": {"y": {"unit": "Second", "pricePerUnit": {"USD": "0.00003"}}}}}}
+    product = {"product": {"attributes": {"usagetype": "USE1-ServerlessInf:Mem-2GB"}}, "terms": terms}
+
+    class PriceList:
+        def get_products(self, **_: Any) -> dict[str, Any]:
+            return {"PriceList": [json.dumps(product)]}
+
+    assert prices.serverless_second(PriceList(), 2048, "us-east-1") == 0.00003
+    assert prices.serverless_second(PriceList(), 4096, "us-east-1") is None
+
+
+def test_what_scripts_read(capsys: pytest.CaptureFixture[str]) -> None:
+    """One object with the profiles; without photos nothing but what idles."""
+    assert main(["cost", "--photos", "0", "--json"]) == 0
+
+    told = json.loads(capsys.readouterr().out)
+    assert told["region"] == "us-east-1"
+    assert {each["profile"] for each in told["profiles"]} >= {"standard-instance", "standard-serverless", "batch"}
+    for each in told["profiles"]:
+        assert each["dollars_total"] == each["dollars_idle"]
+        assert sum(line["dollars"] or 0 for line in each["lines"]) == pytest.approx(each["dollars_total"], abs=0.01)
+
+
+def test_what_people_read(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each way with its services, what idles, and a million; the prices' day and what they leave out."""
+    monkeypatch.setenv("COLUMNS", "200")
+    assert main(["cost", "--photos", "1000000", "--lines"]) == 0
+
+    told = capsys.readouterr()
+    assert "1,000,000 photos a month" in told.out
+    assert f"Step Functions: {TRANSITIONS} transitions a photo" in told.out
+    assert "(express" in told.out
+    assert "without free allowances" in told.err
+
+
+def test_a_price_file_of_ones_own(tmp_path: Path) -> None:
+    """Another region's prices have the same form."""
+    file = tmp_path / "prices.toml"
+    file.write_text(
+        'region = "eu-west-1"\n[s3_get]\ndollars = 1\nunit = "GET"\nsource = "https://x"\nread = 2026-11-28\n'
+    )
+
+    region, known = costs.prices(file)
+
+    assert region == "eu-west-1"
+    assert known["s3_get"] == Price(1, "GET", "https://x", date(2026, 11, 28))
+    assert Bill(1, prices=known).line("S3", "x", 2, "s3_get").dollars == 2
