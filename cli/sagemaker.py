@@ -12,7 +12,7 @@ import typer
 from cli.display import notes, output, print_json, printable, typed
 from cli.errors import INTERRUPTED, SUCCESS, USAGE, CommandError
 from cli.options import WHERE, Account, AsJson, NoWait, flag, option
-from cli.target import Target
+from cli.target import Target, state_directory
 from lifecycle import deploy, endpoint, foundation, images, jobs, prices, runs, source
 from lifecycle.endpoint import Hosting
 from lifecycle.images import BUILTIN, OWN
@@ -20,6 +20,7 @@ from lifecycle.jobs import Training
 from lifecycle.registry import Version
 from lifecycle.site import Aws, Request, Site
 from lifecycle.standing import application_alarm
+from local import stack as local_stack
 
 Yes = Annotated[bool, flag("--yes -y", "Do not ask, whatever it costs.")]
 KmsKey = Annotated[
@@ -207,6 +208,8 @@ def deploy_version(connection: Connection, dialogue: Dialogue, version: Version,
     except KeyboardInterrupt:
         notes().print("SageMaker goes on without this command. Run the same command again to see how it ends.")
         return INTERRUPTED
+    if target.is_local:
+        local_stack.start(state_directory(), aws.tell)
     overrides = f"EndpointName={done.endpoint}"
     if done.threshold is not None:
         overrides += f" ConfidenceThreshold={done.threshold}"
@@ -219,6 +222,8 @@ def deploy_version(connection: Connection, dialogue: Dialogue, version: Version,
         "parameter_overrides": overrides,
     }
     words = f"The endpoint {done.endpoint} serves version {done.version}."
+    if target.is_local and done.threshold is not None:
+        words += f" The application's threshold is that version's, {done.threshold:g}."
     following = f"The application asks it after: sam deploy --parameter-overrides {overrides}"
     return dialogue.tell(facts, words, "" if target.is_local else following)
 

@@ -85,7 +85,7 @@ def start(
     detach: bool = False,
     application: Path = CHECKOUT,
 ) -> LocalAws:
-    """Bring the local AWS up with the application deployed; quick when it is up already.
+    """Bring the local AWS up with the application deployed; quick when it is up already and nothing has changed.
 
     With `detach` it stays up when this process ends, else it ends with the process that started it.
     """
@@ -101,7 +101,10 @@ def start(
         if found is None:
             raise LocalAwsError("The local AWS ended right after its start.", f"Its logs are in {directory}")
         foundation.ensure(found.environment())
-        deploy.deploy(deploy.VEHICLEVISION.at(application), directory, found.environment(), progress)
+        # The threshold belongs to the model: whichever answers, the application passes what that model may let pass.
+        threshold = sagemaker.threshold(directory)
+        parameters = {} if threshold is None else {"ConfidenceThreshold": str(threshold)}
+        deploy.deploy(deploy.VEHICLEVISION.at(application), directory, found.environment(), progress, parameters)
         if detach:
             processes.release(sagemaker.server(directory))
             processes.release(control.server(directory))

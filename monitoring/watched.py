@@ -40,12 +40,14 @@ def outputs(stack: dict[str, Any] | None) -> dict[str, str]:
 
 def capture_settings(client: Client, endpoint: str) -> dict[str, Any] | None:
     """How the endpoint captures, empty if it does not; None if there is no such endpoint."""
-    try:
-        return client("sagemaker").describe_endpoint(EndpointName=endpoint).get("DataCaptureConfig") or {}
-    except ClientError as error:
-        if error.response.get("Error", {}).get("Code") != "ValidationException":
-            raise
-        return None
+    description = _endpoint(client, endpoint)
+    return None if description is None else description.get("DataCaptureConfig") or {}
+
+
+def endpoint_status(client: Client, endpoint: str) -> str | None:
+    """SageMaker's word for how the endpoint is; None if there is no such endpoint."""
+    description = _endpoint(client, endpoint)
+    return None if description is None else str(description["EndpointStatus"])
 
 
 def captures_of(client: Client, endpoint: str) -> str:
@@ -104,6 +106,16 @@ def last_check(s3: Any, bucket: str, endpoint: str) -> dict[str, Any] | None:
         prefix = max(numbered)
     content = _read(s3, bucket, prefix + check.RESULT)
     return None if content is None else dict(json.loads(content))
+
+
+def _endpoint(client: Client, endpoint: str) -> dict[str, Any] | None:
+    try:
+        return dict(client("sagemaker").describe_endpoint(EndpointName=endpoint))
+    except ClientError as error:
+        # SageMaker has no error code of its own for an endpoint that is not there.
+        if error.response.get("Error", {}).get("Code") != "ValidationException":
+            raise
+        return None
 
 
 def _read(s3: Any, bucket: str, key: str, limit: int | None = None) -> bytes | None:

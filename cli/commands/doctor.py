@@ -19,6 +19,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from cli import target as targets
+from cli.answering import endpoint_of
 from cli.display import notes, output, print_json, printable
 from cli.errors import FAILURE, SUCCESS
 from cli.explanations import explain
@@ -175,8 +176,12 @@ def loopback() -> Finding:
 def local_aws(directory: Path) -> Finding:
     """The local AWS's state."""
     status = local_stack.status(directory)
-    if status.up:
-        return Finding("local AWS", OK, "The local AWS is up with the application in it.")
+    if status.up and (running := local_stack.running(directory)):
+        endpoint = endpoint_of(targets.local_target(running))
+        if endpoint and endpoint.trouble:
+            sentence, _, remedy = endpoint.trouble.partition(". ")
+            return Finding("local AWS", WARNING, f"{sentence}.", remedy)
+        return Finding("local AWS", OK, "The local AWS is up with the application in it, and its endpoint answers.")
     if status.engine_pid is None and status.sagemaker_pid is None:
         return Finding("local AWS", OK, "The local AWS is not running.", "Start it with: vehiclevision up --detach")
     return Finding(

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cli import sources
+from cli.answering import endpoint_of
 from cli.display import HEADING, ended_line, notes, output, print_json, printable
 from cli.drop import Ended, drop, left_out
 from cli.errors import FAILURE, INTERRUPTED, SUCCESS, USAGE, CommandError
@@ -39,6 +40,8 @@ def command(
     if not files and not unusable:
         raise CommandError("There is no file to upload.", "Name a file, or a folder that holds some.", USAGE)
     target = application.target()
+    if (endpoint := endpoint_of(target)) and endpoint.trouble:
+        notes().print(printable(endpoint.trouble))
     uploaded = 0
     try:
         with _progress(len(files)) as progress:

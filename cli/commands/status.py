@@ -5,10 +5,11 @@ The exit code is 0 if images can be dropped, else 1.
 
 from typing import Any
 
-from cli.display import output, print_json, print_outputs
+from cli.answering import endpoint_of
+from cli.display import notes, output, print_json, print_outputs, printable
 from cli.errors import FAILURE, SUCCESS
 from cli.options import Application, AsJson
-from cli.target import Target, state_directory
+from cli.target import Target, local_target, state_directory
 from local import stack
 
 
@@ -36,12 +37,18 @@ def _facts_of_local_aws() -> dict[str, Any]:
         "sagemaker_control_pid": status.control_pid,
         "deployed": status.deployed,
         "state_directory": str(status.state_dir),
-        "outputs": running.outputs() if running else {},
+        **(_facts_of_application(local_target(running)) if running else {"endpoint": None, "outputs": {}}),
     }
 
 
 def _facts_of_stack(target: Target) -> dict[str, Any]:
-    return {"where": target.stack, "region": target.region, "up": True, "outputs": dict(target.outputs)}
+    return {"where": target.stack, "region": target.region, "up": True, **_facts_of_application(target)}
+
+
+def _facts_of_application(target: Target) -> dict[str, Any]:
+    asked = endpoint_of(target)
+    endpoint = asked and {"name": asked.name, "status": asked.status, "trouble": asked.trouble}
+    return {"endpoint": endpoint, "outputs": dict(target.outputs)}
 
 
 def _print_facts(facts: dict[str, Any]) -> None:
@@ -58,3 +65,7 @@ def _print_facts(facts: dict[str, Any]) -> None:
         console.print(f"  {'application':<14} " + ("deployed" if facts["deployed"] else "not deployed"))
         console.print(f"  {'state':<14} {facts['state_directory']}")
     print_outputs(facts["outputs"])
+    if endpoint := facts["endpoint"]:
+        console.print(f"  {'endpoint':<14} {printable(endpoint['name'])} ({endpoint['status'] or 'missing'})")
+        if endpoint["trouble"]:
+            notes().print(printable(endpoint["trouble"]))

@@ -6,7 +6,9 @@ Apart from `runtime`, so that a command that only looks or starts does not load 
 import contextlib
 import json
 import os
+import tarfile
 import urllib.request
+import zlib
 from pathlib import Path
 
 from local import credentials, processes
@@ -16,7 +18,9 @@ from local.processes import HOST, Server
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
 IN_SERVICE = "InService"
-DEFAULT_ENDPOINTS = {"vehiclevision": {"model": "training/model/model.tar.gz", "status": IN_SERVICE}}
+APPLICATION_ENDPOINT = "vehiclevision"
+MAX_MANIFEST_BYTES = 1024 * 1024
+DEFAULT_ENDPOINTS = {APPLICATION_ENDPOINT: {"model": "training/model/model.tar.gz", "status": IN_SERVICE}}
 
 
 def server(directory: Path) -> Server:
@@ -49,6 +53,19 @@ def start(directory: Path) -> str:
     url = f"http://{HOST}:{port}"
     processes.await_answer(found, process, f"{url}/ping", START_SECONDS)
     return url
+
+
+def threshold(directory: Path) -> float | None:
+    """The threshold that belongs to the model behind the application's endpoint; None where no model says one."""
+    endpoints = processes.read_json(endpoints_file(directory)).get("endpoints") or {}
+    endpoint = endpoints.get(APPLICATION_ENDPOINT) or {}
+    try:
+        with tarfile.open(CHECKOUT / endpoint["model"]) as archive:
+            manifest = archive.extractfile("manifest.json")
+            return float(json.loads(manifest.read(MAX_MANIFEST_BYTES))["threshold"]) if manifest else None
+    # The runtime says of a model that cannot be read what is wrong with it, to whoever asks it.
+    except (OSError, tarfile.TarError, zlib.error, KeyError, TypeError, ValueError):
+        return None
 
 
 def flush(directory: Path) -> None:

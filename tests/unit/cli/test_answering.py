@@ -1,0 +1,38 @@
+"""Commands whose photos would wait in vain say so before they wait."""
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from cli.answering import Endpoint, endpoint_of
+from cli.display import typed
+from cli.target import Target
+from tests.unit.cli.conftest import REGION, STACK
+
+
+@pytest.mark.parametrize("status", ["InService", "Updating", "SystemUpdating", "RollingBack"])
+def test_an_endpoint_that_answers_is_no_trouble(status: str) -> None:
+    """While SageMaker changes an endpoint the version before answers."""
+    assert Endpoint("vehicles", status, "deploy").trouble == ""
+
+
+@pytest.mark.parametrize(("status", "words"), [(None, "There is no endpoint"), ("Failed", "is Failed")])
+def test_one_that_does_not_answer_is_told_with_the_command_that_helps(status: str | None, words: str) -> None:
+    """What is wrong, what becomes of photos, and what to type."""
+    trouble = Endpoint("vehicles", status, "vehiclevision sagemaker deploy --latest").trouble
+
+    assert words in trouble
+    assert "FAILED" in trouble
+    assert trouble.endswith("vehiclevision sagemaker deploy --latest")
+
+
+def test_an_application_whose_endpoint_is_missing() -> None:
+    """The name comes from the application's stack, the answer from SageMaker; an older stack names none."""
+    session = boto3.session.Session("testing", "testing", region_name=REGION)
+    with mock_aws():
+        endpoint = endpoint_of(Target(STACK, REGION, {"EndpointName": "vehicles"}, session))
+        assert endpoint_of(Target(STACK, REGION, {}, session)) is None
+
+    assert endpoint is not None
+    assert (endpoint.name, endpoint.status) == ("vehicles", None)
+    assert endpoint.deploy == f"{typed()} sagemaker deploy --latest --aws --region {REGION}"
