@@ -36,8 +36,12 @@ class Journal:
         self.put_all(kind, [(key, value)])
 
     def put_all(self, kind: str, entries: Sequence[tuple[Key, Any]]) -> None:
-        """Add or replace entries, all or none."""
-        rows = [(kind, json.dumps(key), _packed(value)) for key, value in entries]
+        """Add or replace entries of one kind, all or none."""
+        self.put_together([(kind, key, value) for key, value in entries])
+
+    def put_together(self, entries: Sequence[tuple[str, Key, Any]]) -> None:
+        """Add or replace entries of any kind, all or none."""
+        rows = [(kind, json.dumps(key), _packed(value)) for kind, key, value in entries]
         with self._lock, self._database:
             self._database.execute("BEGIN")
             self._database.executemany("INSERT OR REPLACE INTO entry VALUES (?, ?, ?)", rows)
@@ -55,7 +59,7 @@ class Journal:
             self._database.execute("DELETE FROM entry WHERE kind = ? AND key = ?", (kind, json.dumps(key)))
 
     def read(self, kind: str) -> Iterator[tuple[list[str], Any]]:
-        """All entries of a kind, in the order in which they were first added."""
+        """All entries of a kind, in the order in which they were last written."""
         with self._lock:
             rows = self._database.execute(
                 "SELECT key, value FROM entry WHERE kind = ? ORDER BY rowid", (kind,)

@@ -112,7 +112,7 @@ def main(arguments: list[str]) -> None:
     from ministack import app  # noqa: PLC0415 - it takes a second, and its settings from the environment
 
     from local.engine import patches, saving  # noqa: PLC0415 - they need the above
-    from local.engine.patches import iam, s3, stepfunctions  # noqa: PLC0415
+    from local.engine.patches import eventbridge, iam, s3, stepfunctions  # noqa: PLC0415
 
     journal = Journal(own.directory / "journal.sqlite3")
     root = credentials.of(options.directory)
@@ -124,7 +124,8 @@ def main(arguments: list[str]) -> None:
     def resume_and_save() -> None:
         processes.await_answer(own, None, f"http://{HOST}:{options.port}{HEALTH}", START_SECONDS)
         s3.resume_events(journal)
-        stepfunctions.resume_executions()
+        eventbridge.resume_invocations(journal)
+        stepfunctions.resume_executions(journal)
         saver.run()
 
     threading.Thread(target=resume_and_save, daemon=True, name="saver").start()

@@ -18,7 +18,7 @@ from ministack.services import (
 )
 
 from local.engine.journal import Journal
-from local.engine.patches import dynamodb, logs, stepfunctions
+from local.engine.patches import dynamodb, logs, sqs, stepfunctions
 
 SAVE_SECONDS = 2.0
 UNCHANGED_STREAMS_IN_A_ROW = 200
@@ -33,6 +33,7 @@ def restore_from(journal: Journal) -> None:
         dynamodb.restore_items(journal)
         stepfunctions.restore_executions(journal)
         logs.restore_streams(journal)
+        sqs.restore_messages(journal)
 
     def reset_all() -> None:
         reset()

@@ -112,7 +112,9 @@ class Application:
         self.queue_url = sqs.create_queue(QueueName="listener")["QueueUrl"]
         attributes = sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=["QueueArn"])["Attributes"]
         bus, pattern = self.outputs["EventBusName"], {"source": ["vehiclevision"]}
-        events.put_rule(Name="listener", EventBusName=bus, EventPattern=json.dumps(pattern))
+        rule = events.put_rule(Name="listener", EventBusName=bus, EventPattern=json.dumps(pattern))["RuleArn"]
+        policy = json.dumps(from_rule(attributes["QueueArn"], rule))
+        sqs.set_queue_attributes(QueueUrl=self.queue_url, Attributes={"Policy": policy})
         targets = [{"Id": "listener", "Arn": attributes["QueueArn"]}]
         events.put_targets(Rule="listener", EventBusName=bus, Targets=targets)
 
@@ -153,6 +155,18 @@ class Application:
         """Every line in a log group."""
         pages = self.client("logs").get_paginator("filter_log_events")
         return [event["message"] for page in pages.paginate(logGroupName=group) for event in page["events"]]
+
+
+def from_rule(queue_arn: str, rule_arn: str) -> dict[str, Any]:
+    """The policy of a queue that takes what a rule sends it."""
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": queue_arn,
+        "Condition": {"ArnEquals": {"aws:SourceArn": rule_arn}},
+    }
+    return {"Version": "2012-10-17", "Statement": [statement]}
 
 
 def plain(item: dict[str, Any]) -> dict[str, Any]:

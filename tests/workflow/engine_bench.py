@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -90,12 +91,20 @@ WORKFLOW = {
             "Catch": [
                 {
                     "ErrorEquals": ["NotSureError"],
-                    "Assign": {"outcome": "UNSURE", "error": "{% $states.errorOutput.Error %}", "input": {}},
+                    "Assign": {
+                        "outcome": "UNSURE",
+                        "error": "{% $states.errorOutput.Error %}",
+                        "input": "{% $states.input %}",
+                    },
                     "Next": "Record",
                 },
                 {
                     "ErrorEquals": ["States.ALL"],
-                    "Assign": {"outcome": "FAILED", "error": "{% $states.errorOutput.Error %}", "input": {}},
+                    "Assign": {
+                        "outcome": "FAILED",
+                        "error": "{% $states.errorOutput.Error %}",
+                        "input": "{% $states.input %}",
+                    },
                     "Next": "Record",
                 },
             ],
@@ -185,6 +194,29 @@ class Bench:
             lambda: (found := describe(executionArn=arn))["status"] != "RUNNING" and found
         )
         return description
+
+    def received(self, queue_url: str) -> list[str]:
+        """Every message that a queue shows now; it is empty then."""
+        sqs, bodies = self.client("sqs"), []
+        while messages := sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+                bodies.append(str(message["Body"]))
+        return bodies
+
+    def counted(self, namespace: str, metric: str, **dimensions: str) -> float:
+        """The sum of a metric over the last hour."""
+        now = datetime.now(UTC)
+        points = self.client("cloudwatch").get_metric_statistics(
+            Namespace=namespace,
+            MetricName=metric,
+            Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
+            StartTime=now - timedelta(hours=1),
+            EndTime=now + timedelta(minutes=1),
+            Period=60,
+            Statistics=["Sum"],
+        )["Datapoints"]
+        return float(sum(point["Sum"] for point in points))
 
     def rows(self) -> dict[str, dict[str, Any]]:
         """The table's items by id."""

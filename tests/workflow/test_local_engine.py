@@ -7,7 +7,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import pytest
 
 from local import processes
 from local.engine import process as engine
+from tests.workflow.driver import from_rule
 from tests.workflow.engine_bench import (
     CHECKOUT,
     FUNCTION,
@@ -279,12 +280,53 @@ def test_a_history_can_be_read_after_the_end(bench: Bench) -> None:
     assert [event["id"] for event in last] == [event["id"] for event in first][::-1]
 
 
+def listening_queue(bench: Bench, name: str, pattern: Mapping[str, Any]) -> str:
+    """A new queue that hears the events of a pattern."""
+    sqs, events = bench.client("sqs"), bench.client("events")
+    url = str(sqs.create_queue(QueueName=name)["QueueUrl"])
+    queue_arn = f"arn:aws:sqs:us-east-1:000000000000:{name}"
+    rule = events.put_rule(Name=name, EventPattern=json.dumps(pattern))["RuleArn"]
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(from_rule(queue_arn, rule))})
+    events.put_targets(Rule=name, Targets=[{"Id": "1", "Arn": queue_arn}])
+    return url
+
+
+@pytest.mark.parametrize("target", ["closed", "nowhere"])
+def test_an_event_that_no_target_takes_becomes_a_letter(bench: Bench, target: str) -> None:
+    """A queue that lets the rule not in, or that is not there: the event is a letter, and counted."""
+    sqs, events, source = bench.client("sqs"), bench.client("events"), f"to-{target}"
+    letters = listening_queue(bench, f"letters-{target}", {"source": [source]})
+    if target == "closed":
+        sqs.create_queue(QueueName="closed")
+    told = {"Id": "1", "Arn": f"arn:aws:sqs:us-east-1:000000000000:{target}"}
+    letter_arn = f"arn:aws:sqs:us-east-1:000000000000:letters-{target}"
+    events.put_targets(Rule=f"letters-{target}", Targets=[{**told, "DeadLetterConfig": {"Arn": letter_arn}}])
+
+    events.put_events(Entries=[{"Source": source, "DetailType": "Told", "Detail": '{"n": 1}'}])
+
+    answer = sqs.receive_message(QueueUrl=letters, MessageAttributeNames=["All"], WaitTimeSeconds=5)
+    (letter,) = answer["Messages"]
+    assert json.loads(letter["Body"])["detail"] == {"n": 1}
+    assert letter["MessageAttributes"]["TARGET_ARN"]["StringValue"] == told["Arn"]
+    assert bench.counted("AWS/Events", "FailedInvocations", RuleName=f"letters-{target}") == 1
+    assert bench.counted("AWS/Events", "InvocationsFailedToBeSentToDlq", RuleName=f"letters-{target}") == 0
+
+
 # ---- life and death ------------------------------------------------------------------------------
 
 
+def kill(bench: Bench) -> None:
+    """End the engine without any chance to save, and start it again."""
+    os.kill(bench.pid, signal.SIGKILL)
+    server = engine.server(bench.directory)
+    eventually(lambda: not processes.is_alive(server))
+    engine.start(bench.directory, NOWHERE)
+
+
 def test_kill_9_loses_nothing(own_bench: Bench) -> None:
-    """Every acknowledged upload has its row in the end, though the engine dies in the middle of the work."""
+    """Every acknowledged upload has its row in the end, and its run is told of, though the engine dies meanwhile."""
     own_bench.run(say="before")
+    ends = listening_queue(own_bench, "ends", {"source": ["aws.states"], "detail": {"status": ["SUCCEEDED"]}})
     s3 = own_bench.client("s3")
     log = f"/aws/lambda/{FUNCTION}"
     time.sleep(3)
@@ -293,16 +335,47 @@ def test_kill_9_loses_nothing(own_bench: Bench) -> None:
         s3.put_object(Bucket="bench", Key=key, Body=b"x" * 100)
     recorded = own_bench.rows()
 
-    os.kill(own_bench.pid, signal.SIGKILL)
-    server = engine.server(own_bench.directory)
-    eventually(lambda: not processes.is_alive(server))
-    engine.start(own_bench.directory, NOWHERE)
+    kill(own_bench)
 
     assert recorded.keys() <= own_bench.rows().keys()
     eventually(lambda: set(keys) <= own_bench.rows().keys())
     assert own_bench.client("s3").get_object(Bucket="bench", Key=keys[-1])["Body"].read() == b"x" * 100
     lines = own_bench.client("logs").filter_log_events(logGroupName=log, filterPattern="before")["events"]
     assert [line["message"] for line in lines] == ["before"]
+    told: set[str] = set()
+    while not set(keys) <= told:
+        told |= eventually(lambda: keys_told_of(own_bench, ends))
+
+
+def keys_told_of(bench: Bench, queue_url: str) -> set[str]:
+    """The uploads whose runs have ended by what a queue holds, which is empty then."""
+    inputs = [json.loads(json.loads(body)["detail"]["input"]) for body in bench.received(queue_url)]
+    return {given["detail"]["object"]["key"] for given in inputs if "detail" in given}
+
+
+def test_kill_9_keeps_what_a_queue_holds(own_bench: Bench) -> None:
+    """Sent or told by a rule, received or not: there it is again, and what was deleted is gone."""
+    sqs, url = own_bench.client("sqs"), listening_queue(own_bench, "held", {"source": ["ours"]})
+    time.sleep(3)  # a queue itself is saved some seconds after it was made
+    events = [{"Source": "ours", "DetailType": "Told", "Detail": json.dumps({"number": each})} for each in range(10)]
+    own_bench.client("events").put_events(Entries=events)
+    for number in range(10):
+        sqs.send_message(QueueUrl=url, MessageBody=f"sent {number}")
+    batch = {"QueueUrl": url, "MaxNumberOfMessages": 5, "VisibilityTimeout": 600}
+    deleted, kept = (sqs.receive_message(**batch)["Messages"] for _ in range(2))
+    for message in deleted:
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+
+    kill(own_bench)
+    visible = own_bench.received(url)
+    for message in kept:
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+
+    seen = [message["Body"] for message in (*deleted, *kept)] + visible
+    assert len(seen) == len(set(seen)) == 20
+    assert {body for body in seen if body.startswith("sent")} == {f"sent {number}" for number in range(10)}
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert attributes["ApproximateNumberOfMessagesNotVisible"] == "0"
 
 
 def test_workers_die_with_the_engine(own_bench: Bench) -> None:

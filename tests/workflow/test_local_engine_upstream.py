@@ -173,17 +173,31 @@ def test_a_refused_event_is_a_success(upstream: Upstream) -> None:
     assert json.loads(ended["output"])["FailedEntryCount"] == 1
 
 
+def test_a_queue_without_a_policy_takes_events(upstream: Upstream) -> None:
+    """keep_what_is_not_delivered, ask_before_delivering"""
+    bench, _ = upstream
+    events, url = bench.client("events"), bench.client("sqs").create_queue(QueueName="open")["QueueUrl"]
+    events.put_rule(Name="open", EventPattern='{"source": ["ours"]}')
+    events.put_targets(Rule="open", Targets=[{"Id": "1", "Arn": "arn:aws:sqs:us-east-1:000000000000:open"}])
+
+    events.put_events(Entries=[{"Source": "ours", "DetailType": "Told", "Detail": "{}"}])
+
+    assert len(bench.received(url)) == 1
+
+
 def test_kill_9_loses_rows_and_executions(tmp_path: Path) -> None:
-    """write_items_through, write_executions_through, write_events_through, restore_from, Saver"""
+    """write_items_through and its likes for messages, executions and events, restore_from, Saver"""
     with published(tmp_path) as (bench, process):
         set_up(bench)
         bench.run()
+        bench.client("sqs").create_queue(QueueName="gone")
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
 
     with published(tmp_path) as (bench, _):
         assert bench.client("dynamodb").list_tables()["TableNames"] == []
         assert bench.client("stepfunctions").list_state_machines()["stateMachines"] == []
+        assert bench.client("sqs").list_queues().get("QueueUrls", []) == []
 
 
 def test_workers_outlive_a_stopped_engine(tmp_path: Path) -> None:

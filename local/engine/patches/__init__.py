@@ -12,11 +12,13 @@ from local.engine.patches import (
     cloudformation,
     cloudwatch,
     dynamodb,
+    eventbridge,
     iam,
     lambda_functions,
     logs,
     s3,
     sagemaker,
+    sqs,
     stepfunctions,
 )
 
@@ -27,9 +29,13 @@ def apply(
     """Change this process's MiniStack, which must be of the version in local/place.py."""
     dynamodb.write_items_through(journal)
     stepfunctions.write_executions_through(journal)
+    stepfunctions.end_once()
     stepfunctions.know_which_execution_runs()
     stepfunctions.fail_when_an_event_is_refused()
     stepfunctions.hold_tasks_to_their_role()
+    sqs.write_messages_through(journal)
+    eventbridge.keep_what_is_not_delivered()
+    eventbridge.ask_before_delivering(journal)
     s3.write_events_through(journal)
     s3.name_versions_in_object_events()
     logs.leave_logs_to_the_journal()
@@ -41,6 +47,7 @@ def apply(
     cloudformation.accept_metric_math_alarms()
     cloudformation.settle_interrupted_stacks()
     cloudwatch.evaluate_alarms_by_dimension()
+    iam.count_loopback_as_tls()
     iam.match_line_breaks_in_policies()
     iam.tell_policies_the_namespace()
     sagemaker.reach_sagemaker(sagemaker_url, root)

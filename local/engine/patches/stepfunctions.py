@@ -26,25 +26,33 @@ OPTIMISED: Final = {
     "sagemaker": "SageMaker.AmazonSageMakerException",
     "states": "StepFunctions.AWSStepFunctionsException",
 }
+# MiniStack's own, which tells the default event bus what has become of an execution.
+TELL: Final = stepfunctions._emit_execution_status_event
 _running: contextvars.ContextVar[dict[str, Any]] = contextvars.ContextVar("execution whose task runs")
 
 
 def write_executions_through(journal: Journal) -> None:
     """An execution is in the journal when it starts and when it ends; its history then leaves the memory.
 
-    MiniStack keeps every history for good, some 100 KB each with a picture in it.
+    MiniStack keeps every history for good, some 100 KB each with a picture in it. That an execution has ended, and that
+    nobody was told of it yet, is written in one stroke: no end goes untold.
     """
-    emit, describe_history = stepfunctions._emit_execution_status_event, stepfunctions._get_execution_history
+    describe_history = stepfunctions._get_execution_history
     lock = threading.Lock()
 
-    def write_and_emit(execution: dict[str, Any]) -> None:
+    def write_and_tell(execution: dict[str, Any]) -> None:
         arn = execution["executionArn"]
-        if execution["status"] != "RUNNING":
-            with lock:
-                journal.put("history", [arn], execution["events"])
-                execution["events"] = []
-        journal.put("execution", [arn], execution)
-        emit(execution)
+        if execution["status"] == "RUNNING":
+            journal.put("execution", [arn], execution)
+            TELL(execution)
+            return
+        with lock:
+            ended = {**execution, "events": []}
+            entries = (("history", [arn], execution["events"]), ("execution", [arn], ended), ("untold", [arn], ended))
+            journal.put_together(entries)
+            execution["events"] = []
+        TELL(ended)
+        journal.delete("untold", [arn])
 
     def recall_and_describe(data: dict[str, Any]) -> Any:
         execution = stepfunctions._executions.get(data.get("executionArn"))
@@ -59,7 +67,7 @@ def write_executions_through(journal: Journal) -> None:
             execution["events"] = []
         return answer
 
-    stepfunctions._emit_execution_status_event = write_and_emit
+    stepfunctions._emit_execution_status_event = write_and_tell
     stepfunctions._get_execution_history = recall_and_describe
     names = ("state_machines", "tags", "activities", "state_machine_versions", "state_machine_aliases", "map_runs")
 
@@ -75,14 +83,31 @@ def restore_executions(journal: Journal) -> None:
         stepfunctions._executions.set_scoped(*scope_of(arn), arn, execution)
 
 
-def resume_executions() -> None:
-    """Start what the last stop cut off from its first state: the workflow may see an image twice, as it may in AWS."""
+def resume_executions(journal: Journal) -> None:
+    """Tell of ends that nobody was told of, and start what the last stop cut off from its first state.
+
+    So the workflow may see an image twice, as it may in AWS.
+    """
+    for (arn,), execution in list(journal.read("untold")):
+        in_scope(*scope_of(arn), TELL, execution)
+        journal.delete("untold", [arn])
     for (_, _, arn), execution in stepfunctions._executions.all_items():
         if execution["status"] == "RUNNING":
             run = threading.Thread(
                 target=in_scope, args=(*scope_of(arn), stepfunctions._run_execution, arn), daemon=True
             )
             run.start()
+
+
+def end_once() -> None:
+    """A run that was stopped becomes one that failed as soon as the task that it was in fails."""
+    fail = stepfunctions._fail_execution
+
+    def fail_if_running(execution: dict[str, Any], error: str, cause: str) -> None:
+        if execution["status"] == "RUNNING":
+            fail(execution, error, cause)
+
+    stepfunctions._fail_execution = fail_if_running
 
 
 def know_which_execution_runs() -> None:
