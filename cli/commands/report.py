@@ -16,9 +16,11 @@ from cli.options import Application, AsJson, BaselineFile, Captures, flag, optio
 from cli.times import window
 from monitoring.drift.baseline import load
 from monitoring.report import looking, origin
+from monitoring.report.figures import Report, Share
 from monitoring.report.files import write
 from monitoring.report.origin import S3, Choice, Origin
-from monitoring.report.report import Found, report
+from monitoring.report.report import Gathered, report, report_json
+from monitoring.report.standing import standing
 from training.progress import BYTES, bars
 
 DEFAULT_OUT: Final = Path("report.html")
@@ -69,7 +71,7 @@ def command(
         notes().print("Stopped. Nothing was written.")
         return INTERRUPTED
     if as_json:
-        print_json(figures)
+        print_json(report_json(figures))
     else:
         output().print("\n".join(summary_lines(figures)))
     if written:
@@ -97,33 +99,31 @@ def _of_application(application: Application, chosen: dict[str, Any]) -> Origin:
     return origin.of_application(target.client, target.stack, target.output("BucketName"), target.results, **chosen)
 
 
-def _with_looks(read: Found) -> Found:
+def _with_looks(read: Gathered) -> Gathered:
     """With pictures of where the model looked, for those mistakes and odd ones that the page shows."""
     summary, shown = read.summary, [*read.summary.mistakes, *read.compared.oddest]
     return replace(read, looked=looking.look(shown, summary.model_versions or read.recorded.model_versions))
 
 
-def summary_lines(figures: dict[str, Any]) -> list[str]:
+def summary_lines(figures: Report) -> list[str]:
     """The few figures that fit a terminal."""
-    standing, accuracy = figures["standing"], figures["accuracy"]["passed"]
-    lines = [f"{standing['word']}: {printable(standing['sentence'])}."]
-    lines += [f"  {printable(reason)}" for reason in standing["reasons"]]
+    stands, passed, read = standing(figures), figures.accuracy.passed, figures.read
+    lines = [f"{stands.word}: {printable(stands.sentence)}."]
+    lines += [f"  {printable(reason)}" for reason in stands.reasons]
     lines.append(
-        f"Records     {figures['records_read']:,} read, {figures['records_unreadable']:,} unreadable; "
-        f"files: {figures['files']:,}"
+        f"Records     {read.records_read:,} read, {read.records_unreadable:,} unreadable; files: {read.files:,}"
     )
-    if figures["answers"]:
-        lines.append(
-            f"Pass        {_share(figures, 'coverage')} of {figures['answers']:,} answers, at {figures['threshold']:g}"
-        )
-    for kind, name in (("estimated", "Estimated"), ("reviewed", "By labels")):
-        if accuracy[kind]:
-            lines.append(f"{name:<11} {_share(accuracy[kind], 'accuracy')} of the answers that pass are right")
-    if figures["latency"]:
-        points = figures["latency"]["upload_to_record"]
-        lines.append(f"Latency     p50 {points['p50']:.2f} s, p95 {points['p95']:.2f} s, p99 {points['p99']:.2f} s")
+    if figures.answers:
+        share = _share(figures.coverage)
+        lines.append(f"Pass        {share} of {figures.answers:,} answers, at {figures.threshold:g}")
+    for judged, name in ((passed.estimated, "Estimated"), (passed.reviewed, "By labels")):
+        if judged:
+            lines.append(f"{name:<11} {_share(judged.accuracy)} of the answers that pass are right")
+    if figures.latency:
+        points = figures.latency.upload_to_record
+        lines.append(f"Latency     p50 {points.p50:.2f} s, p95 {points.p95:.2f} s, p99 {points.p99:.2f} s")
     return lines
 
 
-def _share(figures: dict[str, Any], name: str) -> str:
-    return f"{figures[name]:.1%} ({figures[name + '_low']:.1%} to {figures[name + '_high']:.1%})"
+def _share(share: Share) -> str:
+    return f"{share.share:.1%} ({share.low:.1%} to {share.high:.1%})"

@@ -1,12 +1,11 @@
 """The files of a report: the page, the same figures as JSON beside it, and every drawing as a PNG in a folder."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from monitoring.report.report import Found, pictures
+from monitoring.report.figures import Report
+from monitoring.report.report import Gathered, pictures, report_json
 
 
 @dataclass(frozen=True)
@@ -18,25 +17,20 @@ class Written:
     plots: Path
 
 
-def write(found: Found, figures: Mapping[str, Any], out: Path, *, images: bool) -> Written:
+def write(gathered: Gathered, figures: Report, out: Path, *, images: bool) -> Written:
     """Write all three; drawings of an earlier report that this one does not have are taken away."""
     # matplotlib takes a second that a JSON alone need not wait for.
     from monitoring.report.page import page  # noqa: PLC0415
     from monitoring.report.plots import NAMES, plots  # noqa: PLC0415
 
-    places = Written(out.with_suffix(".html"), out.with_suffix(".json"), out.with_name(f"{out.stem}-plots"))
+    written = Written(out.with_suffix(".html"), out.with_suffix(".json"), out.with_name(f"{out.stem}-plots"))
     drawn = {plot.name: plot.png(figures) for plot in plots(figures)}
-    text = page(figures, pictures(found, figures) if images else None)
-    places.plots.mkdir(parents=True, exist_ok=True)
+    text = page(figures, pictures(gathered, figures) if images else None)
+    written.plots.mkdir(parents=True, exist_ok=True)
     for name in NAMES - drawn.keys():
-        (places.plots / f"{name}.png").unlink(missing_ok=True)
+        (written.plots / f"{name}.png").unlink(missing_ok=True)
     for name, content in drawn.items():
-        (places.plots / f"{name}.png").write_bytes(content)
-    places.plain.write_text(as_json(figures), encoding="utf-8")
-    places.page.write_text(text, encoding="utf-8")
-    return places
-
-
-def as_json(figures: Mapping[str, Any]) -> str:
-    """The figures as a file holds them."""
-    return json.dumps(figures, indent=1, allow_nan=False) + "\n"
+        (written.plots / f"{name}.png").write_bytes(content)
+    written.plain.write_text(json.dumps(report_json(figures), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    written.page.write_text(text, encoding="utf-8")
+    return written

@@ -12,7 +12,7 @@ from monitoring.drift.baseline import Baseline
 from monitoring.errors import BaselineError
 from monitoring.report import comparison, recorded
 from monitoring.report.recorded import Recorded
-from monitoring.report.report import Facts, Found
+from monitoring.report.report import Facts, Gathered
 from monitoring.summary import summarise
 from monitoring.watched import Client
 from training.artefact import DEFAULT_MODEL, MANIFEST_MEMBER, parse_manifest, read_members
@@ -50,7 +50,7 @@ class Choice:
     window: Window | None = None
 
 
-def read(origin: Origin, choice: Choice, baseline: Baseline | None, progress: Callable[[int, int], None]) -> Found:
+def read(origin: Origin, choice: Choice, baseline: Baseline | None, progress: Callable[[int, int], None]) -> Gathered:
     """Everything that the report is made of, compared with the baseline given or else with the endpoint's own."""
     labels = labels_store.read(origin.labels, origin.s3) if origin.labels else labels_store.Labels()
     summary = summarise(
@@ -76,7 +76,7 @@ def read(origin: Origin, choice: Choice, baseline: Baseline | None, progress: Ca
     compared = comparison.compare(summary, baseline or origin.baseline, results.model_versions)
     if origin.baseline_why and baseline is None:
         compared = replace(compared, why=f"{origin.baseline_why} {compared.why}".strip())
-    return Found(summary, facts, compared, results, labels)
+    return Gathered(summary, facts, compared, results, labels)
 
 
 def of_files(

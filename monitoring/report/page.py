@@ -10,9 +10,10 @@ from typing import Any, Final
 from PIL import Image
 
 from monitoring.captures.record import REASONS
+from monitoring.report.figures import Report, plain
 from monitoring.report.plots import plots
-from monitoring.report.report import LOOKED
-from monitoring.report.standing import arrows, by_shift
+from monitoring.report.report import LOOKED, report_json
+from monitoring.report.standing import arrows
 from training.evaluation import page as evaluation_page
 from training.evaluation.page import UNKNOWN, number
 
@@ -30,25 +31,24 @@ _QUALITIES: Final = (85, 70, 50, 30, 10)
 Pictures = Mapping[str, Sequence[bytes | None]]
 
 
-def page(report: Mapping[str, Any], pictures: Pictures | None) -> str:
+def page(figures: Report, pictures: Pictures | None) -> str:
     """The whole page; without pictures when there are none to be shown. All text from captured data is escaped."""
-    shown = pictures or {}
+    shown, report = pictures or {}, report_json(figures)
     environment = evaluation_page.environment(Path(__file__).parent, evaluation_page.HERE)
-    environment.filters.update(moment=moment, reading=reading, figure=figure, arrows=arrows, by_shift=by_shift)
+    environment.filters.update(moment=moment, reading=reading, figure=figure, arrows=arrows)
     return environment.get_template(TEMPLATE).render(
         report=report,
-        plots={plot.name: plot.svg(report) for plot in plots(report)},
-        mistakes=_thumbnails("mistakes", report, shown),
-        least_sure=_thumbnails("least_sure", report, shown),
-        oddest=_thumbnails("oddest", report, shown),
+        plots={plot.name: plot.svg(figures) for plot in plots(figures)},
+        **{name: _thumbnails(name, report, shown) for name in report["pictures"]},
         examples={
-            column["name"]: [_data_uri(jpeg, SMALL_SIDE) for jpeg in shown.get(column["name"], ()) if jpeg]
-            for column in report["measures"]
+            column.name: [_data_uri(jpeg, SMALL_SIDE) for jpeg in shown.get(column.name, ()) if jpeg]
+            for column in figures.measures
         },
+        changed=plain(figures.drift.changed) if figures.drift else [],
         with_images=pictures is not None,
         thin=_THIN,
         reasons=REASONS,
-        drawn={column["name"] for column in report["measures"]},
+        drawn={column.name for column in figures.measures},
     )
 
 

@@ -1,10 +1,11 @@
 """The drawings of the report, from its figures alone: for the page in the page's colours, and as PNGs in real ones."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import matplotlib as mpl
 import numpy as np
@@ -15,11 +16,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
+from monitoring.report.figures import HourCounts, Measure, Report, Share
 from monitoring.report.report import TITLES
 from training.evaluation.chart import LIGHT, OF_THE_PAGE, Colours, figure, png, settings, svg
-from vehiclevision.labels import LABELS, REVIEW
+from vehiclevision.labels import LABELS
 
-Report = Mapping[str, Any]
 # What the columns of the time axis may stand for, in hours: up to a year.
 _COLUMNS: Final = (1, 3, 6, 12, 24, 7 * 24, 30 * 24, 365 * 24)
 _MAX_COLUMNS: Final = 60
@@ -58,26 +59,26 @@ class Plot:
 def plots(report: Report) -> list[Plot]:
     """All that these figures give something to draw for."""
     drawings = []
-    if report["answers"]:
+    if report.answers:
         drawings += [
             Plot("confidence", "How sure the answers are, with the threshold", confidence),
             Plot("mix", "Shares of each label and of reviews", mix),
         ]
-    if any(hour["answers"] for hour in report["hours"]):
+    if any(hour.answers for hour in report.hours):
         drawings += [
             Plot("time", "Answers over time, and the share that passes", over_time),
             Plot("hours", "Answers by hour of day, and the share that passes", by_hour_of_day),
         ]
-    if report["accuracy"]["passed"]["estimated"] or report["accuracy"]["passed"]["reviewed"]:
+    if report.accuracy.passed.estimated or report.accuracy.passed.reviewed:
         drawings.append(Plot("accuracy", "Accuracy: estimated, and by reviewed labels", accuracy))
-    if report["latency"]:
+    if report.latency:
         drawings.append(Plot("latency", "Seconds from upload to record", latency))
-    return drawings + [_measure(column) for column in report["measures"]]
+    return drawings + [_measure(column) for column in report.measures]
 
 
-def _measure(column: Mapping[str, Any]) -> Plot:
-    title = f"{column['title']}: now{' and in the baseline' if column['before'] else ''}"
-    return Plot(f"{_DRIFT}{column['name']}", title, lambda _, colours: measure(column, colours))
+def _measure(column: Measure) -> Plot:
+    title = f"{column.title}: now{' and in the baseline' if column.before else ''}"
+    return Plot(f"{_DRIFT}{column.name}", title, lambda _, colours: measure(column, colours))
 
 
 def confidence(report: Report, colours: Colours) -> Figure:
@@ -87,18 +88,18 @@ def confidence(report: Report, colours: Colours) -> Figure:
     edges = np.linspace(0, 1, _CONFIDENCE_BINS + 1)
     below = np.zeros(_CONFIDENCE_BINS)
     for label, colour in zip(LABELS, colours.vehicles, strict=True):
-        counts = np.array(report["confidence"][label]).reshape(_CONFIDENCE_BINS, -1).sum(axis=1)
+        counts = np.array(report.confidence[label]).reshape(_CONFIDENCE_BINS, -1).sum(axis=1)
         axes.bar(edges[:-1] + 0.02, counts, width=0.034, bottom=below, color=colour, label=label)
         below += counts
-    axes.axvline(report["threshold"], color=colours.accent, linewidth=1.4, linestyle=_DASHED)
+    axes.axvline(report.threshold, color=colours.accent, linewidth=1.4, linestyle=_DASHED)
     axes.annotate(
-        f"passes from {report['threshold']:g}",
-        (report["threshold"], 1),
+        f"passes from {report.threshold:g}",
+        (report.threshold, 1),
         xycoords=("data", "axes fraction"),
-        xytext=(-5, 4) if report["threshold"] > 0.4 else (5, 4),
+        xytext=(-5, 4) if report.threshold > 0.4 else (5, 4),
         textcoords="offset points",
         color=colours.accent,
-        ha="right" if report["threshold"] > 0.4 else "left",
+        ha="right" if report.threshold > 0.4 else "left",
     )
     axes.set_xlim(0, 1)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
@@ -111,7 +112,7 @@ def confidence(report: Report, colours: Colours) -> Figure:
 
 def over_time(report: Report, colours: Colours) -> Figure:
     """What became of the answers, hour by hour or in longer steps, and below it the share that passes."""
-    step, columns = columns_of(report["hours"])
+    step, columns = columns_of(report.hours)
     drawn = figure(3.6, _WIDE)
     above, below = drawn.subplots(2, 1, sharex=True, height_ratios=(2, 1))
     width = step / 24
@@ -134,9 +135,9 @@ def over_time(report: Report, colours: Colours) -> Figure:
     return drawn
 
 
-def columns_of(hours: Sequence[Mapping[str, Any]]) -> tuple[int, dict[datetime, dict[str, int]]]:
+def columns_of(hours: Sequence[HourCounts]) -> tuple[int, dict[datetime, Counter[str]]]:
     """Hours put together into few enough columns, those in between without an answer too."""
-    times = [datetime.fromisoformat(entry["hour"]) for entry in hours]
+    times = [datetime.fromisoformat(entry.hour) for entry in hours]
     span = (max(times) - min(times)) / timedelta(hours=1) + 1
     longest = _COLUMNS[-1] * math.ceil(span / _COLUMNS[-1] / _MAX_COLUMNS)
     step = next((hours for hours in _COLUMNS if span / hours <= _MAX_COLUMNS), longest)
@@ -144,15 +145,14 @@ def columns_of(hours: Sequence[Mapping[str, Any]]) -> tuple[int, dict[datetime, 
     midnight = min(times).replace(hour=0)
     offset = int((min(times) - midnight) / timedelta(hours=1)) // step * step
     start = midnight + timedelta(hours=offset)
-    columns: dict[datetime, dict[str, int]] = {}
+    columns: dict[datetime, Counter[str]] = {}
     while start <= max(times):
-        columns[start] = {"answers": 0, "passed": 0, **dict.fromkeys((*LABELS, REVIEW), 0)}
+        columns[start] = Counter()
         start += timedelta(hours=step)
     starts = list(columns)
     for time, entry in zip(times, hours, strict=True):
         column = columns[starts[int((time - starts[0]) / timedelta(hours=step))]]
-        for name in column:
-            column[name] += entry[name]
+        column.update({"answers": entry.answers, "passed": entry.passed, **entry.by_verdict})
     return step, columns
 
 
@@ -166,16 +166,17 @@ def step_in_words(step: int) -> str:
 
 def by_hour_of_day(report: Report, colours: Colours) -> Figure:
     """What became of the answers at each hour of day, how many pass, and by labels how many of those are right."""
-    hours = report["hours_of_day"]
+    hours = report.hours_of_day
     drawn = figure(3.6, _WIDE)
     above, below = drawn.subplots(2, 1, sharex=True, height_ratios=(2, 1.4))
-    x = [entry["hour"] for entry in hours]
-    _stack(above, x, hours, 0.8, colours)
+    x = [entry.hour for entry in hours]
+    _stack(above, x, [entry.by_verdict for entry in hours], 0.8, colours)
     _legend(above)
-    _points(below, x, hours, "coverage", colour=colours.accent)
+    _points(below, x, [entry.coverage for entry in hours], colour=colours.accent)
     title = "share that passes"
-    if any(entry["accuracy"] is not None for entry in hours):
-        _points(below, [hour + 0.3 for hour in x], hours, "accuracy", colour=colours.good, marker="D")
+    if any(entry.labelled for entry in hours):
+        accuracies = [entry.accuracy for entry in hours]
+        _points(below, [hour + 0.3 for hour in x], accuracies, colour=colours.good, marker="D")
         title = "● share that passes   ◆ right of those, by labels"
     below.set_title(title, loc="left", fontsize=10.5, color=colours.faint, pad=3)
     below.set_ylim(0, 1.08)
@@ -187,23 +188,19 @@ def by_hour_of_day(report: Report, colours: Colours) -> Figure:
     return drawn
 
 
-def _points(
-    axes: Axes, x: Sequence[float], hours: Sequence[Mapping[str, Any]], name: str, *, colour: str, marker: str = "o"
-) -> None:
+def _points(axes: Axes, x: Sequence[float], shares: Sequence[Share], *, colour: str, marker: str = "o") -> None:
     """Shares with their intervals, where there is something to be a share of."""
-    known = [(hour, entry) for hour, entry in zip(x, hours, strict=True) if entry[name] is not None]
-    places = [hour for hour, _ in known]
-    axes.vlines(
-        places, [e[f"{name}_low"] for _, e in known], [e[f"{name}_high"] for _, e in known], color=colour, alpha=0.4
-    )
-    axes.plot(places, [e[name] for _, e in known], marker, color=colour, markersize=5, clip_on=False)
+    # What is None is a gap.
+    share, low, high = np.array([(each.share, each.low, each.high) for each in shares], dtype=np.float64).T
+    axes.vlines(x, low, high, color=colour, alpha=0.4)
+    axes.plot(x, share, marker, color=colour, markersize=5, clip_on=False)
 
 
 def mix(report: Report, colours: Colours) -> Figure:
     """Each label and reviews now, and in the baseline where there is one."""
-    rows = [("now", report["mix"])]
-    if report["baseline"] and report["baseline"]["mix"]:
-        rows.append(("baseline", report["baseline"]["mix"]))
+    rows = [("now", report.mix)]
+    if report.baseline and report.baseline.mix:
+        rows.append(("baseline", report.baseline.mix))
     legend_lines = math.ceil(len(colours.of_verdicts()) / _LEGEND_COLUMNS)
     drawn = figure(0.6 + 0.2 * legend_lines + 0.45 * len(rows), _WIDE)
     axes = drawn.subplots()
@@ -237,19 +234,18 @@ def mix(report: Report, colours: Colours) -> Figure:
 def accuracy(report: Report, colours: Colours) -> Figure:
     """What is expected without labels, and what reviewed labels say, each with its error bar."""
     rows = []
-    for part, what in (("passed", "that pass"), ("all", "all")):
-        for kind, colour, marker in (("estimated", colours.accent, "o"), ("reviewed", colours.good, "D")):
-            found = report["accuracy"][part][kind]
-            if found:
-                rows.append((f"{kind}, {what}", found, colour, marker))
+    for judged, what in ((report.accuracy.passed, "that pass"), (report.accuracy.all, "all")):
+        if judged.estimated:
+            fill = colours.accent if judged.estimated.holds else "none"
+            rows.append((f"estimated, {what}", judged.estimated.accuracy, colours.accent, "o", fill))
+        if judged.reviewed:
+            rows.append((f"reviewed, {what}", judged.reviewed.accuracy, colours.good, "D", colours.good))
     drawn = figure(0.6 + 0.4 * len(rows), _WIDE)
     axes = drawn.subplots()
-    lowest = 1.0
-    for row, (_, found, colour, marker) in enumerate(rows):
-        fill = colour if found.get("holds", True) else "none"
-        axes.hlines(row, found["accuracy_low"], found["accuracy_high"], color=colour, linewidth=3, alpha=0.45)
-        axes.plot(found["accuracy"], row, marker, color=colour, markerfacecolor=fill, markersize=8, clip_on=False)
-        lowest = min(lowest, found["accuracy_low"])
+    for row, (_, share, colour, marker, fill) in enumerate(rows):
+        axes.hlines(row, share.low or 0.0, share.high or 0.0, color=colour, linewidth=3, alpha=0.45)
+        axes.plot(share.share or 0.0, row, marker, color=colour, markerfacecolor=fill, markersize=8, clip_on=False)
+    lowest = min((share.low or 0.0 for _, share, *_ in rows), default=1.0)
     axes.set_yticks(range(len(rows)), [name for name, *_ in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlim(max(0.0, min(0.5, lowest - 0.05)), 1.01)
@@ -262,34 +258,35 @@ def accuracy(report: Report, colours: Colours) -> Figure:
 
 def latency(report: Report, colours: Colours) -> Figure:
     """How long images take from upload to record."""
-    found = report["latency"]
-    edges, counts = np.array(found["histogram"]["edges"]), np.array(found["histogram"]["counts"])
     drawn = figure(2.4, _WIDE)
     axes = drawn.subplots()
-    axes.bar((edges[:-1] + edges[1:]) / 2, counts, width=0.88 * np.diff(edges), color=colours.accent)
-    for name in ("p50", "p95", "p99"):
-        axes.axvline(found["upload_to_record"][name], color=colours.ink, linewidth=1, linestyle=_DASHED)
-    axes.set_xlim(edges[0], edges[-1])
+    if report.latency:
+        edges, whole = np.array(report.latency.histogram.edges), report.latency.upload_to_record
+        middles = (edges[:-1] + edges[1:]) / 2
+        axes.bar(middles, report.latency.histogram.counts, width=0.88 * np.diff(edges), color=colours.accent)
+        for seconds in (whole.p50, whole.p95, whole.p99):
+            axes.axvline(seconds, color=colours.ink, linewidth=1, linestyle=_DASHED)
+        axes.set_xlim(edges[0], edges[-1])
     axes.set_xlabel("seconds from upload to record; lines: p50, p95, p99")
     _counts(axes)
     return drawn
 
 
-def measure(column: Mapping[str, Any], colours: Colours) -> Figure:
+def measure(column: Measure, colours: Colours) -> Figure:
     """One measurement now, before it in grey what the baseline has."""
     drawn = figure(1.75, _SMALL)
     axes = drawn.subplots()
-    edges = np.array(column["edges"])
-    if column["before"]:
-        axes.stairs(column["before"], edges, fill=True, color=colours.line)
-        axes.stairs(column["before"], edges, color=colours.faint, linewidth=1)
-    colour = colours.bad if column["changed"] else colours.accent
-    axes.stairs(column["now"], edges, color=colour, linewidth=2)
+    edges = np.array(column.edges)
+    if column.before:
+        axes.stairs(column.before, edges, fill=True, color=colours.line)
+        axes.stairs(column.before, edges, color=colours.faint, linewidth=1)
+    colour = colours.bad if column.changed else colours.accent
+    axes.stairs(column.now, edges, color=colour, linewidth=2)
     axes.set_xlim(edges[0], edges[-1])
     axes.set_ylim(0, None)
     axes.yaxis.set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(4))
-    if column["name"] == "pixels":
+    if column.name == "pixels":
         # The measurement is a power of ten; people know pictures by how many pixels they have.
         ticks = _round_sizes(edges[0], edges[-1])
         axes.set_xticks([math.log10(size) for size in ticks], [_pixels(size) for size in ticks])
@@ -315,7 +312,7 @@ def _pixels(count: int) -> str:
 
 
 def _stack(
-    axes: Axes, x: Sequence[float], entries: Sequence[Mapping[str, Any]], width: float, colours: Colours
+    axes: Axes, x: Sequence[float], entries: Sequence[Mapping[str, int]], width: float, colours: Colours
 ) -> None:
     """Columns of each label and of reviews."""
     below = np.zeros(len(x))

@@ -1,11 +1,8 @@
-"""All that the report says, as plain JSON; the page shows the same and nothing else.
-
-Whatever has nothing to be a share of is None, never NaN. Every line of every file counts once: read or unreadable.
-"""
+"""All that the report says; the page shows the same and nothing else."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -17,6 +14,28 @@ from monitoring.drift.embedding import NAME as EMBEDDING
 from monitoring.estimate import Estimate
 from monitoring.labels import Labels
 from monitoring.measure import Numbers
+from monitoring.report.figures import (
+    Accuracy,
+    BaselineFacts,
+    EstimatedAccuracy,
+    Histogram,
+    HourCounts,
+    HourOfDay,
+    Judged,
+    LabelCounts,
+    Latency,
+    Measure,
+    OddPicture,
+    PictureFacts,
+    PicturesShown,
+    Read,
+    Report,
+    ReportWindow,
+    ReviewedAccuracy,
+    Seconds,
+    Share,
+    plain,
+)
 from monitoring.report.looking import Looked
 from monitoring.report.recorded import Recorded
 from monitoring.report.standing import standing
@@ -83,7 +102,7 @@ class Compared:
 
 
 @dataclass(frozen=True)
-class Found:
+class Gathered:
     """Everything that a report is made of."""
 
     summary: Summary
@@ -94,106 +113,93 @@ class Found:
     looked: Looked = field(default_factory=Looked)
 
 
-def report(found: Found) -> dict[str, Any]:
-    """Figures first, then what they rest on, and how it stands."""
-    summary, facts, total = found.summary, found.facts, found.summary.total
-    figures: dict[str, Any] = {
-        "format": FORMAT,
-        "made_at": _iso(facts.made_at),
-        "source": facts.source,
-        "endpoint": facts.endpoint,
-        "variant": facts.variant,
-        "window": {
-            "from": _iso(summary.first),
-            "to": _iso(summary.last),
-            "asked_from": _iso(facts.asked_from),
-            "asked_to": _iso(facts.asked_to),
-        },
-        **_read(summary),
-        "model_versions": dict((summary.model_versions or found.recorded.model_versions).most_common()),
-        "model_versions_from": "records" if summary.model_versions or not found.recorded.model_versions else "results",
-        "endpoints": dict(summary.endpoints.most_common()),
-        "threshold": facts.threshold,
-        "threshold_from": facts.threshold_from,
-        "answers": total.answered,
-        "passed": total.passed,
-        **_share("coverage", total.passed, total.answered),
-        **_share("review_share", total.review, total.answered),
-        "mix": {name: total.by_label[name] for name in VERDICTS},
-        "mean_confidence": _mean_confidence(total),
-        "confidence": {label: summary.confidences[label].tolist() for label in LABELS},
-        "hours": [{"hour": _iso(time), **_counts(hour)} for time, hour in sorted(summary.hours.items())],
-        "hours_of_day": _hours_of_day(found),
-        "latency": _latency(found.recorded),
-        "latency_why": found.recorded.why,
-        "baseline": _baseline(found.compared.baseline, facts.threshold),
-        "drift": None if found.compared.decision is None else found.compared.decision.as_json(),
-        "drift_why": found.compared.why,
-        "sample": len(summary.sample),
-        "measures": _measures(found),
-        "labels": _labels(found),
-        "accuracy": _accuracy(found),
-        "pictures": {
-            "mistakes": [_named(example, facts.threshold) for example in summary.mistakes],
-            "least_sure": [_named(example, facts.threshold) for example in _least_sure(summary)],
-            "oddest": [
-                {**_named(example, facts.threshold), "distance": _rounded(example.value)}
-                for example in found.compared.oddest
+def report(gathered: Gathered) -> Report:
+    """Everything that the page shows."""
+    summary, facts, total = gathered.summary, gathered.facts, gathered.summary.total
+    versions = summary.model_versions or gathered.recorded.model_versions
+    return Report(
+        format=FORMAT,
+        made_at=_iso(facts.made_at) or "",
+        source=facts.source,
+        endpoint=facts.endpoint,
+        variant=facts.variant,
+        window=ReportWindow(*map(_iso, (summary.first, summary.last, facts.asked_from, facts.asked_to))),
+        read=_read(summary),
+        model_versions=dict(versions.most_common()),
+        model_versions_from="results" if versions and not summary.model_versions else "records",
+        endpoints=dict(summary.endpoints.most_common()),
+        threshold=facts.threshold,
+        threshold_from=facts.threshold_from,
+        answers=total.answered,
+        passed=total.passed,
+        coverage=_share(total.passed, total.answered),
+        review_share=_share(total.review, total.answered),
+        mix={name: total.by_label[name] for name in VERDICTS},
+        mean_confidence=_mean_confidence(total),
+        confidence={label: summary.confidences[label].tolist() for label in LABELS},
+        hours=[HourCounts(**_counts(hour), hour=_iso(time) or "") for time, hour in sorted(summary.hours.items())],
+        hours_of_day=_hours_of_day(gathered),
+        latency=_latency(gathered.recorded),
+        latency_why=gathered.recorded.why,
+        baseline=_baseline(gathered.compared.baseline, facts.threshold),
+        drift=gathered.compared.decision,
+        drift_why=gathered.compared.why,
+        sample=len(summary.sample),
+        measures=_measures(gathered),
+        labels=_labels(gathered),
+        accuracy=_accuracy(gathered),
+        pictures=PicturesShown(
+            mistakes=[PictureFacts(**_named(example, facts.threshold)) for example in summary.mistakes],
+            least_sure=[PictureFacts(**_named(example, facts.threshold)) for example in _least_sure(summary)],
+            oddest=[
+                OddPicture(**_named(example, facts.threshold), distance=round(example.value, 4))
+                for example in gathered.compared.oddest
             ],
-        },
-        "looked_why": found.looked.why,
-    }
-    return {**figures, "standing": standing(figures)}
+        ),
+        looked_why=gathered.looked.why,
+    )
 
 
-def pictures(found: Found, figures: Mapping[str, Any]) -> dict[str, list[bytes | None]]:
+def report_json(figures: Report) -> dict[str, Any]:
+    """The figures, and how it stands, as the report's JSON has them."""
+    return {**plain(figures), "standing": plain(standing(figures))}
+
+
+def pictures(gathered: Gathered, figures: Report) -> dict[str, list[bytes | None]]:
     """The JPEGs that belong to the figures' pictures; of each measurement that changed, the end it moved to.
 
     Under a name with LOOKED behind it are the same pictures with what the model looked at, or None.
     """
-    summary, oddest = found.summary, found.compared.oddest
+    summary, oddest, looked = gathered.summary, gathered.compared.oddest, gathered.looked.pictures
     shown: dict[str, list[bytes | None]] = {
         "mistakes": [example.picture for example in summary.mistakes],
-        f"mistakes{LOOKED}": [found.looked.pictures.get(example.digest) for example in summary.mistakes],
+        f"mistakes{LOOKED}": [looked.get(example.digest) for example in summary.mistakes],
         "least_sure": [example.picture for example in _least_sure(summary)],
         "oddest": [example.picture for example in oddest],
-        f"oddest{LOOKED}": [found.looked.pictures.get(example.digest) for example in oddest],
+        f"oddest{LOOKED}": [looked.get(example.digest) for example in oddest],
     }
-    for column in figures["measures"]:
-        ends = summary.extremes.get(column["name"])
-        if column["changed"] and ends is not None:
-            shown[column["name"]] = [example.picture for example in (ends.high if column["shift"] > 0 else ends.low)]
+    for column in figures.measures:
+        ends = summary.extremes.get(column.name)
+        if column.changed and ends is not None:
+            shown[column.name] = [each.picture for each in (ends.high if (column.shift or 0) > 0 else ends.low)]
     return shown
 
 
 # ---- what was read -----------------------------------------------------------------------------------------------
 
 
-def _read(summary: Summary) -> dict[str, Any]:
-    return {
-        "files": summary.files,
-        "files_skipped": summary.files_skipped,
-        "files_vanished": summary.files_vanished,
-        "files_refused": summary.files_refused,
-        "bytes": summary.bytes,
-        "records_read": summary.records_read,
-        "records_unreadable": summary.records_unreadable,
-        "unreadable": dict(sorted(summary.unreadable.items())),
-        "outside_window": summary.outside_window,
-        "records": summary.records,
-        "without_answer": summary.without_answer,
-        "without_picture": summary.without_picture,
-        "broken_pictures": summary.broken_pictures,
-        "without_time": summary.without_time,
-    }
+def _read(summary: Summary) -> Read:
+    read = Read(**{field.name: getattr(summary, field.name) for field in fields(Read)})
+    return replace(read, unreadable=dict(sorted(summary.unreadable.items())))
 
 
 def _counts(hour: Hour) -> dict[str, Any]:
+    """The fields of Counts."""
     return {
         "n": hour.n,
         "answers": hour.answered,
         "passed": hour.passed,
-        **{name: hour.by_label[name] for name in VERDICTS},
+        "by_verdict": {name: hour.by_label[name] for name in VERDICTS},
         "mean_confidence": _mean_confidence(hour),
     }
 
@@ -202,43 +208,38 @@ def _mean_confidence(hour: Hour) -> float | None:
     return _rounded(hour.confidence_sum / hour.answered) if hour.answered else None
 
 
-def _hours_of_day(found: Found) -> list[dict[str, Any]]:
-    """Each hour of the day over all days: how many pass, and of those with a label how many are right."""
+def _hours_of_day(gathered: Gathered) -> list[HourOfDay]:
     days = [Hour() for _ in range(HOURS_OF_DAY)]
-    for time, hour in found.summary.hours.items():
+    for time, hour in gathered.summary.hours.items():
         days[time.hour].add(hour)
-    judged = [case for case in _counted(found) if _passes(case, found.facts.threshold) and case.at is not None]
-    rows = []
-    for number, hour in enumerate(days):
-        own = [case for case in judged if case.at is not None and case.at.hour == number]
-        rows.append(
-            {
-                "hour": number,
-                **_counts(hour),
-                **_share("coverage", hour.passed, hour.answered),
-                "labelled": len(own),
-                **_share("accuracy", sum(map(_right, own)), len(own)),
-            }
+    judged: list[list[bool]] = [[] for _ in days]
+    for case in _counted(gathered):
+        if case.at is not None and _passes(case, gathered.facts.threshold):
+            judged[case.at.hour].append(_right(case))
+    return [
+        HourOfDay(
+            **_counts(hour),
+            hour=number,
+            coverage=_share(hour.passed, hour.answered),
+            labelled=len(judged[number]),
+            accuracy=_share(sum(judged[number]), len(judged[number])),
         )
-    return rows
+        for number, hour in enumerate(days)
+    ]
 
 
 # ---- whether it is right -----------------------------------------------------------------------------------------
 
 
-def _labels(found: Found) -> dict[str, Any]:
-    counted = list(_counted(found))
-    return {
-        "given": len(found.labels.by_digest),
-        "asked": len(found.summary.labelled) - len(counted),
-        "matched": len(found.summary.labelled),
-        "by_label": {label: sum(case.label == label for case in counted) for label in TRUTHS},
-    }
+def _labels(gathered: Gathered) -> LabelCounts:
+    counted, matched = list(_counted(gathered)), len(gathered.summary.labelled)
+    by_label = {label: sum(case.label == label for case in counted) for label in TRUTHS}
+    return LabelCounts(len(gathered.labels.by_digest), matched - len(counted), matched, by_label)
 
 
-def _counted(found: Found) -> Iterable[Labelled]:
+def _counted(gathered: Gathered) -> Iterable[Labelled]:
     """Labelled answers that are a fair sample: without those about which somebody asked."""
-    return (case for case in found.summary.labelled if case.digest not in found.labels.asked)
+    return (case for case in gathered.summary.labelled if case.digest not in gathered.labels.asked)
 
 
 def _passes(case: Labelled, threshold: float) -> bool:
@@ -250,92 +251,73 @@ def _right(case: Labelled) -> bool:
     return case.label == case.answer.label and not case.answer.is_tied
 
 
-def _accuracy(found: Found) -> dict[str, Any]:
+def _accuracy(gathered: Gathered) -> Accuracy:
     """Estimated without labels, and by a person's labels, of answers that pass and of all."""
-    counted = list(_counted(found))
-    passing = [case for case in counted if _passes(case, found.facts.threshold)]
-    reviewed = [case for case in counted if not _passes(case, found.facts.threshold)]
-    passed_by_labels = _of_cases(passing)
-    all_by_labels = _of_all(found.summary.total, passing, reviewed)
+    counted, compared = list(_counted(gathered)), gathered.compared
+    passing = [case for case in counted if _passes(case, gathered.facts.threshold)]
+    reviewed = [case for case in counted if not _passes(case, gathered.facts.threshold)]
+    by_labels, all_by_labels = _of_cases(passing), _of_all(gathered.summary.total, passing, reviewed)
     no_labels = "there are no reviewed labels for these pictures"
     one_sided = "that takes labels of answers that pass and of answers that do not" if counted else no_labels
-    return {
-        "passed": {
-            "estimated": _estimated(found.compared.passed),
-            "reviewed": passed_by_labels,
-            "reviewed_why": None if passed_by_labels else no_labels,
-        },
-        "all": {
-            "estimated": _estimated(found.compared.everything),
-            "reviewed": all_by_labels,
-            "reviewed_why": None if all_by_labels else one_sided,
-        },
-        "estimated_why": None if found.compared.passed else _why_no_estimate(found),
-    }
+    return Accuracy(
+        passed=Judged(_estimated(compared.passed), by_labels, None if by_labels else no_labels),
+        all=Judged(_estimated(compared.everything), all_by_labels, None if all_by_labels else one_sided),
+        estimated_why=None if compared.passed else _why_no_estimate(gathered),
+    )
 
 
-def _why_no_estimate(found: Found) -> str:
-    if not found.summary.total.answered:
+def _why_no_estimate(gathered: Gathered) -> str:
+    if not gathered.summary.total.answered:
         return "there are no answers"
-    return "it needs a baseline of the model" if found.compared.baseline is None else "the baseline cannot tell"
+    return "it needs a baseline of the model" if gathered.compared.baseline is None else "the baseline cannot tell"
 
 
-def _estimated(estimate: Estimate | None) -> dict[str, Any] | None:
+def _estimated(estimate: Estimate | None) -> EstimatedAccuracy | None:
     if estimate is None:
         return None
-    return {
-        "accuracy": _rounded(estimate.accuracy),
-        "accuracy_low": _rounded(estimate.low),
-        "accuracy_high": _rounded(estimate.high),
-        "n": estimate.n,
-        "holds": estimate.holds,
-        "why": estimate.why,
-    }
+    accuracy = Share(*map(_rounded, (estimate.accuracy, estimate.low, estimate.high)))
+    return EstimatedAccuracy(accuracy, estimate.n, estimate.holds, estimate.why)
 
 
-def _of_cases(cases: Sequence[Labelled]) -> dict[str, Any] | None:
-    if not cases:
-        return None
+def _of_cases(cases: Sequence[Labelled]) -> ReviewedAccuracy | None:
     right = sum(map(_right, cases))
-    return {**_share("accuracy", right, len(cases)), "right": right, "n": len(cases)}
+    return ReviewedAccuracy(_share(right, len(cases)), right, len(cases)) if cases else None
 
 
-def _of_all(total: Hour, passing: Sequence[Labelled], reviewed: Sequence[Labelled]) -> dict[str, Any] | None:
+def _of_all(total: Hour, passing: Sequence[Labelled], reviewed: Sequence[Labelled]) -> ReviewedAccuracy | None:
     """Of all answers: each kind weighs as much as there is of it, because unsure answers are reviewed more often.
 
     The interval puts those of the two kinds together (Zou and Donner's MOVER).
     """
-    kinds = [(count, _of_cases(cases)) for count, cases in ((total.passed, passing), (total.review, reviewed)) if count]
-    known = [(count / total.answered, own) for count, own in kinds if own is not None]
-    if not known or len(known) < len(kinds):
+    kinds = [(count, cases) for count, cases in ((total.passed, passing), (total.review, reviewed)) if count]
+    if not kinds or not all(cases for _, cases in kinds):
         return None
-    middle = sum(weight * own["accuracy"] for weight, own in known)
-    below = math.hypot(*(weight * (own["accuracy"] - own["accuracy_low"]) for weight, own in known))
-    above = math.hypot(*(weight * (own["accuracy_high"] - own["accuracy"]) for weight, own in known))
-    return {
-        "accuracy": _rounded(middle),
-        "accuracy_low": _rounded(max(0.0, middle - below)),
-        "accuracy_high": _rounded(min(1.0, middle + above)),
-        "right": sum(own["right"] for _, own in known),
-        "n": sum(own["n"] for _, own in known),
-    }
+    middle = below = above = 0.0
+    for count, cases in kinds:
+        weight, right = count / total.answered, sum(map(_right, cases)) / len(cases)
+        low, high = wilson(sum(map(_right, cases)), len(cases))
+        middle += weight * right
+        below, above = math.hypot(below, weight * (right - low)), math.hypot(above, weight * (high - right))
+    accuracy = Share(_rounded(middle), _rounded(max(0.0, middle - below)), _rounded(min(1.0, middle + above)))
+    counted = [case for _, cases in kinds for case in cases]
+    return ReviewedAccuracy(accuracy, sum(map(_right, counted)), len(counted))
 
 
 # ---- whether it changed ------------------------------------------------------------------------------------------
 
 
-def _baseline(baseline: Baseline | None, threshold: float) -> dict[str, Any] | None:
+def _baseline(baseline: Baseline | None, threshold: float) -> BaselineFacts | None:
     if baseline is None:
         return None
-    return {
-        "from": baseline.made_from,
-        "made_at": baseline.made_at,
-        "model_version": baseline.model_version,
-        "threshold": baseline.threshold,
+    return BaselineFacts(
+        from_=baseline.made_from,
+        made_at=baseline.made_at,
+        model_version=baseline.model_version,
+        threshold=baseline.threshold,
         # Counted with another threshold, it would not compare.
-        "mix": _verdicts(baseline.mix) if baseline.threshold == threshold else None,
-        "n": {name: len(values) for name, values in baseline.columns.items()},
-    }
+        mix=_verdicts(baseline.mix) if baseline.threshold == threshold else None,
+        n={name: len(values) for name, values in baseline.columns.items()},
+    )
 
 
 def _verdicts(mix: Mapping[str, int]) -> dict[str, int]:
@@ -344,13 +326,13 @@ def _verdicts(mix: Mapping[str, int]) -> dict[str, int]:
     return {**labels, REVIEW: sum(mix.values()) - sum(labels.values())}
 
 
-def _measures(found: Found) -> list[dict[str, Any]]:
-    """Each measurement that there are values of: how they lie now and lay before, and what the check says."""
-    sample, baseline = found.compared.sample or found.summary.sample, found.compared.baseline
-    decision = found.compared.decision
+def _measures(gathered: Gathered) -> list[Measure]:
+    """Each measurement that there are values of."""
+    sample, baseline = gathered.compared.sample or gathered.summary.sample, gathered.compared.baseline
+    decision = gathered.compared.decision
     findings = {finding.name: finding for finding in decision.findings} if decision else {}
     columns = []
-    for name in TITLES:
+    for name, title in TITLES.items():
         now = _finite(sample.columns.get(name, np.empty(0)))
         if not len(now):
             continue
@@ -358,20 +340,20 @@ def _measures(found: Found) -> list[dict[str, Any]]:
         edges = _edges(name, now, before)
         finding = findings.get(name)
         columns.append(
-            {
-                "name": name,
-                "title": TITLES[name],
-                "n": len(now),
-                "quartiles": [_rounded(edge) for edge in np.quantile(now, [0.25, 0.5, 0.75]).tolist()],
-                "edges": [_rounded(edge, 6) for edge in edges.tolist()],
-                "now": _shares(now, edges),
-                "before": _shares(before, edges) if len(before) else None,
-                "changed": None if finding is None else finding.changed,
-                "shift": None if finding is None else _rounded(finding.shift),
-                "mean": _rounded(float(now.mean())),
-                "mean_before": _rounded(float(before.mean())) if len(before) else None,
-                "words": None if finding is None else finding.words,
-            }
+            Measure(
+                name=name,
+                title=title,
+                n=len(now),
+                quartiles=np.quantile(now, [0.25, 0.5, 0.75]).round(4).tolist(),
+                edges=edges.round(6).tolist(),
+                now=_shares(now, edges),
+                before=_shares(before, edges) if len(before) else None,
+                changed=finding.changed if finding else None,
+                shift=_rounded(finding.shift) if finding else None,
+                mean=round(float(now.mean()), 4),
+                mean_before=_rounded(float(before.mean())) if len(before) else None,
+                words=finding.words if finding else None,
+            )
         )
     return columns
 
@@ -400,24 +382,18 @@ def _shares(values: Numbers, edges: Numbers) -> list[float]:
 # ---- how long it takes, and pictures ----------------------------------------------------------------------------
 
 
-def _latency(found: Recorded) -> dict[str, Any] | None:
-    whole = np.asarray(found.upload_to_record, dtype=np.float64)
-    if not len(whole):
+def _latency(recorded: Recorded) -> Latency | None:
+    whole = _seconds(recorded.upload_to_record)
+    if whole is None:
         return None
-    edges = np.linspace(0, max(1.0, float(np.quantile(whole, 0.995))), _LATENCY_BINS + 1)
-    counts, _ = np.histogram(np.clip(whole, edges[0], edges[-1]), edges)
-    return {
-        "upload_to_record": _points(found.upload_to_record),
-        "start_to_record": _points(found.start_to_record),
-        "histogram": {"edges": [_rounded(edge) for edge in edges.tolist()], "counts": counts.tolist()},
-    }
+    values = np.asarray(recorded.upload_to_record, dtype=np.float64)
+    edges = np.linspace(0, max(1.0, float(np.quantile(values, 0.995))), _LATENCY_BINS + 1)
+    counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
+    return Latency(whole, _seconds(recorded.start_to_record), Histogram(edges.round(4).tolist(), counts.tolist()))
 
 
-def _points(seconds: Sequence[float]) -> dict[str, Any] | None:
-    if not len(seconds):
-        return None
-    points = np.quantile(np.asarray(seconds, dtype=np.float64), [0.5, 0.95, 0.99]).tolist()
-    return {"n": len(seconds), **dict(zip(("p50", "p95", "p99"), map(_rounded, points), strict=True))}
+def _seconds(seconds: Sequence[float]) -> Seconds | None:
+    return Seconds(len(seconds), *np.quantile(seconds, [0.5, 0.95, 0.99]).round(4).tolist()) if len(seconds) else None
 
 
 def _least_sure(summary: Summary) -> list[Example]:
@@ -427,25 +403,24 @@ def _least_sure(summary: Summary) -> list[Example]:
 
 
 def _named(example: Example, threshold: float) -> dict[str, Any]:
+    """The fields of PictureFacts."""
     answer = example.answer
     return {
         "digest": example.digest,
         "at": _iso(example.at),
-        **{label: None if answer is None else _rounded(answer[label]) for label in LABELS},
-        CONFIDENCE: None if answer is None else _rounded(answer.confidence),
+        "confidences": {label: None if answer is None else _rounded(answer[label]) for label in LABELS},
+        "confidence": None if answer is None else _rounded(answer.confidence),
         "passed": None if answer is None else answer.confidence >= threshold,
         "label": example.label,
     }
 
 
-def _share(name: str, hits: int, n: int) -> dict[str, Any]:
-    """A share under its name with the edges of its 95 % interval; None of nothing."""
-    low, high = wilson(hits, n) if n else (None, None)
-    return {name: _rounded(hits / n) if n else None, f"{name}_low": _rounded(low), f"{name}_high": _rounded(high)}
+def _share(hits: int, n: int) -> Share:
+    return Share(_rounded(hits / n), *map(_rounded, wilson(hits, n))) if n else Share(None, None, None)
 
 
-def _rounded(value: float | None, digits: int = 4) -> float | None:
-    return None if value is None or not math.isfinite(value) else round(float(value), digits)
+def _rounded(value: float) -> float | None:
+    return round(float(value), 4) if math.isfinite(value) else None
 
 
 def _iso(time: datetime | None) -> str | None:

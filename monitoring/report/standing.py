@@ -1,7 +1,8 @@
 """How it stands: one sentence and why, the first thing on the page."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
+
+from monitoring.report.figures import Report, Standing
 
 GOOD, WATCH, ACT = "good", "watch", "act"
 WORDS: Final = {GOOD: "All well", WATCH: "Worth a look", ACT: "Act on this"}
@@ -14,33 +15,28 @@ NOT_COMPARED: Final = "There is no baseline that fits, so nothing says what thes
 _NAMED: Final = 3
 
 
-def standing(report: Mapping[str, Any]) -> dict[str, Any]:
-    """Level, its word, one sentence, and the reasons, the worst first."""
+def standing(report: Report) -> Standing:
+    """The worst of all reasons decides."""
     reasons = [*_of_drift(report), *_of_accuracy(report), *_of_reading(report)]
-    level = max((level_of for level_of, _ in reasons), key=(GOOD, WATCH, ACT).index, default=GOOD)
-    ordered = [text for each_level in (ACT, WATCH, GOOD) for level_of, text in reasons if level_of == each_level]
-    return {"level": level, "word": WORDS[level], "sentence": _sentence(report), "reasons": ordered}
+    levels = [level for level in (ACT, WATCH, GOOD) if any(level == each for each, _ in reasons)] or [GOOD]
+    ordered = [text for level in levels for each, text in reasons if each == level]
+    return Standing(levels[0], WORDS[levels[0]], _sentence(report), ordered)
 
 
-def _sentence(report: Mapping[str, Any]) -> str:
-    answers, drift = report["answers"], report["drift"]
+def _sentence(report: Report) -> str:
+    answers, drift = report.answers, report.drift
     if not answers:
-        return "There are no answers to judge" if report["records"] else "Nothing was captured here"
-    passing = f"{report['coverage']:.0%} of {answers:,} answers pass" if answers > 1 else "There is one answer"
-    if drift and drift["drifted"]:
-        changed = [_plain(finding["words"]) for finding in by_shift(drift["findings"]) if finding["changed"]]
+        return "There are no answers to judge" if report.read.records else "Nothing was captured here"
+    passing = f"{report.coverage.share:.0%} of {answers:,} answers pass" if answers > 1 else "There is one answer"
+    if drift and drift.drifted:
+        changed = [_plain(finding.words) for finding in drift.changed]
         more = f", and {len(changed) - _NAMED} more" if len(changed) > _NAMED else ""
         return f"What comes in has changed: {', '.join(changed[:_NAMED])}{more}"
     if not drift:
         return f"{passing}; whether anything has changed is not known"
-    if not drift["enough"]:
+    if not drift.enough:
         return f"{passing}; too few to tell whether anything has changed"
     return f"{passing}, and nothing seems to have changed"
-
-
-def by_shift(findings: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """What moved furthest first."""
-    return sorted(findings, key=lambda finding: -abs(finding["shift"]))
 
 
 def _plain(words: str) -> str:
@@ -49,44 +45,45 @@ def _plain(words: str) -> str:
     return plain[:1].lower() + plain[1:]
 
 
-def _of_drift(report: Mapping[str, Any]) -> list[tuple[str, str]]:
-    drift = report["drift"]
+def _of_drift(report: Report) -> list[tuple[str, str]]:
+    drift = report.drift
     if drift is None:
-        return [(WATCH, NOT_COMPARED)] if report["answers"] else []
-    if drift["drifted"]:
+        return [(WATCH, NOT_COMPARED)] if report.answers else []
+    if drift.drifted:
         return [(ACT, WHAT_TO_DO)]
-    return [(GOOD if drift["enough"] else WATCH, arrows(drift["words"]))]
+    return [(GOOD if drift.enough else WATCH, arrows(drift.words))]
 
 
-def _of_accuracy(report: Mapping[str, Any]) -> list[tuple[str, str]]:
-    estimated, true = (report["accuracy"]["passed"][kind] for kind in ("estimated", "reviewed"))
+def _of_accuracy(report: Report) -> list[tuple[str, str]]:
+    estimated, true = report.accuracy.passed.estimated, report.accuracy.passed.reviewed
     reasons = []
     if true:
-        said = f"By {true['n']:,} reviewed labels, {true['accuracy']:.1%} of the answers that pass are right"
-        if estimated and estimated["holds"] and true["accuracy_high"] < estimated["accuracy_low"]:
-            reasons.append((ACT, f"{said}, fewer than the estimate of {estimated['accuracy']:.1%}."))
+        said = f"By {true.n:,} reviewed labels, {true.accuracy.share:.1%} of the answers that pass are right"
+        if estimated and estimated.holds and (true.accuracy.high or 0) < (estimated.accuracy.low or 0):
+            reasons.append((ACT, f"{said}, fewer than the estimate of {estimated.accuracy.share:.1%}."))
         else:
             reasons.append((GOOD, f"{said}."))
-    if estimated and not estimated["holds"]:
-        reasons.append((WATCH, f"The estimated accuracy cannot be relied on: {estimated['why'].rstrip('.')}."))
+    if estimated and not estimated.holds:
+        reasons.append((WATCH, f"The estimated accuracy cannot be relied on: {estimated.why.rstrip('.')}."))
     return reasons
 
 
-def _of_reading(report: Mapping[str, Any]) -> list[tuple[str, str]]:
-    read, unreadable = report["records_read"], report["records_unreadable"]
+def _of_reading(report: Report) -> list[tuple[str, str]]:
+    read = report.read
+    lines = read.records_read + read.records_unreadable
     reasons = []
-    if not report["records"]:
+    if not read.records:
         reasons.append((WATCH, "No captured record lies in this window: check the endpoint's data capture."))
-    elif not report["answers"]:
+    elif not report.answers:
         reasons.append((WATCH, "No record holds a probability for each label: this is not such an endpoint."))
-    elif 2 * report["without_answer"] > report["records"]:
-        reasons.append((WATCH, f"{report['without_answer']:,} of {report['records']:,} records hold no such answer."))
-    if unreadable > UNREADABLE_SHARE * (read + unreadable):
-        reasons.append((WATCH, f"{unreadable:,} of {read + unreadable:,} lines could not be read."))
-    if report["files_refused"]:
-        reasons.append((WATCH, f"{report['files_refused']:,} files may not be read."))
-    if len(report["model_versions"]) > 1:
-        reasons.append((GOOD, f"{len(report['model_versions'])} model versions answered; their figures are together."))
+    elif 2 * read.without_answer > read.records:
+        reasons.append((WATCH, f"{read.without_answer:,} of {read.records:,} records hold no such answer."))
+    if read.records_unreadable > UNREADABLE_SHARE * lines:
+        reasons.append((WATCH, f"{read.records_unreadable:,} of {lines:,} lines could not be read."))
+    if read.files_refused:
+        reasons.append((WATCH, f"{read.files_refused:,} files may not be read."))
+    if len(report.model_versions) > 1:
+        reasons.append((GOOD, f"{len(report.model_versions)} model versions answered; their figures are together."))
     return reasons
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from monitoring.report.files import write
-from monitoring.report.report import Found, report
+from monitoring.report.report import Gathered, report
 from tests.browser.browser import chromium, measured, printed
 from tests.unit.monitoring.capture_lines import line, png, record
 from tests.unit.monitoring.reports import HOSTILE, answered, everything, found
@@ -28,26 +28,26 @@ def browser() -> str:
     return chromium()
 
 
-def nothing(folder: Path) -> Found:
+def nothing(folder: Path) -> Gathered:
     return found(folder)
 
 
-def tabular(folder: Path) -> Found:
+def tabular(folder: Path) -> Gathered:
     write_lines(folder, [line(record(None, "0.5", output_encoding="CSV"))] * 5 + [b"junk"])
     return found(folder)
 
 
-def one(folder: Path) -> Found:
+def one(folder: Path) -> Gathered:
     write_lines(folder, [line(record(png(1), (0.7, 0.2)))])
     return found(folder)
 
 
-def many(folder: Path) -> Found:
+def many(folder: Path) -> Gathered:
     write_lines(folder, answered([(0.9, 0.05), (0.05, 0.99), (0.5, 0.4)] * 400))
     return found(folder)
 
 
-def long_names(folder: Path) -> Found:
+def long_names(folder: Path) -> Gathered:
     """Names without a place to break them."""
     made = everything(folder)
     made.summary.model_versions["v" * 200] = 1
@@ -55,7 +55,7 @@ def long_names(folder: Path) -> Found:
     return made
 
 
-PAGES: dict[str, Callable[[Path], Found]] = {
+PAGES: dict[str, Callable[[Path], Gathered]] = {
     "everything": everything,
     "nothing": nothing,
     "tabular": tabular,

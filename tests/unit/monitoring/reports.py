@@ -13,7 +13,7 @@ from monitoring.estimate import Estimate
 from monitoring.labels import Labels, digest_of
 from monitoring.report.looking import Looked
 from monitoring.report.recorded import Recorded
-from monitoring.report.report import Compared, Facts, Found
+from monitoring.report.report import Compared, Facts, Gathered, report, report_json
 from monitoring.summary import summarise
 from tests.unit.monitoring.capture_lines import NOON, line, png, record
 
@@ -26,10 +26,17 @@ def write(folder: Path, lines: Sequence[bytes], name: str = "a.jsonl") -> None:
     (folder / name).write_bytes(b"".join(each + b"\n" for each in lines))
 
 
-def found(folder: Path, labels: Labels = Labels(), compared: Compared = Compared("no baseline"), **facts: Any) -> Found:
+def told(gathered: Gathered) -> dict[str, Any]:
+    """The report as its readers have it: JSON."""
+    return report_json(report(gathered))
+
+
+def found(
+    folder: Path, labels: Labels = Labels(), compared: Compared = Compared("no baseline"), **facts: Any
+) -> Gathered:
     summary = summarise(open_source(str(folder)), threshold=THRESHOLD, labels=labels.by_digest, workers=1)
-    told = {"source": str(folder), "threshold": THRESHOLD, "threshold_from": "the test's", "made_at": NOON}
-    return Found(summary, Facts(**{**told, **facts}), compared, Recorded(), labels)
+    stated = {"source": str(folder), "threshold": THRESHOLD, "threshold_from": "the test's", "made_at": NOON}
+    return Gathered(summary, Facts(**{**stated, **facts}), compared, Recorded(), labels)
 
 
 def answered(answers: Sequence[Answers], start: datetime = NOON, first: int = 0) -> list[bytes]:
@@ -66,7 +73,7 @@ def finding(name: str, *, changed: bool) -> Finding:
     return Finding(name, "picture", 30, 100, 0.001, 0.002, 0.5, 0.4, -0.6, changed, f"Pictures are {HOSTILE}: 1 -> 2")
 
 
-def everything(folder: Path, made_from: str = "pictures") -> Found:
+def everything(folder: Path, made_from: str = "pictures") -> Gathered:
     """A report that has every part there is."""
     write(folder, answered([(0.9, 0.05), (0.95, 0.01), (0.05, 0.9), (0.4, 0.5)] * 5))
     before = baseline(folder)
@@ -91,7 +98,7 @@ def everything(folder: Path, made_from: str = "pictures") -> Found:
     )
     plain = found(folder, labels_of({0: "bicycle", 1: "motorcycle", 2: "neither"}), compared, endpoint=HOSTILE)
     odd = plain.summary.least_sure[:5]
-    return Found(
+    return Gathered(
         plain.summary,
         plain.facts,
         replace(compared, oddest=odd),

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from monitoring.report.comparison import compare
+from monitoring.report.figures import HourCounts
 from monitoring.report.plots import columns_of, step_in_words
 from monitoring.report.recorded import Recorded
-from monitoring.report.report import Compared, Found, pictures, report
+from monitoring.report.report import Compared, Gathered, pictures, report
 from monitoring.summary import Sample
 from tests.unit.monitoring.capture_lines import NOON, line, png, record
-from tests.unit.monitoring.reports import answered, baseline, found, labels_of, write
+from tests.unit.monitoring.reports import answered, baseline, found, labels_of, told, write
 from training.evaluation.scores import wilson
 
 
@@ -29,7 +30,7 @@ def test_every_line_is_read_or_unreadable_and_every_answer_counts_once(folder: P
     """Lines, answers, verdicts and shares add up."""
     write(folder, [*answered([(0.9, 0.05), (0.1, 0.85), (0.4, 0.3)]), b"no json", line(record(png(9), None))])
 
-    figures = report(found(folder))
+    figures = told(found(folder))
 
     assert (figures["records_read"], figures["records_unreadable"]) == (4, 1)
     assert figures["unreadable"] == {"not_json": 1}
@@ -45,7 +46,7 @@ def test_every_line_is_read_or_unreadable_and_every_answer_counts_once(folder: P
 
 def test_nothing_is_null_not_nan(folder: Path) -> None:
     """Without a single record there is a whole report, in strict JSON."""
-    figures = report(found(folder))
+    figures = told(found(folder))
 
     json.dumps(figures, allow_nan=False)
     assert (figures["records_read"], figures["coverage"], figures["mean_confidence"]) == (0, None, None)
@@ -59,7 +60,7 @@ def test_foreign_records_are_read_and_said_to_be_of_no_use(folder: Path) -> None
     tabular["captureData"]["endpointInput"] = {"data": "1,2,3", "encoding": "CSV", "observedContentType": "text/csv"}
     write(folder, [line(tabular)] * 50)
 
-    figures = report(found(folder))
+    figures = told(found(folder))
 
     assert (figures["records_read"], figures["without_answer"], figures["without_picture"]) == (50, 50, 50)
     assert figures["standing"]["level"] == "watch"
@@ -71,7 +72,7 @@ def test_labels_give_the_true_accuracy_of_answers_that_pass(folder: Path) -> Non
     write(folder, answered([(0.9, 0.05), (0.1, 0.85), (0.95, 0.01), (0.9, 0.02), (0.3, 0.2)]))
     truths = {0: "bicycle", 1: "motorcycle", 2: "motorcycle", 3: "neither"}
 
-    figures = report(found(folder, labels_of(truths)))
+    figures = told(found(folder, labels_of(truths)))
 
     own = figures["accuracy"]["passed"]["reviewed"]
     assert (own["accuracy"], own["right"], own["n"]) == (0.5, 2, 4)
@@ -88,7 +89,7 @@ def test_of_all_answers_each_kind_weighs_as_much_as_there_is_of_it(folder: Path)
     write(folder, answered([*sure, *unsure]))
     truths = {0: "bicycle", 1: "bicycle", 8: "motorcycle", 9: "motorcycle"}
 
-    own = report(found(folder, labels_of(truths)))["accuracy"]["all"]["reviewed"]
+    own = told(found(folder, labels_of(truths)))["accuracy"]["all"]["reviewed"]
 
     assert (own["accuracy"], own["n"]) == (0.8, 4)
     assert own["accuracy_low"] < 0.8 < own["accuracy_high"] <= 1
@@ -98,7 +99,7 @@ def test_pictures_that_somebody_asked_about_are_shown_but_not_counted(folder: Pa
     """They were chosen because they were wrong: counting them would make the model look worse than it is."""
     write(folder, answered([(0.9, 0.05), (0.95, 0.01)]))
 
-    figures = report(found(folder, labels_of({0: "bicycle", 1: "motorcycle"}, asked=[1])))
+    figures = told(found(folder, labels_of({0: "bicycle", 1: "motorcycle"}, asked=[1])))
 
     assert figures["accuracy"]["passed"]["reviewed"]["accuracy"] == 1
     assert figures["labels"] == {
@@ -114,7 +115,7 @@ def test_a_picture_that_was_sent_often_counts_once(folder: Path) -> None:
     """A demonstration's one picture, sent a hundred times, is one label and not a hundred."""
     write(folder, [line(record(png(0), (0.9, 0.05), NOON + timedelta(seconds=number))) for number in range(100)])
 
-    figures = report(found(folder, labels_of({0: "bicycle"})))
+    figures = told(found(folder, labels_of({0: "bicycle"})))
 
     assert figures["accuracy"]["passed"]["reviewed"]["n"] == 1
     assert figures["answers"] == 100
@@ -138,7 +139,7 @@ def test_a_change_is_named_with_pictures_of_the_end_it_moved_to(folder: Path, tm
     summary = found(folder).summary
 
     all_found = found(folder, compared=compare(summary, baseline(before)))
-    figures = report(all_found)
+    figures = told(all_found)
 
     assert figures["standing"]["level"] == "act"
     assert "pictures are darker" in figures["standing"]["sentence"]
@@ -146,7 +147,7 @@ def test_a_change_is_named_with_pictures_of_the_end_it_moved_to(folder: Path, tm
     assert column["changed"]
     assert column["shift"] < 0
     assert sum(column["now"]) == pytest.approx(1, abs=1e-3)
-    assert len(pictures(all_found, figures)["brightness"]) == 4
+    assert len(pictures(all_found, report(all_found))["brightness"]) == 4
     assert figures["baseline"]["mix"]["bicycle"] == 150
 
 
@@ -156,7 +157,7 @@ def test_what_only_a_model_measures_is_drawn_too(folder: Path) -> None:
     sample = found(folder).summary.sample
     distances = Sample({**sample.columns, "embedding": np.linspace(1, 2, len(sample))}, sample.digest)
 
-    figures = report(found(folder, compared=Compared("", sample=distances)))
+    figures = told(found(folder, compared=Compared("", sample=distances)))
 
     assert [column["title"] for column in figures["measures"]][-2:] == ["Distance", "Confidence"]
 
@@ -169,7 +170,7 @@ def test_no_change_is_all_well(folder: Path, tmp_path: Path) -> None:
     many(folder, "now.jsonl", count=600, first=1000)
 
     compared = compare(found(folder).summary, baseline(before))
-    figures = report(found(folder, compared=compared))
+    figures = told(found(folder, compared=compared))
 
     assert figures["drift"]["drifted"] is False
     assert "nothing seems to have changed" in figures["standing"]["sentence"]
@@ -181,7 +182,7 @@ def test_another_threshold_than_the_baselines_does_not_compare_the_mix(folder: P
 
     compared = compare(found(folder).summary, baseline(folder, threshold=0.5))
 
-    assert report(found(folder, compared=compared))["baseline"]["mix"] is None
+    assert told(found(folder, compared=compared))["baseline"]["mix"] is None
 
 
 def test_answers_of_an_unknown_model_are_not_held_against_the_shipped_baseline(folder: Path) -> None:
@@ -195,7 +196,7 @@ def test_answers_of_an_unknown_model_are_not_held_against_the_shipped_baseline(f
     assert "vehiclevision baseline" in unknown.why
     assert other.decision is None
     assert "another" in other.why
-    assert report(found(folder, compared=unknown))["standing"]["level"] == "watch"
+    assert told(found(folder, compared=unknown))["standing"]["level"] == "watch"
 
 
 def test_a_named_baseline_of_another_model_is_used_and_said(folder: Path) -> None:
@@ -216,7 +217,7 @@ def test_labels_that_contradict_the_estimate_are_the_first_thing_to_see(folder: 
     wrong = labels_of(dict.fromkeys(range(40), "motorcycle"))
     compared = Compared(passed=Estimate(0.98, 0.96, 1.0, 40, True, ""))
 
-    standing = report(found(folder, wrong, compared))["standing"]
+    standing = told(found(folder, wrong, compared))["standing"]
 
     assert standing["level"] == "act"
     assert "fewer than the estimate" in standing["reasons"][0]
@@ -235,17 +236,8 @@ def test_labels_that_contradict_the_estimate_are_the_first_thing_to_see(folder: 
 def test_any_span_of_time_fits_the_chart(hours: int, step: str, columns: int) -> None:
     """From an hour to as many years as a wrong clock can make: at most sixty columns, and every answer in one."""
     start = datetime(2015, 1, 1, 0, tzinfo=UTC)
-    entries = [
-        {
-            "hour": (start + timedelta(hours=at)).isoformat(),
-            "answers": 1,
-            "passed": 1,
-            "bicycle": 1,
-            "motorcycle": 0,
-            "review": 0,
-        }
-        for at in {0, hours // 2, hours - 1}
-    ]
+    times = [(start + timedelta(hours=at)).isoformat() for at in {0, hours // 2, hours - 1}]
+    entries = [HourCounts(1, 1, 1, {"bicycle": 1, "motorcycle": 0, "review": 0}, 0.9, time) for time in times]
 
     length, found_columns = columns_of(entries)
 
@@ -258,6 +250,6 @@ def test_versions_come_from_the_results_where_the_records_name_none(folder: Path
     write(folder, answered([(0.9, 0.05)]))
     plain = found(folder)
 
-    figures = report(Found(plain.summary, plain.facts, plain.compared, Recorded(model_versions=Counter({"m7": 1}))))
+    figures = told(Gathered(plain.summary, plain.facts, plain.compared, Recorded(model_versions=Counter({"m7": 1}))))
 
     assert (figures["model_versions"], figures["model_versions_from"]) == ({"m7": 1}, "results")

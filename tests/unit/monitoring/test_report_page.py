@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,11 @@ import pytest
 from PIL import Image
 
 from monitoring.report.comparison import ODDEST
+from monitoring.report.figures import Judged, OddPicture, PicturesShown
 from monitoring.report.files import write
 from monitoring.report.page import MAX_THUMBNAIL_BYTES, THUMBNAIL_SIDE, page, thumbnail
 from monitoring.report.plots import NAMES, plots
-from monitoring.report.report import LOOKED, Facts, Found, pictures, report
+from monitoring.report.report import LOOKED, Facts, Gathered, pictures, report, report_json
 from monitoring.summary import EXAMPLES
 from tests.unit.monitoring.capture_lines import line, png, record
 from tests.unit.monitoring.reports import HOSTILE, answered, everything, found
@@ -32,18 +34,18 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Found:
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Gathered:
     """A report that has every part there is, made once: no test changes it."""
     return everything(tmp_path_factory.mktemp("captured"))
 
 
 @pytest.fixture(scope="module")
-def whole_page(whole: Found) -> Page:
+def whole_page(whole: Gathered) -> Page:
     """Its page, taken apart."""
     return shown(whole)
 
 
-def shown(all_found: Found) -> Page:
+def shown(all_found: Gathered) -> Page:
     figures = report(all_found)
     return Page(page(figures, pictures(all_found, figures)))
 
@@ -91,7 +93,7 @@ def test_hostile_text_is_text(folder: Path, tmp_path: Path) -> None:
     made.summary.unreadable[HOSTILE] = 2
     facts = Facts(**{**made.facts.__dict__, "source": str(hostile), "threshold_from": HOSTILE, "variant": HOSTILE})
 
-    taken_apart = shown(Found(made.summary, facts, made.compared, made.recorded, made.labels))
+    taken_apart = shown(Gathered(made.summary, facts, made.compared, made.recorded, made.labels))
 
     assert "script" not in {tag for tag, _ in taken_apart.tags}
     assert "marquee" not in {tag for tag, _ in taken_apart.tags}
@@ -125,19 +127,24 @@ def test_any_captured_data_makes_a_page(folder: Path, lines: list[bytes]) -> Non
     assert any(tag == "h1" for tag, _ in taken_apart.tags)
 
 
-def test_how_it_stands_is_not_said_by_colour_alone(folder: Path) -> None:
+def test_how_it_stands_is_not_said_by_colour_alone(whole: Gathered) -> None:
     """Three levels, three words, three shapes."""
-    figures = report(found(folder))
+    drifted = report(whole)
+    assert drifted.drift is not None
+    nobody_knows = replace(drifted.accuracy, passed=Judged(None, None, ""))
+    quiet = replace(drifted, drift=replace(drifted.drift, drifted=False, findings=()), accuracy=nobody_knows)
+    assert quiet.drift is not None
+    too_few = replace(quiet, drift=replace(quiet.drift, enough=False))
     marks = set()
-    for level, word in (("good", "All well"), ("watch", "Worth a look"), ("act", "Act on this")):
-        text = page({**figures, "standing": {**figures["standing"], "level": level, "word": word}}, None)
+    for figures, word in ((quiet, "All well"), (too_few, "Worth a look"), (drifted, "Act on this")):
+        text = page(figures, None)
         assert word in text
         marks.add(text.split('<p class="mark">')[1].split("</svg>")[0])
 
     assert len(marks) == 3
 
 
-def test_without_images_no_captured_picture_is_on_the_page(whole: Found) -> None:
+def test_without_images_no_captured_picture_is_on_the_page(whole: Gathered) -> None:
     """Pictures may be nobody's business; figures stay."""
     taken_apart = Page(page(report(whole), None))
 
@@ -153,23 +160,15 @@ def test_the_page_is_small_however_many_and_however_noisy_the_pictures_are(folde
         for _ in range(4)
     ]
     made = report(found(folder))
-    named = {
-        "digest": "",
-        "at": None,
-        "bicycle": 0.1,
-        "motorcycle": 0.9,
-        "confidence": 0.9,
-        "passed": True,
-        "label": "",
-    }
+    odd = OddPicture("", None, {"bicycle": 0.1, "motorcycle": 0.9}, 0.9, True, "", 1.0)
     counts = {"mistakes": EXAMPLES, "least_sure": EXAMPLES, "oddest": ODDEST}
-    figures = {
-        **made,
-        "labels": {**made["labels"], "matched": 1},
-        "answers": 1,
-        "mix": dict.fromkeys(made["mix"], 1),
-        "pictures": {name: [{**named, "distance": 1.0}] * count for name, count in counts.items()},
-    }
+    figures = replace(
+        made,
+        labels=replace(made.labels, matched=1),
+        answers=1,
+        mix=dict.fromkeys(made.mix, 1),
+        pictures=PicturesShown(**{name: [odd] * count for name, count in counts.items()}),
+    )
     shown = {name: [noise[0]] * count for name, count in counts.items()}
     looked = {f"{name}{LOOKED}": shown[name] for name in ("mistakes", "oddest")}
 
@@ -189,7 +188,7 @@ def test_a_thumbnail_is_bounded_and_keeps_its_shape() -> None:
         assert Image.open(io.BytesIO(small), formats=["JPEG"]).size == size
 
 
-def test_page_json_and_pngs_say_the_same(whole: Found, tmp_path: Path) -> None:
+def test_page_json_and_pngs_say_the_same(whole: Gathered, tmp_path: Path) -> None:
     """All three are written side by side, and a drawing that is no more is taken away."""
     figures = report(whole)
     out = tmp_path / "deep" / "today"
@@ -201,7 +200,7 @@ def test_page_json_and_pngs_say_the_same(whole: Found, tmp_path: Path) -> None:
 
     written = write(whole, figures, out, images=True)
 
-    assert json.loads(written.plain.read_text()) == json.loads(json.dumps(figures))
+    assert json.loads(written.plain.read_text()) == json.loads(json.dumps(report_json(figures)))
     assert written.page.name == "today.html"
     names = {path.stem for path in written.plots.glob("*.png")}
     assert names == {plot.name for plot in plots(figures)}
@@ -244,7 +243,7 @@ def test_summaries_of_many_files_and_of_one_make_the_same_page(tmp_path: Path) -
     write_lines(two, lines[5:], "b.jsonl")
 
     def figures(folder: Path) -> dict[str, Any]:
-        made = report(found(folder, source="captured"))
+        made = report_json(report(found(folder, source="captured")))
         return {**made, "files": None, "bytes": None}
 
     assert figures(one) == figures(two)

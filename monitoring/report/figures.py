@@ -1,0 +1,277 @@
+"""The report's figures, and how they stand in JSON: whatever has nothing to be a share of is None, never NaN."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, Final
+
+from monitoring.drift.decision import Decision
+
+# Fields whose entries stand beside a class's other ones, not under a name of their own.
+_BESIDE: Final = frozenset({"read", "by_verdict", "confidences"})
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share with the edges of its 95 % interval: in JSON `name`, `name_low` and `name_high`."""
+
+    share: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Read:
+    """What became of files and lines; every line of every file counts once."""
+
+    files: int
+    files_skipped: int
+    files_vanished: int
+    files_refused: int
+    bytes: int
+    records_read: int
+    records_unreadable: int
+    unreadable: Mapping[str, int]
+    outside_window: int
+    records: int
+    without_answer: int
+    without_picture: int
+    broken_pictures: int
+    without_time: int
+
+
+@dataclass(frozen=True)
+class ReportWindow:
+    """When the first and the last record were captured, and what was asked for."""
+
+    from_: str | None
+    to: str | None
+    asked_from: str | None
+    asked_to: str | None
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Records of some time, and what became of their answers."""
+
+    n: int
+    answers: int
+    passed: int
+    by_verdict: Mapping[str, int]
+    mean_confidence: float | None
+
+
+@dataclass(frozen=True)
+class HourCounts(Counts):
+    """One hour."""
+
+    hour: str
+
+
+@dataclass(frozen=True)
+class HourOfDay(Counts):
+    """One hour of the day over all days: how many answers pass, and of those with a label how many are right."""
+
+    hour: int
+    coverage: Share
+    labelled: int
+    accuracy: Share
+
+
+@dataclass(frozen=True)
+class EstimatedAccuracy:
+    """The share of right answers as estimated without labels."""
+
+    accuracy: Share
+    n: int
+    holds: bool
+    why: str
+
+
+@dataclass(frozen=True)
+class ReviewedAccuracy:
+    """The share of right answers by a person's labels."""
+
+    accuracy: Share
+    right: int
+    n: int
+
+
+@dataclass(frozen=True)
+class Judged:
+    """How many of some answers are right, estimated and by labels, or why nobody knows."""
+
+    estimated: EstimatedAccuracy | None
+    reviewed: ReviewedAccuracy | None
+    reviewed_why: str | None
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Of the answers that pass, and of all."""
+
+    passed: Judged
+    all: Judged
+    estimated_why: str | None
+
+
+@dataclass(frozen=True)
+class LabelCounts:
+    """Labels that were given, and those of captured pictures; of these, how many were asked about or count."""
+
+    given: int
+    asked: int
+    matched: int
+    by_label: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """How long so many images took."""
+
+    n: int
+    p50: float
+    p95: float
+    p99: float
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How many lie between each two edges."""
+
+    edges: Sequence[float]
+    counts: Sequence[int]
+
+
+@dataclass(frozen=True)
+class Latency:
+    """From upload to record, and of that the workflow alone."""
+
+    upload_to_record: Seconds
+    start_to_record: Seconds | None
+    histogram: Histogram
+
+
+@dataclass(frozen=True)
+class BaselineFacts:
+    """What the figures are held against; no mix where it was counted with another threshold."""
+
+    from_: str
+    made_at: str
+    model_version: str
+    threshold: float
+    mix: Mapping[str, int] | None
+    n: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A measurement: how its values lie now and lay before, and what the check says of it."""
+
+    name: str
+    title: str
+    n: int
+    quartiles: Sequence[float]
+    edges: Sequence[float]
+    now: Sequence[float]
+    before: Sequence[float] | None
+    changed: bool | None
+    shift: float | None
+    mean: float
+    mean_before: float | None
+    words: str | None
+
+
+@dataclass(frozen=True)
+class PictureFacts:
+    """A picture that the page shows."""
+
+    digest: str
+    at: str | None
+    confidences: Mapping[str, float | None]
+    confidence: float | None
+    passed: bool | None
+    label: str | None
+
+
+@dataclass(frozen=True)
+class OddPicture(PictureFacts):
+    """One that lies far from what the model knows."""
+
+    distance: float
+
+
+@dataclass(frozen=True)
+class PicturesShown:
+    """The pictures of the page, in its order."""
+
+    mistakes: Sequence[PictureFacts]
+    least_sure: Sequence[PictureFacts]
+    oddest: Sequence[OddPicture]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How it stands: a level, its word, one sentence, and the reasons, the worst first."""
+
+    level: str
+    word: str
+    sentence: str
+    reasons: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Report:
+    """Figures first, then what they rest on."""
+
+    format: int
+    made_at: str
+    source: str
+    endpoint: str | None
+    variant: str | None
+    window: ReportWindow
+    read: Read
+    model_versions: Mapping[str, int]
+    model_versions_from: str
+    endpoints: Mapping[str, int]
+    threshold: float
+    threshold_from: str
+    answers: int
+    passed: int
+    coverage: Share
+    review_share: Share
+    mix: Mapping[str, int]
+    mean_confidence: float | None
+    confidence: Mapping[str, Sequence[int]]
+    hours: Sequence[HourCounts]
+    hours_of_day: Sequence[HourOfDay]
+    latency: Latency | None
+    latency_why: str
+    baseline: BaselineFacts | None
+    drift: Decision | None
+    drift_why: str
+    sample: int
+    measures: Sequence[Measure]
+    labels: LabelCounts
+    accuracy: Accuracy
+    pictures: PicturesShown
+    looked_why: str
+
+
+def plain(figures: Any) -> Any:
+    """Figures as plain JSON."""
+    if isinstance(figures, Mapping):
+        return {name: plain(value) for name, value in figures.items()}
+    if isinstance(figures, list | tuple):
+        return [plain(value) for value in figures]
+    if not is_dataclass(figures):
+        return figures
+    told: dict[str, Any] = {}
+    for field in fields(figures):
+        name, value = field.name.rstrip("_"), getattr(figures, field.name)
+        if isinstance(value, Share):
+            told |= {name: value.share, f"{name}_low": value.low, f"{name}_high": value.high}
+        elif field.name in _BESIDE:
+            told |= plain(value)
+        else:
+            told[name] = plain(value)
+    return told
