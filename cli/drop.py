@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any, Final
@@ -23,13 +23,13 @@ class Ended:
     """One image that needs no more waiting; without an outcome it never got as far as a record."""
 
     key: str
-    version_id: str | None
-    outcome: Outcome | None
-    label: str | None
-    confidence: float | None
-    route: str | None
-    reason: str | None
-    seconds: float | None
+    version_id: str | None = None
+    outcome: Outcome | None = None
+    label: str | None = None
+    confidence: float | None = None
+    route: str | None = None
+    reason: str | None = None
+    seconds: float | None = None
     detail: str = ""
 
     @property
@@ -39,16 +39,8 @@ class Ended:
 
     def to_json(self) -> dict[str, Any]:
         """The line that --json prints."""
-        return {
-            "key": self.key,
-            "version_id": self.version_id,
-            "outcome": self.outcome,
-            "label": self.label,
-            "confidence": self.confidence,
-            "route": self.route,
-            "reason": self.reason,
-            "seconds": None if self.seconds is None else round(self.seconds, 3),
-        }
+        seconds = None if self.seconds is None else round(self.seconds, 3)
+        return {name: value for name, value in asdict(self).items() if name != "detail"} | {"seconds": seconds}
 
 
 def drop(target: Target, sources: Sequence[Source], timeout_seconds: float) -> Iterator[Uploaded | Ended]:
@@ -85,22 +77,13 @@ def drop(target: Target, sources: Sequence[Source], timeout_seconds: float) -> I
 
 def ended(record: Record, seconds: float | None) -> Ended:
     """The end that a record tells of."""
-    return Ended(
-        key=record.s3_key,
-        version_id=record.version_id,
-        outcome=record.outcome,
-        label=record.label,
-        confidence=record.confidence,
-        route=record.route,
-        reason=record.reason,
-        seconds=seconds,
-        detail=record.hint or "",
-    )
+    same = {name: getattr(record, name) for name in ("version_id", "outcome", "label", "confidence", "route", "reason")}
+    return Ended(record.s3_key, **same, seconds=seconds, detail=record.hint or "")
 
 
 def unstarted(key: str, reason: str, detail: str) -> Ended:
     """The end of a file that never came into the bucket."""
-    return Ended(key, None, None, None, None, None, reason, None, detail)
+    return Ended(key, reason=reason, detail=detail)
 
 
 def left_out(item: LeftOut) -> Ended:
@@ -137,14 +120,6 @@ def _seconds(record: Record, upload: Uploaded) -> float:
 
 
 def _overdue(upload: Uploaded, timeout_seconds: float) -> Ended:
-    return Ended(
-        upload.source.key,
-        upload.version_id,
-        None,
-        None,
-        None,
-        None,
-        "NO_RECORD_YET",
-        time.monotonic() - upload.at_seconds,
-        f"it is uploaded, but nothing was recorded for {timeout_seconds:g} s; see: vehiclevision logs",
-    )
+    detail = f"it is uploaded, but nothing was recorded for {timeout_seconds:g} s; see: vehiclevision logs"
+    seconds = time.monotonic() - upload.at_seconds
+    return Ended(upload.source.key, upload.version_id, reason="NO_RECORD_YET", seconds=seconds, detail=detail)

@@ -27,7 +27,7 @@ def start(target: Target, bucket: str, key: str, version_id: str | None, timeout
     seconds = time.monotonic() - began
     if run is None:
         detail = f"the run goes on after {timeout_seconds:g} s; see: vehiclevision logs"
-        return Ended(key, version_id, None, None, None, None, "NO_RECORD_YET", seconds, detail)
+        return Ended(key, version_id, reason="NO_RECORD_YET", seconds=seconds, detail=detail)
     records = target.results.versions(bucket, key)
     own = next((record for record in records if record.execution == started["executionArn"]), None)
     if own is not None:
@@ -35,7 +35,7 @@ def start(target: Target, bucket: str, key: str, version_id: str | None, timeout
     if run["status"] == "SUCCEEDED" and (earlier := _earlier(target, records, bucket, key, version_id)):
         return ended(earlier, seconds)
     reason = str(run.get("error") or run["status"])
-    return Ended(key, version_id, Outcome.FAILED, None, None, None, reason, seconds, "no record was written")
+    return Ended(key, version_id, Outcome.FAILED, reason=reason, seconds=seconds, detail="no record was written")
 
 
 def _await(step_functions: "SFNClient", arn: str, timeout_seconds: float) -> dict[str, Any] | None:

@@ -28,20 +28,8 @@ SCALING_POLICY: Final = "invocations"
 # Data capture keeps other types in base64, pictures above all.
 JSON_TYPES: Final = ["application/json"]
 ALARMS: Final = ("errors", "latency")
-GRAVITON_FAMILIES: Final = (
-    "m6g",
-    "m6gd",
-    "c6g",
-    "c6gn",
-    "c6gd",
-    "r6g",
-    "r6gd",
-    "m7g",
-    "c7g",
-    "r7g",
-    "m8g",
-    "c8g",
-    "r8g",
+GRAVITON_FAMILIES: Final = frozenset(
+    {"m6g", "m6gd", "c6g", "c6gn", "c6gd", "r6g", "r6gd", "m7g", "c7g", "r7g", "m8g", "c8g", "r8g"}
 )
 
 

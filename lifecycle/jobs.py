@@ -10,14 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from lifecycle.images import BUILTIN, OWN, on_gpu
-from lifecycle.site import (
-    MAX_NAME,
-    MAX_TUNING_NAME,
-    Request,
-    Site,
-    clipped,
-    digest,
-)
+from lifecycle.site import MAX_NAME, MAX_TUNING_NAME, Request, Site, clipped, digest
 
 OBJECTIVE: Final = "validation:accuracy"
 ENTRY: Final = "entry.py"
@@ -155,11 +148,7 @@ def _definition(site: Site, training: Training) -> dict[str, Any]:
     stopping = {"MaxRuntimeInSeconds": seconds}
     if training.spot:
         stopping["MaxWaitTimeInSeconds"] = seconds + SPOT_WAIT_HOURS * 3600
-    resources: dict[str, Any] = {
-        "InstanceType": training.instance,
-        "InstanceCount": 1,
-        "VolumeSizeInGB": VOLUME_GB,
-    }
+    resources: dict[str, Any] = {"InstanceType": training.instance, "InstanceCount": 1, "VolumeSizeInGB": VOLUME_GB}
     output = {"S3OutputPath": site.s3("jobs")}
     if site.kms_key:
         output["KmsKeyId"] = site.kms_key

@@ -71,22 +71,9 @@ class CheapestThreshold:
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON, costs for 1,000 uploads."""
-        return {
-            "wrong_route": self.costs.wrong_route,
-            "review": self.costs.review,
-            "vehicle_share": self.vehicle_share,
-            "uploads": UPLOADS,
-            "n": self.n,
-            "neither_n": self.neither_n,
-            "threshold": self.threshold,
-            "threshold_low": self.threshold_low,
-            "threshold_high": self.threshold_high,
-            "cost": self.cost,
-            "cost_low": self.cost_low,
-            "cost_high": self.cost_high,
-            "cost_all_reviewed": self.cost_all_reviewed,
-            "curve": [{"threshold": threshold, "cost": cost} for threshold, cost in self.curve],
-        }
+        own = asdict(self)
+        curve = [{"threshold": threshold, "cost": cost} for threshold, cost in own.pop("curve")]
+        return {**own.pop("costs"), "uploads": UPLOADS, **own, "curve": curve}
 
 
 def cheapest_threshold(answers: npt.NDArray[np.floating], classes: Classes, costs: Costs) -> CheapestThreshold:
