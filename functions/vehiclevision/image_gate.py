@@ -14,7 +14,7 @@ from PIL import Image, ImageFilter, ImageStat
 from vehiclevision import boxes, segments
 from vehiclevision.boxes import CleanTiles
 from vehiclevision.errors import InvalidImageError, Reason
-from vehiclevision.labels import MODEL_INPUT_SIDE
+from vehiclevision.labels import MODEL_INPUT_SIDE, either
 from vehiclevision.segments import CleanFile, damaged
 
 # Every picture is first made at most this large: twice the model's side and more, so that squashing never blurs it.
@@ -38,7 +38,8 @@ _OTHER_PICTURES: Final = (
     b"\xff\x0a",
     b"8BPS",
 )
-_TAKEN: Final = "send a JPEG, HEIC, PNG, WebP or AVIF file"
+TAKEN: Final = ("JPEG", "HEIC", "PNG", "WebP", "AVIF")
+_SEND_ONE: Final = f"send a {either(TAKEN)} file"
 _TRANSPOSE: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -172,9 +173,9 @@ def _clean(data: bytes, limits: Limits) -> CleanFile | CleanTiles:
     elif boxes.is_heif(data):
         clean = boxes.heif(data)
     elif data.startswith(_OTHER_PICTURES):
-        raise InvalidImageError(Reason.UNSUPPORTED_FORMAT, f"{_TAKEN}; export it as one of them")
+        raise InvalidImageError(Reason.UNSUPPORTED_FORMAT, f"{_SEND_ONE}; export it as one of them")
     else:
-        raise InvalidImageError(Reason.NOT_AN_IMAGE, _TAKEN)
+        raise InvalidImageError(Reason.NOT_AN_IMAGE, _SEND_ONE)
     _check_size(clean, limits)
     return clean
 

@@ -114,6 +114,15 @@ def test_the_limits_in_the_documents_are_those_of_the_code(root: Path) -> None:
         assert f"{limits.max_pixels // 1_000_000} megapixels" in text
 
 
+def test_the_formats_in_the_documents_are_those_that_are_taken(root: Path) -> None:
+    """Whoever is told that a photo was refused finds what to send instead."""
+    from vehiclevision.image_gate import TAKEN
+
+    texts = [(root / "docs" / name).read_text() for name in ("guide/operations.md", "runbooks/refused-share.md")]
+
+    assert [name for name in TAKEN if not all(name in text for text in texts)] == []
+
+
 def test_every_decision_has_its_parts(root: Path) -> None:
     """A record says context, decision, consequences and what confirms it; numbers run without a gap."""
     records = sorted((root / "docs/decisions").glob("*.md"))

@@ -11,6 +11,8 @@ from PIL import Image
 from tests.unit.pictures import encoded
 from vehiclevision.boxes import Tile, heif
 
+# By the name under which they are recorded, what Pillow calls them.
+FORMATS: Final = {"HEIC": "HEIF", "AVIF": "AVIF"}
 GRID: Final = b"grid"
 ALPHA: Final = bytes(4) + b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0"
 

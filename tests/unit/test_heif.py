@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.unit.gated import peak
-from tests.unit.heifs import ALPHA, Item, box, coded, file_of, grid_item, mirrored, picture_item, turned
+from tests.unit.heifs import ALPHA, FORMATS, Item, box, coded, file_of, grid_item, mirrored, picture_item, turned
 from tests.unit.pictures import (
     BOTTOM_LEFT,
     BOTTOM_RIGHT,
@@ -26,7 +26,6 @@ from vehiclevision.errors import InvalidImageError, Reason
 from vehiclevision.image_gate import normalise
 
 UPRIGHT = [TOP_LEFT, TOP_RIGHT, BOTTOM_LEFT, BOTTOM_RIGHT]
-FORMATS = {"HEIC": "HEIF", "AVIF": "AVIF"}
 
 
 @functools.cache

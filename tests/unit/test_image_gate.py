@@ -9,6 +9,7 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 
 from tests.unit.gated import peak
+from tests.unit.heifs import FORMATS as IN_BOXES
 from tests.unit.hostile import FILES, jpeg_of_scans, webp_of_tables
 from tests.unit.pictures import (
     BOTTOM_LEFT,
@@ -25,10 +26,11 @@ from tests.unit.pictures import (
     webp_header,
 )
 from vehiclevision.errors import InvalidImageError, Reason
-from vehiclevision.image_gate import JPEG_QUALITIES, Limits, encode, model_input, normalise
+from vehiclevision.image_gate import JPEG_QUALITIES, TAKEN, Limits, encode, model_input, normalise
 from vehiclevision.labels import MODEL_INPUT_SIDE
 from vehiclevision.requests import MAX_IMAGE_DATA_CHARACTERS
 
+IN_ONE_PIECE = ("JPEG", "PNG", "WEBP")
 UPRIGHT = [TOP_LEFT, TOP_RIGHT, BOTTOM_LEFT, BOTTOM_RIGHT]
 
 
@@ -38,7 +40,12 @@ def refusal(data: bytes, limits: Limits = Limits()) -> Reason:
     return caught.value.reason
 
 
-@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
+def test_every_format_that_is_taken_is_tried() -> None:
+    """Here, and in test_heif.py."""
+    assert {name.upper() for name in TAKEN} == {*IN_ONE_PIECE, *IN_BOXES}
+
+
+@pytest.mark.parametrize("file_format", IN_ONE_PIECE)
 def test_each_accepted_format_comes_out_as_the_model_input(file_format: str) -> None:
     """JPEG, PNG and WebP leave as an RGB JPEG of the model's size, with their colours in place."""
     image = normalise(encoded(quarters(200), file_format))
@@ -49,7 +56,7 @@ def test_each_accepted_format_comes_out_as_the_model_input(file_format: str) -> 
     assert image.measurements.format == file_format
 
 
-@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("file_format", IN_ONE_PIECE)
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_every_exif_orientation_comes_out_upright(orientation: int, file_format: str) -> None:
     """A photo stored in any of the eight EXIF orientations ends upright, and its sides are reported upright."""

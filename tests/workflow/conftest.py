@@ -7,14 +7,14 @@ import pytest
 
 from local import stack
 from tests.workflow import taken
-from tests.workflow.driver import Application
+from tests.workflow.driver import Application, started
 
 
 @pytest.fixture(scope="session")
 def application(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[Application]:
     """The deployed application, with someone listening on its event bus."""
     directory = tmp_path_factory.mktemp("local-aws")
-    aws = stack.start(directory, application=root)
+    aws = started(directory, root)
     try:
         deployed = Application(aws, dict(aws.outputs()))
         deployed.subscribe()

@@ -1,8 +1,13 @@
 """Drives the deployed application from outside, through AWS's own interfaces only."""
 
+import fcntl
+import hashlib
 import json
+import shutil
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,9 +16,47 @@ from typing import Any
 
 import boto3
 
-from local import stack
+from local import deploy, stack
+from local.processes import HOST
 
 PATIENCE_SECONDS = 90.0
+
+
+def started(directory: Path, root: Path) -> stack.LocalAws:
+    """A local AWS with the application in it: a copy of one in which these files were deployed before.
+
+    A deployment takes most of a minute on two cores, the start of its copy some seconds. A copy has a port of its own,
+    also in what the deployment has written down.
+    """
+    kept = root / ".cache" / "deployed" / _made_from(root)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with (kept.parent / "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not kept.exists():
+            for older in kept.parent.glob("*-aws"):
+                shutil.rmtree(older)
+            with tempfile.TemporaryDirectory(dir=kept.parent) as fresh:
+                stack.start(Path(fresh) / "aws", application=root)
+                stack.stop(Path(fresh) / "aws")
+                (Path(fresh) / "aws").rename(kept)
+    shutil.copytree(kept, directory, dirs_exist_ok=True)
+    record = directory / "engine" / "process.json"
+    former = json.loads(record.read_text())
+    with socket.socket() as free:
+        free.bind((HOST, 0))
+        port = int(free.getsockname()[1])
+    record.write_text(json.dumps({**former, "port": port}))
+    for file in (*(directory / "engine" / "state").glob("*.json"), directory / "deploy" / "deployed.json"):
+        file.write_text(file.read_text().replace(f":{former['port']}/", f":{port}/"))
+    return stack.start(directory, application=root)
+
+
+def _made_from(root: Path) -> str:
+    """The name of what is kept: another application, another local AWS, another name."""
+    digest = hashlib.sha256(deploy.fingerprint(deploy.VEHICLEVISION.at(root)).encode())
+    for path in sorted((root / "local").rglob("*.py")):
+        digest.update(path.read_bytes())
+    return f"{digest.hexdigest()[:16]}-aws"
 
 
 @dataclass

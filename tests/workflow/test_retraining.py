@@ -31,7 +31,7 @@ from monitoring.review import decide, waiting
 from retraining import parameters
 from tests.unit.serving.tiny_model import ONNX, manifest, packed
 from tests.workflow import taken
-from tests.workflow.driver import Application
+from tests.workflow.driver import Application, started
 from vehiclevision.labels import TRUTHS
 
 HERE = Path(__file__).parent
@@ -174,7 +174,7 @@ def retraining(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator
         patch.setenv("VEHICLEVISION_TRAINING_PYTHON", sys.executable)
         patch.setenv("VEHICLEVISION_SAGEMAKER_SPEED", "600")
         patch.setenv("VEHICLEVISION_DIRECTORY", str(directory))
-        aws = stack.start(directory, application=root)
+        aws = started(directory, root)
         try:
             application = Application(aws, dict(aws.outputs()))
             yield prepared(application, tmp_path_factory.mktemp("made"))

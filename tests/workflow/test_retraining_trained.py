@@ -8,7 +8,7 @@ import pytest
 
 from local import stack
 from local.place import CHECKOUT
-from tests.workflow.driver import Application
+from tests.workflow.driver import Application, started
 from tests.workflow.test_retraining import Retraining, prepared
 
 TRAINING_PYTHON = Path(
@@ -29,7 +29,7 @@ def retraining(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator
         patch.setenv("VEHICLEVISION_TRAINING_PYTHON", str(TRAINING_PYTHON))
         patch.setenv("VEHICLEVISION_SAGEMAKER_SPEED", "600")
         patch.setenv("VEHICLEVISION_DIRECTORY", str(directory))
-        aws = stack.start(directory, application=root)
+        aws = started(directory, root)
         try:
             yield prepared(Application(aws, dict(aws.outputs())), tmp_path_factory.mktemp("made"), pictures=60)
         finally:

@@ -19,7 +19,7 @@ from PIL import Image
 from cli.main import main
 from local import stack
 from local.place import CHECKOUT
-from tests.workflow.driver import Application
+from tests.workflow.driver import Application, started
 from training.artefact import DEFAULT_MODEL, Artefact, load_model, read_members, write_artefact
 
 # The threshold that the shipped model brings along.
@@ -34,7 +34,7 @@ TRAINING_PYTHON = os.environ.get("VEHICLEVISION_TRAINING_PYTHON") or CHECKOUT / 
 def application(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[Application]:
     """A local AWS of its own: at the end of the path there is no endpoint any more."""
     directory = tmp_path_factory.mktemp("path")
-    aws = stack.start(directory, application=root)
+    aws = started(directory, root)
     try:
         yield Application(aws, dict(aws.outputs()))
     finally:
