@@ -18,7 +18,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from monitoring.report.figures import HourCounts, Measure, Report, Share
 from monitoring.report.report import TITLES
-from training.evaluation.chart import LIGHT, OF_THE_PAGE, Colours, figure, png, settings, svg
+from training.evaluation.chart import LIGHT, OF_THE_PAGE, Colours, figure, legend, png, settings, svg, threshold_line
 from vehiclevision.labels import LABELS
 
 # What the columns of the time axis may stand for, in hours: up to a year.
@@ -29,6 +29,7 @@ _CONFIDENCE_BINS: Final = 25
 _WIDE: Final = 4.6
 _SMALL: Final = 3.1
 _LEGEND_COLUMNS: Final = 3
+_LEGEND: Final = {"handlelength": 1, "columnspacing": 1.2}
 _DRIFT: Final = "drift-"
 # All that a report may have.
 NAMES: Final = frozenset(
@@ -91,22 +92,13 @@ def confidence(report: Report, colours: Colours) -> Figure:
         counts = np.array(report.confidence[label]).reshape(_CONFIDENCE_BINS, -1).sum(axis=1)
         axes.bar(edges[:-1] + 0.02, counts, width=0.034, bottom=below, color=colour, label=label)
         below += counts
-    axes.axvline(report.threshold, color=colours.accent, linewidth=1.4, linestyle=_DASHED)
-    axes.annotate(
-        f"passes from {report.threshold:g}",
-        (report.threshold, 1),
-        xycoords=("data", "axes fraction"),
-        xytext=(-5, 4) if report.threshold > 0.4 else (5, 4),
-        textcoords="offset points",
-        color=colours.accent,
-        ha="right" if report.threshold > 0.4 else "left",
-    )
+    threshold_line(axes, report.threshold, colours.accent)
     axes.set_xlim(0, 1)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
     axes.set_ylim(0, 1.08 * max(1.0, float(below.max())))
     axes.set_xlabel("highest probability")
     _counts(axes)
-    _legend(axes, 1.09)
+    legend(axes, _LEGEND_COLUMNS, 1.09, **_LEGEND)
     return drawn
 
 
@@ -118,7 +110,7 @@ def over_time(report: Report, colours: Colours) -> Figure:
     width = step / 24
     middles = [float(date2num(start)) + width / 2 for start in columns]  # type: ignore[no-untyped-call]
     _stack(above, middles, list(columns.values()), width * 0.85, colours)
-    _legend(above)
+    legend(above, _LEGEND_COLUMNS, **_LEGEND)
     shares = [entry["passed"] / entry["answers"] if entry["answers"] else np.nan for entry in columns.values()]
     below.plot(middles, shares, color=colours.accent, marker="o", markersize=4, linewidth=1.5)
     below.set_ylim(0, 1.08)
@@ -171,7 +163,7 @@ def by_hour_of_day(report: Report, colours: Colours) -> Figure:
     above, below = drawn.subplots(2, 1, sharex=True, height_ratios=(2, 1.4))
     x = [entry.hour for entry in hours]
     _stack(above, x, [entry.by_verdict for entry in hours], 0.8, colours)
-    _legend(above)
+    legend(above, _LEGEND_COLUMNS, **_LEGEND)
     _points(below, x, [entry.coverage for entry in hours], colour=colours.accent)
     title = "share that passes"
     if any(entry.labelled for entry in hours):
@@ -219,15 +211,7 @@ def mix(report: Report, colours: Colours) -> Figure:
     axes.spines["bottom"].set_visible(False)
     axes.grid(visible=False)
     handles = [Patch(color=colour, label=name) for name, colour in colours.of_verdicts().items()]
-    axes.legend(
-        handles=handles,
-        loc="lower left",
-        bbox_to_anchor=(-0.02, 1.0),
-        ncols=_LEGEND_COLUMNS,
-        frameon=False,
-        handlelength=1,
-        borderaxespad=0.2,
-    )
+    legend(axes, _LEGEND_COLUMNS, handles=handles, handlelength=1)
     return drawn
 
 
@@ -327,15 +311,3 @@ def _stack(
 def _counts(axes: Axes) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-
-
-def _legend(axes: Axes, height: float = 1.0) -> None:
-    axes.legend(
-        loc="lower left",
-        bbox_to_anchor=(-0.02, height),
-        ncols=_LEGEND_COLUMNS,
-        frameon=False,
-        handlelength=1,
-        borderaxespad=0.2,
-        columnspacing=1.2,
-    )

@@ -334,12 +334,10 @@ def test_a_person_has_the_last_word(retraining: Retraining, tmp_path: Path) -> N
     assert retraining.run("retrain", "describe", "--json")[1]["waiting"] == []
 
 
+# What the machine does then is held by tests/unit/retraining/test_machine.py; here it does it to a real endpoint.
+@pytest.mark.soak
 @pytest.mark.parametrize(
-    ("state", "says"),
-    [
-        pytest.param("Wait for endpoint", "SageMaker took the new model back", marks=pytest.mark.soak),
-        ("Watch", ERRORS_ALARM),
-    ],
+    ("state", "says"), [("Wait for endpoint", "SageMaker took the new model back"), ("Watch", ERRORS_ALARM)]
 )
 def test_an_alarm_takes_the_new_model_back(retraining: Retraining, tmp_path: Path, state: str, says: str) -> None:
     """While traffic moves, or while it is watched: the former model answers again, nothing of the new one is left."""
@@ -402,6 +400,7 @@ def test_drift_starts_a_run_and_the_cool_down_holds_it_back(retraining: Retraini
     assert "24 hours" in held_back["reason"]
 
 
+@pytest.mark.soak
 def test_a_job_that_fails_changes_nothing(retraining: Retraining, tmp_path: Path) -> None:
     """The run fails by name and says why, on the bus too; the endpoint serves what it served."""
     broken = tmp_path / "broken.tar.gz"

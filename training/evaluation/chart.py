@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from markupsafe import Markup, escape
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
@@ -149,6 +150,21 @@ def figure(height: float, width: float = WIDTH) -> Figure:
     found = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasSVG(found)
     return found
+
+
+def legend(axes: Axes, columns: int = 2, height: float = 1.0, **settings: Any) -> None:
+    """What the colours mean, above the drawing."""
+    place = {"loc": "lower left", "bbox_to_anchor": (-0.02, height), "borderaxespad": 0.2}
+    axes.legend(ncols=columns, frameon=False, **{**place, "handlelength": 1.8, **settings})
+
+
+def threshold_line(axes: Axes, threshold: float, colour: str, words: bool = True) -> None:
+    """From where on answers pass, said on the side that has room."""
+    axes.axvline(threshold, color=colour, linewidth=1.4, linestyle=(0, (3, 2)))
+    if words:
+        side, aligned = (-5, "right") if threshold > 0.4 else (5, "left")
+        place: Any = {"xycoords": ("data", "axes fraction"), "xytext": (side, 4), "textcoords": "offset points"}
+        axes.annotate(f"passes from {threshold:g}", (threshold, 1), color=colour, ha=aligned, **place)
 
 
 def png(drawn: Figure, colours: Colours) -> bytes:

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from training.evaluation.chart import OF_THE_PAGE, figure, settings, svg
+from training.evaluation.chart import OF_THE_PAGE, figure, legend, settings, svg, threshold_line
 from training.evaluation.scores import Judged, wilson
 from vehiclevision.labels import TRUTHS
 
@@ -25,27 +25,17 @@ def histogram(judged: Judged, threshold: float) -> Markup:
     with mpl.rc_context(_SETTINGS):
         drawn = figure(0.5 + len(TRUTHS))
         for row, axes in enumerate(drawn.subplots(len(TRUTHS), 1, sharex=True)):
-            _histogram_of(axes, judged.confidence[judged.truth == row], TRUTHS[row], threshold)
-            if row == 0:
-                axes.annotate(
-                    f"passes from {threshold:g}",
-                    (threshold, 1),
-                    xycoords=("data", "axes fraction"),
-                    xytext=(-5, 4),
-                    textcoords="offset points",
-                    color=ACCENT,
-                    ha="right",
-                )
+            _histogram_of(axes, judged.confidence[judged.truth == row], TRUTHS[row])
+            threshold_line(axes, threshold, ACCENT, words=row == 0)
         axes.set_xlabel("highest probability")
         return svg(drawn, "histogram", f"Histogram of the confidence for {', '.join(TRUTHS)}")
 
 
-def _histogram_of(axes: Axes, confidence: Any, name: str, threshold: float) -> None:
+def _histogram_of(axes: Axes, confidence: Any, name: str) -> None:
     edges = np.linspace(0, 1, _HISTOGRAM_BINS + 1)
     counts, _ = np.histogram(confidence, edges)
     shares = counts / max(1, len(confidence))
     axes.bar(edges[:-1] + 0.025, shares, width=0.043, color=_OF_TRUTH[name])
-    axes.axvline(threshold, color=ACCENT, linewidth=1.4, linestyle=(0, (3, 2)))
     axes.set_xlim(0, 1)
     axes.set_ylim(0, max(0.05, float(shares.max(initial=0)) * 1.12))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
@@ -85,7 +75,7 @@ def thresholds(curve: Sequence[Mapping[str, Any]], threshold: float) -> Markup:
             axes.plot(x, [_or_gap(point[name]) for point in curve], color=colour, label=label, linestyle=style)
         axes.axvline(threshold, color=INK, linewidth=1)
         _shares(axes, "threshold", "")
-        _legend(axes)
+        legend(axes)
         return svg(drawn, "thresholds", "Coverage, accuracy and false passes at every threshold")
 
 
@@ -111,7 +101,7 @@ def trade_off(curve: Sequence[Mapping[str, Any]], threshold: float) -> Markup:
         axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         axes.yaxis.set_major_formatter(PercentFormatter(1))
         axes.set_xlabel("vehicles that pass")
-        _legend(axes)
+        legend(axes)
         return svg(drawn, "trade-off", "Mistakes against coverage; the dots are the threshold in use")
 
 
@@ -130,7 +120,7 @@ def costs(found: Mapping[str, Any]) -> Markup:
         axes.set_xlim(0.5, 1)
         axes.set_ylim(0, 1.15 * max(found["cost_all_reviewed"], min(max(y), 3 * max(min(y), 1e-9))))
         axes.set_xlabel("threshold")
-        _legend(axes)
+        legend(axes)
         return svg(drawn, "costs", "Cost of 1,000 uploads at every threshold")
 
 
@@ -140,12 +130,6 @@ def _shares(axes: Axes, x: str, y: str) -> None:
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.set_xlabel(x)
     axes.set_ylabel(y)
-
-
-def _legend(axes: Axes) -> None:
-    axes.legend(
-        loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=2, frameon=False, handlelength=1.8, borderaxespad=0.2
-    )
 
 
 def _or_gap(value: float | None) -> float:
