@@ -100,17 +100,17 @@ def run(data: Path, photos: Path | None) -> dict[str, Any]:
             for name, others in of_others.items()
         }
         rows = {name: traffic.rows for name, traffic in both.items()}
-        found = calibrate(rows, both[PLAIN].classes, threshold, 0.5)
-        if found is None:
+        calibration = calibrate(rows, both[PLAIN].classes, threshold, 0.5)
+        if calibration is None:
             raise SystemExit("too few vehicles to calibrate on")
-        return found
+        return calibration
 
     even, even_others = np.arange(len(vehicles)) % 2 == 0, np.arange(len(others)) % 2 == 0
     halves = [(fitted(~even, ~even_others), even, even_others), (fitted(even, even_others), ~even, ~even_others)]
-    found = []
+    sets = []
     for name in seen["vehicles"]:
         for share in (0.0, 0.2):
-            found.append(
+            sets.append(
                 _row(
                     _called(name, share),
                     threshold,
@@ -127,12 +127,12 @@ def run(data: Path, photos: Path | None) -> dict[str, Any]:
         (calibration, _mixed(seen["vehicles"][PLAIN].part(own), seen["strange"][PLAIN], 0.2))
         for calibration, own, _ in halves
     ]
-    found.append(_row("20 % other vehicles", threshold, mixed))
+    sets.append(_row("20 % other vehicles", threshold, mixed))
     night = [
         (calibration, _third(seen["vehicles"][PLAIN].part(own), seen["vehicles"]["night"].part(own)))
         for calibration, own, _ in halves
     ]
-    found.append(_row(HALF_NIGHT, threshold, night))
+    sets.append(_row(HALF_NIGHT, threshold, night))
     if photos is not None:
         everything = fitted(np.ones(len(vehicles), bool), np.ones(len(others), bool))
         real = samples.from_folder(photos, lambda done, total: None, robustness=True)
@@ -141,8 +141,8 @@ def run(data: Path, photos: Path | None) -> dict[str, Any]:
             traffic = Traffic(
                 rows_of(batches(files), model.predict), real.classes if name == PLAIN else real.classes[real.worse]
             )
-            found.append(_row(f"photos, {name}", threshold, [(everything, traffic)]))
-    return {"model": model.manifest.version, "threshold": threshold, "sets": found}
+            sets.append(_row(f"photos, {name}", threshold, [(everything, traffic)]))
+    return {"model": model.manifest.version, "threshold": threshold, "sets": sets}
 
 
 def _classes(images: LabelledImages) -> Classes:

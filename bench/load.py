@@ -45,8 +45,8 @@ class Client(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Note the latency of a whole answer; anything but a 200 ends the measurement."""
         self._received += data
-        head, found, body = self._received.partition(b"\r\n\r\n")
-        if not found:
+        head, blank_line, body = self._received.partition(b"\r\n\r\n")
+        if not blank_line:
             return
         length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
         if len(body) < length:

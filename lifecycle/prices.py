@@ -73,15 +73,15 @@ def hosting_words(hosting: Hosting, price: Price) -> str:
     )
 
 
-def training_words(instance_type: str, hours: int, *, spot: bool, found: Price, jobs: int = 1) -> str:
+def training_words(instance_type: str, hours: int, *, spot: bool, price: Price, jobs: int = 1) -> str:
     """What training costs at most, in a sentence."""
-    if found.dollars_an_hour is None:
-        return f"What {instance_type} costs is not known here: {found.source}."
-    most = found.dollars_an_hour * hours * jobs
+    if price.dollars_an_hour is None:
+        return f"What {instance_type} costs is not known here: {price.source}."
+    most = price.dollars_an_hour * hours * jobs
     cheaper = "; spot capacity is often cheaper by more than half" if spot else ""
     return (
-        f"{instance_type} costs ${found.dollars_an_hour:.3f} an hour; it runs for {hours} hours at most"
-        f"{f' in each of {jobs} jobs' if jobs > 1 else ''}, ${most:,.2f}{cheaper} ({found.source})."
+        f"{instance_type} costs ${price.dollars_an_hour:.3f} an hour; it runs for {hours} hours at most"
+        f"{f' in each of {jobs} jobs' if jobs > 1 else ''}, ${most:,.2f}{cheaper} ({price.source})."
     )
 
 

@@ -35,7 +35,7 @@ def command(
     if dialogue.print_requests:
         return connection.print_requests([jobs.training_job(aws.site, plan)])
     cost = connection.price(plan.instance, prices.TRAINING)
-    connection.confirm(prices.training_words(plan.instance, jobs.MAX_HOURS, spot=plan.spot, found=cost), dialogue)
+    connection.confirm(prices.training_words(plan.instance, jobs.MAX_HOURS, spot=plan.spot, price=cost), dialogue)
     foundation.ensure(aws)
     name = runs.start(aws, runs.stage(aws, plan, training.data), again=training.again)
     if training.no_wait:

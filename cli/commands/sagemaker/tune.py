@@ -26,7 +26,7 @@ def command(
     if dialogue.print_requests:
         return connection.print_requests([jobs.tuning_job(aws.site, plan, search_jobs, at_once)])
     cost = connection.price(plan.instance, prices.TRAINING)
-    words = prices.training_words(plan.instance, jobs.MAX_HOURS, spot=False, found=cost, jobs=search_jobs)
+    words = prices.training_words(plan.instance, jobs.MAX_HOURS, spot=False, price=cost, jobs=search_jobs)
     connection.confirm(words, dialogue)
     foundation.ensure(aws)
     staged = runs.stage(aws, plan, training.data)

@@ -245,7 +245,7 @@ def test_a_price_says_where_it_comes_from() -> None:
     assert "us-east-1" in known.source
     assert REGION in known.source
     assert "not known here" in hosting_words(Hosting("ml.c7g.large"), unknown)
-    assert "not known here" in training_words("ml.c7g.large", 6, spot=True, found=unknown)
+    assert "not known here" in training_words("ml.c7g.large", 6, spot=True, price=unknown)
 
 
 def test_serverless_says_what_is_missing() -> None:
