@@ -25,7 +25,6 @@ from typing import Any, Final
 
 RECORDS: Final = ("run.json", "data.json")
 MEMBERS: Final = ("model.onnx", "manifest.json")
-FAILURE_BYTES: Final = 1024
 ARTEFACT: Final = "model.tar.gz"
 COMPARISON: Final = "comparison.json"
 Command = Callable[[Sequence[str]], int]

@@ -88,11 +88,6 @@ def read(address: str, s3: Any = None) -> Labels:
     return Labels(labels, frozenset(asked))
 
 
-def read_labels(address: str, s3: Any = None) -> dict[str, str]:
-    """Label by hash, all of them."""
-    return read(address, s3).by_digest
-
-
 def _in_folder(folder: Path) -> Iterator[str]:
     if not folder.is_dir():
         raise SourceError(

@@ -45,11 +45,6 @@ def run_session(session: onnxruntime.InferenceSession, images: Images, batch: in
     return _run(session, OUTPUT_NAME, images, batch)
 
 
-def run_onnx(onnx: bytes, images: Images, batch: int = BATCH) -> Probabilities:
-    """The answers of an exported network that no artefact holds yet."""
-    return run_session(open_onnx(onnx), images, batch)
-
-
 def gives_features(session: onnxruntime.InferenceSession) -> bool:
     """Whether the network can also say what its last layer sees; older ones cannot."""
     return _gives(session, FEATURES_NAME)

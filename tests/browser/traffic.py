@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageEnhance, ImageFilter
+from PIL import Image, ImageEnhance
 
 from cli.samples import draw
 from training.artefact import DEFAULT_MODEL, load_model
@@ -45,11 +45,6 @@ class Record:
 def night(picture: Image.Image) -> Image.Image:
     """The same scene with little light and little colour."""
     return ImageEnhance.Color(ImageEnhance.Brightness(picture).enhance(0.45)).enhance(0.6)
-
-
-def smeared_lens(picture: Image.Image) -> Image.Image:
-    """The same scene through a camera that somebody has touched."""
-    return ImageEnhance.Brightness(picture.filter(ImageFilter.GaussianBlur(5))).enhance(0.7)
 
 
 def traffic(

@@ -33,13 +33,13 @@ def started(directory: Path, root: Path) -> stack.LocalAws:
     with (kept.parent / "lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not kept.exists():
-            for older in kept.parent.glob("*-aws"):
+            for older in (path for path in kept.parent.iterdir() if path.is_dir()):
                 shutil.rmtree(older)
             with tempfile.TemporaryDirectory(dir=kept.parent) as fresh:
                 stack.start(Path(fresh) / "aws", application=root)
                 stack.stop(Path(fresh) / "aws")
                 (Path(fresh) / "aws").rename(kept)
-    shutil.copytree(kept, directory, dirs_exist_ok=True)
+        shutil.copytree(kept, directory, dirs_exist_ok=True)
     record = directory / "engine" / "process.json"
     former = json.loads(record.read_text())
     with socket.socket() as free:

@@ -21,7 +21,7 @@ from training.session import (
     open_onnx,
     run_features,
     run_maps,
-    run_onnx,
+    run_session,
 )
 from vehiclevision.labels import LABELS
 
@@ -45,8 +45,8 @@ def test_the_graph_answers_as_the_network_does(model: Network, graph: bytes) -> 
 
     assert check_export(graph, model, IMAGES) < 1e-2
     expected = probabilities(logits_of(graph, [IMAGES]), CALIBRATION).numpy()
-    assert np.abs(run_onnx(served, IMAGES) - expected).max() < 1e-5
-    assert np.abs(run_onnx(served, IMAGES, batch=1) - run_onnx(served, IMAGES)).max() < 1e-4
+    assert np.abs(run_session(open_onnx(served), IMAGES) - expected).max() < 1e-5
+    assert np.abs(run_session(open_onnx(served), IMAGES, batch=1) - run_session(open_onnx(served), IMAGES)).max() < 1e-4
 
 
 def test_whole_numbers_change_little_and_take_a_third_of_the_room(graph: bytes) -> None:
@@ -69,7 +69,7 @@ def test_a_convolution_pads_by_itself(graph: bytes) -> None:
 
 def test_answers_are_probabilities_out_of_everything(graph: bytes) -> None:
     """The numbers lie in 0..1 and together leave room for whatever else a picture shows."""
-    answers = run_onnx(with_answers(graph, CALIBRATION), IMAGES)
+    answers = run_session(open_onnx(with_answers(graph, CALIBRATION)), IMAGES)
 
     assert answers.shape == (len(IMAGES), len(LABELS))
     assert answers.min() >= 0
