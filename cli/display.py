@@ -13,6 +13,7 @@ from rich.text import Text
 
 from cli.drop import Ended
 from vehiclevision.record import Outcome, Record
+from vehiclevision.refusal import printable as printable  # noqa: PLC0414 - also found here
 
 NAME: Final = "vehiclevision"
 _OUTPUTS: Final = {
@@ -38,11 +39,6 @@ def print_json(fields: Mapping[str, Any]) -> None:
     """One JSON object on a line of its own, readable by the next program at once."""
     sys.stdout.write(json.dumps(fields) + "\n")
     sys.stdout.flush()
-
-
-def printable(text: str) -> str:
-    """The text without anything that would move a terminal's cursor or end its line."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def print_outputs(outputs: Mapping[str, str]) -> None:

@@ -11,3 +11,8 @@ class Refusal(Exception):  # noqa: N818 - nothing is broken: it says what cannot
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".rstrip()
+
+
+def printable(text: str) -> str:
+    """The text without anything that would move a terminal's cursor or end its line."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

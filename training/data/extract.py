@@ -21,6 +21,7 @@ from training.data.threads import THREADS, in_threads
 from training.data.threads import Listener as Listener  # noqa: PLC0414 - also found here
 from vehiclevision.errors import InvalidImageError
 from vehiclevision.image_gate import Limits
+from vehiclevision.refusal import printable
 
 # The photos of a folder come from SOURCE where their names are SOURCE__NAME.
 SOURCE_ENDS: Final = "__"
@@ -60,11 +61,11 @@ def _from_class_folders(source: Path, listener: Listener) -> LabelledImages:
     outcomes = in_threads(_normalised, (file for _, file in files), THREADS)
     for done, ((number, file), outcome) in enumerate(zip(files, outcomes, strict=True), start=1):
         if isinstance(outcome, str):
-            refused.append(Refused(f"{class_names[number]}/{_printable(file.name)}", outcome))
+            refused.append(Refused(f"{class_names[number]}/{printable(file.name)}", outcome))
         else:
             pictures.append(outcome)
             numbers.append(number)
-            sources.append(_printable(source_of(file.name)))
+            sources.append(printable(source_of(file.name)))
         listener(done, len(files))
     if not pictures:
         raise DataRefusedError(f"{source} holds no pictures.", "Put them into one folder per class.")
@@ -82,7 +83,7 @@ def check_class_name(name: str) -> str:
     """The name, where it can stand in a list, in a key of S3 and in a terminal."""
     if not name.isprintable() or "\\" in name or len(name.encode()) > _MAX_NAME_BYTES:
         raise DataRefusedError(
-            f"A class folder is called {_printable(name)[:_MAX_NAME_BYTES]}.", "Give it a plain name."
+            f"A class folder is called {printable(name)[:_MAX_NAME_BYTES]}.", "Give it a plain name."
         )
     return name
 
@@ -103,25 +104,35 @@ def _files(root: Path, folder: Path) -> Iterator[Path]:
 
 
 def _check_inside(root: Path, path: Path) -> None:
-    """A link that leads out of the data folder is refused: who sends a folder must not choose what else is read."""
-    # Unlike resolve(), realpath() takes links in a ring as they are.
-    if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
-        where = _printable(str(path.relative_to(root)))
+    if leads_out(root, path):
+        where = printable(str(path.relative_to(root)))
         raise DataRefusedError(f"{where} leads out of the data folder.", "Copy what it points to into the folder.")
+
+
+def content_of(file: Path) -> bytes | None:
+    """As much of a file as the gate reads; None of a folder, a pipe that would wait for ever, a link to nothing."""
+    if not file.is_file():
+        return None
+    with file.open("rb") as stream:
+        # One byte more than is allowed, never a whole file of gigabytes: the gate refuses it by itself.
+        return stream.read(Limits().max_bytes + 1)
+
+
+def leads_out(root: Path, path: Path) -> bool:
+    """Whether a link leads out of the folder: who sends a folder must not choose what else is read."""
+    # Unlike resolve(), realpath() takes links in a ring as they are.
+    return path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
 
 
 def _normalised(file: Path) -> bytes | str:
     """What the gate makes of a photo, or the reason for its refusal."""
-    if not file.is_file():  # a folder, a pipe that would wait for a writer for ever, a link to nothing
-        return NOT_A_FILE
     try:
-        with file.open("rb") as stream:
-            # One byte more than is allowed, never a whole file of gigabytes: the gate refuses it by itself.
-            return normalised(stream.read(Limits().max_bytes + 1))
+        content = content_of(file)
+        return NOT_A_FILE if content is None else normalised(content)
     except InvalidImageError as error:
         return error.reason.value
     except OSError as exc:
-        raise DataRefusedError(f"{_printable(str(file))} cannot be read: {exc.strerror}.") from exc
+        raise DataRefusedError(f"{printable(str(file))} cannot be read: {exc.strerror}.") from exc
 
 
 def _from_transformed(folder: Path, listener: Listener) -> LabelledImages:
@@ -152,8 +163,3 @@ def _written(folder: Path, entry: Entry) -> bytes:
     if not is_normalised(content):
         raise DataRefusedError(f"{entry.path} is no picture that the image gate made.", "Transform again.")
     return content
-
-
-def _printable(name: str) -> str:
-    """A file's name as it can stand in JSON and in a terminal, whatever bytes it has on disk."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in name)

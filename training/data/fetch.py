@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import IO, Any, BinaryIO, Final
 
 import requests
 from urllib3.exceptions import HTTPError
@@ -47,7 +47,7 @@ def fetch(
     pause_seconds: float = PAUSE_SECONDS,
 ) -> Fetched:
     """The checked archive in the folder `out`; Ctrl-C and errors leave what has come for the next try."""
-    try:
+    with disk_errors_told(out):
         out.mkdir(parents=True, exist_ok=True)
         path = out / archive.name
         if path.is_file() and archive.is_at(path):
@@ -56,11 +56,26 @@ def fetch(
             _check_room(out, archive.bytes - part.size)
             _from_mirrors(part, archive, mirrors or archive.addresses, listener, pause_seconds)
             part.finish()
+    return Fetched(path, downloaded=True)
+
+
+@contextmanager
+def disk_errors_told(out: Path) -> Iterator[None]:
+    """What the disk refuses, in words."""
+    try:
+        yield
     except OSError as exc:
         if exc.errno == errno.ENOSPC:
             raise DataNotFetchedError(f"The disk of {out} is full.", f"Make room. {GO_ON}") from exc
         raise DataNotFetchedError(f"{exc.filename or out} cannot be written: {exc.strerror}.", GO_ON) from exc
-    return Fetched(path, downloaded=True)
+
+
+def hold_alone(stream: IO[Any], what: str) -> None:
+    """Keep a file from any other run for as long as it is open."""
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as exc:
+        raise DataNotFetchedError(f"Another run is fetching {what}.", "Wait for it, or stop it.") from exc
 
 
 def _check_room(out: Path, wanted_bytes: int) -> None:
@@ -175,10 +190,7 @@ class _Part:
     def opened(cls, path: Path, total: int) -> Iterator["_Part"]:
         """The part of the archive at `path`, kept from any other run for as long as this one works on it."""
         with _beside(path, ".part").open("ab") as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as exc:
-                raise DataNotFetchedError(f"Another run is fetching {path}.", "Wait for it, or stop it.") from exc
+            hold_alone(stream, str(path))
             yield cls(stream, path, total)
 
     def append(self, block: bytes) -> None:

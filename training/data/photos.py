@@ -9,8 +9,6 @@ whose it is and what came: the SHA-256 of the original and of the picture made o
 """
 
 import csv
-import errno
-import fcntl
 import hashlib
 import io
 import re
@@ -27,8 +25,8 @@ from urllib.parse import quote
 import requests
 from urllib3.exceptions import HTTPError
 
-from training.data.errors import DataNotFetchedError, DataRefusedError
-from training.data.fetch import BLOCK_BYTES, GO_ON, PAUSE_SECONDS
+from training.data.errors import DataRefusedError
+from training.data.fetch import BLOCK_BYTES, PAUSE_SECONDS, disk_errors_told, hold_alone
 from training.data.fingerprint import agrees
 from training.data.pictures import content_hash, normalised
 from training.data.threads import Listener, in_threads
@@ -146,24 +144,19 @@ def fetch_photos(
     """The photos in a folder per class; Ctrl-C and errors leave what has come, and the next run goes on."""
     missing: list[Missing] = []
     downloaded = 0
-    try:
-        with _Record.opened(out) as record:
-            record.check_terms(photos)
-            coming = [photo for photo in photos if not record.has(photo)]
-            unchanged = len(photos) - len(coming)
-            with closing(_Fetcher(mirror, pause_seconds, most_seconds, record.originals())) as fetcher:
-                outcomes = in_threads(fetcher.fetch, coming, CONNECTIONS)
-                for photo, outcome in zip(coming, outcomes, strict=True):
-                    if isinstance(outcome, Missing):
-                        missing.append(outcome)
-                    else:
-                        record.add(photo, *outcome)
-                        downloaded += 1
-                    listener(unchanged + downloaded + len(missing), len(photos))
-    except OSError as exc:
-        if exc.errno == errno.ENOSPC:
-            raise DataNotFetchedError(f"The disk of {out} is full.", f"Make room. {GO_ON}") from exc
-        raise DataNotFetchedError(f"{exc.filename or out} cannot be written: {exc.strerror}.", GO_ON) from exc
+    with disk_errors_told(out), _Record.opened(out) as record:
+        record.check_terms(photos)
+        coming = [photo for photo in photos if not record.has(photo)]
+        unchanged = len(photos) - len(coming)
+        with closing(_Fetcher(mirror, pause_seconds, most_seconds, record.originals())) as fetcher:
+            outcomes = in_threads(fetcher.fetch, coming, CONNECTIONS)
+            for photo, outcome in zip(coming, outcomes, strict=True):
+                if isinstance(outcome, Missing):
+                    missing.append(outcome)
+                else:
+                    record.add(photo, *outcome)
+                    downloaded += 1
+                listener(unchanged + downloaded + len(missing), len(photos))
     return FetchedPhotos(downloaded, unchanged, tuple(missing))
 
 
@@ -265,12 +258,7 @@ class _Record:
         out.mkdir(parents=True, exist_ok=True)
         beside = out / f"{RECORD}.part"
         with beside.open("a", encoding="utf-8", newline="") as journal:
-            try:
-                fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as exc:
-                raise DataNotFetchedError(
-                    f"Another run is fetching photos to {out}.", "Wait for it, or stop it."
-                ) from exc
+            hold_alone(journal, f"photos to {out}")
             record = cls(out, journal, [*_accepted(out / RECORD), *_accepted(beside)])
             try:
                 yield record

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -11,20 +10,20 @@ from typing import Any, Final
 
 import numpy as np
 
-from training.data.extract import extract, source_of
+from training.data.extract import NOT_A_FILE, content_of, extract, leads_out, source_of
 from training.data.pictures import Classes, LabelledImages, Refused, content_hash
 from training.data.split import HeldOutDiffersError, parts_of_model, split
 from training.data.threads import THREADS, Listener, in_threads
 from training.errors import EvaluationRefusedError
 from training.evaluation.degrade import degraded
 from training.evaluation.kinds import Looks, looks
+from vehiclevision import refusal
 from vehiclevision.errors import InvalidImageError
-from vehiclevision.image_gate import Limits, normalise
-from vehiclevision.labels import LABELS
+from vehiclevision.image_gate import TAKEN, normalise
+from vehiclevision.labels import LABELS, either
 
 # So many vehicles, and so many pictures with neither, are made worse in every way, which bounds the time it takes.
 MAX_DEGRADED_OF_A_KIND: Final = 100
-NOT_A_FILE: Final = "NOT_A_FILE"
 LINK: Final = "LINK"
 NO_CLASS: Final = "NO_CLASS"
 UNREADABLE: Final = "UNREADABLE"
@@ -102,7 +101,7 @@ def from_folder(folder: Path, listener: Listener, *, robustness: bool) -> Sample
     if not kept:
         raise EvaluationRefusedError(
             f"{printable(str(folder))} holds no usable picture; {len(refused)} files were refused.",
-            "Put JPEG, HEIC, PNG, WebP or AVIF files into its class folders.",
+            f"Put {either(TAKEN)} files into its class folders.",
         )
     classes = np.minimum(np.array([file.number for file in kept], dtype=np.int64), len(LABELS))
     return Samples(
@@ -166,8 +165,8 @@ def from_images(images: LabelledImages, data_hash: str, listener: Listener, *, r
 
 
 def printable(name: str) -> str:
-    """A name as it can stand in JSON, on a page and in a terminal, whatever bytes it has on disk."""
-    plain = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in name)
+    """A name as it can stand in JSON, on a page and in a terminal, and no longer than fits there."""
+    plain = refusal.printable(name)
     return plain if len(plain) <= MAX_NAME_CHARACTERS else plain[: MAX_NAME_CHARACTERS - 1] + "…"
 
 
@@ -181,13 +180,13 @@ def _walk(folder: Path) -> tuple[list[str], list[_File], list[Refused]]:
             continue
         if not entry.is_dir():
             refused.append(Refused(printable(entry.name), NO_CLASS))
-        elif _leads_out(folder, entry):
+        elif leads_out(folder, entry):
             refused.append(Refused(printable(entry.name), LINK))
         else:
             class_names.append(printable(entry.name))
             number = class_number(entry.name)
             for path, name in _below(entry):
-                if _leads_out(folder, path):
+                if leads_out(folder, path):
                     refused.append(Refused(name, LINK))
                 else:
                     files.append(_File(path, name, number))
@@ -211,27 +210,15 @@ def _below(folder: Path) -> Iterator[tuple[Path, str]]:
                 yield file, printable(str(file.relative_to(folder.parent)))
 
 
-def _leads_out(root: Path, path: Path) -> bool:
-    """Whether a link leads out of the folder: who sends a folder must not choose what else is read."""
-    return path.is_symlink() and not path.resolve().is_relative_to(root.resolve())
-
-
 def _look(file: _File) -> _Seen | str:
     """What the gate makes of a file, or the reason for its refusal."""
-    limits = Limits()
     try:
-        # A pipe would wait for a writer for ever; it is opened without waiting, and then refused.
-        descriptor = os.open(file.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-        with os.fdopen(descriptor, "rb") as stream:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return NOT_A_FILE
-            # One byte more than is allowed, never a whole file of gigabytes, and the gate refuses it by itself.
-            data = stream.read(limits.max_bytes + 1)
-        picture = normalise(data, limits)
+        content = content_of(file.path)
+        if content is None:
+            return NOT_A_FILE if file.path.exists() else UNREADABLE
+        picture = normalise(content)
     except InvalidImageError as error:
         return error.reason.value
-    except IsADirectoryError:
-        return NOT_A_FILE
     except OSError:
         return UNREADABLE
     return _Seen(picture.jpeg, looks(picture))
