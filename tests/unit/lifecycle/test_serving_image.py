@@ -216,7 +216,7 @@ def test_the_image_holds_nothing_of_the_emulator() -> None:
 
 
 def test_the_dockerfile_is_modest(root: Path) -> None:
-    """Each COPY has a source in the build's archive, no user is root, and the packages come by hash."""
+    """Each COPY has a source in the build's archive, it runs as root as SageMaker wants, and packages come by hash."""
     lines = (root / serving_image.DOCKERFILE).read_text().splitlines()
     sources = [word for line in lines if line.startswith("COPY") for word in line.split()[1:-1]]
     files = serving_image.context()
@@ -224,5 +224,5 @@ def test_the_dockerfile_is_modest(root: Path) -> None:
     for each in sources:
         stem = each.rstrip("/").removesuffix("*.py")
         assert any(name.startswith(stem) for name in files), each
-    assert "USER 10001" in lines
+    assert not [line for line in lines if line.startswith("USER")]
     assert any("--require-hashes" in line for line in lines)
