@@ -224,7 +224,7 @@ def deploy_version(connection: Connection, dialogue: Dialogue, version: Version,
     words = f"The endpoint {done.endpoint} serves version {done.version}."
     if target.is_local and done.threshold is not None:
         words += f" The application's threshold is that version's, {done.threshold:g}."
-    following = f"The application asks it after: sam deploy --parameter-overrides {overrides}"
+    following = f"The application asks it, with its threshold, after: {typed()} deploy{connection.options}"
     return dialogue.tell(facts, words, "" if target.is_local else following)
 
 

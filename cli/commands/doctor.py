@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from cli import target as targets
 from cli.answering import endpoint_of
-from cli.display import notes, output, print_json, printable
+from cli.display import notes, output, print_json, printable, typed
 from cli.errors import FAILURE, SUCCESS
 from cli.explanations import explain
 from cli.options import Account, AsJson
@@ -118,8 +118,7 @@ def lambda_python(template: str, which: Callable[[str], str | None]) -> Finding:
         "Python for sam build",
         WARNING,
         f"sam build for AWS wants python{version}, which is not on the path; the local AWS does without.",
-        f"Install it, or build with: sam build --parameter-overrides PythonRuntime=python{sys.version_info[0]}."
-        f"{sys.version_info[1]} and deploy with the same.",
+        f"Install it, or deploy with `{typed()} deploy --aws`, which builds for a Python that is here.",
     )
 
 
