@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,44 +23,17 @@ from cli.display import notes, output, print_json, printable, typed
 from cli.errors import FAILURE, SUCCESS
 from cli.explanations import explain
 from cli.options import Account, AsJson
-from lifecycle import jobs
-from lifecycle.endpoint import DEFAULT_INSTANCE
-from lifecycle.images import BUILTIN, OWN
+from cli.quotas import BLOCKED, OK, WARNING, Finding, account_quotas
 from local import stack as local_stack
 from local.place import CHECKOUT
 
-OK: Final = "ok"
-WARNING: Final = "warning"
-BLOCKED: Final = "blocked"
 _STYLES: Final = {OK: "green", WARNING: "yellow", BLOCKED: "bold red"}
 LOWEST, HIGHEST = (3, 11), (3, 14)
 # The local AWS with its environments, and room for photos.
 NEEDED_GB: Final = 3
 LAMBDA_RUNTIME: Final = re.compile(r"PythonRuntime:\s*\n\s*Type: String\s*\n\s*Default: python(\d+\.\d+)")
-# How Service Quotas names the limits that the commands run into.
-QUOTAS: Final = (
-    (f"{jobs.DEFAULT_INSTANCES[OWN]} for training job usage", f"training `own` on {jobs.DEFAULT_INSTANCES[OWN]}"),
-    (f"{jobs.DEFAULT_INSTANCES[OWN]} for spot training job usage", "the same on spot capacity; else use --no-spot"),
-    (f"{jobs.DEFAULT_INSTANCES[BUILTIN]} for training job usage", "SageMaker's built-in algorithm"),
-    (f"{jobs.DEFAULT_INSTANCES[BUILTIN]} for spot training job usage", "the same on spot capacity; else use --no-spot"),
-    (f"{DEFAULT_INSTANCE} for endpoint usage", f"the endpoint on {DEFAULT_INSTANCE}"),
-)
 # Nothing here needs them; who has read of them should know before looking for them.
 CLOSED: Final = "SageMaker Model Monitor, Clarify, Debugger and A2I"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at."""
-
-    what: str
-    state: str
-    sentence: str
-    remedy: str = ""
-
-    def as_json(self) -> dict[str, str]:
-        """For the next program."""
-        return {"what": self.what, "state": self.state, "finding": self.sentence, "remedy": self.remedy}
 
 
 def command(account: Account, as_json: AsJson = False) -> int:
@@ -231,7 +203,7 @@ def in_aws(region: str | None, profile: str | None) -> Iterator[Finding]:
     yield signed_in(identity)
     yield Finding("region", OK, f"The region is {session.region_name}.")
     yield sagemaker_answers(_client(session, "sagemaker"), session.region_name)
-    yield from quotas(_client(session, "service-quotas"))
+    yield from account_quotas(_client(session, "service-quotas"))
     yield Finding(
         "closed services",
         OK,
@@ -268,46 +240,6 @@ def sagemaker_answers(sagemaker: Any, region: str) -> Finding:
             explained.hint if explained else "Choose another --region.",
         )
     return Finding("SageMaker", OK, f"SageMaker answers in {region}.")
-
-
-def quotas(service_quotas: Any) -> Iterator[Finding]:
-    """The limits that the commands run into; a new account's are often 0."""
-    try:
-        limits = _limits(service_quotas)
-    except (BotoCoreError, ClientError) as error:
-        explained = explain(error)
-        sentence = explained.message if explained else "Service Quotas does not answer."
-        yield Finding("quotas", WARNING, sentence, "Look into Service Quotas, Amazon SageMaker, in the console.")
-        return
-    for name, purpose in QUOTAS:
-        value = limits.get(name)
-        if value is None:
-            yield Finding(name, WARNING, f"AWS does not say what the quota `{name}` is.", "Look into Service Quotas.")
-        elif name.endswith("for endpoint usage") and 1 <= value < 2:
-            yield Finding(
-                name,
-                WARNING,
-                f"The quota `{name}` is 1: enough to deploy, not to update without a gap, which takes two at a time.",
-                f"Ask for 2 in the console: Service Quotas, Amazon SageMaker, `{name}`.",
-            )
-        elif value >= 1:
-            yield Finding(name, OK, f"The quota `{name}` is {value:.0f}, enough for {purpose}.")
-        else:
-            yield Finding(
-                name,
-                WARNING if "spot" in name or jobs.DEFAULT_INSTANCES[BUILTIN] in name else BLOCKED,
-                f"The quota `{name}` is 0, which {purpose} needs.",
-                f"Ask for 1 in the console: Service Quotas, Amazon SageMaker, `{name}`. It takes a day or two.",
-            )
-
-
-def _limits(service_quotas: Any) -> dict[str, float]:
-    """Each quota's value by its name: the account's own where it has one, else AWS's default."""
-    limits: dict[str, float] = {}
-    for operation in ("list_aws_default_service_quotas", "list_service_quotas"):
-        for page in service_quotas.get_paginator(operation).paginate(ServiceCode="sagemaker"):
-            limits |= {quota["QuotaName"]: float(quota["Value"]) for quota in page["Quotas"]}
-    return limits
 
 
 def _client(session: boto3.session.Session, service: str) -> Any:

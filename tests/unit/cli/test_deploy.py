@@ -10,14 +10,13 @@ import boto3
 import pytest
 
 from cli.commands import deploy
-from cli.commands.sagemaker import approve, register
-from cli.commands.sagemaker import deploy as deploy_model
 from cli.errors import CommandError
-from cli.sagemaker import Connection, Dialogue
+from cli.sagemaker import Connection
 from cli.target import Target
+from lifecycle import foundation
 from lifecycle.site import Aws
 from tests.unit.lifecycle.fake_aws import REGION, FakeAws
-from tests.unit.lifecycle.steps import MODEL
+from tests.unit.lifecycle.steps import deploy_newest, register_shipped
 from tests.unit.lifecycle.test_commands import SHIPPED, Reached
 
 OWN = f"python{sys.version_info.major}.{sys.version_info.minor}"
@@ -59,14 +58,10 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def serve_a_model(account: Reached) -> None:
-    """Register, approve and deploy the shipped model."""
-    local = Target(
-        "vehiclevision", REGION, {}, boto3.session.Session("a", "b", region_name=REGION), "http://127.0.0.1:1"
-    )
-    here = Reached(connection=Connection(local, account.aws_here, ""))
-    register.command(dialogue=Dialogue(as_json=True), account=here, model=MODEL)
-    approve.command(dialogue=Dialogue(yes=True), account=here)
-    deploy_model.command(dialogue=Dialogue(yes=True), account=here)
+    """The shipped model, registered, approved and deployed."""
+    foundation.ensure(account.aws_here)
+    register_shipped(account.aws_here)
+    deploy_newest(account.aws_here, approve=True)
 
 
 def with_application(fake: FakeAws, **parameters: str) -> None:

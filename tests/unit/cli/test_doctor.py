@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from cli.commands import doctor
-from cli.commands.doctor import BLOCKED, OK, WARNING, Finding
+from cli.quotas import BLOCKED, OK, QUOTAS, WARNING, Finding, account_quotas
 from tests.unit.cli.answers import Command
 
 ACCOUNT = "123456789012"
@@ -82,12 +82,12 @@ def _quotas(defaults: dict[str, float], own: dict[str, float]) -> list[Finding]:
         quotas = [{"QuotaName": name, "Value": value} for name, value in values.items()]
         stubber.add_response(operation, {"Quotas": quotas}, {"ServiceCode": "sagemaker"})
     with stubber:
-        return list(doctor.quotas(client))
+        return list(account_quotas(client))
 
 
 def test_a_quota_of_nothing_says_what_to_ask_for() -> None:
     """The endpoint's quota blocks; the GPU's, often 0 in a new account, only the built-in algorithm."""
-    names = [name for name, _ in doctor.QUOTAS]
+    names = [name for name, _ in QUOTAS]
 
     found = {each.what: each for each in _quotas(dict.fromkeys(names, 0.0), {names[0]: 2.0})}
 
@@ -104,7 +104,7 @@ def test_quotas_that_cannot_be_read_do_not_block() -> None:
         def get_paginator(self, operation: str) -> Any:
             raise ClientError({"Error": {"Code": "AccessDeniedException"}}, operation)
 
-    (finding,) = doctor.quotas(Denied())
+    (finding,) = account_quotas(Denied())
 
     assert finding.state == WARNING
     assert "denies" in finding.sentence

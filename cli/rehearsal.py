@@ -1,0 +1,440 @@
+"""What AWS itself says of the application before anything is deployed: asked, written down, and nothing kept or paid.
+
+Each step asks one service about what lies in the checkout and holds its answer against what is promised. A change set
+is made and taken away again; with it, where there was no stack, the empty one that AWS makes for it.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError, WaiterError
+from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
+
+from cli.sam import template_of
+from lifecycle.foundation import TEMPLATE as SAGEMAKER_TEMPLATE
+from local.deploy import MONITORING, RETRAINING, VEHICLEVISION, Application
+from local.place import CHECKOUT
+from monitoring.watched import described
+
+MACHINES: Final = {
+    "classify_vehicle": CHECKOUT / "statemachine" / "classify_vehicle.asl.json",
+    "retrain_model": CHECKOUT / "retraining" / "statemachine" / "retrain_model.asl.json",
+}
+CHANGE_SET: Final = "vehiclevision-rehearsal"
+# CloudFormation takes no more of a template in the request itself.
+MAX_TEMPLATE_BYTES: Final = 51_200
+WAIT: Final = {"Delay": 5, "MaxAttempts": 60}
+ARTEFACT: Final = "s3://vehiclevision-rehearsal/artefact.zip"
+# What is never allowed, so that a simulation which allows everything is noticed.
+FORBIDDEN: Final = "iam:CreateUser"
+# A stack for which there is a change set and nothing else.
+IN_REVIEW: Final = "REVIEW_IN_PROGRESS"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What AWS said to one question, and whether that is what was promised."""
+
+    question: str
+    good: bool
+    words: str
+
+    def as_json(self) -> dict[str, Any]:
+        """For the next program."""
+        return {"question": self.question, "good": self.good, "words": self.words}
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account, and how it is reached."""
+
+    number: str
+    region: str
+    stack: str
+    client: Callable[[str], Any]
+    partition: str = "aws"
+
+
+def rehearse(account: Account) -> Iterator[Answer]:
+    """Every question in its order; one that AWS refuses to answer is an answer that is not good."""
+    for ask in (definitions, states, patterns, change_sets, roles):
+        yield from _asked(ask, account)
+
+
+def _asked(ask: Callable[[Account], Iterator[Answer]], account: Account) -> Iterator[Answer]:
+    try:
+        yield from ask(account)
+    except (ClientError, BotoCoreError, WaiterError) as error:
+        yield Answer(ask.__name__.replace("_", " "), False, _masked(str(error), account))
+
+
+# ---- Step Functions --------------------------------------------------------------------------------------------------
+
+
+def definitions(account: Account) -> Iterator[Answer]:
+    """ValidateStateMachineDefinition for both machines."""
+    for name, text in _definitions(account):
+        answer = account.client("stepfunctions").validate_state_machine_definition(definition=text, type="STANDARD")
+        said = [
+            f"{each['severity']} {each['code']} {each.get('location', '')}".strip() for each in answer["diagnostics"]
+        ]
+        yield Answer(f"ValidateStateMachineDefinition {name}", answer["result"] == "OK", "; ".join(said) or "OK")
+
+
+def states(account: Account) -> Iterator[Answer]:
+    """TestState for each state of a photo's machine: with an answer that is made up, and each error that it catches."""
+    (_, text), *_ = _definitions(account)
+    machine = json.loads(text)
+    for name, state in machine["States"].items():
+        for case, mock, following in _cases(name, state):
+            request: dict[str, Any] = {
+                "definition": text,
+                "stateName": name,
+                "input": json.dumps(_inputs(name)),
+                "variables": json.dumps(VARIABLES),
+                "inspectionLevel": "INFO",
+            }
+            if mock is not None:
+                request |= {"mock": mock, "context": json.dumps(CONTEXT)}
+            if mock is not None and "errorOutput" in mock:
+                request["stateConfiguration"] = {
+                    "retrierRetryCount": _most_retries(state, mock["errorOutput"]["error"])
+                }
+            answer = account.client("stepfunctions").test_state(**request)
+            reached = answer.get("nextState") or answer["status"]
+            words = (
+                f"{reached}" if reached == following else f"{reached} instead of {following}: {answer.get('cause', '')}"
+            )
+            yield Answer(f"TestState {name}, {case}", reached == following, _masked(words, account))
+
+
+def _cases(name: str, state: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any] | None, str]]:
+    """What a state is shown, and where it must lead."""
+    match state["Type"]:
+        case "Task":
+            result = json.dumps(RESULTS.get(name, {}))
+            # Made-up answers of AWS's services are held against nothing but what the machine reads of them.
+            yield "answered", {"result": result, "fieldValidationMode": "NONE"}, state.get("Next", "SUCCEEDED")
+            for catcher in state.get("Catch", []):
+                error = catcher["ErrorEquals"][0].replace("States.ALL", "Custom.Error")
+                cause = json.dumps({"errorMessage": "NOT_AN_IMAGE: the file is no picture. Send a JPEG."})
+                yield f"caught {error}", {"errorOutput": {"error": error, "cause": cause}}, catcher["Next"]
+        case "Choice":
+            for rule in state["Choices"]:
+                if rule["Next"] == CHOSEN[name]:
+                    yield "a classified photo", None, rule["Next"]
+        case "Fail":
+            yield "as it ends", None, "FAILED"
+        case _:
+            yield "as it is", None, state.get("Next", "SUCCEEDED")
+
+
+def _most_retries(state: Mapping[str, Any], error: str) -> int:
+    """How often the retrier of an error retries: a test begins where it has given up."""
+    for retrier in state.get("Retry", []):
+        if error in retrier["ErrorEquals"] or "States.ALL" in retrier["ErrorEquals"]:
+            return int(retrier["MaxAttempts"])
+    return 0
+
+
+def _inputs(name: str) -> Any:
+    if name == "Read trigger":
+        return json.loads((CHECKOUT / "events" / "object_created.json").read_text("utf-8"))
+    if name == "What is missing":
+        return RESULTS["Read record"]["Item"]
+    return FUNCTION_ANSWER
+
+
+def _definitions(account: Account) -> Iterator[tuple[str, str]]:
+    """Each machine's definition with its substitutions filled in, as CloudFormation would."""
+    for name, application in (("classify_vehicle", VEHICLEVISION), ("retrain_model", RETRAINING)):
+        substitutions = next(
+            resource["Properties"]["DefinitionSubstitutions"]
+            for resource in template_of(application)["Resources"].values()
+            if resource["Type"] == "AWS::Serverless::StateMachine"
+        )
+        values = {word: _filled(value, account) for word, value in substitutions.items()}
+        text = MACHINES[name].read_text("utf-8")
+        for word, value in values.items():
+            text = text.replace(f"${{{word}}}", value)
+        yield name, text
+
+
+# ---- EventBridge -----------------------------------------------------------------------------------------------------
+
+
+def patterns(account: Account) -> Iterator[Answer]:
+    """TestEventPattern: what must start the workflow or be kept, and what must not."""
+    resources = template_of(VEHICLEVISION)["Resources"]
+    upload = json.loads((CHECKOUT / "events" / "object_created.json").read_text("utf-8"))
+    upload["detail"]["bucket"]["name"] = "UploadBucket"
+    elsewhere = json.loads(json.dumps(upload))
+    elsewhere["detail"]["object"]["key"] = "thumbnails/a.jpg"
+    ended = {
+        **{name: upload[name] for name in ("version", "id", "account", "time", "region", "resources")},
+        "source": "aws.states",
+        "detail-type": "Step Functions Execution Status Change",
+        "detail": {"stateMachineArn": "ClassifyVehicleStateMachine", "status": "FAILED", "error": "States.Runtime"},
+    }
+    review = {**ended, "detail": {**ended["detail"], "error": "THRESHOLD_CONFIDENCE_NOT_MET"}}
+    stopped = {**ended, "detail": {"stateMachineArn": "ClassifyVehicleStateMachine", "status": "ABORTED"}}
+    for rule, event, wanted, words in (
+        ("UploadRule", upload, True, "a photo under uploads/"),
+        ("UploadRule", elsewhere, False, "an object elsewhere"),
+        ("WorkflowFaultRule", ended, True, "a run that failed"),
+        ("WorkflowFaultRule", stopped, True, "a run that was stopped"),
+        ("WorkflowFaultRule", review, False, "a run that needs review"),
+    ):
+        pattern = json.dumps(_named(resources[rule]["Properties"]["EventPattern"]))
+        heard = account.client("events").test_event_pattern(EventPattern=pattern, Event=json.dumps(event))["Result"]
+        yield Answer(f"TestEventPattern {rule}, {words}", heard is wanted, "heard" if heard else "not heard")
+
+
+# ---- CloudFormation --------------------------------------------------------------------------------------------------
+
+
+def change_sets(account: Account) -> Iterator[Answer]:
+    """A change set of the application, made, looked at, and taken away; it is never executed."""
+    cloudformation, name = account.client("cloudformation"), {"StackName": account.stack, "ChangeSetName": CHANGE_SET}
+    template = packaged(VEHICLEVISION)
+    body = json.dumps(template, separators=(",", ":"))
+    if len(body.encode()) > MAX_TEMPLATE_BYTES:
+        yield Answer(
+            "CreateChangeSet", False, f"The template has {len(body.encode()):,} bytes, too many for a request."
+        )
+        return
+    stack = described(account.client, account.stack)
+    # What a rehearsal that was stopped has left.
+    _take_away(cloudformation, account)
+    known = {each["ParameterKey"] for each in (stack or {}).get("Parameters", [])} & template["Parameters"].keys()
+    there = stack is not None and stack["StackStatus"] != IN_REVIEW
+    cloudformation.create_change_set(
+        **name,
+        ChangeSetType="UPDATE" if there else "CREATE",
+        TemplateBody=body,
+        Parameters=[{"ParameterKey": each, "UsePreviousValue": True} for each in sorted(known)] if there else [],
+        Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+        Description="A rehearsal, never to be executed",
+    )
+    try:
+        yield _change_set(cloudformation, name, account)
+    finally:
+        _take_away(cloudformation, account)
+    left = described(account.client, account.stack)
+    gone = there or left is None or left["StackStatus"].startswith("DELETE")
+    yield Answer(
+        "DeleteChangeSet", gone, "nothing is left of it" if gone else f"the stack is {left and left['StackStatus']}"
+    )
+
+
+def _change_set(cloudformation: Any, name: Mapping[str, str], account: Account) -> Answer:
+    try:
+        cloudformation.get_waiter("change_set_create_complete").wait(**name, WaiterConfig=WAIT)
+    except WaiterError:
+        failed = cloudformation.describe_change_set(**name)
+        return Answer("CreateChangeSet", False, _masked(failed.get("StatusReason", failed["Status"]), account))
+    actions = Counter(
+        each["ResourceChange"]["Action"]
+        for page in cloudformation.get_paginator("describe_change_set").paginate(**name)
+        for each in page["Changes"]
+    )
+    words = ", ".join(f"{count} {action.lower()}" for action, count in sorted(actions.items()))
+    return Answer("CreateChangeSet", True, f"{actions.total()} changes: {words or 'none'}")
+
+
+def _take_away(cloudformation: Any, account: Account) -> None:
+    """Delete the change set, and the stack only while it is nothing but the shell of one."""
+    try:
+        cloudformation.delete_change_set(StackName=account.stack, ChangeSetName=CHANGE_SET)
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") not in ("ValidationError", "ChangeSetNotFound"):
+            raise
+    stack = described(account.client, account.stack)
+    if stack is not None and stack["StackStatus"] == IN_REVIEW:
+        cloudformation.delete_stack(StackName=account.stack)
+
+
+def packaged(application: Application) -> dict[str, Any]:
+    """A template as `sam deploy` sends it, but for the code, which is not looked at before it is deployed."""
+    template = template_of(application)
+    template["Globals"]["Function"]["CodeUri"] = ARTEFACT
+    for resource in template["Resources"].values():
+        properties = resource.get("Properties", {})
+        if "DefinitionUri" in properties:
+            properties["Definition"] = json.loads(
+                (application.folder / properties.pop("DefinitionUri")).read_text("utf-8")
+            )
+        if resource["Type"] == "AWS::CloudWatch::Dashboard":
+            properties["DashboardBody"] = json.dumps({"widgets": []})
+    return template
+
+
+# ---- IAM -------------------------------------------------------------------------------------------------------------
+
+
+def roles(account: Account) -> Iterator[Answer]:
+    """SimulateCustomPolicy: each role may do what its statements say on what they name, and nothing that none says."""
+    iam = account.client("iam")
+    for room, template in (
+        ("application", template_of(VEHICLEVISION)),
+        ("monitoring", template_of(MONITORING)),
+        ("retraining", template_of(RETRAINING)),
+        ("sagemaker", _sagemaker_template()),
+    ):
+        for name, resource in template["Resources"].items():
+            if resource["Type"] == "AWS::IAM::Role":
+                statements = _statements(resource, account)
+                yield _role(iam, f"SimulateCustomPolicy {room} {name}", statements)
+
+
+def _role(iam: Any, question: str, statements: list[dict[str, Any]]) -> Answer:
+    policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    asked, wrong = 0, []
+    for statement in statements:
+        decisions = _simulated(iam, policy, statement["Action"], statement["Resource"], statement.get("Condition", {}))
+        asked += len(decisions)
+        wrong += [action for action, decision in decisions if decision != "allowed"]
+    wrong += [action for action, decision in _simulated(iam, policy, [FORBIDDEN], ["*"], {}) if decision == "allowed"]
+    words = (
+        f"{asked} calls allowed, {FORBIDDEN} not"
+        if not wrong
+        else f"otherwise than written: {', '.join(sorted(set(wrong)))}"
+    )
+    return Answer(question, not wrong, words)
+
+
+def _simulated(
+    iam: Any, policy: str, actions: list[str], resources: list[str], condition: Mapping[str, Any]
+) -> list[tuple[str, str]]:
+    """Each action and what IAM decides of it, on what the statement names and where its condition holds."""
+    context = [
+        {"ContextKeyName": key, "ContextKeyValues": [value.replace("*", "x") for value in _listed(values)][:1],
+         "ContextKeyType": "boolean" if operator == "Bool" else "string"}
+        for operator, keys in condition.items()
+        for key, values in keys.items()
+    ]  # fmt: skip
+    concrete = [resource if resource == "*" else resource.replace("*", "x") for resource in resources]
+    answer = iam.simulate_custom_policy(
+        PolicyInputList=[policy], ActionNames=actions, ResourceArns=concrete, ContextEntries=context
+    )
+    return [(each["EvalActionName"], each["EvalDecision"]) for each in answer["EvaluationResults"]]
+
+
+def _statements(role: Mapping[str, Any], account: Account) -> list[dict[str, Any]]:
+    policies = [policy for policy in role["Properties"].get("Policies", []) if "PolicyDocument" in policy]
+    return [
+        {
+            **statement,
+            "Action": _listed(statement["Action"]),
+            "Resource": [_arn(each, account) for each in _listed(statement["Resource"])],
+        }
+        for policy in policies
+        for statement in policy["PolicyDocument"]["Statement"]
+    ]
+
+
+def _sagemaker_template() -> dict[str, Any]:
+    template: dict[str, Any] = yaml_parse(SAGEMAKER_TEMPLATE.read_text("utf-8"))
+    return template
+
+
+# ---- what CloudFormation would fill in -------------------------------------------------------------------------------
+
+
+def _filled(value: Any, account: Account) -> str:
+    """A substitution as text: pseudo parameters by their values, a function by an ARN, anything else by its name."""
+    if isinstance(value, dict) and "Fn::GetAtt" in value:
+        name = str(value["Fn::GetAtt"][0] if isinstance(value["Fn::GetAtt"], list) else value["Fn::GetAtt"]).split(".")[
+            0
+        ]
+        return f"arn:{account.partition}:lambda:{account.region}:{account.number}:function:{name}"
+    if isinstance(value, dict) and value.get("Ref") in DEFAULTS:
+        return DEFAULTS[value["Ref"]]
+    if isinstance(value, dict) and value.get("Ref", "").endswith("Queue"):
+        return f"https://sqs.{account.region}.amazonaws.com/{account.number}/{value['Ref']}"
+    return str(_named(value, account))
+
+
+def _named(node: Any, account: Account | None = None) -> Any:
+    """References by the names of what they refer to; pseudo parameters by their values where there is an account."""
+    if isinstance(node, dict):
+        if set(node) == {"Ref"}:
+            return _pseudo("${" + str(node["Ref"]) + "}", account)
+        if set(node) == {"Fn::Sub"}:
+            return _pseudo(str(node["Fn::Sub"]), account)
+        if set(node) == {"Fn::GetAtt"}:
+            return str(node["Fn::GetAtt"][0])
+        return {key: _named(value, account) for key, value in node.items()}
+    return [_named(each, account) for each in node] if isinstance(node, list) else node
+
+
+def _pseudo(text: str, account: Account | None) -> str:
+    values = {} if account is None else {
+        "AWS::Partition": account.partition, "AWS::Region": account.region, "AWS::AccountId": account.number,
+        "AWS::StackName": account.stack,
+    }  # fmt: skip
+    return re.sub(r"\$\{([\w:.]+)\}", lambda word: values.get(word[1], word[1].split(".")[0]), text)
+
+
+def _arn(resource: Any, account: Account) -> str:
+    """A statement's resource as an ARN; a reference becomes one of its own name."""
+    text = str(_named(resource, account))
+    if text == "*" or text.startswith("arn:"):
+        return text
+    return f"arn:{account.partition}:rehearsal:{account.region}:{account.number}:{text.replace('.Arn', '')}"
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _masked(text: str, account: Account) -> str:
+    """Without the account's number, so that a transcript can be shown."""
+    return " ".join(text.replace(account.number, f"…{account.number[-4:]}").split())[:400]
+
+
+# ---- a photo that is made up -----------------------------------------------------------------------------------------
+
+DEFAULTS: Final = {
+    "ResultsRetentionDays": "365", "PollSeconds": "20", "WatchSeconds": "3600", "ManualApproval": "true",
+}  # fmt: skip
+FUNCTION_ANSWER: Final[dict[str, Any]] = {
+    "s3_bucket": "photos", "s3_key": "uploads/a.jpg", "version_id": "v1", "correlation_id": "c", "execution_id": "e",
+    "uploaded_at": "2026-11-28T09:00:00Z", "superseded": False, "image_data": "/9j/", "measurements": {"width": 384},
+    "inferences": [0.97, 0.01], "model_version": "1", "label": "bicycle", "confidence": 0.97, "route": "nearby",
+}  # fmt: skip
+VARIABLES: Final[dict[str, Any]] = {
+    **{name: FUNCTION_ANSWER[name] for name in (
+        "s3_bucket", "s3_key", "version_id", "correlation_id", "uploaded_at", "superseded", "measurements",
+        "inferences", "model_version", "label", "confidence", "route",
+    )},
+    "sequencer": "00AA", "by_hand": True, "reason": "States.Timeout", "hint": None, "outcome": "CLASSIFIED",
+    "own": True, "unannounced": True, "left_alone": False, "knows_more": False, "recorded": "CLASSIFIED",
+}  # fmt: skip
+CONTEXT: Final = {
+    "Execution": {
+        "Id": "arn:aws:states:us-east-1:111122223333:execution:vehiclevision-classify-vehicle:rehearsal",
+        "Name": "rehearsal", "StartTime": "2026-11-28T09:00:00.000Z", "Input": {"s3_key": "a.jpg"},
+    },
+    "State": {"Name": "rehearsed", "EnteredTime": "2026-11-28T09:00:01.000Z"},
+    "StateMachine": {"Id": "arn:aws:states:us-east-1:111122223333:stateMachine:rehearsal", "Name": "rehearsal"},
+}  # fmt: skip
+RESULTS: Final[dict[str, Any]] = {
+    "Serialize image": FUNCTION_ANSWER,
+    "Classify image": FUNCTION_ANSWER,
+    "Filter inferences": FUNCTION_ANSWER,
+    "Read record": {
+        "Item": {
+            "execution": {"S": "e"}, "outcome": {"S": "CLASSIFIED"}, "announced_at": {"NULL": True},
+            "recorded_at": {"S": "2026-11-28T08:00:00Z"}, "sequencer": {"S": "00AA"}, "label": {"S": "bicycle"},
+            "confidence": {"N": "0.97"}, "route": {"S": "nearby"}, "model_version": {"S": "1"},
+            "uploaded_at": {"S": "2026-11-28T07:59:00Z"}, "correlation_id": {"S": "c"}, "reason": {"NULL": True},
+        }
+    },
+}  # fmt: skip
+# Where each choice leads a photo that is classified, recorded and not announced yet.
+CHOSEN: Final = {"What is missing": "Announce vehicle", "Which outcome": "Announce vehicle"}
