@@ -3,8 +3,8 @@
 from typing import Final
 
 from cli.display import printable
-from cli.reviewing import desk_of
 from cli.target import Target
+from console.deployed import desk_of
 from reconciling.gaps import Missing
 from reconciling.letters import Photo
 from reconciling.repair import Parts

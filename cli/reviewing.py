@@ -1,42 +1,24 @@
 """What the `review` commands share: the parts of an application, the keys for its labels, and the words."""
 
 from collections.abc import Mapping, Sequence
-from string import ascii_lowercase, digits
 from typing import Final
 
 from PIL import Image
 from rich.style import Style
 from rich.text import Text
 
-from cli.target import Target
-from monitoring.review import Desk, Reviewed
+from console.answers import SKIP, UNDO, answer_keys
+from monitoring.review import Reviewed
 from vehiclevision.labels import MODEL_INPUT_SIDE, NEITHER
 
-SKIP, QUIT, UNDO = "skip", "quit", "undo"
+QUIT: Final = "quit"
 # More columns than the model's input has show nothing more.
 MAX_COLUMNS: Final = MODEL_INPUT_SIDE
 
 
-def desk_of(target: Target) -> Desk:
-    """The parts of an application that a review touches."""
-    return Desk(
-        s3=target.client("s3"),
-        dynamodb=target.client("dynamodb"),
-        events=target.client("events"),
-        bucket=target.output("BucketName"),
-        table=target.output("ResultsTableName"),
-        bus=target.output("EventBusName"),
-    )
-
-
 def keys(labels: Sequence[str]) -> dict[str, str]:
-    """What each key answers: for a label its first letter that is free, else any that is."""
-    taken = {word[0]: word for word in (NEITHER, SKIP, UNDO, QUIT)}
-    for label in labels:
-        key = next(letter for letter in (*label, *ascii_lowercase, *digits) if letter not in taken and letter.isalnum())
-        taken[key] = label
-    order = (*labels, NEITHER, SKIP, UNDO, QUIT)
-    return dict(sorted(taken.items(), key=lambda item: order.index(item[1])))
+    """What each key answers."""
+    return answer_keys(labels, (NEITHER, SKIP, UNDO, QUIT))
 
 
 def question(answers: Mapping[str, str]) -> str:

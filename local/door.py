@@ -7,7 +7,7 @@ must still carry a signature, which no page can make. No answer lets a page read
 
 import hmac
 import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from xml.sax.saxutils import escape
@@ -22,6 +22,8 @@ from local.signature import Request, SignatureError
 MAX_SIGNED_BYTES = 128 * 1024 * 1024
 # What a browser says of an address that a person typed.
 TYPED = b"none"
+# What it says of a page that asks its own server.
+SAME_ORIGIN = b"same-origin"
 HINT = "Sign with the key of this local AWS: `vehiclevision env` prints it."
 FORBIDDEN = 403
 
@@ -104,13 +106,19 @@ class Door:
         return replay(body, receive)
 
 
-def refuse_pages(headers: Iterable[tuple[bytes, bytes]], hosts: set[bytes]) -> None:
-    """LocalAwsError for what a web page sent, or what was sent under a name that is not this machine's."""
+def refuse_pages(
+    headers: Iterable[tuple[bytes, bytes]], hosts: set[bytes], own_origins: Collection[bytes] = ()
+) -> None:
+    """LocalAwsError for what a web page sent, or what was sent under a name that is not this machine's.
+
+    The pages of `own_origins` may send what they like.
+    """
     asked = [value for name, value in headers if name == b"host"]
     if len(asked) != 1 or asked[0].lower() not in hosts:
         raise LocalAwsError("This server answers under 127.0.0.1 and localhost only.", "Ask it there.")
+    sites = (TYPED, SAME_ORIGIN) if own_origins else (TYPED,)
     for name, value in headers:
-        if name == b"origin" or (name == b"sec-fetch-site" and value != TYPED):
+        if (name == b"origin" and value not in own_origins) or (name == b"sec-fetch-site" and value not in sites):
             raise LocalAwsError("Web pages may not use the local AWS.", "Use a program, with `vehiclevision env`.")
 
 

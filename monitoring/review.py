@@ -3,6 +3,8 @@
 What is put up for review: every answer that was not sure enough, and a fixed share of the sure ones, drawn by hash.
 Only because the draw does not look at the answer can the accuracy of sure answers be estimated from it.
 
+Whoever looks at a photo holds it for a while, so that two people at once never decide the same one.
+
 A review is three writes, and a break between any two of them loses nothing: the label is noted on the record, which
 waits until it is closed; the label is announced; then the record is closed. Whoever reviews next finishes what is
 noted and not closed, so an announcement may come twice, under the same id, never not at all.
@@ -10,14 +12,14 @@ noted and not closed, so an announcement may come twice, under the same id, neve
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from botocore.exceptions import ClientError
 
 from monitoring.errors import LabelRefusedError
+from monitoring.holding import FREE, HELD_NAMES, Desk, Reviewer, iso
 from monitoring.labels import SURE_SHARE, digest_of
 from monitoring.labels import key_of as picture_key
 from vehiclevision.errors import InvalidImageError
@@ -43,19 +45,7 @@ _DECIDED_MEANWHILE: Final = (
     "Somebody else has decided this image meanwhile.",
     "To overrule that: vehiclevision review label --again",
 )
-
-
-@dataclass(frozen=True)
-class Desk:
-    """The parts of the application that a review touches."""
-
-    s3: Any
-    dynamodb: Any
-    events: Any
-    bucket: str
-    table: str
-    bus: str
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+_LOOKED_AT: Final = ("Somebody else is looking at this image right now.", "Go on with the next one.")
 
 
 @dataclass(frozen=True)
@@ -112,8 +102,10 @@ def picture(desk: Desk, record: Record) -> bytes:
     return content
 
 
-def decide(desk: Desk, record: Record, label: str, *, again: bool = False) -> Reviewed:
-    """Take a person's label; LabelRefusedError if it cannot be taken, or if another one stands already."""
+def decide(
+    desk: Desk, record: Record, label: str, *, again: bool = False, reviewer: Reviewer | None = None
+) -> Reviewed:
+    """Take a person's label; LabelRefusedError if it cannot be taken, or if another one stands or is held already."""
     if label not in TRUTHS:
         raise LabelRefusedError(f"{label[:40]!r} is no label.", f"Use {', '.join(TRUTHS)}.")
     if record.outcome not in REVIEWABLE or record.inferences is None:
@@ -128,7 +120,7 @@ def decide(desk: Desk, record: Record, label: str, *, again: bool = False) -> Re
         if not begun:
             raise _unusable(error) from error
         jpeg = None  # it went while the decision stood half-way: consumers are told all the same
-    noted = _note(desk, record, label, again=again)
+    noted = _note(desk, record, label, again=again, reviewer=reviewer)
     digest = digest_of(jpeg) if jpeg else None
     stored = _keep(desk, jpeg, digest, label, asked=asked(record)) if jpeg and digest else None
     if not waits(noted):
@@ -150,27 +142,35 @@ def _acted_on(record: Record) -> str | None:
     return record.label if record.outcome is Outcome.CLASSIFIED else None
 
 
-def _note(desk: Desk, record: Record, label: str, *, again: bool) -> Record:
+def _note(desk: Desk, record: Record, label: str, *, again: bool, reviewer: Reviewer | None) -> Record:
     """The label on the record, which then waits, unless another one stands there; what stands is not noted twice."""
     free = "attribute_not_exists(reviewed_label)" + (" OR reviewed_label <> :label" if again else "")
+    values, change = {}, "REMOVE reviewed_by, decided_by, #held_by, #held_until"
+    if reviewer:
+        values = {":mark": {"S": reviewer.mark}, ":name": {"S": reviewer.name}}
+        change = ", reviewed_by = :name REMOVE decided_by, #held_by, #held_until"
     try:
         answer = desk.dynamodb.update_item(
             TableName=desk.table,
             Key=key_of(record.s3_bucket, record.s3_key, record.version_id),
-            UpdateExpression="SET reviewed_label = :label, reviewed_at = :now, asked_about = :asked REMOVE decided_by",
-            ConditionExpression=f"attribute_exists(#object) AND #outcome = :seen AND ({free})",
-            ExpressionAttributeNames={"#object": "object", "#outcome": "outcome"},
+            UpdateExpression=f"SET reviewed_label = :label, reviewed_at = :now, asked_about = :asked {change}",
+            ConditionExpression="attribute_exists(#object) AND #outcome = :seen AND "
+            f"({free}){f' AND {FREE}' if reviewer else ''}",
+            ExpressionAttributeNames={"#object": "object", "#outcome": "outcome", **HELD_NAMES},
             ExpressionAttributeValues={
                 ":label": {"S": label},
-                ":now": {"S": _time(desk)},
+                ":now": {"S": iso(desk.now())},
                 ":asked": {"BOOL": asked(record)},
                 ":seen": {"S": record.outcome},
+                **values,
             },
             ReturnValues="ALL_NEW",
         )
         return Record.from_item(answer["Attributes"])
     except desk.dynamodb.exceptions.ConditionalCheckFailedException as error:
         standing = ResultsTable(desk.dynamodb, desk.table).one(record.s3_bucket, record.s3_key, record.version_id)
+        if standing is not None and standing.reviewed_label is None and standing.outcome is record.outcome:
+            raise LabelRefusedError(*_LOOKED_AT) from error
         if standing is None or standing.reviewed_label != label:
             raise LabelRefusedError(*_DECIDED_MEANWHILE) from error
         return standing
@@ -245,4 +245,4 @@ def _close(desk: Desk, noted: Record, reviewed: Reviewed) -> None:
 
 
 def _time(desk: Desk) -> str:
-    return desk.now().astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return iso(desk.now())

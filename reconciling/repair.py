@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from monitoring import review
+from monitoring import holding, review
 from monitoring.errors import LabelRefusedError
 from reconciling import letters as queue
 from reconciling.gaps import Gap, Missing, batches, gap_of, missing_of
@@ -33,7 +33,7 @@ class Parts:
     step_functions: "SFNClient"
     sqs: Any
     results: ResultsTable
-    desk: review.Desk
+    desk: holding.Desk
     state_machine: str
     queue_url: str
     clock: Callable[[], float] = time.monotonic

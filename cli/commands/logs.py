@@ -5,12 +5,12 @@ from typing import Annotated
 
 from rich.text import Text
 
-from cli import story
 from cli.display import ended_line, output, print_json, printable
 from cli.drop import ended
 from cli.errors import SUCCESS
 from cli.options import Application, AsJson, argument
-from cli.story import Line, Run
+from console import story
+from console.story import Line, Run
 
 
 def command(

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from docs.site.drawing import Arrow, Box, draw
+from console.drawing import Arrow, Box, draw
 from docs.site.sources import first_sentence, tracked
 
 PAGE = """# The rooms

@@ -1,12 +1,11 @@
 """The page of the workflows: each state machine of the project, drawn from its ASL."""
 
 import json
-from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from docs.site.drawing import Arrow, Box, draw
+from console.drawing import Arrow, Box, draw
+from console.graph import arrows_and_crowded
 
 PAGE = """# The workflows
 
@@ -14,8 +13,6 @@ Drawn from the files in Amazon's States Language, as they are deployed. A solid 
 way after an error that a state catches; rest the pointer on it to see which. Where many states catch their errors with
 the same one, a sentence says so. Every state that calls something also retries; how often stands in the file.
 """
-# Dashed arrows to one state; more of them would hide the way that is meant.
-MOST_CAUGHT = 4
 
 
 def page(root: Path) -> str:
@@ -33,9 +30,7 @@ def _section(path: Path) -> str:
     name = path.name.removesuffix(".asl.json")
     states: dict[str, dict[str, Any]] = machine["States"]
     boxes = [Box(state, body["Type"].lower(), body.get("Comment", body["Type"])) for state, body in states.items()]
-    arrows = [arrow for state, body in states.items() for arrow in _arrows(state, body)]
-    caught = Counter(arrow.head for arrow in arrows if arrow.style)
-    told = {head for head, count in caught.items() if count > MOST_CAUGHT}
+    arrows, told = arrows_and_crowded(states)
     drawn = [arrow for arrow in arrows if not (arrow.style and arrow.head in told)]
     comments = "".join(f"- **{state}.** {body['Comment']}\n" for state, body in states.items() if "Comment" in body)
     return (
@@ -48,17 +43,3 @@ def _section(path: Path) -> str:
 def _told(head: str, arrows: list[Arrow]) -> str:
     tails = ", ".join(arrow.tail for arrow in arrows if arrow.style and arrow.head == head)
     return f"Errors caught in {tails} lead to **{head}**.\n\n"
-
-
-def _arrows(state: str, body: dict[str, Any]) -> Iterator[Arrow]:
-    if "Next" in body:
-        yield Arrow(state, body["Next"])
-    for choice in body.get("Choices", []):
-        yield Arrow(state, choice["Next"], hint=str(choice.get("Condition", "")).strip("{%} "))
-    if "Default" in body:
-        yield Arrow(state, body["Default"], hint="otherwise")
-    caught: dict[str, list[str]] = {}
-    for catch in body.get("Catch", []):
-        caught.setdefault(catch["Next"], []).extend(catch["ErrorEquals"])
-    for target, errors in caught.items():
-        yield Arrow(state, target, "caught", ", ".join(errors))

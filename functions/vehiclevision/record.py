@@ -17,6 +17,9 @@ OBJECT: Final = "object"
 VERSION_ID: Final = "version_id"
 OUTCOME_INDEX: Final = "by_outcome"
 EXPIRES_AT: Final = "expires_at"
+# Who looks at a photo right now, and until when nobody else decides it: an item's attributes, and no part of a record.
+HELD_BY: Final = "held_by"
+HELD_UNTIL: Final = "held_until"
 # The version of a photo that no run could name.
 NO_VERSION: Final = "none"
 
@@ -108,6 +111,7 @@ class Record:
     reviewed_label: str | None = None
     reviewed_at: str | None = None
     asked_about: bool | None = None
+    reviewed_by: str | None = None
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> "Record":

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from console.drawing import Arrow, Box, draw
 from docs.site import alarms, commands, parameters, workflows
-from docs.site.drawing import Arrow, Box, draw
 from docs.site.sources import templates
 
 FETCHED = re.compile(r"""(?:<(?:script|img|iframe|source)[^>]+src|<link[^>]+href)=["']?(?:https?:)?//""")

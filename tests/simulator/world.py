@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from ministack.services import dynamodb
 from PIL import Image
 
-from monitoring import review
+from monitoring import holding, review
 from monitoring.errors import LabelRefusedError
 from reconciling.gaps import Missing, missing_of
 from tests.simulator.machine import Fault, Json, Run, TaskError
@@ -212,9 +212,9 @@ class World:
         return [event for event in self.heard if (event["detail"]["s3_key"], event["detail"]["version_id"]) == mine]
 
     @property
-    def desk(self) -> review.Desk:
+    def desk(self) -> holding.Desk:
         """Where people review."""
-        return review.Desk(self, self.table, self.bus, BUCKET, TABLE, "bus", lambda: self.now)
+        return holding.Desk(self, self.table, self.bus, BUCKET, TABLE, "bus", lambda: self.now)
 
     # ---- S3 as the review needs it ----
 

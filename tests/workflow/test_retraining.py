@@ -20,8 +20,8 @@ import pytest
 from PIL import Image
 
 from cli.main import main
-from cli.reviewing import desk_of
 from cli.target import local_target
+from console.deployed import desk_of
 from lifecycle import source
 from lifecycle.prices import Price
 from lifecycle.site import Aws, Site

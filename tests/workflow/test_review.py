@@ -1,7 +1,7 @@
 """A person decides an unsure photo: on the real application, from the listing to the consumer."""
 
-from cli.reviewing import desk_of
 from cli.target import local_target
+from console.deployed import desk_of
 from monitoring import labels
 from monitoring.review import decide, waiting
 from tests.unit.pictures import encoded, quarters

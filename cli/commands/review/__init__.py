@@ -17,9 +17,12 @@ from rich.text import Text
 from cli.display import notes, output, printable
 from cli.errors import SUCCESS, USAGE, CommandError
 from cli.options import Application, ReviewLimit, SureSample
-from cli.reviewing import QUIT, SKIP, UNDO, confidences, desk_of, in_colours, keys, question, said, understood
+from cli.reviewing import QUIT, confidences, in_colours, keys, question, said, understood
+from console.answers import SKIP, UNDO
+from console.deployed import desk_of
 from monitoring.errors import LabelRefusedError
-from monitoring.review import Desk, decide, picture, waiting
+from monitoring.holding import Desk
+from monitoring.review import decide, picture, waiting
 from vehiclevision import image_gate
 from vehiclevision.errors import InvalidImageError
 from vehiclevision.labels import LABELS

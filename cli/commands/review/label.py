@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 from cli.display import output, print_json, printable
 from cli.errors import SUCCESS, CommandError
 from cli.options import Application, AsJson, argument, flag
-from cli.reviewing import desk_of, said
+from cli.reviewing import said
+from console.deployed import desk_of
 from monitoring.review import decide
 from vehiclevision.labels import TRUTHS, either
 from vehiclevision.record import Outcome

@@ -15,11 +15,13 @@ from PIL import Image
 from cli.commands import review
 from cli.commands.review import list as list_
 from cli.errors import CommandError
-from cli.reviewing import confidences, desk_of, in_colours, keys, question, understood
+from cli.reviewing import confidences, in_colours, keys, question, understood
 from cli.target import Target
+from console.deployed import desk_of
 from monitoring import labels
 from monitoring.errors import LabelRefusedError
-from monitoring.review import Desk, decide, drawn, waiting
+from monitoring.holding import Desk
+from monitoring.review import decide, drawn, waiting
 from tests.unit.cli.answers import Called, Command, known
 from tests.unit.cli.recorded import put_record
 from vehiclevision.image_gate import normalise

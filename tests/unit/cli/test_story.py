@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from cli.commands import logs
-from cli.errors import CommandError
-from cli.story import _told
 from cli.target import Target
+from console.errors import UnknownPhotoError
+from console.story import _told
 from tests.unit.cli.answers import Called, known
 from tests.unit.cli.recorded import put_record
 
@@ -109,7 +109,7 @@ def test_an_image_without_a_record_is_found_by_its_log_lines(deployed: Target, c
 
 def test_an_unknown_image_is_said_to_be_unknown(deployed: Target) -> None:
     """A name that nothing is known of ends in a sentence and a hint."""
-    with pytest.raises(CommandError, match="Nothing is known of an image 'nothing.jpg'") as caught:
+    with pytest.raises(UnknownPhotoError, match="Nothing is known of an image 'nothing.jpg'") as caught:
         logs.command("nothing.jpg", known(deployed))
 
     assert "vehiclevision results --stack vehicles" in caught.value.hint

@@ -9,7 +9,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from monitoring.review import Desk
+from monitoring.holding import Desk
 from reconciling import gaps, letters, repair
 from reconciling.gaps import Missing
 from reconciling.letters import Photo

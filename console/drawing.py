@@ -21,11 +21,13 @@ BEND_WIDTH = 10.0
 
 @dataclass(frozen=True)
 class Box:
-    """One box: its name, the style class it is drawn in, and what a pointer resting on it is told."""
+    """One box: its name, the style class it is drawn in, what a resting pointer is told, where it leads, and a note."""
 
     name: str
     style: str = ""
     hint: str = ""
+    link: str = ""
+    note: str = ""
 
     @property
     def width(self) -> float:
@@ -35,12 +37,13 @@ class Box:
 
 @dataclass(frozen=True)
 class Arrow:
-    """One arrow between two boxes, by name."""
+    """One arrow between two boxes, by name, with words written along it."""
 
     tail: str
     head: str
     style: str = ""
     hint: str = ""
+    words: str = ""
 
 
 @dataclass
@@ -228,12 +231,20 @@ def _path(
         middle = (y + next_y) / 2
         way.append(f"C{x:.0f} {middle:.0f} {next_x:.0f} {middle:.0f} {next_x:.0f} {next_y}")
     hint = f"<title>{escape(arrow.hint)}</title>" if arrow.hint else ""
-    return f'<path class="arrow {arrow.style}" d="{" ".join(way)}" marker-end="url(#tip)">{hint}</path>'
+    drawn = f'<path class="arrow {arrow.style}" d="{" ".join(way)}" marker-end="url(#tip)">{hint}</path>'
+    if not arrow.words:
+        return drawn
+    (x, y), (next_x, next_y) = points[:2]
+    at = f'x="{(x + next_x) / 2:.0f}" y="{(y + next_y) / 2 + 4:.0f}"'
+    return f'{drawn}<text class="words" {at}>{escape(arrow.words)}</text>'
 
 
 def _box(box: Box, centre: float, top: int) -> str:
     hint = f"<title>{escape(box.hint)}</title>" if box.hint else ""
-    return (
+    note = f'<text class="note" x="{centre:.0f}" y="{top + 36}">{escape(box.note)}</text>' if box.note else ""
+    drawn = (
         f'<g class="box {box.style}"><rect x="{centre - box.width / 2:.0f}" y="{top}" width="{box.width:.0f}" '
-        f'height="{BOX_HEIGHT}" rx="7"/><text x="{centre:.0f}" y="{top + 25}">{escape(box.name)}</text>{hint}</g>'
+        f'height="{BOX_HEIGHT}" rx="7"/><text x="{centre:.0f}" y="{top + (20 if box.note else 25)}">{escape(box.name)}'
+        f"</text>{note}{hint}</g>"
     )
+    return f'<a href="{escape(box.link)}">{drawn}</a>' if box.link else drawn

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from cli.errors import CommandError
-from cli.target import Target
+from console.deployed import Deployed
+from console.errors import UnknownPhotoError
 from vehiclevision.record import Outcome, Record
 from vehiclevision.results import UPLOADS
 
@@ -96,7 +96,7 @@ class _LogEvent:
     fields: Mapping[str, Any]
 
 
-def find_run(target: Target, name: str) -> Run:
+def find_run(target: Deployed, name: str) -> Run:
     """The newest run of the image with that key or file name, recorded or not yet."""
     bucket = target.output("BucketName")
     recorded = _recorded(target, bucket, name)
@@ -105,14 +105,14 @@ def find_run(target: Target, name: str) -> Run:
         return under_way
     run = recorded or _logged(target, name)
     if run is None:
-        raise CommandError(
+        raise UnknownPhotoError(
             f"Nothing is known of an image {name!r}.",
             f"List what there is with: vehiclevision results{target.options}",
         )
     return run
 
 
-def tell(target: Target, run: Run) -> list[Line]:
+def tell(target: Deployed, run: Run) -> list[Line]:
     """All that is known of a run, in the order of time."""
     history = list(_history(target.client("stepfunctions"), run.execution)) if run.execution else []
     lines = [*history, *_log_lines(_logs(target), run)]
@@ -122,14 +122,14 @@ def tell(target: Target, run: Run) -> list[Line]:
 # ---- which run ---------------------------------------------------------------------------------------------------
 
 
-def _recorded(target: Target, bucket: str, name: str) -> Run | None:
+def _recorded(target: Deployed, bucket: str, name: str) -> Run | None:
     for record in target.results.search(bucket, name, list(Outcome), 1):
         since = datetime.fromisoformat(record.started_at or record.recorded_at or _ago(LOOK_BACK).isoformat())
         return Run(record.s3_key, record.execution or "", record.correlation_id or "", since, record)
     return None
 
 
-def _under_way(target: Target, name: str) -> Run | None:
+def _under_way(target: Deployed, name: str) -> Run | None:
     """A run for that image that has not ended, among the newest."""
     step_functions: SFNClient = target.client("stepfunctions")
     listing = step_functions.list_executions(
@@ -146,7 +146,7 @@ def _under_way(target: Target, name: str) -> Run | None:
     return None
 
 
-def _logged(target: Target, name: str) -> Run | None:
+def _logged(target: Deployed, name: str) -> Run | None:
     """The last run of that image that the functions wrote of, when it left no record."""
     # CloudWatch has no way to quote every character, so it is asked for a plain part and the rest is checked here.
     word = max(_PLAIN_WORD.findall(name), key=len, default="")
@@ -167,7 +167,7 @@ def _logged(target: Target, name: str) -> Run | None:
 # ---- the functions' log lines ------------------------------------------------------------------------------------
 
 
-def _logs(target: Target) -> list[_Log]:
+def _logs(target: Deployed) -> list[_Log]:
     client = target.client("logs")
     return [_Log(client, source, target.output(name)) for name, source in LOG_GROUPS.items()]
 

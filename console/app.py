@@ -1,0 +1,147 @@
+"""The page as a web application. Who may come in is decided at the door, which is not here."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import Final
+
+from anyio import to_thread
+from botocore.exceptions import BotoCoreError, ClientError
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from console.deployed import Deployed, desk_of
+from console.errors import ConsoleError, UnknownPhotoError
+from console.ledger import Ledger
+from console.live import Live
+from console.pages import model, photo, photos, review
+from console.pages.rendering import STATIC, refused, static
+from console.pictures import Pictures
+from console.reviewing import ReviewTable
+from console.site import Site
+from console.threshold import Threshold
+from vehiclevision.refusal import Refusal
+
+Explain = Callable[[Exception], Refusal | None]
+
+RELOAD_SECONDS: Final = 600.0
+TAKE_SECONDS: Final = 0.5
+# Nothing of a page comes from anywhere else, and nothing in it runs that is not one of our own files.
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS: Final = (
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(self), microphone=(), geolocation=()"),
+)
+
+
+def make_app(deployed: Deployed, user: str, explain: Explain) -> Starlette:
+    """The page of one application; `explain` finds words for errors of AWS."""
+    ledger = Ledger(deployed.results)
+    threshold = Threshold(deployed)
+    site = Site(
+        deployed=deployed,
+        ledger=ledger,
+        live=Live(deployed.client, deployed.output("BucketName"), deployed.output("StateMachineArn"), ledger),
+        pictures=Pictures(deployed.client("s3")),
+        reviews=ReviewTable(desk_of(deployed), ledger, threshold),
+        threshold=threshold,
+        user=user,
+    )
+
+    async def answer_error(request: Request, error: Exception) -> Response:
+        if isinstance(error, HTTPException):
+            return refused(request, ConsoleError("There is nothing at this address.", "Begin at the first page."), 404)
+        words = error if isinstance(error, Refusal) else explain(error)
+        if words is None:
+            raise error
+        status = 404 if isinstance(error, UnknownPhotoError) else 409 if isinstance(error, Refusal) else 502
+        return refused(request, words, status)
+
+    application = Starlette(
+        routes=[
+            Route("/", photos.listing),
+            Route("/photos.csv", photos.as_csv),
+            Route("/photos.json", photos.as_json),
+            Route("/photos", photos.upload, methods=["POST"]),
+            Route("/live", photos.live),
+            Route("/photo", photo.story),
+            Route("/photo/run", photo.run_part),
+            Route("/photo/again", photo.again, methods=["POST"]),
+            Route("/photo/correct", photo.correct, methods=["POST"]),
+            Route("/picture", photo.picture),
+            Route("/review", review.desk),
+            Route("/review", review.act, methods=["POST"]),
+            Route("/review/strip", review.strip),
+            Route("/model", model.watch),
+            *(Route(f"/static/{name}", static(name)) for name in STATIC),
+        ],
+        middleware=[Middleware(SafeHeaders)],
+        exception_handlers={
+            Refusal: answer_error,
+            ClientError: answer_error,
+            BotoCoreError: answer_error,
+            HTTPException: answer_error,
+        },
+        lifespan=lambda app: _background(site),
+    )
+    application.state.site = site
+    return application
+
+
+class SafeHeaders:
+    """Puts the headers that keep a page to itself on every answer; nothing is kept by a browser unless it says so."""
+
+    def __init__(self, application: ASGIApp) -> None:
+        self._application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+
+        async def send_safely(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                given = list(message.get("headers", []))
+                if not any(name == b"cache-control" for name, _ in given):
+                    given.append((b"cache-control", b"no-store"))
+                message = {**message, "headers": [*given, *HEADERS]}
+            await send(message)
+
+        await self._application(scope, receive, send_safely)
+
+
+@contextlib.asynccontextmanager
+async def _background(site: Site) -> AsyncIterator[None]:
+    """Read the records, watch what is on its way, and take what reviewers decided, until the page is closed."""
+    tasks = [asyncio.create_task(each) for each in (_load(site), site.live.watch(), _take(site))]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await to_thread.run_sync(lambda: site.reviews.take_due(everything=True))
+
+
+async def _load(site: Site) -> None:
+    while True:
+        with contextlib.suppress(ClientError, BotoCoreError):
+            await to_thread.run_sync(site.ledger.load)
+        await asyncio.sleep(RELOAD_SECONDS if site.ledger.is_complete else 2.0)
+
+
+async def _take(site: Site) -> None:
+    while True:
+        await to_thread.run_sync(site.reviews.take_due)
+        await asyncio.sleep(TAKE_SECONDS)

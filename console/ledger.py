@@ -1,0 +1,116 @@
+"""The newest records in memory, so that a search does not read the whole table each time.
+
+What is shown is looked up again before it is shown: memory says only which records to ask for. So nothing that was
+erased, decided or announced meanwhile is shown as it was.
+"""
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Final, TypeAlias
+
+from vehiclevision.record import Outcome, Record
+from vehiclevision.results import ResultsTable
+
+# Ten thousand records take about twenty megabytes.
+MOST_RECORDS: Final = 50_000
+FIRST_RECORDS: Final = 100
+# An index in DynamoDB may lag behind its table; so far back it is read again.
+LAG: Final = timedelta(seconds=30)
+FOREVER: Final = "9999"
+
+Identity: TypeAlias = tuple[str, str, str]
+
+
+def identity_of(record: Record) -> Identity:
+    """What tells a record from all others: bucket, key and version."""
+    return record.s3_bucket, record.s3_key, record.version_id
+
+
+@dataclass
+class Ledger:
+    """Records, newest first; several threads may read and refresh it."""
+
+    results: ResultsTable
+    is_complete: bool = False
+    _records: dict[Identity, Record] = field(default_factory=dict)
+    _ordered: list[Record] | None = None
+    _newest: str = ""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def load(self) -> None:
+        """Read everything again: first what is newest, so that there is something to show, then the rest."""
+        if not self._records:
+            self._take(self.results.newest(list(Outcome), FIRST_RECORDS))
+        records = [record for outcome in Outcome for record in islice(self.results.of_outcome(outcome), MOST_RECORDS)]
+        newest = sorted(records, key=_recorded_at, reverse=True)[:MOST_RECORDS]
+        with self._lock:
+            self._records = {identity_of(record): record for record in newest}
+            self._ordered = None
+        self._take(())
+        self.is_complete = True
+
+    def refresh(self) -> list[Record]:
+        """Read what was recorded since the last time; the records that are new here or not as they were."""
+        since = self._newest
+        if since:
+            since = (datetime.fromisoformat(since) - LAG).astimezone(UTC).isoformat(timespec="milliseconds")
+        fresh = [
+            record
+            for outcome in Outcome
+            for record in islice(self.results.of_outcome(outcome, between=(since, FOREVER)), MOST_RECORDS)
+        ]
+        return self._take(fresh)
+
+    def look_again(self, record: Record) -> None:
+        """Note what a record has become, if it is still there."""
+        self._take(list(self.as_they_are([record])))
+
+    def known(self, photos: Iterable[Identity]) -> list[Record]:
+        """The records of these photos, as they were when they were last read."""
+        with self._lock:
+            return [self._records[photo] for photo in photos if photo in self._records]
+
+    def take(self, record: Record) -> None:
+        """Note what a record has become."""
+        self._take((record,))
+
+    def newest_first(self) -> Sequence[Record]:
+        """All records as they were when they were last read."""
+        with self._lock:
+            if self._ordered is None:
+                self._ordered = sorted(self._records.values(), key=_recorded_at, reverse=True)
+            return self._ordered
+
+    def as_they_are(self, records: Iterable[Record]) -> Iterator[Record]:
+        """The same records, read again; without those that are gone."""
+        asked = list(records)
+        for bucket in dict.fromkeys(record.s3_bucket for record in asked):
+            own = [(record.s3_key, record.version_id) for record in asked if record.s3_bucket == bucket]
+            found = self.results.look_up(bucket, own)
+            for key, version in own:
+                if record := found.get((key, version)):
+                    yield record
+                else:
+                    self._forget((bucket, key, version))
+
+    def _take(self, records: Iterable[Record]) -> list[Record]:
+        with self._lock:
+            changed = [record for record in records if self._records.get(identity_of(record)) != record]
+            for record in changed:
+                self._records[identity_of(record)] = record
+            if changed:
+                self._ordered = None
+            self._newest = max((record.recorded_at or "" for record in self._records.values()), default="")
+            return changed
+
+    def _forget(self, identity: Identity) -> None:
+        with self._lock:
+            if self._records.pop(identity, None):
+                self._ordered = None
+
+
+def _recorded_at(record: Record) -> str:
+    return record.recorded_at or ""

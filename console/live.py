@@ -1,0 +1,209 @@
+"""What is on its way right now: from the upload to the announcement, told to every page that listens.
+
+Nothing is looked at while nobody listens and nothing is on its way. Of photos that came in through this page the
+versions are known, so that their records are looked up in one call; where the others are, the newest runs say.
+"""
+
+import asyncio
+import hashlib
+import json
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Final
+
+from anyio import to_thread
+from botocore.exceptions import BotoCoreError, ClientError
+
+from console.ledger import Identity, Ledger, identity_of
+from vehiclevision.record import Outcome, Record
+from vehiclevision.results import UPLOADS
+
+STAGES: Final = ("uploaded", "serialized", "classified", "filtered", "recorded", "announced")
+# The state that a run is in says how far its photo has come.
+_STAGE_IN: Final = {"Classify image": 1, "Filter inferences": 2, "Record outcome": 3}
+RECORDED: Final = 4
+ANNOUNCED: Final = 5
+
+BUSY_SECONDS: Final = 0.5
+IDLE_SECONDS: Final = 2.0
+# Step Functions lets an account ask only so often for histories and runs.
+HISTORIES_AT_ONCE: Final = 12
+RUNS_AT_ONCE: Final = 50
+MOST_RUNS_KNOWN: Final = 5_000
+KEYS_PER_LOOK: Final = 300
+# After so long without news a card stays as it is and says so.
+OVERDUE_SECONDS: Final = 300.0
+MOST_WAITING_MESSAGES: Final = 500
+
+
+@dataclass
+class Card:
+    """One photo on its way."""
+
+    photo: Identity
+    stage: int = 0
+    record: Record | None = None
+    run: str = ""
+    is_overdue: bool = False
+    since: float = field(default_factory=time.monotonic)
+
+    @property
+    def id(self) -> str:
+        """What it is called on the page."""
+        return card_id(self.photo)
+
+    @property
+    def key(self) -> str:
+        """The photo's key."""
+        return self.photo[1]
+
+    @property
+    def last_stage(self) -> int:
+        """How far this photo goes: only what is classified is announced."""
+        return RECORDED if self.record and self.record.outcome is not Outcome.CLASSIFIED else ANNOUNCED
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more is to come."""
+        return self.is_overdue or (self.record is not None and self.stage >= self.last_stage)
+
+
+def card_id(photo: Identity) -> str:
+    """A name for a photo that any page may carry."""
+    return "p" + hashlib.sha256("\0".join(photo).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+class Live:
+    """The photos on their way, and the pages that listen."""
+
+    def __init__(self, client: Callable[[str], Any], bucket: str, machine: str, ledger: Ledger) -> None:
+        self._client, self._bucket, self._machine, self._ledger = client, bucket, machine, ledger
+        self._cards: OrderedDict[Identity, Card] = OrderedDict()
+        self._runs: OrderedDict[str, Identity | None] = OrderedDict()
+        self._listeners: set[asyncio.Queue[Card]] = set()
+        self._called = asyncio.Event()
+
+    def uploaded(self, key: str, version_id: str) -> Card:
+        """A photo has come into the bucket through this page."""
+        card = self._cards.setdefault((self._bucket, key, version_id), Card((self._bucket, key, version_id)))
+        self._tell([card])
+        self._called.set()
+        return card
+
+    def card(self, photo: Identity) -> Card | None:
+        """A photo that is on its way."""
+        return self._cards.get(photo)
+
+    def on_their_way(self) -> list[Card]:
+        """All of them, the newest first."""
+        return list(reversed(self._cards.values()))
+
+    def listen(self) -> asyncio.Queue[Card]:
+        """Every change from now on; `leave` ends it."""
+        queue: asyncio.Queue[Card] = asyncio.Queue(MOST_WAITING_MESSAGES)
+        self._listeners.add(queue)
+        self._called.set()
+        return queue
+
+    def leave(self, queue: "asyncio.Queue[Card]") -> None:
+        """No more changes for this one."""
+        self._listeners.discard(queue)
+
+    async def watch(self) -> None:
+        """Look again and again, for as long as somebody listens or something is on its way."""
+        while True:
+            if not self._listeners and not self._cards:
+                self._called.clear()
+                await self._called.wait()
+            try:
+                self._tell(await to_thread.run_sync(self._look))
+            except (ClientError, BotoCoreError):
+                # It does not answer, or asks to slow down: the next look may do better, and pages keep what they have.
+                await asyncio.sleep(IDLE_SECONDS)
+            await asyncio.sleep(BUSY_SECONDS if self._cards else IDLE_SECONDS)
+
+    def _tell(self, cards: Iterable[Card]) -> None:
+        for card in cards:
+            for queue in list(self._listeners):
+                if queue.full():  # a page that sleeps: it reads everything anew when it wakes
+                    self._listeners.discard(queue)
+                else:
+                    queue.put_nowait(card)
+            if card.has_ended:
+                self._cards.pop(card.photo, None)
+
+    def _look(self) -> list[Card]:
+        """Everything that has changed since the last look."""
+        changed: dict[Identity, Card] = {}
+        for record in self._ledger.refresh():
+            self._advance(changed, identity_of(record), record=record)
+        pending = [card for card in islice(list(self._cards.values()), KEYS_PER_LOOK) if card.photo not in changed]
+        found = self._ledger.results.look_up(self._bucket, [card.photo[1:] for card in pending])
+        for record in found.values():
+            self._ledger.take(record)
+            self._advance(changed, identity_of(record), record=record)
+        for run, photo in self._running():
+            card = self._cards.get(photo)
+            if card is None or card.record is None:
+                self._advance(changed, photo, run=run)
+        for card in list(self._cards.values()):
+            if not card.has_ended and time.monotonic() - card.since > OVERDUE_SECONDS:
+                card.is_overdue = True
+                changed[card.photo] = card
+        return list(changed.values())
+
+    def _advance(
+        self, changed: dict[Identity, Card], photo: Identity, *, record: Record | None = None, run: str = ""
+    ) -> None:
+        card = self._cards.setdefault(photo, Card(photo))
+        before = card.stage, card.record, card.run
+        card.record, card.run = record or card.record, run or card.run
+        if record:
+            is_told = record.outcome is Outcome.CLASSIFIED and record.announced_at is not None
+            card.stage = ANNOUNCED if is_told else RECORDED
+        elif run:
+            card.stage = max(card.stage, self._stage(run))
+        if (card.stage, card.record, card.run) != before:
+            changed[photo] = card
+
+    def _running(self) -> list[tuple[str, Identity]]:
+        """The newest runs that have not ended, and whose photos they are about."""
+        step_functions = self._client("stepfunctions")
+        listed = step_functions.list_executions(
+            stateMachineArn=self._machine, statusFilter="RUNNING", maxResults=RUNS_AT_ONCE
+        )["executions"]
+        runs = []
+        for execution in listed[:HISTORIES_AT_ONCE]:
+            run = execution["executionArn"]
+            if run not in self._runs:
+                self._runs[run] = _photo(step_functions.describe_execution(executionArn=run).get("input", ""))
+                if len(self._runs) > MOST_RUNS_KNOWN:
+                    self._runs.popitem(last=False)
+            if photo := self._runs[run]:
+                runs.append((run, photo))
+        return runs
+
+    def _stage(self, run: str) -> int:
+        events = self._client("stepfunctions").get_execution_history(
+            executionArn=run, reverseOrder=True, maxResults=10, includeExecutionData=False
+        )["events"]
+        names = (event["stateEnteredEventDetails"]["name"] for event in events if "stateEnteredEventDetails" in event)
+        return _STAGE_IN.get(next(names, ""), 0)
+
+
+def _photo(text: str) -> Identity | None:
+    """Which version of which photo a run was started for."""
+    try:
+        request = json.loads(text)
+        given = request.get("detail") or {}
+        bucket = given.get("bucket", {}).get("name") or request.get("s3_bucket")
+        key = given.get("object", {}).get("key") or request.get("s3_key")
+        version = given.get("object", {}).get("version-id") or request.get("version_id")
+    except (ValueError, AttributeError, RecursionError):
+        return None
+    if not (isinstance(bucket, str) and isinstance(key, str) and isinstance(version, str) and key.startswith(UPLOADS)):
+        return None
+    return bucket, key, version

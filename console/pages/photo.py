@@ -1,0 +1,179 @@
+"""One photo's story: what it shows, the run as a graph and as a table, what the functions wrote, who was told."""
+
+import json
+from typing import Any
+
+from anyio import to_thread
+from botocore.exceptions import ClientError
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from console import run as runs
+from console import story as stories
+from console.errors import ConsoleError, UnknownPhotoError
+from console.graph import anchor, run_graph
+from console.ledger import Identity
+from console.pages.rendering import form, page, part, photo_address, site_of
+from console.pages.reviewer import reviewer_of
+from console.pictures import View, can_look
+from console.reviewing import UNDO_SECONDS, reviewable
+from console.run import Run, pretty
+from console.site import Site
+from vehiclevision.errors import InvalidImageError, StorageRefusedError, StorageUnavailableError
+from vehiclevision.labels import LABELS
+from vehiclevision.record import NO_VERSION, Record
+from vehiclevision.results import UPLOADS
+
+SEE_OTHER = 303
+PICTURE_SECONDS = 300
+
+
+def story(request: Request) -> Response:
+    """The page itself."""
+    site, asked = site_of(request), _photo(request)
+    record = site.deployed.results.one(*asked)
+    run, why = _run(request, record)
+    if record is None and run is None and site.live.card(asked) is None:
+        raise UnknownPhotoError("Nothing is known of such a photo.", "It may have been erased, or never come in.")
+    versions = site.deployed.results.versions(*asked[:2]) if record else []
+    surest = _surest(record)
+    return page(
+        request,
+        "photo.html",
+        asked=asked,
+        record=record,
+        run=run,
+        why=why,
+        versions=versions,
+        surest=surest,
+        looks=bool(record and surest and can_look(record.model_version)),
+        reviewable=bool(record and reviewable(record)),
+        undo_seconds=UNDO_SECONDS,
+        **_told(request, record, run),
+    )
+
+
+def run_part(request: Request) -> Response:
+    """The run as it is now, for a page that watches it."""
+    record = site_of(request).deployed.results.one(*_photo(request))
+    run, why = _run(request, record)
+    values = {"record": record, "run": run, "why": why, **_told(request, record, run)}
+    headers = {"x-running": "yes" if run is None or run.is_running else "no"}
+    return Response(part(request, "_run.html", **values), media_type="text/html", headers=headers)
+
+
+def picture(request: Request) -> Response:
+    """The photo in one view; only what the gate decoded is ever sent."""
+    site = site_of(request)
+    asked, view = request.query_params.get("as", View.UPLOADED), request.query_params.get("label")
+    if asked not in list(View):
+        raise ConsoleError("There is no such view of a photo.", f"Use {', '.join(View)}.")
+    try:
+        jpeg = site.pictures.jpeg(_photo(request), View(asked), view)
+    except InvalidImageError as error:
+        raise ConsoleError("It is no usable picture, so it is not shown.", str(error)) from error
+    except (StorageRefusedError, StorageUnavailableError) as error:
+        raise ConsoleError("The photo cannot be read.", str(error)) from error
+    return Response(jpeg, media_type="image/jpeg", headers={"cache-control": f"private, max-age={PICTURE_SECONDS}"})
+
+
+async def again(request: Request) -> Response:
+    """Start the workflow for this version again, as by hand, and show that run."""
+    fields, site = await form(request), site_of(request)
+    asked = _named(fields)
+    record = await to_thread.run_sync(site.deployed.results.one, *asked)
+    if record is None:
+        raise UnknownPhotoError("Nothing is recorded of such a photo.", "Wait until its first run has ended.")
+    run = await to_thread.run_sync(_start, site, record)
+    return RedirectResponse(photo_address(record, run=run) + "#run", SEE_OTHER)
+
+
+async def correct(request: Request) -> Response:
+    """Take a person's word on this photo, whatever was said of it before."""
+    fields, site = await form(request), site_of(request)
+    record = await to_thread.run_sync(site.deployed.results.one, *_named(fields))
+    if record is None:
+        raise UnknownPhotoError("Nothing is recorded of such a photo.", "It may have been erased.")
+    label, is_decided = fields.get("label", ""), record.reviewed_label is not None
+    decide, reviewer = site.reviews.decide, reviewer_of(request)
+    await to_thread.run_sync(lambda: decide(reviewer, record, label, again=is_decided))
+    return RedirectResponse("/review#decided", SEE_OTHER)
+
+
+def _start(site: Site, record: Record) -> str:
+    request = {
+        "s3_bucket": record.s3_bucket,
+        "s3_key": record.s3_key,
+        "version_id": "" if record.version_id == NO_VERSION else record.version_id,
+        "sequencer": record.sequencer or "",
+    }
+    started = site.deployed.client("stepfunctions").start_execution(
+        stateMachineArn=site.deployed.output("StateMachineArn"), input=json.dumps(request)
+    )
+    return str(started["executionArn"])
+
+
+def _run(request: Request, record: Record | None) -> tuple[Run | None, str]:
+    """The run that the address names, or the one that the record or the live page knows; or why there is none."""
+    site = site_of(request)
+    card = site.live.card(_photo(request))
+    execution = request.query_params.get("run") or (record and record.execution) or (card and card.run)
+    if not execution:
+        return None, "Its run has not begun yet, or nobody knows which it was."
+    try:
+        read = runs.read(site.deployed.client("stepfunctions"), execution, site.deployed.output("StateMachineArn"))
+    except ConsoleError as error:
+        return None, str(error)
+    return read, ""
+
+
+def _told(request: Request, record: Record | None, run: Run | None) -> dict[str, Any]:
+    """The graph, the log lines, and what was announced."""
+    site = site_of(request)
+    told: dict[str, Any] = {"graph": "", "anchors": {}, "lines": [], "announced": "", "pretty": pretty}
+    if run is None:
+        return told
+    told["graph"] = run_graph(run)
+    told["anchors"] = {state: anchor(run, state) for state in run.states}
+    announcing = run.last_visit("Announce vehicle")
+    told["announced"] = announcing.input if announcing and not announcing.error else ""
+    correlation_id = _correlation_id(run) or (record.correlation_id if record else None) or ""
+    whose = stories.Run(_photo(request)[1], run.execution, correlation_id, run.started, record)
+    try:
+        told["lines"] = [line for line in stories.tell(site.deployed, whose) if line.source != stories.WORKFLOW]
+    except ClientError as error:
+        told["lines"] = []
+        told["no_lines"] = f"The logs cannot be read ({error.response.get('Error', {}).get('Code')})."
+    told.setdefault("no_lines", "The functions wrote nothing of it yet.")
+    return told
+
+
+def _correlation_id(run: Run) -> str:
+    """S3's own id of the event, or the run's name, as the workflow itself takes it."""
+    first = run.visits[0].input if run.visits else ""
+    try:
+        request = json.loads(first)
+    except (ValueError, RecursionError):
+        return ""
+    given = request.get("id") if isinstance(request, dict) else None
+    return str(given or run.execution.rsplit(":", 1)[-1])
+
+
+def _surest(record: Record | None) -> str | None:
+    """The label that the model was surest of."""
+    if record is None or not record.inferences or len(record.inferences) != len(LABELS):
+        return None
+    return LABELS[record.inferences.index(max(record.inferences))]
+
+
+def _photo(request: Request) -> Identity:
+    return _named(dict(request.query_params), site_of(request).bucket)
+
+
+def _named(fields: dict[str, str], bucket: str = "") -> Identity:
+    """Which photo is meant; only photos among the uploads are shown."""
+    key, version = fields.get("key", ""), fields.get("version", "")
+    named = fields.get("bucket") or bucket
+    if not (key.startswith(UPLOADS) and version and named):
+        raise UnknownPhotoError("That address names no photo.", "Open it from the list.")
+    return named, key, version

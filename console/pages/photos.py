@@ -1,0 +1,125 @@
+"""The first page: drop photos, watch them come through, find them again."""
+
+import asyncio
+import csv
+import io
+import json
+from collections.abc import AsyncIterator, Iterator
+from typing import Final
+
+from anyio import to_thread
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from console import uploads
+from console.live import Card
+from console.pages.rendering import local, page, part, site_of
+from console.searching import Search, find, find_all, today
+from vehiclevision.record import Record
+
+# A comment so often keeps a silent stream open.
+SIGN_OF_LIFE_SECONDS: Final = 15.0
+COLUMNS: Final = (
+    *("recorded_at", "outcome", "label", "confidence", "route", "reason", "s3_key", "version_id", "model_version"),
+    *("decided_by", "reviewed_by", "uploaded_at", "announced_at", "execution"),
+)
+# A spreadsheet takes what begins so for a formula.
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+def listing(request: Request) -> Response:
+    """The page itself."""
+    site, search = site_of(request), Search.from_query(request.query_params)
+    found = find(site.ledger, search)
+    cards = site.live.on_their_way()
+    return page(request, "photos.html", search=search, found=found, totals=today(site.ledger), cards=cards)
+
+
+async def upload(request: Request) -> Response:
+    """Take one file as the request's whole body, under the name that the address gives."""
+    site = site_of(request)
+    key = uploads.key_of(request.query_params.get("name", ""))
+    body = await uploads.body_of(request.stream())
+    version = await to_thread.run_sync(uploads.put, site.deployed.client("s3"), site.bucket, key, body)
+    card = site.live.uploaded(key, version)
+    return JSONResponse({"id": card.id, "html": await to_thread.run_sync(_rendered, request, card)})
+
+
+async def live(request: Request) -> Response:
+    """Every change of a photo on its way, as it comes."""
+    return StreamingResponse(_changes(request), media_type="text/event-stream")
+
+
+def as_csv(request: Request) -> Response:
+    """What is shown, all pages of it, for a spreadsheet."""
+    site, search = site_of(request), Search.from_query(request.query_params)
+    return StreamingResponse(_csv(find_all(site.ledger, search)), media_type="text/csv", headers=_named("photos.csv"))
+
+
+def as_json(request: Request) -> Response:
+    """What is shown, all pages of it, as one JSON list."""
+    site, search = site_of(request), Search.from_query(request.query_params)
+    return StreamingResponse(
+        _json(find_all(site.ledger, search)), media_type="application/json", headers=_named("photos.json")
+    )
+
+
+async def _changes(request: Request) -> AsyncIterator[str]:
+    site = site_of(request)
+    queue = site.live.listen()
+    try:
+        yield "retry: 2000\n\n"
+        for card in reversed(site.live.on_their_way()):
+            yield await _event(request, card)
+        while True:
+            try:
+                card = await asyncio.wait_for(queue.get(), SIGN_OF_LIFE_SECONDS)
+            except TimeoutError:
+                yield ": still here\n\n"
+            else:
+                yield await _event(request, card)
+    finally:
+        site.live.leave(queue)
+
+
+async def _event(request: Request, card: Card) -> str:
+    return await to_thread.run_sync(_written, request, card)
+
+
+def _written(request: Request, card: Card) -> str:
+    totals = part(request, "_totals.html", totals=today(site_of(request).ledger))
+    change = {"id": card.id, "html": _rendered(request, card), "ended": card.has_ended, "totals": totals}
+    return f"data: {json.dumps(change)}\n\n"
+
+
+def _rendered(request: Request, card: Card) -> str:
+    return part(request, "_card.html", card=card)
+
+
+def _csv(records: Iterator[Record]) -> Iterator[str]:
+    stream = io.StringIO()
+    writer = csv.writer(stream)
+    writer.writerow(("recorded (local time)", *COLUMNS))
+    for record in records:
+        fields = record.to_json()
+        at = local(record.recorded_at).striptags()
+        writer.writerow([_harmless(value) for value in (at, *(fields[name] for name in COLUMNS))])
+        yield stream.getvalue()
+        stream.seek(0)
+        stream.truncate()
+    yield stream.getvalue()
+
+
+def _json(records: Iterator[Record]) -> Iterator[str]:
+    yield "["
+    for number, record in enumerate(records):
+        yield (",\n" if number else "\n") + json.dumps(record.to_json())
+    yield "\n]\n"
+
+
+def _harmless(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def _named(name: str) -> dict[str, str]:
+    return {"content-disposition": f'attachment; filename="{name}"'}

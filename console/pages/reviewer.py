@@ -1,0 +1,42 @@
+"""Who sits at this page: a name that its owner gives, and a seat for each browser."""
+
+import re
+import secrets
+from typing import Final
+from urllib.parse import quote, unquote
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from console.pages.rendering import site_of
+from monitoring.holding import Reviewer
+
+NAME_COOKIE: Final = "vehiclevision-reviewer"
+SEAT_COOKIE: Final = "vehiclevision-seat"
+MOST_CHARACTERS: Final = 60
+YEAR_SECONDS: Final = 365 * 24 * 3600
+_SEAT: Final = re.compile(r"[A-Za-z0-9_-]{8,32}")
+
+
+def reviewer_of(request: Request) -> Reviewer:
+    """The person who asks."""
+    name = cleaned(unquote(request.cookies.get(NAME_COOKIE, ""))) or site_of(request).user
+    seat = request.cookies.get(SEAT_COOKIE, "")
+    return Reviewer(name, seat if _SEAT.fullmatch(seat) else "first-seat")
+
+
+def cleaned(name: str) -> str:
+    """A name without anything that is no letter on a line."""
+    return " ".join("".join(char for char in name if char.isprintable()).split())[:MOST_CHARACTERS]
+
+
+def remember(request: Request, response: Response, name: str = "") -> None:
+    """Keep the seat, and the name if one is given, in the browser."""
+    if not _SEAT.fullmatch(request.cookies.get(SEAT_COOKIE, "")):
+        _set(response, SEAT_COOKIE, secrets.token_urlsafe(9))
+    if name:
+        _set(response, NAME_COOKIE, quote(name))
+
+
+def _set(response: Response, cookie: str, value: str) -> None:
+    response.set_cookie(cookie, value, max_age=YEAR_SECONDS, httponly=True, samesite="strict")

@@ -1,0 +1,55 @@
+"""What became of a photo, why, and what to do about it, in words."""
+
+from typing import Final
+
+from vehiclevision.errors import Reason
+from vehiclevision.image_gate import Limits
+from vehiclevision.record import Outcome, Record
+
+_LIMITS: Final = Limits()
+_OUTCOMES: Final = {
+    Outcome.CLASSIFIED: "classified",
+    Outcome.NEEDS_REVIEW: "for a person",
+    Outcome.REJECTED: "refused",
+    Outcome.FAILED: "failed",
+}
+_ADVICE: Final = {
+    Reason.EMPTY: ("The file has no content.", "Upload it again."),
+    Reason.TOO_MANY_BYTES: ("The file is too large.", f"Send at most {_LIMITS.max_bytes // 1024**2} MiB."),
+    Reason.NOT_AN_IMAGE: ("It is no picture, whatever its name says.", "Send a JPEG, HEIC, PNG, WebP or AVIF file."),
+    Reason.UNSUPPORTED_FORMAT: ("It is a picture of a kind that is not taken.", "Export it as JPEG or PNG."),
+    Reason.TOO_MANY_PIXELS: ("The picture has too many pixels.", "Shrink it, then send it again."),
+    Reason.SIDE_TOO_LONG: ("A side is too long.", f"Shrink it to {_LIMITS.max_side_pixels:,} pixels a side."),
+    Reason.SIDE_TOO_SHORT: ("The picture is too small.", f"Send at least {_LIMITS.min_side_pixels} pixels a side."),
+    Reason.TOO_ELONGATED: ("The picture is a thin strip.", "Crop it to the vehicle."),
+    Reason.TOO_MANY_SCANS: ("The JPEG is stored in too many passes.", "Save it again without progressive encoding."),
+    Reason.ANIMATED: ("It is an animation.", "Send a single picture."),
+    Reason.CANNOT_DECODE: ("The file is damaged or cut short.", "Take or export the photo again."),
+    Reason.OBJECT_NOT_FOUND: ("It was deleted before it could be read.", "Upload it again."),
+}
+_NEITHER: Final = "NEITHER_VEHICLE"
+
+
+def outcome_word(outcome: Outcome) -> str:
+    """How a photo ended."""
+    return _OUTCOMES[outcome]
+
+
+def because(record: Record) -> str:
+    """Why it ended so, in a sentence; empty where there is nothing to explain."""
+    if record.outcome is Outcome.NEEDS_REVIEW:
+        return "The model was not sure enough."
+    if record.reason == _NEITHER:
+        return "A person saw neither vehicle."
+    if record.outcome is Outcome.FAILED:
+        return f"It could not be finished: {record.reason or 'nobody knows why'}."
+    return _ADVICE[Reason(record.reason)][0] if record.reason in list(Reason) else (record.reason or "")
+
+
+def advice(record: Record) -> str:
+    """What to do about it; empty where nothing is to be done."""
+    if record.outcome is Outcome.NEEDS_REVIEW:
+        return "A person decides: it waits under Review."
+    if record.outcome is Outcome.FAILED:
+        return "It is kept. Run it again from its page."
+    return _ADVICE[Reason(record.reason)][1] if record.reason in list(Reason) else ""
