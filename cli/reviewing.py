@@ -1,5 +1,7 @@
 """What the `review` commands share: the parts of an application, the keys for its labels, and the words."""
 
+import getpass
+import os
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -8,6 +10,7 @@ from rich.style import Style
 from rich.text import Text
 
 from console.answers import SKIP, UNDO, answer_keys
+from monitoring.holding import Reviewer
 from monitoring.review import Reviewed
 from vehiclevision.labels import MODEL_INPUT_SIDE, NEITHER
 
@@ -30,6 +33,15 @@ def understood(typed: str, answers: Mapping[str, str]) -> str | None:
     """The answer that was typed as its key or as the whole word; None for anything else, which is never guessed at."""
     word = typed.strip().lower()
     return answers.get(word) or (word if word in answers.values() else None)
+
+
+def reviewer() -> Reviewer:
+    """Who sits at this terminal."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):
+        name = "a reviewer"
+    return Reviewer(name, f"terminal-{os.getpid()}")
 
 
 def confidences(labels: Sequence[str], inferences: Sequence[float] | None) -> str:

@@ -45,6 +45,8 @@ class Visit:
     entered: datetime
     left: datetime | None = None
     resource: str = ""
+    # What the service was asked with, where the history has it.
+    parameters: str = ""
     input: str = ""
     output: str = ""
     attempts: list[Attempt] = field(default_factory=list)
@@ -149,6 +151,7 @@ def _note(visit: Visit, kind: str, at: datetime, event: Mapping[str, Any]) -> No
         visit.left, visit.output = at, str(details.get("output", ""))
     elif kind.endswith("Scheduled"):
         visit.resource = str(details.get("resource", "")) or visit.resource
+        visit.parameters = str(details.get("parameters") or "")
         visit.attempts.append(Attempt(at))
         visit.error = visit.cause = ""
     elif kind.endswith("Succeeded") and not kind.startswith("Execution"):

@@ -3,29 +3,27 @@
 from typing import Final
 
 from vehiclevision.errors import Reason
-from vehiclevision.image_gate import Limits
 from vehiclevision.record import Outcome, Record
 
-_LIMITS: Final = Limits()
 _OUTCOMES: Final = {
     Outcome.CLASSIFIED: "classified",
     Outcome.NEEDS_REVIEW: "for a person",
     Outcome.REJECTED: "refused",
     Outcome.FAILED: "failed",
 }
-_ADVICE: Final = {
-    Reason.EMPTY: ("The file has no content.", "Upload it again."),
-    Reason.TOO_MANY_BYTES: ("The file is too large.", f"Send at most {_LIMITS.max_bytes // 1024**2} MiB."),
-    Reason.NOT_AN_IMAGE: ("It is no picture, whatever its name says.", "Send a JPEG, HEIC, PNG, WebP or AVIF file."),
-    Reason.UNSUPPORTED_FORMAT: ("It is a picture of a kind that is not taken.", "Export it as JPEG or PNG."),
-    Reason.TOO_MANY_PIXELS: ("The picture has too many pixels.", "Shrink it, then send it again."),
-    Reason.SIDE_TOO_LONG: ("A side is too long.", f"Shrink it to {_LIMITS.max_side_pixels:,} pixels a side."),
-    Reason.SIDE_TOO_SHORT: ("The picture is too small.", f"Send at least {_LIMITS.min_side_pixels} pixels a side."),
-    Reason.TOO_ELONGATED: ("The picture is a thin strip.", "Crop it to the vehicle."),
-    Reason.TOO_MANY_SCANS: ("The JPEG is stored in too many passes.", "Save it again without progressive encoding."),
-    Reason.ANIMATED: ("It is an animation.", "Send a single picture."),
-    Reason.CANNOT_DECODE: ("The file is damaged or cut short.", "Take or export the photo again."),
-    Reason.OBJECT_NOT_FOUND: ("It was deleted before it could be read.", "Upload it again."),
+_REASONS: Final = {
+    Reason.EMPTY: "The file has no content.",
+    Reason.TOO_MANY_BYTES: "The file is too large.",
+    Reason.NOT_AN_IMAGE: "It is no picture, whatever its name says.",
+    Reason.UNSUPPORTED_FORMAT: "It is a picture of a kind that is not taken.",
+    Reason.TOO_MANY_PIXELS: "The picture has too many pixels.",
+    Reason.SIDE_TOO_LONG: "A side is too long.",
+    Reason.SIDE_TOO_SHORT: "The picture is too small.",
+    Reason.TOO_ELONGATED: "The picture is a thin strip.",
+    Reason.TOO_MANY_SCANS: "The JPEG is stored in too many passes.",
+    Reason.ANIMATED: "It is an animation.",
+    Reason.CANNOT_DECODE: "The file is damaged or cut short.",
+    Reason.OBJECT_NOT_FOUND: "It was deleted before it could be read.",
 }
 _NEITHER: Final = "NEITHER_VEHICLE"
 
@@ -43,7 +41,7 @@ def because(record: Record) -> str:
         return "A person saw neither vehicle."
     if record.outcome is Outcome.FAILED:
         return f"It could not be finished: {record.reason or 'nobody knows why'}."
-    return _ADVICE[Reason(record.reason)][0] if record.reason in list(Reason) else (record.reason or "")
+    return _REASONS[Reason(record.reason)] if record.reason in list(Reason) else (record.reason or "")
 
 
 def advice(record: Record) -> str:
@@ -52,4 +50,4 @@ def advice(record: Record) -> str:
         return "A person decides: it waits under Review."
     if record.outcome is Outcome.FAILED:
         return "It is kept. Run it again from its page."
-    return _ADVICE[Reason(record.reason)][1] if record.reason in list(Reason) else ""
+    return f"{record.hint[:1].upper()}{record.hint[1:]}." if record.hint else ""

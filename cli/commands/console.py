@@ -4,7 +4,7 @@ It runs on this machine until Ctrl-C, for whoever has its address. With --stack 
 your own credentials.
 """
 
-import getpass
+import contextlib
 import socket
 import webbrowser
 from typing import Annotated, Final
@@ -15,6 +15,7 @@ from cli.display import notes
 from cli.errors import INTERRUPTED, USAGE, CommandError
 from cli.explanations import explain
 from cli.options import Application, flag, option
+from cli.reviewing import reviewer
 from cli.target import Target, state_directory
 from console.app import make_app
 from local.page_door import TOKEN_PARAMETER, PageDoor, token_of
@@ -46,7 +47,7 @@ def serve(target: Target, listener: socket.socket, *, browser: bool) -> None:
     """Serve the page of an application on a socket until Ctrl-C, and say where it is."""
     port, token = listener.getsockname()[1], token_of(state_directory())
     address = f"http://{HOST}:{port}/?{TOKEN_PARAMETER}={token}"
-    served = PageDoor(make_app(target, user(), explain), token, port)
+    served = PageDoor(make_app(target, reviewer().name, explain), token, port)
     server = uvicorn.Server(
         uvicorn.Config(
             served,
@@ -64,7 +65,9 @@ def serve(target: Target, listener: socket.socket, *, browser: bool) -> None:
         webbrowser.open(address)
     else:
         print(address, flush=True)
-    server.run(sockets=[listener])
+    # It ends its work at Ctrl-C, and then passes it on.
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run(sockets=[listener])
 
 
 def listening(port: int | None) -> socket.socket:
@@ -79,11 +82,3 @@ def listening(port: int | None) -> socket.socket:
             continue
         return made
     raise CommandError(f"Port {port} is taken.", "Name another with --port, or leave it out.", USAGE)
-
-
-def user() -> str:
-    """Whose name goes on what is decided, unless another is given on the page."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "a reviewer"

@@ -21,7 +21,7 @@ from cli.announcements import Listener
 from cli.display import ended_line, output, printable, teller, typed, what
 from cli.drop import Ended, drop, left_out
 from cli.errors import FAILURE, INTERRUPTED, SUCCESS, USAGE, CommandError
-from cli.options import argument
+from cli.options import argument, flag
 from cli.samples import Sample
 from cli.target import Target, local_target, state_directory
 from cli.uploads import Uploaded
@@ -51,6 +51,7 @@ def command(
     images: Annotated[
         list[Path] | None, argument("IMAGES", "Your own pictures or folders of them, instead of the drawn samples.")
     ] = None,
+    open_page: Annotated[bool, flag("--open", "Then open the page, and keep all of it up until Ctrl-C.")] = False,
 ) -> int:
     """Start the local AWS, drop the pictures, show what became of them, and stop it again."""
     directory, console = state_directory(), output()
@@ -70,6 +71,8 @@ def command(
             _drop(target, paths, {sample.name: sample for sample in drawn}, course, console)
             _show_events(listener, course, console)
         _sum_up(course, drawn, console)
+        if open_page:
+            _open(target)
     except KeyboardInterrupt:
         console.print("\nStopped.")
         return INTERRUPTED
@@ -80,6 +83,13 @@ def command(
     code = _exit_code(course, any(sample.label for sample in drawn), console)
     _what_next(directory, drawn, was_up, console)
     return code
+
+
+def _open(target: Target) -> None:
+    from cli.commands.console import listening, serve  # noqa: PLC0415 - the demo itself does not wait for it
+
+    with listening(None) as listener:
+        serve(target, listener, browser=True)
 
 
 def _check(images: Sequence[Path]) -> None:
@@ -186,6 +196,7 @@ def _what_next(directory: Path, drawn: Sequence[Sample], was_up: bool, console: 
     ]
     if not was_up:
         steps.insert(0, ("up --detach", "the local AWS again, to stay"))
+        steps.insert(1, ("console", "the page, to drop, watch and review"))
     for arguments, words in steps:
         console.print(f"  {f'{typed()} {arguments}':<42}  {words}")
     if drawn:

@@ -27,6 +27,7 @@ def command(
         bucket = running.outputs().get("BucketName", "?")
         output().print(f"The local AWS is up: {running.engine_url}, bucket {bucket}")
         output().print(f"Classify images with: {typed()} drop PATH...")
+        output().print(f"Open the page with: {typed()} console")
         if was_up and not detach:
             output().print(f"It was up before and stays up. Stop it with: {typed()} down")
         elif detach:

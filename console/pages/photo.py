@@ -136,7 +136,8 @@ def _told(request: Request, record: Record | None, run: Run | None) -> dict[str,
     told["graph"] = run_graph(run)
     told["anchors"] = {state: anchor(run, state) for state in run.states}
     announcing = run.last_visit("Announce vehicle")
-    told["announced"] = announcing.input if announcing and not announcing.error else ""
+    if announcing and not announcing.error:
+        told["announced"] = announcing.parameters or announcing.input
     correlation_id = _correlation_id(run) or (record.correlation_id if record else None) or ""
     whose = stories.Run(_photo(request)[1], run.execution, correlation_id, run.started, record)
     try:

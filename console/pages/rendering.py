@@ -32,6 +32,7 @@ FOREVER: Final = "private, max-age=31536000, immutable"
 STATIC: Final[dict[str, tuple[str, list[Path]]]] = {
     "page.css": ("text/css", [evaluation_page.HERE / "style.css", HERE / "static" / "page.css"]),
     "page.js": ("text/javascript", [HERE / "static" / "page.js"]),
+    "icon.svg": ("image/svg+xml", [HERE / "static" / "icon.svg"]),
     "review.js": ("text/javascript", [HERE / "static" / "review.js"]),
 }
 

@@ -17,7 +17,7 @@ from rich.text import Text
 from cli.display import notes, output, printable
 from cli.errors import SUCCESS, USAGE, CommandError
 from cli.options import Application, ReviewLimit, SureSample
-from cli.reviewing import QUIT, confidences, in_colours, keys, question, said, understood
+from cli.reviewing import QUIT, confidences, in_colours, keys, question, reviewer, said, understood
 from console.answers import SKIP, UNDO
 from console.deployed import desk_of
 from monitoring.errors import LabelRefusedError
@@ -131,7 +131,9 @@ def _answer(asked: str, answers: dict[str, str], read: Callable[[str], str]) -> 
 def _take(desk: Desk, record: Record, label: str) -> bool:
     """Take the label; what cannot be taken is said, and the next one comes."""
     try:
-        output().print(f"{printable(record.s3_key)}: {said(decide(desk, record, label))}", style="green")
+        output().print(
+            f"{printable(record.s3_key)}: {said(decide(desk, record, label, reviewer=reviewer()))}", style="green"
+        )
     except LabelRefusedError as error:
         notes().print(f"{printable(record.s3_key)}: {error}")
         return False

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from cli.display import output, print_json, printable
 from cli.errors import SUCCESS, CommandError
 from cli.options import Application, AsJson, argument, flag
-from cli.reviewing import said
+from cli.reviewing import reviewer, said
 from console.deployed import desk_of
 from monitoring.review import decide
 from vehiclevision.labels import TRUTHS, either
@@ -32,7 +32,7 @@ def command(
     records = target.results.search(target.output("BucketName"), key, list(Outcome), 1)
     if not records:
         raise CommandError(f"Nothing is recorded of {printable(key)}.", "List what is: vehiclevision results")
-    reviewed = decide(desk_of(target), records[0], str(label), again=again)
+    reviewed = decide(desk_of(target), records[0], str(label), again=again, reviewer=reviewer())
     if as_json:
         print_json({**records[0].to_json(), "reviewed": asdict(reviewed)})
     else:

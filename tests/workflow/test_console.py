@@ -1,0 +1,355 @@
+"""The page in a real browser, over the real application: what people drop, watch, read and decide.
+
+    VEHICLEVISION_SCREENSHOTS=docs/console pytest tests/workflow/test_console.py
+
+also writes the documentation's pictures of each page.
+"""
+
+import csv
+import http.client
+import io
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from PIL import Image
+
+from cli import samples
+from cli.explanations import explain
+from cli.target import local_target
+from console.app import make_app
+from local.page_door import PageDoor
+from tests.browser import devtools
+from tests.browser.browser import MEASURE
+from tests.browser.devtools import DESKTOP, PHONE, Browser, Tab
+from tests.unit.pictures import encoded, quarters
+from tests.workflow.driver import Application
+
+TOKEN = "a-token-for-the-tests"
+HOSTILE_NAME = "<img src=x onerror=alert(1)>.jpg"
+PAGES = ("/", "/review", "/model")
+# Without pictures; what a browser that was never here loads for one page.
+MOST_PAGE_BYTES = 150_000
+LEAST_CONTRAST = 4.5
+
+
+def card(name: str) -> str:
+    """JavaScript for the card of a photo on its way."""
+    return f"[...document.querySelectorAll('.arrival')].find((card) => card.textContent.includes({json.dumps(name)}))"
+
+
+@dataclass
+class Page:
+    """The page, served as `vehiclevision console` serves it."""
+
+    port: int
+
+    @property
+    def base(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def get(self, path: str, **headers: str) -> tuple[int, bytes]:
+        """An answer, to a program that knows the token unless it says otherwise."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        given = {"Cookie": f"vehiclevision-{self.port}={TOKEN}", **headers}
+        connection.request("GET", path, headers={name: value for name, value in given.items() if value})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+
+
+@pytest.fixture(scope="module")
+def page(application: Application) -> Iterator[Page]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        served = PageDoor(make_app(local_target(application.aws), "Ada", explain), TOKEN, port)
+        server = uvicorn.Server(uvicorn.Config(served, log_level="warning", timeout_graceful_shutdown=1))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        while not server.started:
+            time.sleep(0.05)
+        yield Page(port)
+        server.should_exit = True
+        thread.join(30)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with devtools.browser() as running:
+        yield running
+
+
+@pytest.fixture
+def tab(chromium: Browser, page: Page) -> Tab:
+    return chromium.tab(apart=True).open(f"{page.base}/?token={TOKEN}")
+
+
+@pytest.fixture(scope="module")
+def dropped(chromium: Browser, page: Page, tmp_path_factory: pytest.TempPathFactory) -> Tab:
+    """Photos that were chosen on the page, each with its card at its end."""
+    folder = tmp_path_factory.mktemp("chosen")
+    drawn = {sample.name: sample.content for sample in samples.draw()}
+    files = {name: drawn[name] for name in ("red bicycle.jpg", "blue bicycle.jpg", "black motorcycle.jpg", "text.png")}
+    for number in range(3):
+        files[f"unsure {number}.png"] = encoded(quarters(80 + 8 * number), "PNG")
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    tab = chromium.tab(apart=True).open(f"{page.base}/?token={TOKEN}")
+    tab.choose("#choose", [folder / name for name in files])
+    for name in files:
+        tab.wait(f"{card(name)}?.matches('[data-ended]')")
+    return tab
+
+
+def test_a_chosen_photo_is_watched_to_its_card(dropped: Tab) -> None:
+    """Label, sureness and route of what is classified; the reason of what is refused, and what to do about it."""
+    classified = dropped.value(f"{card('red bicycle.jpg')}.innerText")
+    refused = dropped.value(f"{card('text.png')}.innerText")
+
+    for word in ("announced", "classified", "bicycle", "nearby orders", "%"):
+        assert word in classified
+    for word in ("recorded", "refused", "It is no picture", "JPEG"):
+        assert word in refused
+    assert "announced" not in refused
+    assert dropped.value("[...document.images].every((image) => image.loading === 'lazy' || image.naturalWidth > 0)")
+    assert dropped.complaints() == []
+
+
+def test_what_is_found_has_a_permanent_address_and_leaves_as_csv_and_json(
+    dropped: Tab, tab: Tab, page: Page, application: Application
+) -> None:
+    """A search by name, outcome and sureness is in the address; both exports hold exactly what it found."""
+    key = f"uploads/{HOSTILE_NAME}"
+    application.outcome(key, next(sample.content for sample in samples.draw() if sample.label == "bicycle"))
+    query = "text=bicycle.jpg&outcome=CLASSIFIED&label=bicycle&least=0.5"
+    tab.wait("fetch('/?text=onerror').then((answer) => answer.text()).then((text) => text.includes('1 found'))")
+
+    tab.open(f"{page.base}/?text=onerror")
+    assert HOSTILE_NAME in tab.text()
+    assert tab.value("document.querySelectorAll('img[onerror]').length") == 0
+    tab.open(f"{page.base}/?{query}")
+    shown = tab.value("[...document.querySelectorAll('table.photos a.name')].map((link) => link.textContent)")
+    rows = list(csv.DictReader(io.StringIO(page.get(f"/photos.csv?{query}")[1].decode())))
+    records = json.loads(page.get(f"/photos.json?{query}")[1])
+
+    assert {"red bicycle.jpg", "blue bicycle.jpg"} <= set(shown)
+    assert [f"uploads/{name}" for name in shown] == [row["s3_key"] for row in rows]
+    assert [record["s3_key"] for record in records] == [row["s3_key"] for row in rows]
+    address = tab.value("document.querySelector('table.photos a.name').href")
+    assert shown[0] in tab.open(address).text()
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("black motorcycle.jpg", ("succeeded", "Announce vehicle", "passed", "confident")),
+        ("unsure 2.png", ("failed", "Filter inferences", "caught", "THRESHOLD_CONFIDENCE_NOT_MET")),
+        ("text.png", ("succeeded", "Serialize image", "caught", "image_refused")),
+    ],
+)
+def test_a_run_is_told_as_a_graph_and_as_a_table(
+    dropped: Tab, tab: Tab, page: Page, name: str, told: tuple[str, str, str, str]
+) -> None:
+    """Of a worked and of a failed run: the states in the colour of what happened, and a click tells what went in."""
+    tab.open(f"{page.base}/?text={name.replace(' ', '+')}")
+    tab.open(tab.value("document.querySelector('table.photos a.name').href"))
+    status, state, mood, word = told
+
+    assert status in tab.value("document.getElementById('run-status').textContent")
+    box = f"[...document.querySelectorAll('.graph a')].find((box) => box.textContent.startsWith({json.dumps(state)}))"
+    assert mood in tab.value(f"{box}.querySelector('g').getAttribute('class')")
+    rows = tab.value("[...document.querySelectorAll('.steps tbody tr')].map((row) => row.innerText)")
+    assert any(row.startswith(state) for row in rows)
+    tab.value(f"location.hash = {box}.getAttribute('href')")
+    assert "Input" in tab.value("document.querySelector('.state-story:target').innerText")
+    assert word in tab.text()
+    assert tab.complaints() == []
+
+
+def test_the_model_s_own_view_is_shown(dropped: Tab, tab: Tab, page: Page) -> None:
+    """Beside the photo stands what the model was given, and where it saw the label; each is a picture made anew."""
+    tab.open(f"{page.base}/?text=red+bicycle")
+    tab.open(tab.value("document.querySelector('table.photos a.name').href"))
+    pictures = tab.value("[...document.querySelectorAll('img.shown')].map((image) => image.getAttribute('src'))")
+
+    assert len(pictures) == 3
+    for address in pictures:
+        status, content = page.get(address)
+        assert status == 200
+        assert Image.open(io.BytesIO(content)).format == "JPEG"
+
+
+def test_keys_decide_and_undo_and_two_people_never_see_the_same(
+    dropped: Tab, chromium: Browser, page: Page, application: Application
+) -> None:
+    """One key a label, no Enter; an undone word leaves nothing; a second person is shown another photo."""
+    ada = chromium.tab(apart=True).open(f"{page.base}/?token={TOKEN}")
+    bob = chromium.tab(apart=True).open(f"{page.base}/?token={TOKEN}")
+    subject = "document.querySelector('#decide [name=key]')?.value"
+    for tab in (ada, bob):
+        tab.open(f"{page.base}/review")
+        tab.open(f"{page.base}/review")  # the first visit gives a browser its seat
+    first = ada.wait(subject)
+    assert bob.wait(subject) != first
+
+    ada.press("m")
+    ada.wait(f"{subject} !== {json.dumps(first)}")
+    ada.press("u")
+    ada.wait(f"{subject} === {json.dumps(first)}")
+    ada.press("b")
+    ada.wait(f"{subject} !== {json.dumps(first)}")
+    ada.press("x")
+
+    [event] = application.announced(first)
+    assert (event["detail-type"], event["detail"]["label"]) == ("VehicleReviewed", "bicycle")
+    record = application.record(first, event["detail"]["version_id"])
+    assert record is not None
+    assert (record["outcome"], record["decided_by"], record["reviewed_by"]) == ("CLASSIFIED", "human", "Ada")
+    ada.wait("document.getElementById('strip').innerText.includes('recorded and announced')")
+    assert ada.complaints() == []
+
+
+def test_a_correction_is_announced_as_one(dropped: Tab, tab: Tab, page: Page, application: Application) -> None:
+    """What the model was sure of is overruled from the photo's page, and consumers are told that it changed."""
+    key = "uploads/blue bicycle.jpg"
+    tab.open(f"{page.base}/?text=blue+bicycle")
+    tab.open(tab.value("document.querySelector('table.photos a.name').href"))
+
+    tab.click(".correct button[value=motorcycle]")
+    tab.wait("location.pathname === '/review'")
+
+    events = application.announced(key, at_least=2)
+    assert [event["detail-type"] for event in events] == ["VehicleClassified", "VehicleReviewed"]
+    assert (events[1]["detail"]["label"], events[1]["detail"]["changed"]) == ("motorcycle", True)
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everybody_can_use_each_page(dropped: Tab, tab: Tab, page: Page, size: tuple[int, int], scheme: str) -> None:
+    """What is used has a name, text stands out, nothing leaves the window, headings and landmarks are there."""
+    tab.resize(size)
+    tab.colours(scheme)
+    story = tab.value("document.querySelector('table.photos a.name').getAttribute('href')")
+
+    for path in (*PAGES, story):
+        tab.open(page.base + path)
+        assert unnamed(tab) == [], path
+        found = tab.value(f"(() => {{ {MEASURE.read_text()}; return measure({{contentDocument: document}}); }})()")
+        assert found["scrollWidth"] <= size[0], path
+        assert found["faintest"] >= LEAST_CONTRAST, (path, found["faintestWords"])
+        counted = "['main', 'h1', 'nav[aria-label]'].map((name) => document.querySelectorAll(name).length > 0)"
+        assert all(tab.value(counted)), path
+        assert tab.value("document.documentElement.lang") == "en"
+        ids = tab.value("[...document.querySelectorAll('[id]')].map((element) => element.id)")
+        assert len(ids) == len(set(ids)), path
+
+
+def unnamed(tab: Tab) -> list[dict[str, Any]]:
+    """What the browser's own accessibility tree holds that can be used but has no name."""
+    used = {"button", "link", "textbox", "searchbox", "combobox", "spinbutton", "image", "checkbox", "DateTime"}
+    nodes = tab.ask("Accessibility.getFullAXTree")["nodes"]
+    return [
+        node
+        for node in nodes
+        if not node.get("ignored") and node["role"]["value"] in used and not node.get("name", {}).get("value")
+    ]
+
+
+def test_without_scripts_everything_can_be_read(dropped: Tab, tab: Tab, page: Page) -> None:
+    """The list, a photo's story with its graph and its chosen state, and the model's page need none."""
+    story = tab.value("document.querySelector('table.photos a.name').getAttribute('href')")
+    tab.block_scripts()
+
+    for path, words in (
+        ("/", "Sending photos needs scripts"),
+        (story, "What the functions wrote"),
+        ("/model", "Alarms"),
+    ):
+        tab.ask("Page.navigate", url=page.base + path)
+        deadline = time.monotonic() + 30
+        while words not in shown_text(tab):
+            assert time.monotonic() < deadline, path
+            time.sleep(0.1)
+
+
+def shown_text(tab: Tab) -> str:
+    """The page's text, read without running anything in it."""
+    nodes = tab.ask("Accessibility.getFullAXTree")["nodes"]
+    return " ".join(str(node.get("name", {}).get("value", "")) for node in nodes)
+
+
+def test_nobody_else_comes_in(page: Page) -> None:
+    """Without the token, under another name, or from another page there is nothing but a refusal."""
+    for headers in (
+        {"Cookie": ""},
+        {"Cookie": f"vehiclevision-{page.port}=wrong"},
+        {"Host": "evil.example"},
+        {"Host": f"evil.example:{page.port}"},
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ):
+        status, body = page.get("/", **headers)
+        assert status == 403, headers
+        assert b"bicycle" not in body
+    assert page.get("/")[0] == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/picture?key=uploads/never.jpg&version=x&as=uploaded",
+        "/picture?key=reviewed/secret.jpg&version=x",
+        "/picture?key=uploads/a.jpg&version=x&as=raw",
+        "/photo?key=uploads/never.jpg&version=none",
+        "/photo?key=uploads/a.jpg&version=none&run=arn:aws:states:us-east-1:1:execution:other:1",
+        "/photo",
+        "/nowhere",
+        "/?page=99999999999999999999&least=nan&since=never&outcome=%00",
+    ],
+)
+def test_nonsense_gets_a_sentence(page: Page, path: str) -> None:
+    """Whatever an address says, there is an answer in words, and never a fault of our own."""
+    status, body = page.get(path, Accept="text/html")
+
+    assert status in (200, 404, 409)
+    assert b"Traceback" not in body
+
+
+def test_a_page_is_light(dropped: Tab, page: Page) -> None:
+    """With its style and its scripts, and without pictures, each page weighs less than 150 KB."""
+    for path in PAGES:
+        html = page.get(path)[1]
+        parts = [part.split(b'"')[0].decode() for part in html.split(b'"/static/')[1:]]
+        assert len(html) + sum(len(page.get(f"/static/{part}")[1]) for part in parts) < MOST_PAGE_BYTES
+
+
+def test_each_page_is_pictured(dropped: Tab, tab: Tab, page: Page, tmp_path: Path) -> None:
+    """The documentation's pictures are of these very pages."""
+    folder = Path(os.environ.get("VEHICLEVISION_SCREENSHOTS", tmp_path))
+    tab.open(f"{page.base}/?text=black+motorcycle")
+    story = tab.value("document.querySelector('table.photos a.name').getAttribute('href')")
+
+    for name, path, size in (
+        ("photos", "/", DESKTOP),
+        ("photo", f"{story}#state-4", (1280, 1500)),
+        ("review", "/review", DESKTOP),
+        ("model", "/model", DESKTOP),
+        ("phone", "/review", PHONE),
+    ):
+        tab.resize(size)
+        tab.open(page.base + path)
+        tab.wait("[...document.images].every((image) => image.complete)")
+        tab.picture(folder / f"{name}.png")
+        # A page has few colours: a palette makes the file a third as large.
+        picture = Image.open(folder / f"{name}.png").convert("RGB").quantize(128, dither=Image.Dither.NONE)
+        picture.save(folder / f"{name}.png", optimize=True)
+        assert (folder / f"{name}.png").stat().st_size > 8_000
