@@ -136,7 +136,7 @@ async def _background(site: Site) -> AsyncIterator[None]:
 
 async def _load(site: Site) -> None:
     while True:
-        with contextlib.suppress(ClientError, BotoCoreError):
+        with contextlib.suppress(ClientError, BotoCoreError, Refusal):
             await to_thread.run_sync(site.ledger.load)
         await asyncio.sleep(RELOAD_SECONDS if site.ledger.is_complete else 2.0)
 

@@ -19,6 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from console.ledger import Identity, Ledger, identity_of
 from vehiclevision.record import Outcome, Record
+from vehiclevision.refusal import Refusal
 from vehiclevision.results import UPLOADS
 
 STAGES: Final = ("uploaded", "serialized", "classified", "filtered", "recorded", "announced")
@@ -120,7 +121,7 @@ class Live:
                 await self._called.wait()
             try:
                 self._tell(await to_thread.run_sync(self._look))
-            except (ClientError, BotoCoreError):
+            except (ClientError, BotoCoreError, Refusal):
                 # It does not answer, or asks to slow down: the next look may do better, and pages keep what they have.
                 await asyncio.sleep(IDLE_SECONDS)
             await asyncio.sleep(BUSY_SECONDS if self._cards else IDLE_SECONDS)

@@ -86,7 +86,7 @@ def command(
 
 
 def _open(target: Target) -> None:
-    from cli.commands.console import listening, serve  # noqa: PLC0415 - the demo itself does not wait for it
+    from cli.page import listening, serve  # noqa: PLC0415 - the demo itself does not wait for it
 
     with listening(None) as listener:
         serve(target, listener, browser=True)

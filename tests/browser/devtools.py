@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from tests.browser.browser import chromium
 
-PATIENCE_SECONDS: Final = 60.0
+PATIENCE_SECONDS: Final = 150.0
 DESKTOP: Final = (1280, 860)
 PHONE: Final = (390, 844)
 _KEYS: Final = {"Enter": ("Enter", 13, "\r"), "Tab": ("Tab", 9, ""), "Escape": ("Escape", 27, "")}
