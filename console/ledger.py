@@ -5,6 +5,7 @@ erased, decided or announced meanwhile is shown as it was.
 """
 
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,7 @@ FIRST_RECORDS: Final = 100
 # An index in DynamoDB may lag behind its table; so far back it is read again.
 LAG: Final = timedelta(seconds=30)
 FOREVER: Final = "9999"
+FRESH_SECONDS: Final = 1.0
 
 Identity: TypeAlias = tuple[str, str, str]
 
@@ -38,6 +40,7 @@ class Ledger:
     _records: dict[Identity, Record] = field(default_factory=dict)
     _ordered: list[Record] | None = None
     _newest: str = ""
+    _refreshed_at: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def load(self) -> None:
@@ -54,15 +57,20 @@ class Ledger:
 
     def refresh(self) -> list[Record]:
         """Read what was recorded since the last time; the records that are new here or not as they were."""
+        self._refreshed_at = time.monotonic()
         since = self._newest
         if since:
             since = (datetime.fromisoformat(since) - LAG).astimezone(UTC).isoformat(timespec="milliseconds")
+        between, most = ((since, FOREVER), MOST_RECORDS) if since else (None, FIRST_RECORDS)
         fresh = [
-            record
-            for outcome in Outcome
-            for record in islice(self.results.of_outcome(outcome, between=(since, FOREVER)), MOST_RECORDS)
+            record for outcome in Outcome for record in islice(self.results.of_outcome(outcome, between=between), most)
         ]
         return self._take(fresh)
+
+    def keep_up(self) -> None:
+        """Read what is new, unless that was done a moment ago."""
+        if time.monotonic() - self._refreshed_at > FRESH_SECONDS:
+            self.refresh()
 
     def look_again(self, record: Record) -> None:
         """Note what a record has become, if it is still there."""

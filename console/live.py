@@ -67,6 +67,16 @@ class Card:
         return RECORDED if self.record and self.record.outcome is not Outcome.CLASSIFIED else ANNOUNCED
 
     @property
+    def way(self) -> list[tuple[str, str]]:
+        """Each stage on its way, and whether it is done, or going on now; what is refused skips some."""
+        stages = [0, RECORDED] if self.record and self.record.inferences is None else range(self.last_stage + 1)
+        states = {number: "done" for number in stages if number <= self.stage}
+        return [(STAGES[number], states.get(number) or ("now" if self._is_next(number) else "")) for number in stages]
+
+    def _is_next(self, number: int) -> bool:
+        return number == self.stage + 1 and not self.is_overdue
+
+    @property
     def has_ended(self) -> bool:
         """Whether nothing more is to come."""
         return self.is_overdue or (self.record is not None and self.stage >= self.last_stage)

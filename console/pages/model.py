@@ -37,6 +37,7 @@ class AtThreshold:
 def watch(request: Request) -> Response:
     """The page itself."""
     site = site_of(request)
+    site.ledger.keep_up()
     answered = list(islice((each for each in site.ledger.newest_first() if _is_answered(each)), NEWEST))
     versions = Counter(record.model_version or "unknown" for record in answered)
     alarms, why_none = _alarms(site)

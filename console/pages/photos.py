@@ -30,6 +30,7 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 def listing(request: Request) -> Response:
     """The page itself."""
     site, search = site_of(request), Search.from_query(request.query_params)
+    site.ledger.keep_up()
     found = find(site.ledger, search)
     cards = site.live.on_their_way()
     return page(request, "photos.html", search=search, found=found, totals=today(site.ledger), cards=cards)
@@ -53,12 +54,14 @@ async def live(request: Request) -> Response:
 def as_csv(request: Request) -> Response:
     """What is shown, all pages of it, for a spreadsheet."""
     site, search = site_of(request), Search.from_query(request.query_params)
+    site.ledger.keep_up()
     return StreamingResponse(_csv(find_all(site.ledger, search)), media_type="text/csv", headers=_named("photos.csv"))
 
 
 def as_json(request: Request) -> Response:
     """What is shown, all pages of it, as one JSON list."""
     site, search = site_of(request), Search.from_query(request.query_params)
+    site.ledger.keep_up()
     return StreamingResponse(
         _json(find_all(site.ledger, search)), media_type="application/json", headers=_named("photos.json")
     )

@@ -14,12 +14,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from console.errors import ConsoleError
-from console.live import RECORDED, STAGES, card_id
 from console.site import Site
 from console.words import advice, because, outcome_word
 from training.evaluation import page as evaluation_page
 from training.evaluation.chart import vehicle_styles
-from vehiclevision.labels import LABELS, ROUTES, TRUTHS
+from vehiclevision.labels import LABELS, TRUTHS
 from vehiclevision.record import Outcome, Record
 from vehiclevision.refusal import Refusal
 from vehiclevision.results import UPLOADS
@@ -128,11 +127,6 @@ def percent(share: float | None, digits: int = 1) -> str:
     return "–" if share is None else f"{100 * share:.{digits}f} %"
 
 
-def identity(record: Record) -> tuple[str, str, str]:
-    """What tells a record from all others."""
-    return record.s3_bucket, record.s3_key, record.version_id
-
-
 @cache
 def _environment() -> Environment:
     made = Environment(
@@ -144,10 +138,9 @@ def _environment() -> Environment:
     )
     made.filters.update(
         local=local, clock=clock, short=short, percent=percent, address=photo_address, outcome_word=outcome_word,
-        because=because, advice=advice, card_id=lambda record: card_id(identity(record)),
+        because=because, advice=advice,
     )  # fmt: skip
     made.globals.update(
-        asset=asset, outcomes=list(Outcome), labels=LABELS, truths=TRUTHS, routes=ROUTES, stages=STAGES,
-        recorded_stage=RECORDED,
+        asset=asset, outcomes=list(Outcome), labels=LABELS, truths=TRUTHS,
     )  # fmt: skip
     return made

@@ -23,6 +23,7 @@ KEYS = answer_keys(LABELS, (NEITHER, SKIP, UNDO, "zoom"))
 def page_values(request: Request, reviewer: Reviewer, back: Record | None = None) -> dict[str, Any]:
     """What the page shows one reviewer: the photo that they hold, and what they have done."""
     reviews = site_of(request).reviews
+    site_of(request).ledger.keep_up()
     queue = reviews.waiting()
     shown: Waiting | None
     if back is not None:

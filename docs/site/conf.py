@@ -30,7 +30,18 @@ html_css_files = ["drawing.css"]
 html_copy_source = False
 html_show_sphinx = False
 
-GUIDES = ("local", "model", "deploy", "sagemaker", "consumers", "monitoring", "operations", "measurements", "changing")
+GUIDES = (
+    "local",
+    "console",
+    "model",
+    "deploy",
+    "sagemaker",
+    "consumers",
+    "monitoring",
+    "operations",
+    "measurements",
+    "changing",
+)
 # What the sidebar shows, a heading each; README.md itself stays free of it.
 SIDEBAR = {
     "Guides": [f"docs/guide/{name}" for name in GUIDES],
