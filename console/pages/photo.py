@@ -14,7 +14,7 @@ from console.errors import ConsoleError, UnknownPhotoError
 from console.graph import anchor, run_graph
 from console.ledger import Identity
 from console.pages.rendering import form, page, part, photo_address, site_of
-from console.pages.reviewer import reviewer_of
+from console.pages.reviewer import remember, reviewer_of
 from console.pictures import View, can_look
 from console.reviewing import UNDO_SECONDS, reviewable
 from console.run import Run, pretty
@@ -37,7 +37,7 @@ def story(request: Request) -> Response:
         raise UnknownPhotoError("Nothing is known of such a photo.", "It may have been erased, or never come in.")
     versions = site.deployed.results.versions(*asked[:2]) if record else []
     surest = _surest(record)
-    return page(
+    response = page(
         request,
         "photo.html",
         asked=asked,
@@ -51,6 +51,8 @@ def story(request: Request) -> Response:
         undo_seconds=UNDO_SECONDS,
         **_told(request, record, run),
     )
+    remember(request, response)
+    return response
 
 
 def run_part(request: Request) -> Response:

@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from console.answers import SKIP, UNDO, answer_keys
 from console.errors import ConsoleError, UnknownPhotoError
 from console.pages.rendering import form, page, part, site_of
-from console.pages.reviewer import cleaned, remember, reviewer_of
+from console.pages.reviewer import cleaned, has_seat, remember, reviewer_of
 from console.reviewing import Waiting, interest
 from console.site import Site
 from monitoring.holding import Reviewer
@@ -49,10 +49,12 @@ def strip_values(request: Request, reviewer: Reviewer) -> dict[str, Any]:
 
 def desk(request: Request) -> Response:
     """The page itself."""
-    reviewer = reviewer_of(request)
-    response = page(request, "review.html", **page_values(request, reviewer))
-    remember(request, response)
-    return response
+    if not has_seat(request):
+        # What is held is held for a seat: first it needs one.
+        response: Response = RedirectResponse("/review", SEE_OTHER)
+        remember(request, response)
+        return response
+    return page(request, "review.html", **page_values(request, reviewer_of(request)))
 
 
 def strip(request: Request) -> Response:

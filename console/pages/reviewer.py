@@ -25,6 +25,11 @@ def reviewer_of(request: Request) -> Reviewer:
     return Reviewer(name, seat if _SEAT.fullmatch(seat) else "first-seat")
 
 
+def has_seat(request: Request) -> bool:
+    """Whether the browser was here before."""
+    return bool(_SEAT.fullmatch(request.cookies.get(SEAT_COOKIE, "")))
+
+
 def cleaned(name: str) -> str:
     """A name without anything that is no letter on a line."""
     return " ".join("".join(char for char in name if char.isprintable()).split())[:MOST_CHARACTERS]
@@ -32,7 +37,7 @@ def cleaned(name: str) -> str:
 
 def remember(request: Request, response: Response, name: str = "") -> None:
     """Keep the seat, and the name if one is given, in the browser."""
-    if not _SEAT.fullmatch(request.cookies.get(SEAT_COOKIE, "")):
+    if not has_seat(request):
         _set(response, SEAT_COOKIE, secrets.token_urlsafe(9))
     if name:
         _set(response, NAME_COOKIE, quote(name))
