@@ -21,7 +21,7 @@ from lifecycle.images import BUILTIN, OWN
 from lifecycle.jobs import Data, Training, training_job, tuning_job
 from lifecycle.registry import Candidate, tags_of
 from lifecycle.site import OWNER_TAG, TRAINING_LOG_GROUP, Aws, Request, code_of, send
-from lifecycle.source import CHECKOUT, Source, pack
+from lifecycle.source import CHECKOUT, Source, members, pack
 from training.artefact import MANIFEST_MEMBER, MEMBERS, MODEL_MEMBER, Artefact, load_model, write_artefact
 from training.data.load import Destination, load
 from training.data.manifest import EARLIER_FORMAT, MANIFEST, read_manifest
@@ -325,14 +325,9 @@ def candidate_of_file(
 
 def artefact_of_job(packed: Path) -> Artefact:
     """Our two members out of what SageMaker packed; it names them its own way, and other files may lie beside them."""
-    contents: dict[str, bytes] = {}
     try:
-        with tarfile.open(packed, "r:gz") as tar:
-            for member in tar:
-                name = member.name.removeprefix("./")
-                if name in MEMBERS and name not in contents and member.isfile() and member.size <= MAX_MEMBER_BYTES:
-                    stream = tar.extractfile(member)
-                    contents[name] = stream.read() if stream is not None else b""
+        with packed.open("rb") as file:
+            contents = members(file, dict.fromkeys(MEMBERS, MAX_MEMBER_BYTES))
         manifest = json.loads(contents[MANIFEST_MEMBER])
         return Artefact(contents[MODEL_MEMBER], manifest)
     except (tarfile.TarError, OSError, EOFError, KeyError, ValueError) as error:

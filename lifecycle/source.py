@@ -4,9 +4,10 @@ import gzip
 import hashlib
 import io
 import tarfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from lifecycle.jobs import ENTRY
 from vehiclevision.labels import FILE as VEHICLES
@@ -51,6 +52,18 @@ def archive(files: dict[str, Path]) -> bytes:
             entry.size, entry.mode = len(content), 0o644
             tar.addfile(entry, io.BytesIO(content))
     return gzip.compress(stream.getvalue(), compresslevel=9, mtime=0)
+
+
+def members(packed: BinaryIO, limits: Mapping[str, int]) -> dict[str, bytes]:
+    """The files of these names in a tar.gz of somebody's, each no larger than its limit; all else is left in it."""
+    read: dict[str, bytes] = {}
+    with tarfile.open(fileobj=packed, mode="r:gz") as tar:
+        for member in tar:
+            name = member.name.removeprefix("./")
+            if member.isfile() and name not in read and member.size <= limits.get(name, -1):
+                stream = tar.extractfile(member)
+                read[name] = stream.read() if stream is not None else b""
+    return read
 
 
 def _modules() -> dict[str, Path]:

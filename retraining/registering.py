@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from lifecycle import deploy, endpoint, registry
+from lifecycle import deploy, endpoint, registry, source
 from lifecycle.images import OWN
 from lifecycle.registry import Candidate, Version
 from lifecycle.site import OWNER_TAG, Aws, Request, code_of
@@ -107,14 +107,8 @@ def output_of(aws: Aws, job: str) -> dict[str, bytes]:
         raise RetrainingError(f"The job {job} left no output.", "Look at its log, then retrain again.") from error
     if answer["ContentLength"] > MAX_OUTPUT_BYTES:
         raise RetrainingError(f"The output of {job} is larger than {MAX_OUTPUT_BYTES} bytes.", "Look at the job.")
-    members: dict[str, bytes] = {}
     try:
-        with tarfile.open(fileobj=io.BytesIO(answer["Body"].read()), mode="r:gz") as tar:
-            for member in tar:
-                name = member.name.removeprefix("./")
-                if member.isfile() and name not in members and member.size <= MAX_MEMBER_BYTES.get(name, -1):
-                    stream = tar.extractfile(member)
-                    members[name] = stream.read() if stream is not None else b""
+        members = source.members(io.BytesIO(answer["Body"].read()), MAX_MEMBER_BYTES)
     except (tarfile.TarError, OSError, EOFError) as error:
         raise RetrainingError(f"The output of {job} is no archive.", "Look at its log, then retrain again.") from error
     if missing := MAX_MEMBER_BYTES.keys() - members.keys():

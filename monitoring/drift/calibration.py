@@ -28,7 +28,7 @@ from monitoring.estimate import (
     rows_confidence,
 )
 from monitoring.measure import MEASURES, Numbers, measure_pixels
-from training.data.pictures import Classes, Pixels
+from training.data.pictures import Classes, Pixels, evenly
 from training.data.threads import THREADS, in_threads
 from training.evaluation.scores import surest
 from vehiclevision.labels import LABELS
@@ -136,9 +136,8 @@ def _tried(
         count = round(float(vehicle.sum()) * share / (1 - share))
         if count > len(others):
             continue
-        evenly = others[np.linspace(0, len(others) - 1, count).round().astype(np.int64)]
         used = vehicle.copy()
-        used[evenly] = True
+        used[evenly(others, count)] = True
         guessed, truth, surer = [], [], []
         for half, fitted in halves:
             part = _part(rows, used & half)

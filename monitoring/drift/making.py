@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from monitoring.drift import embedding as embeddings
 from monitoring.drift.baseline import CONFIDENCE, Baseline, compose
@@ -25,14 +24,12 @@ from monitoring.measure import MEASURES, Numbers
 from monitoring.summary import Summary
 from training.artefact import Model
 from training.data.extract import extract
-from training.data.pictures import LabelledImages, Pixels, stacked
+from training.data.pictures import LabelledImages, Pixels, evenly, stacked
 from training.data.split import HeldOutDiffersError, parts_of_model
 from training.data.threads import THREADS, Listener, in_threads
 from training.evaluation.degrade import degraded
 from training.session import BATCH, Features, gives_features, run_features
 from vehiclevision.labels import LABELS
-
-Indices = npt.NDArray[np.int64]
 
 # Fewer find only changes that anybody would see.
 MIN_PICTURES: Final = 100
@@ -167,27 +164,22 @@ def _traffic(images: LabelledImages, neither: float, most: int) -> LabelledImage
     """The vehicles, and so many others that they make up the given share; an even part where these are very many."""
     vehicles = np.flatnonzero(images.classes < len(LABELS))
     others = np.flatnonzero(images.classes >= len(LABELS))
-    vehicles = _some(vehicles, min(len(vehicles), round(most * (1 - neither))))
+    vehicles = evenly(vehicles, round(most * (1 - neither)))
     others_count = round(len(vehicles) * neither / (1 - neither))
     if others_count > len(others):
         raise BaselineError(
             f"There are {len(others):,} pictures without any vehicle, and that share takes {others_count:,}.",
             "Ask for a smaller share.",
         )
-    return images.part(np.concatenate([vehicles, _some(others, others_count)]))
+    return images.part(np.concatenate([vehicles, evenly(others, others_count)]))
 
 
 def _judged(images: LabelledImages, most: int) -> LabelledImages:
     """Vehicles, and as many others: worse copies of more cost time and say no more."""
     vehicles = np.flatnonzero(images.classes < len(LABELS))
     others = np.flatnonzero(images.classes >= len(LABELS))
-    vehicles = _some(vehicles, min(len(vehicles), most))
-    return images.part(np.concatenate([vehicles, _some(others, min(len(vehicles), len(others)))]))
-
-
-def _some(indices: Indices, count: int) -> Indices:
-    evenly: Indices = indices[np.linspace(0, max(0, len(indices) - 1), count).round().astype(np.int64)]
-    return evenly
+    vehicles = evenly(vehicles, most)
+    return images.part(np.concatenate([vehicles, evenly(others, len(vehicles))]))
 
 
 def _embedded(

@@ -9,7 +9,7 @@ counts as a violation is decided by monitoring.drift, whose false-alarm rate is 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -41,18 +41,12 @@ def statistics(columns: Mapping[str, Numbers], threshold: float, records: int) -
 
 def constraints(baseline: Baseline) -> dict[str, Any]:
     """What the baseline lets one expect of every record."""
-    features: list[dict[str, Any]] = [
-        {
-            "name": name,
-            "inferred_type": "Fractional",
-            "completeness": 1.0,
-            "num_constraints": {"is_non_negative": bool(values.min() >= 0)},
-        }
-        for name, values in baseline.columns.items()
-        if name in KINDS
+    columns = {name: values for name, values in baseline.columns.items() if name in KINDS}
+    features = [
+        constraint(name, "Fractional", num_constraints={"is_non_negative": bool(values.min() >= 0)})
+        for name, values in columns.items()
     ]
-    features.append(label_constraint())
-    return {"version": VERSION, "features": features, "monitoring_config": monitoring_config()}
+    return constraints_of([*features, constraint(LABEL, "String", string_constraints={"domains": list(MIX)})])
 
 
 def violations(decision: Decision) -> dict[str, Any]:
@@ -69,19 +63,14 @@ def violations(decision: Decision) -> dict[str, Any]:
     }
 
 
-def label_constraint() -> dict[str, Any]:
-    """The label is one of ours."""
-    return {
-        "name": LABEL,
-        "inferred_type": "String",
-        "completeness": 1.0,
-        "string_constraints": {"domains": list(MIX)},
-    }
+def constraint(name: str, kind: str, **more: Mapping[str, Any]) -> dict[str, Any]:
+    """What one lets oneself expect of a column: it is always there, of this type."""
+    return {"name": name, "inferred_type": kind, "completeness": 1.0, **more}
 
 
-def monitoring_config() -> dict[str, Any]:
+def constraints_of(features: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Types and completeness are Model Monitor's to check; its distances have no known false-alarm rate."""
-    return {
+    config = {
         "evaluate_constraints": "Enabled",
         "emit_metrics": "Enabled",
         "datatype_check_threshold": 1.0,
@@ -92,6 +81,7 @@ def monitoring_config() -> dict[str, Any]:
             "comparison_method": "Robust",
         },
     }
+    return {"version": VERSION, "features": list(features), "monitoring_config": config}
 
 
 def _numeric(name: str, values: Numbers) -> dict[str, Any]:

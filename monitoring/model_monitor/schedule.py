@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
-from monitoring.model_monitor.files import VERSION, monitoring_config
+from monitoring.model_monitor.files import LABEL, constraint, constraints_of
 from vehiclevision.labels import LABELS
 
 PREPROCESSOR: Final = Path(__file__).with_name("preprocessor.py")
@@ -38,15 +38,6 @@ def preprocessor() -> bytes:
 
 def constraints() -> dict[str, Any]:
     """Of the records that the preprocessor makes, each column in the order of its names."""
-    label = {
-        "name": "label",
-        "inferred_type": "String",
-        "completeness": 1.0,
-        "string_constraints": {"domains": list(LABELS)},
-    }
-    numbers = [
-        {"name": name, "inferred_type": kind, "completeness": 1.0, "num_constraints": {"is_non_negative": True}}
-        for name, kind in NUMBERS.items()
-    ]
-    features = sorted([*numbers, label], key=lambda feature: str(feature["name"]))
-    return {"version": VERSION, "features": features, "monitoring_config": monitoring_config()}
+    label = constraint(LABEL, "String", string_constraints={"domains": list(LABELS)})
+    numbers = [constraint(name, kind, num_constraints={"is_non_negative": True}) for name, kind in NUMBERS.items()]
+    return constraints_of(sorted([*numbers, label], key=lambda feature: str(feature["name"])))

@@ -93,6 +93,13 @@ def data_manifest(images: LabelledImages) -> dict[str, object]:
     }
 
 
+def evenly(indices: Classes, most: int) -> Classes:
+    """At most so many of them, evenly over all."""
+    places = np.linspace(0, max(0, len(indices) - 1), min(len(indices), most)).round().astype(np.int64)
+    chosen: Classes = indices[places]
+    return chosen
+
+
 def normalised(data: bytes) -> bytes:
     """The file that the product's image gate makes of an upload; what it made before is not encoded again."""
     return data if is_normalised(data) else normalise(data).jpeg

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from training.data.pictures import Classes
+from training.data.pictures import Classes, evenly
 from training.evaluation import scores
 from training.evaluation.costs import Costs, cheapest_threshold, cost_at, cross_fitted
 from training.evaluation.degrade import DEGRADATIONS
@@ -96,8 +96,7 @@ def right(judged: Judged, threshold: float) -> list[int]:
     for number in range(len(LABELS)):
         own = np.flatnonzero(judged.passed(threshold) & judged.right & (judged.truth == number))
         own = own[np.argsort(-judged.confidence[own], kind="stable")]
-        count = min(len(own), MAX_RIGHT // len(LABELS))
-        chosen += own[np.linspace(0, max(0, len(own) - 1), count).round().astype(np.int64)].tolist()
+        chosen += evenly(own, MAX_RIGHT // len(LABELS)).tolist()
     return chosen
 
 

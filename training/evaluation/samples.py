@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from training.data.extract import NOT_A_FILE, content_of, extract, leads_out, source_of
-from training.data.pictures import Classes, LabelledImages, Refused, content_hash
+from training.data.pictures import Classes, LabelledImages, Refused, content_hash, evenly
 from training.data.split import HeldOutDiffersError, parts_of_model, split
 from training.data.threads import THREADS, Listener, in_threads
 from training.errors import EvaluationRefusedError
@@ -231,8 +231,7 @@ def _looks(file: bytes) -> Looks:
 def _evenly(classes: Classes, most: int) -> Classes:
     """At most so many vehicles and so many pictures with neither, evenly over all of them."""
     kinds = (np.flatnonzero(classes < len(LABELS)), np.flatnonzero(classes >= len(LABELS)))
-    chosen = [kind[np.linspace(0, len(kind) - 1, min(len(kind), most)).round().astype(np.int64)] for kind in kinds]
-    return np.sort(np.concatenate(chosen))
+    return np.sort(np.concatenate([evenly(kind, most) for kind in kinds]))
 
 
 def _hash(files: list[bytes], classes: Classes) -> str:
