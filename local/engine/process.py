@@ -112,7 +112,7 @@ def main(arguments: list[str]) -> None:
     from ministack import app  # noqa: PLC0415 - it takes a second, and its settings from the environment
 
     from local.engine import patches, saving  # noqa: PLC0415 - they need the above
-    from local.engine.patches import eventbridge, iam, s3, stepfunctions  # noqa: PLC0415
+    from local.engine.patches import cloudwatch, eventbridge, iam, s3, stepfunctions  # noqa: PLC0415
 
     journal = Journal(own.directory / "journal.sqlite3")
     root = credentials.of(options.directory)
@@ -129,6 +129,7 @@ def main(arguments: list[str]) -> None:
         saver.run()
 
     threading.Thread(target=resume_and_save, daemon=True, name="saver").start()
+    threading.Thread(target=cloudwatch.watch, daemon=True, name="alarms").start()
     sys.argv = ["ministack"]
     try:
         app.main()

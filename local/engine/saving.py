@@ -18,7 +18,7 @@ from ministack.services import (
 )
 
 from local.engine.journal import Journal
-from local.engine.patches import dynamodb, logs, sqs, stepfunctions
+from local.engine.patches import cloudwatch, dynamodb, logs, sqs, stepfunctions
 
 SAVE_SECONDS = 2.0
 UNCHANGED_STREAMS_IN_A_ROW = 200
@@ -34,6 +34,7 @@ def restore_from(journal: Journal) -> None:
         stepfunctions.restore_executions(journal)
         logs.restore_streams(journal)
         sqs.restore_messages(journal)
+        cloudwatch.restore_metrics(journal)
 
     def reset_all() -> None:
         reset()
@@ -80,15 +81,17 @@ class Saver:
     def save(self) -> None:
         """Save all that changed since it was saved last."""
         self._save_streams()
+        cloudwatch.save_metrics(self._journal)
         seen = self.requests
         if seen != self._requests_seen:
             self._save_services()
             self._requests_seen = seen
 
     def save_at_the_end(self) -> None:
-        """The log streams; MiniStack has saved its services by now."""
+        """The log streams and metrics; MiniStack has saved its services by now."""
         with contextlib.suppress(RuntimeError):
             self._save_streams()
+            cloudwatch.save_metrics(self._journal)
 
     def _save_services(self) -> None:
         for service, get_state in app._build_persistence_save_dict().items():

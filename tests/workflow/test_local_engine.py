@@ -312,6 +312,74 @@ def test_an_event_that_no_target_takes_becomes_a_letter(bench: Bench, target: st
     assert bench.counted("AWS/Events", "InvocationsFailedToBeSentToDlq", RuleName=f"letters-{target}") == 0
 
 
+# ---- metrics and alarms --------------------------------------------------------------------------
+
+
+def test_an_alarm_rings_by_what_a_function_logs(bench: Bench) -> None:
+    """Embedded metrics, reckoned with, above the threshold: ALARM, a message by the topic, an event on the bus."""
+    cloudwatch, sqs, sns = (bench.client(service) for service in ("cloudwatch", "sqs", "sns"))
+    changes = listening_queue(bench, "changes", {"source": ["aws.cloudwatch"]})
+    topic = sns.create_topic(Name="alarms")["TopicArn"]
+    letters = sqs.create_queue(QueueName="rung")["QueueUrl"]
+    queue_arn = "arn:aws:sqs:us-east-1:000000000000:rung"
+    anyone = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": queue_arn}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [anyone]})
+    sqs.set_queue_attributes(QueueUrl=letters, Attributes={"Policy": policy})
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn)
+    metric = {"Namespace": "Ours", "MetricName": "Odd", "Dimensions": [{"Name": "service", "Value": "bench"}]}
+    cloudwatch.put_metric_alarm(
+        AlarmName="odd",
+        Metrics=[
+            {"Id": "most", "Expression": "IF(FILL(odd, 0) >= 3, FILL(odd, 0) / 3, 0)", "ReturnData": True},
+            {"Id": "odd", "MetricStat": {"Metric": metric, "Period": 300, "Stat": "Sum"}, "ReturnData": False},
+        ],
+        EvaluationPeriods=1,
+        Threshold=0.5,
+        ComparisonOperator="GreaterThanThreshold",
+        TreatMissingData="notBreaching",
+        AlarmActions=[topic],
+    )
+    directive = {"Namespace": "Ours", "Dimensions": [["service"]], "Metrics": [{"Name": "Odd"}]}
+    line = json.dumps({"_aws": {"CloudWatchMetrics": [directive]}, "service": "bench", "Odd": 1})
+
+    def now() -> str:
+        return str(cloudwatch.describe_alarms(AlarmNames=["odd"])["MetricAlarms"][0]["StateValue"])
+
+    eventually(lambda: now() == "OK")
+    for _ in range(3):
+        bench.invoke(say=line)
+    eventually(lambda: now() == "ALARM")
+
+    (letter,) = eventually(lambda: bench.received(letters))
+    assert json.loads(json.loads(letter)["Message"])["NewStateValue"] == "ALARM"
+    told = [json.loads(body)["detail"] for body in bench.received(changes)]
+    states = [each["state"]["value"] for each in told if each["alarmName"] == "odd"]
+    assert states == ["OK", "ALARM"]
+
+
+def test_what_services_do_is_counted(bench: Bench) -> None:
+    """A run that is stopped, which stays so, a call that is throttled, and a message that waits."""
+    states, function = bench.client("stepfunctions"), bench.client("lambda")
+    sleepy = {"stateMachineArn": bench.machine, "input": '{"work": {"sleep": 5}}'}
+
+    arn = states.start_execution(**sleepy)["executionArn"]
+    states.stop_execution(executionArn=arn)
+    function.put_function_concurrency(FunctionName=FUNCTION, ReservedConcurrentExecutions=0)
+    try:
+        throttled = bench.run()
+    finally:
+        function.delete_function_concurrency(FunctionName=FUNCTION)
+    url = bench.client("sqs").create_queue(QueueName="waiting")["QueueUrl"]
+    bench.client("sqs").send_message(QueueUrl=url, MessageBody="one")
+
+    row = bench.rows()[throttled["executionArn"].rsplit(":", 1)[1]]
+    assert row["error"] == {"S": "Lambda.TooManyRequestsException"}
+    assert bench.counted("AWS/Lambda", "Throttles", FunctionName=FUNCTION) == 1
+    assert bench.counted("AWS/States", "ExecutionsAborted", StateMachineArn=bench.machine) == 1
+    eventually(lambda: bench.counted("AWS/SQS", "ApproximateNumberOfMessagesVisible", QueueName="waiting") >= 1)
+    assert bench.ended(arn)["status"] == "ABORTED"
+
+
 # ---- life and death ------------------------------------------------------------------------------
 
 
@@ -342,6 +410,7 @@ def test_kill_9_loses_nothing(own_bench: Bench) -> None:
     assert own_bench.client("s3").get_object(Bucket="bench", Key=keys[-1])["Body"].read() == b"x" * 100
     lines = own_bench.client("logs").filter_log_events(logGroupName=log, filterPattern="before")["events"]
     assert [line["message"] for line in lines] == ["before"]
+    assert own_bench.counted("AWS/States", "ExecutionsSucceeded", StateMachineArn=own_bench.machine) > 0
     told: set[str] = set()
     while not set(keys) <= told:
         told |= eventually(lambda: keys_told_of(own_bench, ends))

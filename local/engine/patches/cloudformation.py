@@ -9,7 +9,7 @@ from ministack.services.cloudformation import provisioners
 
 
 def accept_metric_math_alarms() -> None:
-    """CloudFormation here refuses alarms over several metrics; they are kept, though never evaluated."""
+    """CloudFormation here refuses alarms over several metrics."""
     record = provisioners._cw_metric_alarm_record
 
     def record_with_metrics(name: str, properties: dict[str, Any]) -> dict[str, Any]:

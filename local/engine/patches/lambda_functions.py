@@ -130,6 +130,18 @@ def queue_invocations(workers_per_function: int) -> None:
     stepfunctions._invoke_resource_with_timeout = invoke_within_in_turn
 
 
+def name_throttling() -> None:
+    """A throttled call of a workflow fails as Lambda.Unknown; AWS's name for it is one that workflows retry."""
+    throttled = lambda_svc._throttle_response
+
+    def named(*arguments: Any, **options: Any) -> Any:
+        answer = throttled(*arguments, **options)
+        answer["body"]["errorType"] = "Lambda.TooManyRequestsException"
+        return answer
+
+    lambda_svc._throttle_response = named
+
+
 def invoked_function(resource: str, input_data: Any) -> str:
     """The name of the function a task state calls, or nothing when it calls none."""
     if "states:::lambda:invoke" in resource and isinstance(input_data, dict):

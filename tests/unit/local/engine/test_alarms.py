@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from local.engine.alarms import periods, state
+from local.engine.alarms import periods, state, values
+from local.engine.metric_math import UnknownMathError
 
 NOW = 10_000_000.0
 
@@ -20,10 +21,11 @@ def test_it_goes_off_and_comes_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("treated", "becomes"), [("ignore", None), ("missing", None), ("notBreaching", "OK"), ("breaching", "ALARM")]
+    ("treated", "becomes"),
+    [("ignore", None), ("missing", "INSUFFICIENT_DATA"), ("notBreaching", "OK"), ("breaching", "ALARM")],
 )
 def test_silence_is_treated_as_the_alarm_says(treated: str, becomes: str | None) -> None:
-    """Without data the state stays, or the silence itself counts as good or as bad."""
+    """Without data the state stays or says so, or the silence itself counts as good or as bad."""
     assert state(alarm(TreatMissingData=treated), [None]) == becomes
 
 
@@ -54,6 +56,35 @@ def test_points_fall_into_the_clock_s_periods() -> None:
     """The newest period is the present one; what is older than the alarm looks is left out."""
     points = [{"Timestamp": NOW - age} for age in (0, 60, 121, 10_000)]
 
-    found = periods(points, alarm(EvaluationPeriods=3), NOW)
+    found = periods(points, 60, 3, NOW)
 
     assert [len(each) for each in found] == [1, 1, 1]
+
+
+def of(metric: str) -> dict[str, Any]:
+    """A metric that an alarm reckons with."""
+    return {
+        "Id": metric,
+        "ReturnData": False,
+        "MetricStat": {"Metric": {"MetricName": metric}, "Period": 60, "Stat": "Sum"},
+    }
+
+
+def test_an_expression_is_reckoned_period_by_period() -> None:
+    """Each of three periods by its own values; the metric that is silent is filled."""
+    told = {"refused": [1.0, None, 2.0], "taken": [None, 4.0, 2.0]}
+    share = {"Id": "share", "Expression": "FILL(refused, 0) / (FILL(refused, 0) + FILL(taken, 0))", "ReturnData": True}
+    several = alarm(Metrics=[share, of("refused"), of("taken")], EvaluationPeriods=3)
+
+    assert values(several, lambda metric, *_: told[metric["MetricName"]]) == [1.0, 0.0, 0.5]
+
+
+@pytest.mark.parametrize(
+    "expression", ["ANOMALY_DETECTION_BAND(m)", "m1", "m[0]", "__import__('os')", "1 +", "(" * 500]
+)
+def test_what_is_not_known_is_not_guessed(expression: str) -> None:
+    """Neither another function nor what is no metric math gives a value."""
+    several = alarm(Metrics=[{"Id": "e", "Expression": expression}, of("m")])
+
+    with pytest.raises(UnknownMathError):
+        values(several, lambda *_: [1.0])
