@@ -1,5 +1,6 @@
 """The way of one image, on the real template: every way in, every way out, and nothing lost in between."""
 
+import contextlib
 import http.server
 import json
 import sys
@@ -310,17 +311,26 @@ class Nonsense(http.server.BaseHTTPRequestHandler):
         """Stay quiet."""
 
 
-@pytest.fixture
-def nonsense_endpoint(application: Application) -> Iterator[None]:
+@contextlib.contextmanager
+def nonsense_served(application: Application) -> Iterator[None]:
     """In the place of the endpoint, one that talks nonsense."""
     port = int(application.aws.sagemaker_url.rsplit(":", 1)[1])
     sagemaker.stop(application.aws.state_dir)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Nonsense)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield
-    server.shutdown()
-    server.server_close()
-    assert sagemaker.start(application.aws.state_dir) == application.aws.sagemaker_url
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        assert sagemaker.start(application.aws.state_dir) == application.aws.sagemaker_url
+
+
+@pytest.fixture
+def nonsense_endpoint(application: Application) -> Iterator[None]:
+    """An endpoint that talks nonsense while a test runs."""
+    with nonsense_served(application):
+        yield
 
 
 def test_a_failed_image_is_kept_with_its_input(application: Application, request: Any) -> None:

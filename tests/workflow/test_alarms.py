@@ -1,0 +1,179 @@
+"""Every alarm of the application is silent over a clean run and rung by its real fault, on a local AWS of its own.
+
+What an alarm counts in hours is counted in tens of seconds; what it counts is never made up.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local import stack
+from local.sagemaker import runtime_process as sagemaker
+from tests.workflow.driver import Application
+from tests.workflow.engine_bench import eventually
+from tests.workflow.test_classify_vehicle import JUNK, UNSURE, nonsense_served, sure
+
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(1200)]
+
+STACK = "vehiclevision"
+RING_SECONDS = 200.0
+# What a described alarm says that PutMetricAlarm does not take.
+DESCRIBED = ("AlarmArn", "StateValue", "StateReason", "StateUpdatedTimestamp", "AlarmConfigurationUpdatedTimestamp")
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[Application]:
+    """The application, which nobody else uses."""
+    directory = tmp_path_factory.mktemp("alarms")
+    aws = stack.start(directory, application=root)
+    try:
+        yield Application(aws, dict(aws.outputs()))
+    finally:
+        stack.stop(directory)
+
+
+def described(application: Application) -> dict[str, dict[str, Any]]:
+    """The application's alarms by their names without the stack's."""
+    pages = application.client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{STACK}-")
+    return {each["AlarmName"].removeprefix(f"{STACK}-"): each for page in pages for each in page["MetricAlarms"]}
+
+
+def ringing(application: Application) -> set[str]:
+    """The alarms that ring now."""
+    return {name for name, alarm in described(application).items() if alarm["StateValue"] == "ALARM"}
+
+
+def hasten(application: Application, name: str, *, period: int, threshold: float | None = None) -> None:
+    """Write a deployed alarm anew with a shorter period, and a lower threshold where that is a time."""
+    alarm = {key: value for key, value in described(application)[name].items() if value and key not in DESCRIBED}
+    if "Metrics" in alarm:
+        for metric in alarm["Metrics"]:
+            if "MetricStat" in metric:
+                metric["MetricStat"]["Period"] = period
+        alarm = {key: value for key, value in alarm.items() if key not in ("Period", "Statistic")}
+    else:
+        alarm |= {"Period": period}
+    if "ExtendedStatistic" in alarm:
+        alarm.pop("Statistic", None)
+    alarm["Threshold"] = threshold if threshold is not None else alarm.get("Threshold", 0)
+    application.client("cloudwatch").put_metric_alarm(**alarm)
+
+
+def rings(application: Application, name: str, go_on: Callable[[], object] = lambda: None) -> None:
+    """Wait for an alarm, with the fault going on meanwhile."""
+
+    def look() -> bool:
+        go_on()
+        time.sleep(1)
+        return name in ringing(application)
+
+    eventually(look, RING_SECONDS)
+
+
+def stop_a_run(application: Application, key: str) -> None:
+    """Start the workflow for a photo and stop it at once."""
+    version = application.upload(key, sure("bicycle"))
+    arn = application.start({"s3_bucket": application.bucket, "s3_key": key, "version_id": version})
+    application.client("stepfunctions").stop_execution(executionArn=arn)
+
+
+def uploader(application: Application, prefix: str, data: bytes) -> Callable[[], None]:
+    """Uploads one more of the same at each call."""
+    number = 0
+
+    def upload() -> None:
+        nonlocal number
+        number += 1
+        application.upload(f"uploads/{prefix}/{number}.jpg", data)
+
+    return upload
+
+
+def test_a_clean_run_rings_nothing(watched: Application) -> None:
+    """Ten photos classified, one unsure and one junk: every alarm is evaluated, and every one is OK."""
+    for number in range(10):
+        assert watched.outcome(f"uploads/clean/{number}.jpg", sure("bicycle", number % 2))["outcome"] == "CLASSIFIED"
+    watched.outcome("uploads/clean/unsure.jpg", UNSURE)
+    watched.outcome("uploads/clean/junk.jpg", JUNK)
+    time.sleep(15)
+
+    states = {name: alarm["StateValue"] for name, alarm in described(watched).items()}
+    assert set(states.values()) == {"OK"}, states
+
+
+def test_a_stopped_run_rings_and_its_letter_too(watched: Application) -> None:
+    """*workflow-stopped*, *workflow-fault*, and *letters-expiring* when a week is five seconds; all end with the cause."""
+    hasten(watched, "letters-expiring", period=60, threshold=5)
+
+    stop_a_run(watched, "elsewhere/stopped.jpg")
+
+    for name in ("workflow-stopped", "workflow-fault", "letters-expiring"):
+        rings(watched, name)
+    assert len(watched.dead_letters()) == 1
+    eventually(lambda: not ringing(watched), RING_SECONDS)
+
+
+def test_a_letter_without_a_way_rings(watched: Application) -> None:
+    """*letters-undelivered*: the dead-letter queue lets nobody in, so a stopped run leaves no letter."""
+    sqs, url = watched.client("sqs"), watched.outputs["DeadLetterQueueUrl"]
+    policy = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])["Attributes"]["Policy"]
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": ""})
+
+    stop_a_run(watched, "elsewhere/without-letter.jpg")
+
+    rings(watched, "letters-undelivered")
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+    assert watched.dead_letters() == []
+
+
+def test_an_endpoint_that_talks_nonsense_rings(watched: Application) -> None:
+    """*endpoint-failing*: no good answer in three of five periods."""
+    hasten(watched, "endpoint-failing", period=10)
+
+    with nonsense_served(watched):
+        rings(watched, "endpoint-failing", uploader(watched, "nonsense", sure("bicycle")))
+
+
+def test_slow_runs_ring(watched: Application) -> None:
+    """*workflow-slow*, when a minute is five seconds: the endpoint is away for a while, again and again."""
+    hasten(watched, "workflow-slow", period=10, threshold=5000)
+    over = threading.Event()
+
+    def come_and_go() -> None:
+        while not over.is_set():
+            sagemaker.stop(watched.aws.state_dir)
+            over.wait(15)
+            sagemaker.start(watched.aws.state_dir)
+            over.wait(10)
+
+    outage = threading.Thread(target=come_and_go)
+    outage.start()
+    try:
+        rings(watched, "workflow-slow", uploader(watched, "slow", sure("motorcycle")))
+    finally:
+        over.set()
+        outage.join()
+
+
+def test_throttled_functions_ring(watched: Application) -> None:
+    """*functions-throttled*: no concurrency is left for a function in three periods."""
+    hasten(watched, "functions-throttled", period=10)
+    name = {"FunctionName": watched.outputs["FilterInferencesFunctionName"]}
+    watched.client("lambda").put_function_concurrency(**name, ReservedConcurrentExecutions=0)
+
+    try:
+        rings(watched, "functions-throttled", uploader(watched, "throttled", sure("bicycle")))
+    finally:
+        watched.client("lambda").delete_function_concurrency(**name)
+
+
+@pytest.mark.parametrize(("alarm", "data"), [("refused-share", JUNK), ("review-share", UNSURE)])
+def test_a_share_rings(watched: Application, alarm: str, data: bytes) -> None:
+    """*refused-share*, *review-share*: too many of the uploads of a minute, which stands for an hour."""
+    hasten(watched, alarm, period=60)
+
+    rings(watched, alarm, uploader(watched, alarm, data))
