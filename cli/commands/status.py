@@ -3,14 +3,17 @@
 The exit code is 0 if images can be dropped, else 1.
 """
 
-from typing import Any
+from typing import Any, Final
 
 from cli.answering import endpoint_of
 from cli.display import notes, output, print_json, print_outputs, printable
 from cli.errors import FAILURE, SUCCESS
 from cli.options import Application, AsJson
+from cli.ringing import ringing
 from cli.target import Target, local_target, state_directory
 from local import stack
+
+NOTHING_DEPLOYED: Final[dict[str, Any]] = {"endpoint": None, "ringing": None, "outputs": {}}
 
 
 def command(application: Application, as_json: AsJson = False) -> int:
@@ -37,7 +40,7 @@ def _facts_of_local_aws() -> dict[str, Any]:
         "sagemaker_control_pid": status.control_pid,
         "deployed": status.deployed,
         "state_directory": str(status.state_dir),
-        **(_facts_of_application(local_target(running)) if running else {"endpoint": None, "outputs": {}}),
+        **(_facts_of_application(local_target(running)) if running else NOTHING_DEPLOYED),
     }
 
 
@@ -48,7 +51,7 @@ def _facts_of_stack(target: Target) -> dict[str, Any]:
 def _facts_of_application(target: Target) -> dict[str, Any]:
     asked = endpoint_of(target)
     endpoint = asked and {"name": asked.name, "status": asked.status, "trouble": asked.trouble}
-    return {"endpoint": endpoint, "outputs": dict(target.outputs)}
+    return {"endpoint": endpoint, "ringing": ringing(target), "outputs": dict(target.outputs)}
 
 
 def _print_facts(facts: dict[str, Any]) -> None:
@@ -69,3 +72,7 @@ def _print_facts(facts: dict[str, Any]) -> None:
         console.print(f"  {'endpoint':<14} {printable(endpoint['name'])} ({endpoint['status'] or 'missing'})")
         if endpoint["trouble"]:
             notes().print(printable(endpoint["trouble"]))
+    if facts["ringing"] is not None:
+        console.print(f"  {'alarms':<14} {len(facts['ringing']) or 'none'} ringing")
+        for name, description in facts["ringing"].items():
+            notes().print(printable(f"{name} rings: {description}"))

@@ -106,7 +106,7 @@ def test_a_clean_run_rings_nothing(watched: Application) -> None:
 
 
 def test_a_stopped_run_rings_and_its_letter_too(watched: Application) -> None:
-    """*workflow-stopped*, *workflow-fault*, and *letters-expiring* when a week is five seconds; all end with the cause."""
+    """*workflow-stopped*, *workflow-fault*, and *letters-expiring* when a week is five seconds; all end again."""
     hasten(watched, "letters-expiring", period=60, threshold=5)
 
     stop_a_run(watched, "elsewhere/stopped.jpg")

@@ -6,6 +6,7 @@ from moto import mock_aws
 
 from cli.answering import Endpoint, endpoint_of
 from cli.display import typed
+from cli.ringing import ringing
 from cli.target import Target
 from tests.unit.cli.conftest import REGION, STACK
 
@@ -36,3 +37,24 @@ def test_an_application_whose_endpoint_is_missing() -> None:
     assert endpoint is not None
     assert (endpoint.name, endpoint.status) == ("vehicles", None)
     assert endpoint.deploy == f"{typed()} sagemaker deploy --latest --aws --region {REGION}"
+
+
+def test_alarms_that_ring_are_told(deployed: Target) -> None:
+    """The application's that are in ALARM, with what they say, and nobody else's."""
+    cloudwatch = deployed.client("cloudwatch")
+    for name in (f"{STACK}-workflow-fault", f"{STACK}-letters-expiring", "others-fault"):
+        cloudwatch.put_metric_alarm(
+            AlarmName=name,
+            AlarmDescription=f"What {name} is about",
+            Namespace="AWS/SQS",
+            MetricName="ApproximateNumberOfMessagesVisible",
+            Statistic="Maximum",
+            Period=60,
+            EvaluationPeriods=1,
+            Threshold=0,
+            ComparisonOperator="GreaterThanThreshold",
+        )
+    for name in (f"{STACK}-workflow-fault", "others-fault"):
+        cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="planted")
+
+    assert ringing(deployed) == {f"{STACK}-workflow-fault": f"What {STACK}-workflow-fault is about"}
