@@ -140,7 +140,7 @@ def test_an_endpoint_that_talks_nonsense_rings(watched: Application) -> None:
 
 def test_slow_runs_ring(watched: Application) -> None:
     """*workflow-slow*, when a minute is five seconds: the endpoint is away for a while, again and again."""
-    hasten(watched, "workflow-slow", period=10, threshold=5000)
+    hasten(watched, "workflow-slow", period=30, threshold=5000)
     over = threading.Event()
 
     def come_and_go() -> None:

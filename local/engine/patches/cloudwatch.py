@@ -29,7 +29,7 @@ TOGETHER_SECONDS = 10
 # Points of one metric that were added together are looked for among so many.
 LOOKED_BACK = 8
 EVICT_SECONDS = 3600.0
-# How long an alarm stays in the state that somebody gave it by hand.
+# How long an alarm stays in the state that somebody gave it by hand, unless somebody sends a metric.
 BY_HAND_SECONDS = 60.0
 KIND: Final = "metric"
 # What became of a run, in AWS/States.
@@ -232,8 +232,6 @@ def evaluate(alarm: dict[str, Any]) -> None:
     if not alarm.get("MetricName") and not alarm.get("Metrics"):
         return
     now = time.time()
-    if now - _set_by_hand.get(alarm["AlarmArn"], 0.0) < BY_HAND_SECONDS:
-        return
     count = int(alarm.get("EvaluationPeriods") or 1)
 
     def series(metric: Mapping[str, Any], statistic: str, length: int) -> list[float | None]:
@@ -292,6 +290,8 @@ def watch() -> None:
         time.sleep(EVALUATE_SECONDS)
         measure_queues()
         for alarm in list(cloudwatch._alarms.all_values()):
+            if time.time() - _set_by_hand.get(alarm["AlarmArn"], 0.0) < BY_HAND_SECONDS:
+                continue
             try:
                 in_scope(*scope_of(alarm["AlarmArn"]), evaluate, alarm)
             except Exception:  # one alarm that somebody wrote must not silence all others
