@@ -166,13 +166,28 @@ class Bench:
         iam.put_role_policy(RoleName=name, PolicyName=name, PolicyDocument=policy)
         return arn
 
-    def run_task(self, name: str, resource: str, arguments: Mapping[str, Any], role: str) -> dict[str, Any]:
-        """Run a workflow of one task to its end; the description of the execution."""
+    def workflow(self, name: str, resource: str, arguments: Mapping[str, Any], role: str) -> str:
+        """A new workflow of one task; returns its ARN."""
         task = {"Type": "Task", "Resource": resource, "Arguments": arguments, "End": True}
         definition = json.dumps({"QueryLanguage": "JSONata", "StartAt": "Call", "States": {"Call": task}})
         client = self.client("stepfunctions")
-        machine = client.create_state_machine(name=name, definition=definition, roleArn=role)["stateMachineArn"]
-        return self.ended(client.start_execution(stateMachineArn=machine)["executionArn"])
+        return str(client.create_state_machine(name=name, definition=definition, roleArn=role)["stateMachineArn"])
+
+    def run_task(self, name: str, resource: str, arguments: Mapping[str, Any], role: str) -> dict[str, Any]:
+        """Run a new workflow of one task to its end; the description of the execution."""
+        machine = self.workflow(name, resource, arguments, role)
+        return self.ended(self.client("stepfunctions").start_execution(stateMachineArn=machine)["executionArn"])
+
+    def stop_before_it_fails(self) -> str:
+        """Stop a run whose task will raise a second later; what it says of itself after that."""
+        states, function = self.client("stepfunctions"), f"arn:aws:lambda:us-east-1:000000000000:function:{FUNCTION}"
+        role = "arn:aws:iam::000000000000:role/bench"
+        machine = self.workflow("stopped", function, {"sleep": 1.5, "raise": True}, role)
+        arn = states.start_execution(stateMachineArn=machine)["executionArn"]
+        time.sleep(0.5)
+        states.stop_execution(executionArn=arn)
+        time.sleep(3)
+        return str(states.describe_execution(executionArn=arn)["status"])
 
     def invoke(self, **event: Any) -> dict[str, Any]:
         """Call the function; its answer, or the error it reported."""

@@ -358,12 +358,10 @@ def test_an_alarm_rings_by_what_a_function_logs(bench: Bench) -> None:
 
 
 def test_what_services_do_is_counted(bench: Bench) -> None:
-    """A run that is stopped, which stays so, a call that is throttled, and a message that waits."""
-    states, function = bench.client("stepfunctions"), bench.client("lambda")
-    sleepy = {"stateMachineArn": bench.machine, "input": '{"work": {"sleep": 5}}'}
+    """A run that is stopped, and stays so, a call that is throttled, and a message that waits."""
+    function = bench.client("lambda")
 
-    arn = states.start_execution(**sleepy)["executionArn"]
-    states.stop_execution(executionArn=arn)
+    stopped = bench.stop_before_it_fails()
     function.put_function_concurrency(FunctionName=FUNCTION, ReservedConcurrentExecutions=0)
     try:
         throttled = bench.run()
@@ -372,12 +370,14 @@ def test_what_services_do_is_counted(bench: Bench) -> None:
     url = bench.client("sqs").create_queue(QueueName="waiting")["QueueUrl"]
     bench.client("sqs").send_message(QueueUrl=url, MessageBody="one")
 
+    assert stopped == "ABORTED"
+    machine = bench.machine.replace("bench", "stopped")
+    assert bench.counted("AWS/States", "ExecutionsAborted", StateMachineArn=machine) == 1
+    assert bench.counted("AWS/States", "ExecutionsFailed", StateMachineArn=machine) == 0
     row = bench.rows()[throttled["executionArn"].rsplit(":", 1)[1]]
     assert row["error"] == {"S": "Lambda.TooManyRequestsException"}
     assert bench.counted("AWS/Lambda", "Throttles", FunctionName=FUNCTION) == 1
-    assert bench.counted("AWS/States", "ExecutionsAborted", StateMachineArn=bench.machine) == 1
     eventually(lambda: bench.counted("AWS/SQS", "ApproximateNumberOfMessagesVisible", QueueName="waiting") >= 1)
-    assert bench.ended(arn)["status"] == "ABORTED"
 
 
 # ---- life and death ------------------------------------------------------------------------------

@@ -185,6 +185,46 @@ def test_a_queue_without_a_policy_takes_events(upstream: Upstream) -> None:
     assert len(bench.received(url)) == 1
 
 
+def test_a_stopped_run_fails(upstream: Upstream) -> None:
+    """end_once"""
+    bench, _ = upstream
+
+    assert bench.stop_before_it_fails() == "FAILED"
+
+
+def test_runs_are_not_counted_and_metric_math_is_dropped(upstream: Upstream) -> None:
+    """count_executions, count_what_happens, take_alarms_over_several_metrics"""
+    bench, _ = upstream
+    bench.run()
+    metric = {"Metric": {"Namespace": "N", "MetricName": "M"}, "Period": 60, "Stat": "Sum"}
+    client = bench.client("cloudwatch")
+
+    client.put_metric_alarm(
+        AlarmName="math",
+        Metrics=[{"Id": "m", "MetricStat": metric, "ReturnData": False}, {"Id": "e", "Expression": "FILL(m, 0)"}],
+        EvaluationPeriods=1,
+        Threshold=0,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+
+    assert "Metrics" not in client.describe_alarms(AlarmNames=["math"])["MetricAlarms"][0]
+    assert bench.counted("AWS/States", "ExecutionsSucceeded", StateMachineArn=bench.machine) == 0
+    assert bench.counted("AWS/Lambda", "Invocations", FunctionName="bench") == 0
+
+
+def test_a_throttled_task_is_unknown(upstream: Upstream) -> None:
+    """name_throttling"""
+    bench, _ = upstream
+    function, role = bench.client("lambda"), "arn:aws:iam::000000000000:role/bench"
+    function.put_function_concurrency(FunctionName="bench", ReservedConcurrentExecutions=0)
+    try:
+        ended = bench.run_task("throttled", "arn:aws:lambda:us-east-1:000000000000:function:bench", {}, role)
+    finally:
+        function.delete_function_concurrency(FunctionName="bench")
+
+    assert ended["error"] == "Lambda.Unknown"
+
+
 def test_kill_9_loses_rows_and_executions(tmp_path: Path) -> None:
     """write_items_through and its likes for messages, executions and events, restore_from, Saver"""
     with published(tmp_path) as (bench, process):
