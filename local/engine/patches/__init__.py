@@ -29,6 +29,7 @@ def apply(
     """Change this process's MiniStack, which must be of the version in local/place.py."""
     dynamodb.write_items_through(journal)
     stepfunctions.write_executions_through(journal)
+    stepfunctions.give_expressions_time()
     stepfunctions.end_once()
     stepfunctions.know_which_execution_runs()
     stepfunctions.fail_when_an_event_is_refused()

@@ -73,10 +73,13 @@ def write_events_through(journal: Journal) -> None:
 def resume_events(journal: Journal) -> None:
     """Deliver what the last stop kept from being delivered; AWS never loses an event."""
     for key, event in list(journal.read("event")):
-        bucket, name, what, *_ = event["arguments"]
-        stored = name in (s3._buckets.get(bucket) or {}).get("objects", {})
-        # Where it is not, the stop came before the upload was stored, and nobody was told that it was.
-        if stored or not what.startswith("s3:ObjectCreated:"):
-            in_scope(*event["scope"], s3._fire_s3_event_async, *event["arguments"], **event["options"])
+        in_scope(*event["scope"], _fire_if_stored, *event["arguments"], **event["options"])
         # By now under another key: a stop in between delivers it twice, as AWS may.
         journal.delete("event", key)
+
+
+def _fire_if_stored(bucket: str, name: str, what: str, *others: Any, **options: Any) -> None:
+    """Deliver an event, unless the stop came before its upload was stored, and nobody was told that it was."""
+    created = what.startswith("s3:ObjectCreated:")
+    if not created or s3._get_object_data(bucket, name, options.get("version_id")) is not None:
+        s3._fire_s3_event_async(bucket, name, what, *others, **options)

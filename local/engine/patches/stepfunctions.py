@@ -28,6 +28,7 @@ OPTIMISED: Final = {
 }
 # MiniStack's own, which tells the default event bus what has become of an execution.
 TELL: Final = stepfunctions._emit_execution_status_event
+EXPRESSION_MILLISECONDS: Final = 60_000
 _running: contextvars.ContextVar[dict[str, Any]] = contextvars.ContextVar("execution whose task runs")
 
 
@@ -97,6 +98,16 @@ def resume_executions(journal: Journal) -> None:
                 target=in_scope, args=(*scope_of(arn), stepfunctions._run_execution, arn), daemon=True
             )
             run.start()
+
+
+def give_expressions_time() -> None:
+    """An expression may take a second by the clock: with fifty runs that go on after a kill, easy ones take longer."""
+    make = stepfunctions.jsonata.Jsonata.jsonata
+
+    def make_patiently(expression: str, **_: int) -> Any:
+        return make(expression, timeout=EXPRESSION_MILLISECONDS)
+
+    stepfunctions.jsonata.Jsonata.jsonata = staticmethod(make_patiently)
 
 
 def end_once() -> None:
