@@ -134,9 +134,7 @@ class SageMakerAccount(Account):
     def connect(self, kms_key: str | None = None) -> Connection:
         """Our site in the account; each client is made once."""
         target = self.target()
-        identity = target.client("sts").get_caller_identity()
-        partition = str(identity["Arn"]).split(":")[1]
-        site = Site(target.stack, str(identity["Account"]), target.region, partition, kms_key)
+        site = site_of(target, kms_key)
         made: dict[str, Any] = {}
 
         def client(service: str) -> Any:
@@ -150,6 +148,12 @@ class SageMakerAccount(Account):
             # The key that the first step was given holds for all that follow.
             aws = replace(aws, site=replace(site, kms_key=foundation.key_of(foundation.describe(aws))))
         return Connection(target, aws, self.options)
+
+
+def site_of(target: Target, kms_key: str | None = None) -> Site:
+    """SageMaker's side of an application: what its parts are called."""
+    identity = target.client("sts").get_caller_identity()
+    return Site(target.stack, str(identity["Account"]), target.region, str(identity["Arn"]).split(":")[1], kms_key)
 
 
 def planned(

@@ -10,6 +10,7 @@ from botocore.config import Config
 from vehiclevision import telemetry
 from vehiclevision.errors import VehicleVisionError
 from vehiclevision.prediction import predict
+from vehiclevision.record import inference_id
 from vehiclevision.requests import Picture
 from vehiclevision.settings import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, ClassifySettings
 
@@ -33,7 +34,7 @@ def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     telemetry.follow(logger, event)
     picture = Picture.from_event(event)
     try:
-        prediction = predict(runtime, settings.endpoint_name, picture)
+        prediction = predict(runtime, settings.endpoint_name, picture, _inference_id(event))
     except VehicleVisionError as error:
         telemetry.count(metrics, telemetry.PREDICTION_FAILED)
         logger.warning("prediction_failed", error_name=type(error).__name__, detail=str(error))
@@ -42,3 +43,9 @@ def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     inferences = list(prediction.answer.confidences)
     logger.info("prediction_made", inferences=inferences, model_version=prediction.model_version)
     return {**event, "inferences": inferences, "model_version": prediction.model_version}
+
+
+def _inference_id(event: dict[str, Any]) -> str | None:
+    """The id of the version that the event names; an event made by hand may name none."""
+    names = [str(event.get(name) or "") for name in ("s3_bucket", "s3_key", "version_id")]
+    return inference_id(*names) if all(names) else None

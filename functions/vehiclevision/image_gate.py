@@ -4,6 +4,7 @@ vehiclevision.segments walks the file first and writes it anew, so that a decode
 limits are what held over hostile files (docs/decisions/0003-image-gate.md), and only re-encoded pixels go on.
 """
 
+import hashlib
 import io
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -50,6 +51,7 @@ _TRANSPOSE: Final = {
     8: Image.Transpose.ROTATE_90,
 }
 _SWAPS_SIDES: Final = frozenset(turn for tag, turn in _TRANSPOSE.items() if tag >= 5)
+PICTURE_SHA256: Final = "picture_sha256"
 Opener = Callable[[bytes, str], Image.Image]
 _LAPLACIAN: Final = ImageFilter.Kernel((3, 3), (0, 1, 0, 1, -4, 1, 0, 1, 0), scale=4, offset=128)
 
@@ -92,8 +94,8 @@ class NormalisedImage:
     measurements: Measurements
 
     def measured(self) -> dict[str, int | float | str]:
-        """The measurements as plain JSON."""
-        return asdict(self.measurements)
+        """The measurements as plain JSON, and the hash under which captures and reviewed pictures have this picture."""
+        return asdict(self.measurements) | {PICTURE_SHA256: hashlib.sha256(self.jpeg).hexdigest()}
 
 
 @dataclass(frozen=True)

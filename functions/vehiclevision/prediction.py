@@ -49,14 +49,18 @@ class Prediction:
     model_version: str
 
 
-def predict(runtime: "SageMakerRuntimeClient", endpoint_name: str, picture: Picture) -> Prediction:
-    """Send the picture to the endpoint as what it is, and return its checked answer."""
+def predict(
+    runtime: "SageMakerRuntimeClient", endpoint_name: str, picture: Picture, inference_id: str | None = None
+) -> Prediction:
+    """Send the picture to the endpoint as what it is, and return its checked answer; what is captured has the id."""
+    named: dict[str, Any] = {"InferenceId": inference_id} if inference_id else {}
     try:
         response = runtime.invoke_endpoint(
             EndpointName=endpoint_name,
             ContentType=picture.content_type,
             Accept="application/json",
             Body=picture.content,
+            **named,
         )
         with response["Body"] as body:
             text = body.read(MAX_ANSWER_BYTES + 1)
@@ -64,8 +68,8 @@ def predict(runtime: "SageMakerRuntimeClient", endpoint_name: str, picture: Pict
         raise _translate(exc, endpoint_name) from exc
     except BotoCoreError as exc:
         raise EndpointUnavailableError(f"endpoint {endpoint_name} could not be reached; the step is retried") from exc
-    named = _MODEL_VERSION.search(response.get("CustomAttributes", ""))
-    version = named.group(1) if named else response.get("InvokedProductionVariant", "unknown")
+    said = _MODEL_VERSION.search(response.get("CustomAttributes", ""))
+    version = said.group(1) if said else response.get("InvokedProductionVariant", "unknown")
     return Prediction(checked(_decode(text)), version)
 
 

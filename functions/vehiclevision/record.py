@@ -154,6 +154,11 @@ def announcement_id(bucket: str, key: str, version_id: str, occasion: str) -> st
     return hashlib.sha256(f"{version_id}/{bucket}/{key}/{occasion}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def inference_id(bucket: str, key: str, version_id: str) -> str:
+    """The id under which the endpoint is asked about a version: by it what was captured is found again, and erased."""
+    return announcement_id(bucket, key, version_id, "inference")
+
+
 def plain(value: Mapping[str, Any]) -> Any:
     """One of DynamoDB's typed values as plain JSON."""
     ((kind, content),) = value.items()

@@ -41,12 +41,13 @@ class ResultsTable:
         return Record.from_item(item["Item"]) if "Item" in item else None
 
     def versions(self, bucket: str, key: str) -> list[Record]:
-        """All recorded versions of one object, newest first."""
+        """All recorded versions of one object as they are now, newest first."""
         pages = self.dynamodb.get_paginator("query").paginate(
             TableName=self.name,
             KeyConditionExpression="#object = :object",
             ExpressionAttributeNames={"#object": "object"},
             ExpressionAttributeValues={":object": {"S": f"{bucket}/{key}"}},
+            ConsistentRead=True,
         )
         records = [Record.from_item(item) for page in pages for item in page["Items"]]
         return sorted(records, key=_newest, reverse=True)

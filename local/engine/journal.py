@@ -58,6 +58,20 @@ class Journal:
         with self._lock:
             self._database.execute("DELETE FROM entry WHERE kind = ? AND key = ?", (kind, json.dumps(key)))
 
+    def erase(self, kind: str, key: Key) -> None:
+        """Remove an entry so that no byte of it is left in the file or in what was written ahead of it."""
+        with self._lock:
+            self._database.execute("PRAGMA secure_delete = ON")
+        self.delete(kind, key)
+        with self._lock:
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def keys(self, kind: str) -> list[list[str]]:
+        """The keys of all entries of a kind."""
+        with self._lock:
+            rows = self._database.execute("SELECT key FROM entry WHERE kind = ?", (kind,)).fetchall()
+        return [json.loads(key) for (key,) in rows]
+
     def read(self, kind: str) -> Iterator[tuple[list[str], Any]]:
         """All entries of a kind, in the order in which they were last written."""
         with self._lock:

@@ -14,8 +14,7 @@ RETRAIN_MODEL = "retraining/statemachine/retrain_model.asl.json"
 _KINDS = frozenset({".py", ".txt", ".in", ".json", ".yaml", ".yml", ".toml", ".md", ".html", ".js"})
 _ROOMS = (
     "functions", "statemachine", "events", "training", "lifecycle", "monitoring", "retraining", "reconciling",
-    "console", "local",
-    "cli", "requirements",
+    "erasing", "console", "local", "cli", "requirements",
 )  # fmt: skip
 _FOLDERS = (*_ROOMS, "tests/unit", "docs/runbooks", ".github/workflows")
 _PAGES = ("template.yaml", "dashboard.yaml", "samconfig.toml", "pyproject.toml")
@@ -30,9 +29,10 @@ class Project:
     template: Json
     machine: Json
     files: Mapping[str, str]
-    # monitoring/template.yaml and retraining/template.yaml: applications beside the first.
+    # The templates in monitoring/, retraining/ and reconciling/: applications beside the first.
     monitoring: Json
     retraining: Json
+    reconciling: Json
 
     def resources(self, kind: str) -> Json:
         """The template's resources of a type, by logical id."""
@@ -50,6 +50,18 @@ class Project:
     def of_retraining(self) -> "Project":
         """The same project with retraining's template and state machine in the place of the application's."""
         return replace(self, template=self.retraining, machine=json.loads(self.files[RETRAIN_MODEL]))
+
+    def of_reconciling(self) -> "Project":
+        """The same project with reconciling's template in the place of the application's."""
+        return replace(self, template=self.reconciling)
+
+    def beside(self) -> "dict[str, Project]":
+        """The applications beside the first, by their rooms."""
+        return {
+            "monitoring": self.of_monitoring(),
+            "retraining": self.of_retraining(),
+            "reconciling": self.of_reconciling(),
+        }
 
     def tasks(self) -> Json:
         """The state machine's Task states, by name."""
@@ -69,6 +81,7 @@ def read_project(root: Path) -> Project:
         files=files,
         monitoring=parse_yaml(files["monitoring/template.yaml"]),
         retraining=parse_yaml(files["retraining/template.yaml"]),
+        reconciling=parse_yaml(files["reconciling/template.yaml"]),
     )
 
 

@@ -27,6 +27,7 @@ from vehiclevision.errors import (
     InvalidRequestError,
 )
 from vehiclevision.prediction import predict
+from vehiclevision.record import inference_id
 from vehiclevision.requests import Picture
 
 JPEG = encoded(quarters(224), "JPEG")
@@ -52,6 +53,7 @@ def endpoint() -> Iterator[Stubber]:
 
 def answer(stub: Stubber, body: bytes, *, picture: bytes = JPEG, content_type: str = "image/jpeg", **more: Any) -> None:
     request = {"EndpointName": "vehiclevision", "ContentType": content_type, "Accept": "application/json"}
+    request["InferenceId"] = inference_id("photos", "uploads/a.jpg", "v1")
     response = {"Body": StreamingBody(io.BytesIO(body), len(body)), "InvokedProductionVariant": "AllTraffic", **more}
     stub.add_response("invoke_endpoint", response, {**request, "Body": picture})
 
@@ -64,6 +66,16 @@ def test_it_adds_the_answer_and_keeps_the_event(endpoint: Stubber) -> None:
 
     assert output == {**EVENT, "inferences": [0.93, 0.06], "model_version": "AllTraffic"}
     endpoint.assert_no_pending_responses()
+
+
+def test_an_event_that_names_no_version_is_asked_about_without_an_id(endpoint: Stubber) -> None:
+    """Made by hand, with a picture and nothing else, it is answered all the same."""
+    body = b"[0.9, 0.1]"
+    response = {"Body": StreamingBody(io.BytesIO(body), len(body)), "InvokedProductionVariant": "AllTraffic"}
+    request = {"EndpointName": ANY, "ContentType": "image/jpeg", "Accept": ANY, "Body": ANY}
+    endpoint.add_response("invoke_endpoint", response, request)
+
+    assert app.lambda_handler({"image_data": EVENT["image_data"]}, Context())["inferences"] == [0.9, 0.1]
 
 
 def test_a_png_is_sent_as_what_it_is(endpoint: Stubber) -> None:
@@ -211,7 +223,7 @@ def test_the_sample_event_is_accepted(endpoint: Stubber, root: Path) -> None:
     endpoint.add_response(
         "invoke_endpoint",
         {"Body": StreamingBody(io.BytesIO(body), len(body)), "InvokedProductionVariant": "AllTraffic"},
-        {"EndpointName": ANY, "ContentType": "image/jpeg", "Accept": ANY, "Body": ANY},
+        {"EndpointName": ANY, "ContentType": "image/jpeg", "Accept": ANY, "Body": ANY, "InferenceId": ANY},
     )
 
     assert app.lambda_handler(event, Context())["inferences"] == [0.9, 0.1]

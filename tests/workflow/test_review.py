@@ -1,11 +1,15 @@
 """A person decides an unsure photo: on the real application, from the listing to the consumer."""
 
+import json
+
 from cli.target import local_target
 from console.deployed import desk_of
+from erasing.traces import Kind
 from monitoring import labels
 from monitoring.review import decide, waiting
 from tests.unit.pictures import encoded, quarters
 from tests.workflow.driver import Application
+from tests.workflow.test_command import Command
 from vehiclevision.image_gate import normalise
 
 KEY = "uploads/to-review.png"
@@ -35,3 +39,21 @@ def test_an_unsure_photo_is_decided_by_a_person(application: Application) -> Non
     digest = labels.digest_of(normalise(UNSURE).jpeg)
     found = labels.read(f"s3://{application.bucket}/{labels.PREFIX}", application.client("s3"))
     assert found.drawn[digest] == "bicycle"
+
+
+def test_a_photo_is_erased_from_everywhere(application: Application) -> None:
+    """Version, record, captured request, reviewed picture, the history with the picture in it: found, and all gone."""
+    key = "uploads/to-erase.png"
+    record = application.outcome(key, UNSURE)
+    application.finished(record["execution"])
+
+    run = Command(application.aws.state_dir)("erase", "to-erase.png", "--yes", "--json")
+
+    assert run.returncode == 0, run.stdout + run.stderr
+    said = json.loads(run.stdout)
+    assert {each["kind"] for each in said["erased"]} >= {Kind.VERSION, Kind.RECORD, Kind.CAPTURES, Kind.HISTORY}
+    assert said["left"] == []
+    assert application.history(record["execution"]) == []
+    assert application.record(key, record["version_id"], wait=False) is None
+    digest = labels.digest_of(normalise(UNSURE).jpeg)
+    assert digest not in labels.read(f"s3://{application.bucket}/{labels.PREFIX}", application.client("s3")).by_digest

@@ -39,14 +39,13 @@ def photos_are_private_and_versioned(project: Project) -> list[str]:
 
 
 def photos_do_not_stay_for_ever(project: Project) -> list[str]:
-    """Uploads, their old versions, delete markers and unfinished uploads all end."""
+    """Uploads, reviewed pictures, their old versions, delete markers and unfinished uploads all end."""
     rules = project.properties("UploadBucket").get("LifecycleConfiguration", {}).get("Rules", [])
     enabled = [rule for rule in rules if rule.get("Status") == "Enabled"]
+    expiring = {(rule.get("Prefix"), rendered(rule.get("ExpirationInDays"))) for rule in enabled}
     held = {
-        "uploads": any(
-            rule.get("Prefix") == "uploads/" and rule.get("ExpirationInDays") == {"Ref": "UploadRetentionDays"}
-            for rule in enabled
-        ),
+        "uploads": ("uploads/", "UploadRetentionDays") in expiring,
+        "reviewed pictures": ("reviewed/", "ReviewedRetentionDays") in expiring,
         "old versions": any(rule.get("NoncurrentVersionExpiration") and "Prefix" not in rule for rule in enabled),
         "delete markers": any(rule.get("ExpiredObjectDeleteMarker") is True for rule in enabled),
         "unfinished uploads": any(rule.get("AbortIncompleteMultipartUpload") for rule in enabled),

@@ -33,7 +33,12 @@ def photos_kept_for_ever(project: Project) -> None:
 
 @weakens("photos_do_not_stay_for_ever")
 def delete_markers_kept_for_ever(project: Project) -> None:
-    del project.properties("UploadBucket")["LifecycleConfiguration"]["Rules"][1]["ExpiredObjectDeleteMarker"]
+    del project.properties("UploadBucket")["LifecycleConfiguration"]["Rules"][2]["ExpiredObjectDeleteMarker"]
+
+
+@weakens("photos_do_not_stay_for_ever")
+def reviewed_pictures_kept_for_ever(project: Project) -> None:
+    del project.properties("UploadBucket")["LifecycleConfiguration"]["Rules"][1]
 
 
 @weakens("records_survive_and_expire")

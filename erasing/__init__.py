@@ -1,0 +1,1 @@
+"""One photo, erased wherever it or its picture lies."""

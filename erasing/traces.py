@@ -1,0 +1,289 @@
+"""What there is of one photo: every version under its key, and whatever was made from it or says something of it.
+
+Nothing is remembered between two runs: versions, records and letters say which pictures are the photo's, and these are
+what `erase` takes away last. So a run that was broken off is finished by the next.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final, Protocol
+
+from erasing import captures
+from erasing.captures import Folder, Held, Marks
+from monitoring import labels
+from monitoring.captures.record import YEARS
+from monitoring.captures.source import Window
+from reconciling import letters
+from vehiclevision.errors import InvalidImageError
+from vehiclevision.image_gate import PICTURE_SHA256, Limits, normalise
+from vehiclevision.labels import TRUTHS
+from vehiclevision.record import NO_VERSION, Record, inference_id
+from vehiclevision.results import UPLOADS, ResultsTable
+
+# Captures may be dated a little before the upload they are of: two clocks.
+MARGIN: Final = timedelta(hours=1)
+
+
+class Kind(StrEnum):
+    """What a trace is, in words."""
+
+    RUN = "run on its way"
+    LETTERS = "dead letters"
+    CAPTURES = "captured requests"
+    UNREADABLE = "unreadable captures"
+    TRAINING = "training picture"
+    REVIEWED = "reviewed picture"
+    HISTORY = "history of a run"
+    UPLOAD = "unfinished upload"
+    VERSION = "version"
+    RECORD = "record"
+
+
+class Histories(Protocol):
+    """Histories of runs, where they can be erased: on the local AWS. In AWS Step Functions keeps them for its time."""
+
+    def about(self, concerns: Callable[[str], bool]) -> Sequence[str]:
+        """The runs that have a history and whose input is about the photo."""
+        ...
+
+    def forget(self, execution: str) -> None:
+        """Erase one."""
+        ...
+
+
+@dataclass(frozen=True)
+class Application:
+    """An application's parts that hold something of a photo."""
+
+    s3: Any
+    sqs: Any
+    step_functions: Any
+    dynamodb: Any
+    table: str
+    bucket: str
+    queue_url: str
+    state_machine: str
+    captured: Sequence[Folder] = ()
+    training: Folder | None = None
+    histories: Histories | None = None
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    @property
+    def results(self) -> ResultsTable:
+        """The table, to read."""
+        return ResultsTable(self.dynamodb, self.table)
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One thing that is there, in words, and what it takes to remove it; nothing, where a machine cannot."""
+
+    kind: Kind
+    name: str
+    held: Held | None = None
+    identity: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, str]:
+        """For the next program."""
+        return {"kind": self.kind.value, "name": self.name}
+
+
+@dataclass
+class Known:
+    """What is known of a photo: it only grows, so that a second look knows what the first one erased."""
+
+    bucket: str
+    key: str
+    versions: set[str] = field(default_factory=set)
+    digests: set[str] = field(default_factory=set)
+    answers: set[captures.Answered] = field(default_factory=set)
+    since: datetime | None = None
+
+    def concerns(self, request: Any) -> bool:
+        """Whether a request to the workflow, as text or as what was in it, names the photo."""
+        photo = letters.photo_of(_parsed(request))
+        return photo is not None and self.is_of(photo)
+
+    def is_of(self, photo: letters.Photo | None) -> bool:
+        """Whether that is the photo."""
+        return photo is not None and (photo.bucket, photo.key) == (self.bucket, self.key)
+
+    def seen(self, moment: datetime | str | None) -> None:
+        """Something of the photo was there at that time."""
+        at = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+        if at is not None and (self.since is None or at < self.since):
+            self.since = at
+
+    @property
+    def marks(self) -> Marks:
+        """What tells that a captured request is about it."""
+        ids = frozenset(inference_id(self.bucket, self.key, version) for version in self.versions)
+        return Marks(ids, frozenset(self.digests), tuple(self.answers))
+
+
+def full_key(application: Application, name: str) -> str:
+    """The key that is meant: as it was typed if anything is there, else below uploads/."""
+    given = Known(application.bucket, name)
+    is_there = any(_versions(application, name)) or application.results.versions(application.bucket, name)
+    return name if is_there or name.startswith(UPLOADS) or _letters(application, given) else UPLOADS + name
+
+
+def find(application: Application, known: Known) -> list[Trace]:
+    """Everything that is there, in the order in which it can be taken away."""
+    stored = list(_versions(application, known.key))
+    recorded = application.results.versions(known.bucket, known.key)
+    lettered = _letters(application, known)
+    _learn(application, known, stored, recorded, lettered)
+    captured = list(_captured(application, known))
+    for held in captured:
+        known.digests |= held.digests
+    return [
+        *_runs(application, known),
+        *([Trace(Kind.LETTERS, f"{len(lettered)} about it")] if lettered else ()),
+        *(_held(held) for held in captured),
+        *_training(application, known),
+        *_reviewed(application, known),
+        *_histories(application, known),
+        *_unfinished(application, known.key),
+        *(
+            Trace(Kind.VERSION, f"{version} of {known.key}", identity=(known.bucket, known.key, version))
+            for version, _, _ in stored
+        ),
+        *(
+            Trace(Kind.RECORD, f"{record.outcome} of version {record.version_id}", identity=(record.version_id,))
+            for record in recorded
+        ),
+    ]
+
+
+def _learn(
+    application: Application,
+    known: Known,
+    stored: Iterable[tuple[str, datetime, bool]],
+    recorded: Iterable[Record],
+    lettered: Iterable[letters.Letter],
+) -> None:
+    """Which versions there were, since when, and how their pictures are told."""
+    for version, at, is_photo in stored:
+        known.seen(at)
+        if is_photo and version not in known.versions:
+            known.digests |= _digest(application, known, version)
+        known.versions.add(version)
+    for record in recorded:
+        known.versions.add(record.version_id)
+        known.seen(record.uploaded_at or record.started_at or record.recorded_at)
+        known.digests |= {str(digest) for digest in [(record.measurements or {}).get(PICTURE_SHA256)] if digest}
+        known.answers |= {answer for answer in [captures.answered(record)] if answer}
+    for letter in lettered:
+        if letter.photo and letter.photo.version_id:
+            known.versions.add(letter.photo.version_id)
+    known.versions.discard(NO_VERSION)
+
+
+def _digest(application: Application, known: Known, version: str) -> set[str]:
+    """What the picture that the model saw is called; none for a file that is no picture."""
+    answer = application.s3.get_object(Bucket=known.bucket, Key=known.key, VersionId=version)
+    with answer["Body"] as body:
+        content = body.read(Limits().max_bytes + 1)
+    try:
+        return {labels.digest_of(normalise(content).jpeg)}
+    except InvalidImageError:
+        return set()
+
+
+def _versions(application: Application, key: str) -> Iterator[tuple[str, datetime, bool]]:
+    """Version, time, and whether it is a photo or the mark of a deletion; of that key alone."""
+    pages = application.s3.get_paginator("list_object_versions").paginate(Bucket=application.bucket, Prefix=key)
+    for page in pages:
+        kinds = ((page.get("Versions", []), True), (page.get("DeleteMarkers", []), False))
+        own = [(each, is_photo) for entries, is_photo in kinds for each in entries if each["Key"] == key]
+        yield from ((each["VersionId"], each["LastModified"], is_photo) for each, is_photo in own)
+        if not own:  # S3 lists by key, and this one comes before all that begin with it
+            return
+
+
+def _letters(application: Application, known: Known) -> list[letters.Letter]:
+    """The letters about the photo; all are left where others can see them."""
+    read = list(letters.read(application.sqs, application.queue_url))
+    for letter in read:
+        letters.put_back(application.sqs, application.queue_url, letter)
+    return [letter for letter in read if known.is_of(letter.photo)]
+
+
+def _runs(application: Application, known: Known) -> Iterator[Trace]:
+    states = application.step_functions
+    pages = states.get_paginator("list_executions").paginate(
+        stateMachineArn=application.state_machine, statusFilter="RUNNING"
+    )
+    for execution in (each for page in pages for each in page["executions"]):
+        arn = execution["executionArn"]
+        if known.concerns(states.describe_execution(executionArn=arn).get("input")):
+            yield Trace(Kind.RUN, arn, identity=(arn,))
+
+
+def _captured(application: Application, known: Known) -> Iterator[Held]:
+    if not known.marks.any:
+        return iter(())
+    earliest = known.since or datetime(YEARS.start, 1, 2, tzinfo=UTC)
+    window = Window(earliest - MARGIN, application.now() + MARGIN)
+    return captures.holding(application.s3, application.captured, window, known.marks)
+
+
+def _held(held: Held) -> Trace:
+    address = f"s3://{held.file.bucket}/{held.file.key}"
+    if held.lines is None:
+        return Trace(Kind.UNREADABLE, address, held)
+    older = "" if held.file.is_newest else ", an old version"
+    return Trace(Kind.CAPTURES, f"{held.lines} of {held.of} in {address}{older}", held)
+
+
+def _training(application: Application, known: Known) -> Iterator[Trace]:
+    folder = application.training
+    if folder is None or not known.digests:
+        return
+    for key, version in _objects(application, folder.bucket, folder.prefix):
+        name = labels.parse(key)
+        if name is not None and name.digest in known.digests:
+            yield Trace(Kind.TRAINING, f"s3://{folder.bucket}/{key}", identity=(folder.bucket, key, version))
+
+
+def _reviewed(application: Application, known: Known) -> Iterator[Trace]:
+    """Every version of the pictures under every label: one that was decided again lies under two for a while."""
+    for digest in sorted(known.digests):
+        for label in TRUTHS:
+            for key, version in _objects(application, known.bucket, f"{labels.PREFIX}{label}/{digest}"):
+                yield Trace(Kind.REVIEWED, f"s3://{known.bucket}/{key}", identity=(known.bucket, key, version))
+
+
+def _objects(application: Application, bucket: str, prefix: str) -> Iterator[tuple[str, str]]:
+    """Key and version of all that was ever under a prefix, the marks of deletions too."""
+    try:
+        for page in application.s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
+            for each in (*page.get("Versions", []), *page.get("DeleteMarkers", [])):
+                yield each["Key"], each["VersionId"]
+    except application.s3.exceptions.NoSuchBucket:
+        return
+
+
+def _histories(application: Application, known: Known) -> Iterator[Trace]:
+    if application.histories is not None:
+        for execution in application.histories.about(known.concerns):
+            yield Trace(Kind.HISTORY, execution, identity=(execution,))
+
+
+def _unfinished(application: Application, key: str) -> Iterator[Trace]:
+    """Parts of an upload in parts that was never finished."""
+    pages = application.s3.get_paginator("list_multipart_uploads").paginate(Bucket=application.bucket, Prefix=key)
+    for upload in (each for page in pages for each in page.get("Uploads", [])):
+        if upload["Key"] == key:
+            yield Trace(Kind.UPLOAD, f"{upload['UploadId']} of {key}", identity=(key, upload["UploadId"]))
+
+
+def _parsed(request: Any) -> Any:
+    try:
+        return json.loads(request) if isinstance(request, str) else request
+    except (ValueError, RecursionError):
+        return None
