@@ -59,6 +59,11 @@ class Target:
         """What retraining's stack of the application is called."""
         return f"{self.stack}-retraining"
 
+    @property
+    def reconciling_stack(self) -> str:
+        """What reconciling's stack of the application is called."""
+        return f"{self.stack}-reconciling"
+
     def write_captures(self) -> None:
         """Have the local endpoint write what it captured, so that what it was asked a second ago counts too."""
         if self.is_local:

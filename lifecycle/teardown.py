@@ -204,8 +204,11 @@ def _foundation(aws: Aws) -> Iterator[Item]:
 
 
 def _application(aws: Aws) -> Iterator[Item]:
-    """The application's stack, and before it what it would leave, and then nobody could name: photos and results."""
+    """The application's stack, and before it the join and what nobody could name then: photos and results."""
     name = aws.site.application
+    join = f"{name}-reconciling"
+    if foundation.describe(aws, join) is not None:
+        yield Item("reconciling's stack", join, (), None, partial(foundation.remove, aws, join))
     stack = foundation.describe(aws, name)
     if stack is None:
         return

@@ -86,6 +86,13 @@ RETRAINING = Application(
     "deploy-retraining",
     with_packages=False,
 )
+RECONCILING = Application(
+    CHECKOUT / "reconciling",
+    "vehiclevision-reconciling",
+    ("template.yaml", "samconfig.toml", "lambda"),
+    "deploy-reconciling",
+    with_packages=False,
+)
 
 
 def deploy(

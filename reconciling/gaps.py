@@ -4,11 +4,12 @@ A version of a photo is settled when it has a record other than FAILED, when som
 when no person's decision has stopped half-way. All else is a gap, once it is older than a run can take.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import chain, islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from reconciling.letters import Letter, Photo
@@ -67,31 +68,49 @@ def missing_of(record: Record | None) -> Missing | None:
     return Missing.ANNOUNCEMENT if record.waits_for_announcement else None
 
 
+Version = tuple[str, str]
+Lettered = Mapping[Version, Sequence[Letter]]
+NO_LETTERS: Final[Lettered] = MappingProxyType({})
+
+
 def find(
     s3: "S3Client", results: ResultsTable, bucket: str, letters: Iterable[Letter], *, since: datetime, now: datetime
 ) -> Iterator[Gap]:
     """Every gap of what was uploaded or recorded since then, and of what a letter names, each version once."""
-    by_version: dict[tuple[str, str], list[Letter]] = {}
+    lettered: dict[Version, list[Letter]] = {}
     for letter in letters:
         if letter.photo and letter.photo.bucket == bucket:
-            by_version.setdefault((letter.photo.key, letter.photo.version_id or NO_VERSION), []).append(letter)
-    seen: set[tuple[str, str]] = set()
+            lettered.setdefault((letter.photo.key, letter.photo.version_id or NO_VERSION), []).append(letter)
+    seen: set[Version] = set()
     until = now - UNDER_WAY
-    for record in results.unfinished((_text(since), _text(until))):
-        seen.add((record.s3_key, record.version_id))
-        if gap := gap_of(results, bucket, (record.s3_key, record.version_id), by_version):
-            yield gap
+    for gap in of_records(results, bucket, since, until, lettered):
+        seen.add((gap.photo.key, gap.photo.version_id or NO_VERSION))
+        yield gap
     uploaded = _versions(s3, bucket, since, until)
-    named = ((key, version_id, None) for key, version_id in by_version)
+    named = ((key, version_id, None) for key, version_id in lettered)
     for versions in batches(chain(uploaded, named), 1000):
         fresh = {(key, version): at for key, version, at in versions if (key, version) not in seen}
-        recorded = results.look_up(bucket, list(fresh))
         seen |= set(fresh)
-        for (key, version), at in fresh.items():
-            if missing_of(recorded.get((key, version))) and (
-                gap := gap_of(results, bucket, (key, version), by_version, at)
-            ):
-                yield gap
+        yield from of_versions(results, bucket, fresh, lettered)
+
+
+def of_records(
+    results: ResultsTable, bucket: str, since: datetime, until: datetime, lettered: Lettered = NO_LETTERS
+) -> Iterator[Gap]:
+    """The gaps of what was recorded in that time."""
+    for record in results.unfinished((text_of(since), text_of(until))):
+        if gap := gap_of(results, bucket, (record.s3_key, record.version_id), lettered):
+            yield gap
+
+
+def of_versions(
+    results: ResultsTable, bucket: str, uploaded: Mapping[Version, str | None], lettered: Lettered = NO_LETTERS
+) -> Iterator[Gap]:
+    """The gaps among these versions, each with the time at which it was uploaded."""
+    recorded = results.look_up(bucket, list(uploaded))
+    for version, at in uploaded.items():
+        if missing_of(recorded.get(version)) and (gap := gap_of(results, bucket, version, lettered, at)):
+            yield gap
 
 
 def batches(everything: Iterable[Each], count: int) -> Iterator[Sequence[Each]]:
@@ -104,8 +123,8 @@ def batches(everything: Iterable[Each], count: int) -> Iterator[Sequence[Each]]:
 def gap_of(
     results: ResultsTable,
     bucket: str,
-    version: tuple[str, str],
-    letters: dict[tuple[str, str], list[Letter]],
+    version: Version,
+    letters: Lettered,
     uploaded_at: str | None = None,
 ) -> Gap | None:
     """The gap of one version as the table has it now, with what the letters about it know."""
@@ -133,8 +152,9 @@ def _versions(s3: "S3Client", bucket: str, since: datetime, until: datetime) -> 
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=UPLOADS):
         for version in page.get("Versions", []):
             if since <= version["LastModified"] <= until:
-                yield version["Key"], version["VersionId"], _text(version["LastModified"])
+                yield version["Key"], version["VersionId"], text_of(version["LastModified"])
 
 
-def _text(moment: datetime) -> str:
+def text_of(moment: datetime) -> str:
+    """A moment as records write it."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -47,6 +47,14 @@ def monitoring_to_cloudformation(project: Project) -> Json:
     return translated
 
 
+def reconciling_to_cloudformation(project: Project) -> Json:
+    """The same for reconciling/template.yaml."""
+    template = copy.deepcopy(project.reconciling)
+    template["Globals"]["Function"]["CodeUri"] = _ARTEFACT
+    translated: Json = transform(template, {}, NoManagedPolicies())
+    return translated
+
+
 def retraining_to_cloudformation(project: Project) -> Json:
     """The same for retraining/template.yaml."""
     template = copy.deepcopy(project.retraining)

@@ -6,6 +6,7 @@ import pytest
 
 from tests.infra.cloudformation import (
     monitoring_to_cloudformation,
+    reconciling_to_cloudformation,
     retraining_to_cloudformation,
     to_cloudformation,
 )
@@ -26,5 +27,9 @@ def transformed(project: Project) -> Json:
 
 @pytest.fixture(scope="session")
 def beside(project: Project) -> dict[str, Json]:
-    """The templates of monitoring and retraining as plain CloudFormation."""
-    return {"monitoring": monitoring_to_cloudformation(project), "retraining": retraining_to_cloudformation(project)}
+    """The templates of monitoring, retraining and reconciling as plain CloudFormation."""
+    return {
+        "monitoring": monitoring_to_cloudformation(project),
+        "retraining": retraining_to_cloudformation(project),
+        "reconciling": reconciling_to_cloudformation(project),
+    }

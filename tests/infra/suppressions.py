@@ -7,6 +7,7 @@ _FUNCTIONS = ("SerializeImageFunction", "ClassifyImageFunction", "FilterInferenc
 _LOG_GROUPS = ("ClassifyVehicleLogGroup", "SerializeImageLogGroup", "ClassifyImageLogGroup", "FilterInferencesLogGroup")
 
 _CHECK = ("CheckDriftFunction",)
+_JOIN = ("FindGapsFunction",)
 _RETRAINING = ("StageDataFunction", "RegisterChallengerFunction")
 _RETRAINING_LOG_GROUPS = ("StageDataLogGroup", "RegisterChallengerLogGroup", "RetrainModelLogGroup")
 _QUEUES = ("ApprovalQueue", "RetrainingDeadLetterQueue")
@@ -69,6 +70,20 @@ RETRAINING_CHECKOV: Final = (
     Suppression("CKV_AWS_116", _RETRAINING, "Only the workflow calls them, and it catches their faults."),
     Suppression("CKV_AWS_117", _RETRAINING, "They call AWS only; a VPC adds a way out to pay for, not a lock."),
     Suppression("CKV_AWS_173", _RETRAINING, "Lambda encrypts them anyway, and there is no secret among them."),
+)
+
+RECONCILING_CFN_LINT: Final = (
+    Suppression("WS1000", _JOIN, "PassThrough follows whoever calls; the role needs no X-Ray right."),
+    Suppression("WS1004", _JOIN, "The rule does not know LoggingConfig; `monitoring_functions_are_of_one_kind` does."),
+)
+
+RECONCILING_CHECKOV: Final = (
+    Suppression("CKV_AWS_119", ("LedgerTable",), "AWS's own KMS key encrypts it; one's own costs money every month."),
+    Suppression("CKV_AWS_158", ("FindGapsLogGroup",), "CloudWatch encrypts logs anyway, and ours hold no picture."),
+    Suppression("CKV_AWS_115", _JOIN, "Of a new account's ten none can be reserved; the next run goes on."),
+    Suppression("CKV_AWS_116", _JOIN, "A missing run alarms by itself."),
+    Suppression("CKV_AWS_117", _JOIN, "It calls AWS only; a VPC adds a way out to pay for, not a lock."),
+    Suppression("CKV_AWS_173", _JOIN, "Lambda encrypts them anyway, and there is no secret among them."),
 )
 
 SAGEMAKER_CHECKOV: Final = (

@@ -32,11 +32,14 @@ def findings(
         "monitoring transformed": folder / "monitoring.json",
         "retraining": root / "retraining" / "template.yaml",
         "retraining transformed": folder / "retraining.json",
+        "reconciling": root / "reconciling" / "template.yaml",
+        "reconciling transformed": folder / "reconciling.json",
         "broken": folder / "broken.json",
     }
     paths["transformed"].write_text(json.dumps(transformed), "utf-8")
     paths["monitoring transformed"].write_text(json.dumps(beside["monitoring"]), "utf-8")
     paths["retraining transformed"].write_text(json.dumps(beside["retraining"]), "utf-8")
+    paths["reconciling transformed"].write_text(json.dumps(beside["reconciling"]), "utf-8")
     paths["broken"].write_text(json.dumps(to_cloudformation(broken)), "utf-8")
     found = _cfn_lint(folder, list(paths.values()))
     return {name: found.get(str(path), set()) for name, path in paths.items()}
@@ -51,6 +54,8 @@ def findings(
         ("monitoring transformed", suppressions.MONITORING_CFN_LINT),
         ("retraining", suppressions.RETRAINING_CFN_LINT),
         ("retraining transformed", suppressions.RETRAINING_CFN_LINT),
+        ("reconciling", suppressions.RECONCILING_CFN_LINT),
+        ("reconciling transformed", suppressions.RECONCILING_CFN_LINT),
     ],
 )
 def test_nothing_is_found_that_is_not_listed(
@@ -67,7 +72,7 @@ def test_the_workflow_is_linted_too(findings: Findings) -> None:
     assert {resource for _, resource in planted} == {"ClassifyVehicleStateMachine"}
 
 
-@pytest.mark.parametrize("folder", [".", "monitoring", "retraining"])
+@pytest.mark.parametrize("folder", [".", "monitoring", "retraining", "reconciling"])
 def test_sam_accepts_the_template(root: Path, folder: str) -> None:
     """`sam validate --lint` passes."""
     sam = root / ".venv-sam" / "bin" / "sam"

@@ -83,6 +83,7 @@ def test_the_scan_saw_the_templates(scan: Scan, transformed: Json, beside: dict[
         ("plain", suppressions.CHECKOV),
         ("monitoring", suppressions.MONITORING_CHECKOV),
         ("retraining", suppressions.RETRAINING_CHECKOV),
+        ("reconciling", suppressions.RECONCILING_CHECKOV),
         ("sagemaker", suppressions.SAGEMAKER_CHECKOV),
     ],
 )

@@ -24,10 +24,12 @@ from cli.target import DIRECTORY_VARIABLE
 from monitoring.drift import baseline as baselines
 from monitoring.measure import MEASURES, measure, see
 from tests.unit.monitoring.capture_lines import line, record
+from tests.workflow import may
 from tests.workflow.driver import Application, assert_starts_alone
 from vehiclevision.image_gate import normalise
 
 BUCKET = "vehiclevision-sagemaker-000000000000-us-east-1"
+FIND_GAPS = "vehiclevision-reconciling-find-gaps"
 STACK = "vehiclevision-monitoring"
 NOON = datetime(2026, 1, 10, 12, tzinfo=UTC)
 RECORDS = 120
@@ -105,16 +107,18 @@ def capture(application: Application, at: datetime, shown: list[bytes], seed: in
 
 def check(application: Application, deployed: dict[str, Any], until: datetime) -> dict[str, Any]:
     """One check of the hour before, as the schedule would ask for it."""
+    return invoked(application, deployed["outputs"]["CheckDriftFunctionName"], {"to": until.isoformat(), "hours": 1})
+
+
+def invoked(application: Application, function: str, event: dict[str, Any]) -> dict[str, Any]:
+    """What a function answers, called once, however long it takes."""
     values = application.aws.environment()
     session = boto3.session.Session(
         values["AWS_ACCESS_KEY_ID"], values["AWS_SECRET_ACCESS_KEY"], region_name=values["AWS_REGION"]
     )
     config = Config(read_timeout=120, retries={"total_max_attempts": 1})
     client = session.client("lambda", endpoint_url=values["AWS_ENDPOINT_URL"], config=config)
-    answer = client.invoke(
-        FunctionName=deployed["outputs"]["CheckDriftFunctionName"],
-        Payload=json.dumps({"to": until.isoformat(), "hours": 1}).encode(),
-    )
+    answer = client.invoke(FunctionName=function, Payload=json.dumps(event).encode())
     found: dict[str, Any] = json.loads(answer["Payload"].read())
     assert "FunctionError" not in answer, json.dumps(found)
     return found
@@ -248,12 +252,37 @@ def test_the_schedule_asks_for_checks(application: Application, deployed: dict[s
     assert found["Target"]["RetryPolicy"]["MaximumRetryAttempts"] == 10
 
 
+def test_the_join_names_a_gap_until_it_is_closed(application: Application, deployed: dict[str, Any]) -> None:
+    """What the schedule asks for, with its own role: it goes on where it ended, counts what is open, and forgets it."""
+    results = application.client("dynamodb")
+    photo = {"object": {"S": f"{application.bucket}/uploads/lost.jpg"}, "version_id": {"S": "1"}}
+    names = {"s3_bucket": {"S": application.bucket}, "s3_key": {"S": "uploads/lost.jpg"}, "outcome": {"S": "FAILED"}}
+    at = {"recorded_at": {"S": (datetime.now(UTC) - timedelta(hours=2)).isoformat(timespec="milliseconds")[:23] + "Z"}}
+    results.put_item(TableName=application.outputs["ResultsTableName"], Item={**photo, **names, **at})
+
+    found, again = (joined(application, deployed) for _ in range(2))
+    results.delete_item(TableName=application.outputs["ResultsTableName"], Key=photo)
+    closed = joined(application, deployed)
+
+    assert found["gaps"] == again["gaps"] == closed["gaps"] + 1
+    assert found["joined_until"] < again["joined_until"] < closed["joined_until"]
+    (log,) = [each for each in application.logs(f"/aws/lambda/{FIND_GAPS}") if '"joined"' in each][:1]
+    assert "FAILED uploads/lost.jpg 1" in log
+
+
+def joined(application: Application, deployed: dict[str, Any]) -> dict[str, Any]:
+    return invoked(application, deployed["outputs"]["FindGapsFunctionName"], {})
+
+
 def test_it_can_be_removed_and_comes_back(application: Application, deployed: dict[str, Any], run: Run) -> None:
-    """Removing takes both stacks away and leaves what was captured; asking for a check then says what to do."""
+    """Removing takes the stacks away and leaves what was captured; asking for a check then says what to do."""
+    may.note(application.client)
+
     removed = run("monitor", "remove")
     listed = application.client("s3").list_objects_v2(Bucket=BUCKET, Prefix="capture/vehiclevision/")
 
-    assert removed == {"stack": STACK, "removed": True, "stacks": {"vehiclevision-retraining": True, STACK: True}}
+    beside = {"vehiclevision-reconciling": True, "vehiclevision-retraining": True}
+    assert removed == {"stack": STACK, "removed": True, "stacks": {**beside, STACK: True}}
     assert listed["KeyCount"] > 0
     with pytest.raises(AssertionError):
         run("monitor", "check")
@@ -271,7 +300,12 @@ RETRAINING = {
     "WATCHED_ALARMS": "x",
     "AWS_REGION": "us-east-1",
 }
-ARTEFACTS = {"monitoring": "CheckDriftFunction", "retraining": "StageDataFunction"}
+ARTEFACTS = {
+    "monitoring": "CheckDriftFunction",
+    "retraining": "StageDataFunction",
+    "reconciling": "FindGapsFunction",
+}
+ROOMS = {"check_drift": "monitoring", "find_gaps": "reconciling"}
 HANDLERS = {
     "check_drift": {
         "CAPTURE_BUCKET": "bucket",
@@ -281,6 +315,7 @@ HANDLERS = {
         "WINDOW_HOURS": "24",
         "ALARM_RATE": "0.01",
     },
+    "find_gaps": dict.fromkeys(("UPLOAD_BUCKET", "RESULTS_TABLE", "LEDGER_TABLE"), "x"),
     "stage_data": RETRAINING,
     "register_challenger": RETRAINING,
 }
@@ -323,4 +358,4 @@ def test_the_built_handler_starts_in_a_clean_interpreter(artefacts: dict[str, Pa
     """What SAM built holds all that the handler imports: nothing comes from this checkout or its environment."""
     settings = {"ENDPOINT_NAME": "vehiclevision", "CONFIDENCE_THRESHOLD": "0.856", **HANDLERS[name]}
 
-    assert_starts_alone(artefacts["monitoring" if name == "check_drift" else "retraining"], name, settings)
+    assert_starts_alone(artefacts[ROOMS.get(name, "retraining")], name, settings)

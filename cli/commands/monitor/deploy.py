@@ -1,6 +1,7 @@
 """Deploy the check, or bring it up to date, and check once.
 
-The parameters come from the application's stack, from its endpoint and from SageMaker's side of it.
+Retraining, and the join that looks for lost photos every hour, are deployed beside it. The parameters come from the
+application's stack, from its endpoint and from SageMaker's side of it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ from lifecycle import foundation, prices
 from lifecycle.images import OWN
 from lifecycle.jobs import DEFAULT_INSTANCES
 from lifecycle.site import Aws
-from local.deploy import MONITORING, RETRAINING
+from local.deploy import MONITORING, RECONCILING, RETRAINING
 from monitoring import check as checking
 from monitoring import watched
 from monitoring.model_monitor import schedule
@@ -42,7 +43,7 @@ def command(
         option(
             "--parameter",
             "NAME=VALUE",
-            "A parameter of monitoring/template.yaml or retraining/template.yaml; repeatable.",
+            "A parameter of the template of monitoring, retraining or reconciling; repeatable.",
         ),
     ] = None,
     data: Annotated[str, option("--data", "S3", "Retrain with this training data; else with the last loaded.")] = "",
@@ -58,8 +59,8 @@ def command(
     yes: YesToQuestions = False,
     as_json: AsJson = False,
 ) -> int:
-    """Put the baseline in its place, deploy monitoring and retraining, and check once."""
-    target, given = application.target(), given_to_both(parameters or [])
+    """Put the baseline in its place, deploy monitoring, retraining and reconciling, and check once."""
+    target, given = application.target(), given_to_all(parameters or [])
     kept = given_before(target)
     connection = _sagemaker(target, application)
     aws = connection.aws
@@ -68,16 +69,21 @@ def command(
     endpoint, s3 = stack["EndpointName"], target.client("s3")
     bucket, prefix = captures_of(target, aws, endpoint)
     version = watched.put_baseline(s3, bucket, endpoint, baseline, shipped=DEFAULT_BASELINE, tell=notes().print)
+    all_three = {"AlarmTopicArn": target.output("AlarmTopicArn"), "LogRetentionDays": stack["LogRetentionDays"]}
+    if not target.is_local:
+        all_three |= {"PythonRuntime": stack["PythonRuntime"], "Architecture": stack["Architecture"]}
     both = {
+        **all_three,
         "EventBusName": target.output("EventBusName"),
-        "AlarmTopicArn": target.output("AlarmTopicArn"),
         "ConfidenceThreshold": stack["ConfidenceThreshold"],
         "EndpointName": endpoint,
         "KmsKeyArn": aws.site.kms_key or "",
-        "LogRetentionDays": stack["LogRetentionDays"],
     }
-    if not target.is_local:
-        both |= {"PythonRuntime": stack["PythonRuntime"], "Architecture": stack["Architecture"]}
+    of_reconciling = {
+        **all_three,
+        "UploadBucketName": target.output("BucketName"),
+        "ResultsTableName": target.output("ResultsTableName"),
+    }
     of_monitoring = {
         **both,
         "ResultsTableName": target.output("ResultsTableName"),
@@ -111,6 +117,9 @@ def command(
     outputs |= deployer.deploy(
         RETRAINING, target.retraining_stack, {**of_retraining, **_own(given, parameters_in(RETRAINING))}
     )
+    outputs |= deployer.deploy(
+        RECONCILING, target.reconciling_stack, {**of_reconciling, **_own(given, parameters_in(RECONCILING))}
+    )
     check = ask(target, outputs["CheckDriftFunctionName"])
     if as_json:
         print_json({"stack": target.monitoring_stack, "baseline": version, "outputs": outputs, "check": check})
@@ -121,10 +130,10 @@ def command(
     return SUCCESS
 
 
-def given_to_both(texts: Sequence[str]) -> dict[str, str]:
-    """The parameters of monitoring and retraining that were typed, by their names."""
-    known = parameters_in(MONITORING) | parameters_in(RETRAINING)
-    return given_parameters(texts, known, "monitoring/template.yaml and retraining/template.yaml list", GONE)
+def given_to_all(texts: Sequence[str]) -> dict[str, str]:
+    """The parameters of monitoring, retraining and reconciling that were typed, by their names."""
+    known = parameters_in(MONITORING) | parameters_in(RETRAINING) | parameters_in(RECONCILING)
+    return given_parameters(texts, known, "The template.yaml in monitoring, retraining and reconciling lists", GONE)
 
 
 def given_before(target: Target) -> dict[str, str]:

@@ -11,20 +11,24 @@ from cli.options import Application, AsJson, YesToQuestions
 from cli.sam import local_environment
 from cli.target import Target, state_directory
 from local import deploy as local_deploy
-from local.deploy import MONITORING, RETRAINING
+from local.deploy import MONITORING, RECONCILING, RETRAINING
 from monitoring import watched
 
 
 def command(application: Application, yes: YesToQuestions = False, as_json: AsJson = False) -> int:
-    """Delete retraining's stack and monitoring's."""
+    """Delete the stacks of reconciling, retraining and monitoring."""
     target = application.target()
-    names = {RETRAINING: target.retraining_stack, MONITORING: target.monitoring_stack}
+    names = {
+        RECONCILING: target.reconciling_stack,
+        RETRAINING: target.retraining_stack,
+        MONITORING: target.monitoring_stack,
+    }
     if target.is_local:
         environment = local_environment()
         removed = {names[each]: local_deploy.remove(each, state_directory(), environment) for each in names}
     else:
         function_of(target)
-        question = f"Delete the stacks {' and '.join(names.values())}?"
+        question = f"Delete the stacks {', '.join(names.values())}?"
         if not yes and not (sys.stdin.isatty() and typer.confirm(question, err=True)):
             raise CommandError("Nothing was deleted.", "Add --yes.", USAGE)
         removed = {name: _deleted(target, name) for name in names.values()}

@@ -76,6 +76,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     monitoring.monitoring_roles_are_taken_by_one_service,
     monitoring.monitoring_functions_are_of_one_kind,
     monitoring.monitoring_is_asked_for_on_time,
+    monitoring.the_join_is_asked_for_on_time,
     monitoring.monitoring_alarms_reach_someone,
     monitoring.monitoring_metric_names_agree,
     monitoring.monitoring_dashboard_points_at_this_stack,

@@ -11,6 +11,7 @@ from tests.infra.project import Json, Project, as_list, parse_yaml, rendered
 
 _BUCKET = "arn:AWS::Partition:s3:::CaptureBucketName"
 _HERE = "AWS::Region:AWS::AccountId"
+_RESULTS = f"arn:AWS::Partition:dynamodb:{_HERE}:table/ResultsTableName"
 _ROOM = f"{_BUCKET}/monitoring/EndpointName"
 _MODEL_MONITOR = f"{_ROOM}/model-monitor"
 _PROCESSING_LOGS = f"arn:AWS::Partition:logs:{_HERE}:log-group:/aws/sagemaker/ProcessingJobs"
@@ -24,7 +25,7 @@ EXPECTED_ACCESS: dict[str, set[tuple[str, str]]] = {
         ("s3:GetObject", f"{_ROOM}/*"),
         ("s3:PutObject", f"{_ROOM}/*"),
         ("s3:ListBucket", _BUCKET),
-        ("dynamodb:Query", f"arn:AWS::Partition:dynamodb:{_HERE}:table/ResultsTableName/index/by_outcome"),
+        ("dynamodb:Query", f"{_RESULTS}/index/by_outcome"),
         ("events:PutEvents", f"arn:AWS::Partition:events:{_HERE}:event-bus/EventBusName"),
         ("cloudwatch:PutMetricData", "*"),
         ("logs:CreateLogStream", "CheckDriftLogGroup.Arn"),
@@ -33,6 +34,16 @@ EXPECTED_ACCESS: dict[str, set[tuple[str, str]]] = {
         ("kms:GenerateDataKey", "KmsKeyArn"),
     },
     "CheckScheduleRole": {("lambda:InvokeFunction", "CheckDriftFunction.Arn")},
+    "FindGapsRole": {
+        ("s3:ListBucketVersions", "arn:AWS::Partition:s3:::UploadBucketName"),
+        ("dynamodb:BatchGetItem", _RESULTS),
+        ("dynamodb:GetItem", _RESULTS),
+        ("dynamodb:Query", f"{_RESULTS}/index/by_outcome"),
+        *((f"dynamodb:{action}", "LedgerTable.Arn") for action in ("GetItem", "PutItem", "DeleteItem", "Query")),
+        ("logs:CreateLogStream", "FindGapsLogGroup.Arn"),
+        ("logs:PutLogEvents", "FindGapsLogGroup.Arn"),
+    },
+    "FindGapsScheduleRole": {("lambda:InvokeFunction", "FindGapsFunction.Arn")},
     "ModelMonitorRole": {
         ("s3:GetObject", f"{_BUCKET}/CapturePrefix/EndpointName/*"),
         ("s3:GetObject", f"{_MODEL_MONITOR}/*"),
@@ -67,14 +78,16 @@ SILENCE = {
     "FallingCoverageAlarm": "ignore",
     "CheckFailingAlarm": "missing",
     "RetrainingFailedAlarm": "notBreaching",
+    "ReconcileGapsAlarm": "ignore",
+    "ReconcileBehindAlarm": "missing",
 }
 
 
 def monitoring_roles_may_do_exactly_this(project: Project) -> list[str]:
-    """The check, its schedule and Model Monitor may do what is written down here, and not one thing more."""
+    """Check, join, their schedules and Model Monitor may do what is written down here, and not one thing more."""
     complaints = []
     for name, expected in EXPECTED_ACCESS.items():
-        body = project.monitoring["Resources"].get(name, {})
+        body = _beside(project, "AWS::IAM::Role").get(name, {})
         given = {(action, on) for action, on, _ in _access(body)}
         complaints += [f"{name} may also {action} on {resource}" for action, resource in sorted(given - expected)]
         complaints += [f"{name} may not {action} on {resource}" for action, resource in sorted(expected - given)]
@@ -82,7 +95,7 @@ def monitoring_roles_may_do_exactly_this(project: Project) -> list[str]:
 
 
 def monitoring_grants_nothing_on_everything(project: Project) -> list[str]:
-    """No role of monitoring or retraining has a wildcard action, or * where a resource can be named.
+    """No role beside the application's has a wildcard action, or * where a resource can be named.
 
     Metrics have a namespace to be held to.
     """
@@ -101,7 +114,7 @@ def monitoring_grants_nothing_on_everything(project: Project) -> list[str]:
 
 
 def monitoring_roles_are_taken_by_one_service(project: Project) -> list[str]:
-    """Each role of monitoring and retraining can be taken by AWS's services only, on behalf of this account only."""
+    """Each role beside the application's can be taken by AWS's services only, on behalf of this account only."""
     complaints = []
     for name, body in _beside(project, "AWS::IAM::Role").items():
         statements = body["Properties"]["AssumeRolePolicyDocument"]["Statement"]
@@ -111,14 +124,14 @@ def monitoring_roles_are_taken_by_one_service(project: Project) -> list[str]:
         this_account = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
         if any(statement.get("Condition") != this_account for statement in statements):
             complaints.append(f"{name} can be taken on behalf of other accounts")
-    for application in (project.of_monitoring(), project.of_retraining()):
+    for application in project.beside().values():
         complaints += access.every_function_has_its_own_role(application)
     return complaints
 
 
 def monitoring_functions_are_of_one_kind(project: Project) -> list[str]:
     """Each function has a folder, a role, a time limit and a log that ends; an application's come from one artefact."""
-    rooms = (("monitoring", project.of_monitoring()), ("retraining", project.of_retraining()))
+    rooms = project.beside().items()
     return [complaint for room, application in rooms for complaint in _of_one_kind(application, room)]
 
 
@@ -157,6 +170,25 @@ def monitoring_is_asked_for_on_time(project: Project) -> list[str]:
         == ("CheckMade", 3600, {"Ref": "HoursWithoutCheck"}),
         "silence is told": [rendered(action) for action in alarm.get("InsufficientDataActions", [])]
         == ["AlarmTopicArn"],
+    }
+    return [f"not so that {what}" for what, present in held.items() if not present]
+
+
+def the_join_is_asked_for_on_time(project: Project) -> list[str]:
+    """The schedule calls the join with its own role, and alarms watch what the function counts, silence included."""
+    resources_there, counted = project.reconciling["Resources"], _constants(project, "reconciling/telemetry.py")
+    target = resources_there.get("FindGapsSchedule", {}).get("Properties", {}).get("Target", {})
+    alarms = project.of_reconciling().resources("AWS::CloudWatch::Alarm").values()
+    watched = {(each["Properties"]["Namespace"], each["Properties"]["MetricName"]) for each in alarms}
+    namespace = counted.pop("NAMESPACE", "")
+    code = project.files["reconciling/lambda/find_gaps/app.py"]
+    held = {
+        "it calls the join": rendered(target.get("Arn", "")) == "FindGapsFunction.Arn",
+        "it has a role of its own": rendered(target.get("RoleArn", "")) == "FindGapsScheduleRole.Arn",
+        "alarms watch what is counted": watched == {(namespace, name) for name in counted.values()},
+        "silence is told": "InsufficientDataActions"
+        in resources_there.get("ReconcileBehindAlarm", {}).get("Properties", {}),
+        "all is counted": all(f"telemetry.{name}" in code for name in counted),
     }
     return [f"not so that {what}" for what, present in held.items() if not present]
 
@@ -222,8 +254,8 @@ def monitoring_dashboard_points_at_this_stack(project: Project) -> list[str]:
 
 
 def monitoring_parameters_have_a_use(project: Project) -> list[str]:
-    """Each parameter of monitoring and retraining says what it is, is used, and allows its own default."""
-    rooms = (("monitoring", project.of_monitoring()), ("retraining", project.of_retraining()))
+    """Each parameter of the applications beside the first says what it is, is used, and allows its own default."""
+    rooms = project.beside().items()
     return [complaint for room, application in rooms for complaint in _have_a_use(application, room)]
 
 
@@ -253,7 +285,7 @@ def model_monitor_runs_only_where_asked(project: Project) -> list[str]:
 
 def _beside(project: Project, kind: str) -> Json:
     """The resources of a type in the applications beside the first."""
-    return project.of_monitoring().resources(kind) | project.of_retraining().resources(kind)
+    return {name: body for each in project.beside().values() for name, body in each.resources(kind).items()}
 
 
 def _access(role: Json) -> Iterator[tuple[str, str, set[str]]]:
@@ -274,8 +306,12 @@ def _dashboard(project: Project) -> Json:
 
 
 def _telemetry(project: Project) -> dict[str, str]:
+    return _constants(project, "monitoring/telemetry.py")
+
+
+def _constants(project: Project, path: str) -> dict[str, str]:
     return {
         ast.unparse(node.target): str(node.value.value)
-        for node in ast.parse(project.files["monitoring/telemetry.py"]).body
+        for node in ast.parse(project.files[path]).body
         if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Constant)
     }

@@ -25,7 +25,7 @@ def alarms_and_runbooks_pair_up(project: Project) -> list[str]:
     complaints, pages = [], set()
     alarms = {
         name: body
-        for application in (project, project.of_monitoring(), project.of_retraining())
+        for application in (project, *project.beside().values())
         for name, body in application.resources("AWS::CloudWatch::Alarm").items()
     }
     for name, body in alarms.items():
@@ -55,7 +55,7 @@ def runbooks_answer_the_four_questions(project: Project) -> list[str]:
 
 def runbooks_use_outputs_that_exist(project: Project) -> list[str]:
     """Each stack output that a runbook asks for, of whichever application, is one that there is."""
-    templates = {"output": project.template, "monitoring": project.monitoring, "retraining": project.retraining}
+    templates = {"output": project.template} | {room: each.template for room, each in project.beside().items()}
     return [
         f"{path} asks {word} for {name}"
         for path, text in project.under("docs/runbooks/", ".md")

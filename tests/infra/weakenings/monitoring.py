@@ -109,3 +109,19 @@ def a_runbook_for_another_monitoring(project: Project) -> None:
 @weakens("alarms_and_runbooks_pair_up")
 def a_drift_alarm_without_a_runbook(project: Project) -> None:
     properties(project, "DriftAlarm")["AlarmDescription"] = "Drift."
+
+
+@weakens("the_join_is_asked_for_on_time")
+def a_join_that_nobody_asks_for(project: Project) -> None:
+    del project.reconciling["Resources"]["FindGapsSchedule"]
+
+
+@weakens("the_join_is_asked_for_on_time")
+def gaps_that_no_alarm_watches(project: Project) -> None:
+    del project.reconciling["Resources"]["ReconcileGapsAlarm"]
+
+
+@weakens("monitoring_roles_may_do_exactly_this")
+def a_join_that_may_read_photos(project: Project) -> None:
+    policies = project.reconciling["Resources"]["FindGapsRole"]["Properties"]["Policies"]
+    policies[0]["PolicyDocument"]["Statement"][0]["Action"] = ["s3:ListBucketVersions", "s3:GetObjectVersion"]

@@ -62,6 +62,7 @@ class Application:
     is_local: bool = False
     monitoring_stack: str = "bikes-monitoring"
     retraining_stack: str = "bikes-retraining"
+    reconciling_stack: str = "bikes-reconciling"
 
     def client(self, service: str) -> Any:
         return self.clients[service]
@@ -226,12 +227,12 @@ def test_the_last_check_is_found(s3: Any) -> None:
 def test_a_parameter_that_is_none_is_refused(text: str) -> None:
     """It says how to write one."""
     with pytest.raises(CommandError, match="is no parameter"):
-        deploy.given_to_both([text])
+        deploy.given_to_all([text])
 
 
 def test_parameters_may_hold_anything_behind_the_sign() -> None:
     """Schedules have spaces, brackets and question marks."""
-    given = deploy.given_to_both(["Schedule=cron(15 3 * * ? *)", "TrainingSource=b=c"])
+    given = deploy.given_to_all(["Schedule=cron(15 3 * * ? *)", "TrainingSource=b=c"])
 
     assert given == {"Schedule": "cron(15 3 * * ? *)", "TrainingSource": "b=c"}
 
@@ -246,7 +247,7 @@ def test_parameters_may_hold_anything_behind_the_sign() -> None:
 def test_a_parameter_that_no_template_has_is_refused(text: str, says: str) -> None:
     """Neither a slip of the pen nor a parameter of an earlier release is dropped in silence."""
     with pytest.raises(CommandError, match=says):
-        deploy.given_to_both([text])
+        deploy.given_to_all([text])
 
 
 class Executions:

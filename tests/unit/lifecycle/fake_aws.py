@@ -101,8 +101,8 @@ class FakeAws:
         self.stacks["vehiclevision"] = _stack("vehiclevision", Outputs=shown)
 
     def deploy_monitoring(self) -> None:
-        """The stacks of monitoring and retraining."""
-        for name in ("vehiclevision-monitoring", "vehiclevision-retraining"):
+        """The stacks of monitoring, retraining and reconciling."""
+        for name in ("vehiclevision-monitoring", "vehiclevision-retraining", "vehiclevision-reconciling"):
             self.stacks[name] = _stack(name)
 
     def finish_jobs(self, model: bytes) -> None:

@@ -1,0 +1,121 @@
+"""The join on a schedule: what was uploaded and recorded since last time, a page at a time, as long as there is time.
+
+Only the bucket knows what was uploaded: an event that never came left no trace anywhere else. So each sweep lists all
+versions under uploads/, a thousand a call, and looks up only those that came since the sweep before. What it costs and
+how long it takes is in docs/decisions/0019-a-sweep-of-the-bucket.md.
+
+Letters are left alone: who reads them hides them from others, and they have alarms of their own.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from reconciling import gaps
+from reconciling.gaps import UNDER_WAY, batches, missing_of, text_of
+from reconciling.ledger import Ledger, OpenGap, Position
+from vehiclevision.results import UPLOADS, ResultsTable
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+# The first sweep looks so far back, as the command does; records must be kept longer than that.
+FIRST_LOOK: Final = timedelta(days=30)
+# The index is read a day at a time: at a million photos a day that is a gigabyte and a half, and about a minute.
+RECORDED_STEP: Final = timedelta(days=1)
+# With so many gaps open it stays where it is: it finds the others when these are closed.
+MOST_OPEN: Final = 10_000
+# What is left of the time is for the last step, and for saying how far it came.
+SECONDS_LEFT: Final = 180.0
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What is joined, and what remembers."""
+
+    s3: "S3Client"
+    results: ResultsTable
+    ledger: Ledger
+    bucket: str
+
+
+@dataclass(frozen=True)
+class Swept:
+    """How a run of the join ended: the gaps that are open, how many versions it listed, until when all is joined."""
+
+    open: tuple[OpenGap, ...]
+    versions: int
+    joined_until: datetime
+
+
+def sweep(parts: Parts, now: datetime, seconds_left: Callable[[], float]) -> Swept:
+    """Look at the open gaps again, then go on where the last run ended; at most to the end of one sweep."""
+    still_open = {(gap.key, gap.version_id): gap for gap in _still_open(parts)}
+    begun = parts.ledger.position() or _first(now)
+    position = _with_new_end(begun, now)
+    versions = 0
+    while seconds_left() > SECONDS_LEFT and len(still_open) < MOST_OPEN and position.since < position.until:
+        position, found, listed = step(parts, position)
+        versions += listed
+        # First what was found, then how far: broken off in between it is found again.
+        still_open |= {(gap.key, gap.version_id): gap for gap in map(parts.ledger.open, found)}
+        position = parts.ledger.move(position)
+    return Swept(tuple(still_open.values()), versions, position.since)
+
+
+def _first(now: datetime) -> Position:
+    since = now - UNDER_WAY - FIRST_LOOK
+    return Position(since, since, since)
+
+
+def _with_new_end(position: Position, now: datetime) -> Position:
+    """A sweep that has ended is followed by one until a quarter of an hour ago: younger photos may be under way."""
+    ended = position.since >= position.until
+    return replace(position, until=max(position.since, now - UNDER_WAY)) if ended else position
+
+
+def step(parts: Parts, position: Position) -> tuple[Position, list[gaps.Gap], int]:
+    """A day of records, or when these are joined a page of versions; where to go on, what it found, how many."""
+    if position.recorded < position.until:
+        end = min(position.recorded + RECORDED_STEP, position.until)
+        found = list(gaps.of_records(parts.results, parts.bucket, position.recorded, end))
+        return replace(position, recorded=end), found, 0
+    page: Any = parts.s3.list_object_versions(Bucket=parts.bucket, Prefix=UPLOADS, **position.markers)
+    versions = page.get("Versions", [])
+    fresh = {
+        (each["Key"], each["VersionId"]): text_of(each["LastModified"])
+        for each in versions
+        if position.since < each["LastModified"] <= position.until
+    }
+    found = list(gaps.of_versions(parts.results, parts.bucket, fresh))
+    if page.get("IsTruncated"):
+        markers = {"key_marker": page["NextKeyMarker"], "version_marker": page.get("NextVersionIdMarker", "")}
+        return replace(position, **markers), found, len(versions)
+    return replace(position, since=position.until, key_marker="", version_marker=""), found, len(versions)
+
+
+def _still_open(parts: Parts) -> list[OpenGap]:
+    """The gaps of before that are still there; the others are forgotten."""
+    still_open = []
+    for some in batches(parts.ledger.gaps(parts.bucket), 1000):
+        recorded = parts.results.look_up(parts.bucket, [(gap.key, gap.version_id) for gap in some])
+        for gap in some:
+            record = recorded.get((gap.key, gap.version_id))
+            if missing_of(record) and (record or _exists(parts, gap)):
+                still_open.append(gap)
+            else:
+                parts.ledger.close(parts.bucket, gap)
+    return still_open
+
+
+def _exists(parts: Parts, gap: OpenGap) -> bool:
+    """Whether the version is in the bucket; listed, since whoever may ask for a version may also read the photo."""
+    for page in parts.s3.get_paginator("list_object_versions").paginate(Bucket=parts.bucket, Prefix=gap.key):
+        own = [each["VersionId"] for each in page.get("Versions", []) if each["Key"] == gap.key]
+        marked = any(each["Key"] == gap.key for each in page.get("DeleteMarkers", []))
+        if gap.version_id in own:
+            return True
+        if not own and not marked:
+            return False
+    return False
