@@ -23,6 +23,8 @@ from local.sagemaker.control import process as control
 
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
+# A folder; each engine then writes into it which calls roles made.
+CALLS_VARIABLE = "VEHICLEVISION_CALLS"
 WORKER = Path(__file__).parent / "lambda_worker" / "run.py"
 HEALTH = "/_ministack/health"
 # MiniStack's own management: to look at its parts, to change its settings, to erase everything.
@@ -67,7 +69,7 @@ def environment(
 ) -> dict[str, str]:
     """The engine's whole environment, which its Lambda workers inherit."""
     return {
-        **{name: own[name] for name in INHERITED if name in own},
+        **{name: own[name] for name in (*INHERITED, CALLS_VARIABLE) if name in own},
         "GATEWAY_PORT": str(port),
         "BIND_HOST": HOST,
         "MINISTACK_REGION": REGION,
@@ -117,6 +119,8 @@ def main(arguments: list[str]) -> None:
     journal = Journal(own.directory / "journal.sqlite3")
     root = credentials.of(options.directory)
     patches.apply(workers_per_function(), journal, root, lambda: control.url(options.directory))
+    if folder := os.environ.get(CALLS_VARIABLE):
+        iam.note_calls(Path(folder) / f"calls.{options.port}.jsonl")
     saving.restore_from(journal)
     saver = saving.Saver(journal)
     app.app = Door(saver.watch(app.app), root, options.port, PATHS, lambda key: iam.secret_of(key, root))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from local import stack
-from tests.workflow import taken
+from tests.workflow import may, taken
 from tests.workflow.driver import Application, started
 
 
@@ -20,5 +20,6 @@ def application(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterato
         deployed.subscribe()
         yield deployed
         taken.note(deployed.client)
+        may.note(deployed.client)
     finally:
         stack.stop(directory)

@@ -30,7 +30,7 @@ from monitoring import labels
 from monitoring.review import decide, waiting
 from retraining import parameters
 from tests.unit.serving.tiny_model import ONNX, manifest, packed
-from tests.workflow import taken
+from tests.workflow import may, taken
 from tests.workflow.driver import Application, started
 from vehiclevision.labels import TRUTHS
 
@@ -179,6 +179,7 @@ def retraining(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator
             application = Application(aws, dict(aws.outputs()))
             yield prepared(application, tmp_path_factory.mktemp("made"))
             taken.note(application.client)
+            may.note(application.client)
         finally:
             stack.stop(directory)
 

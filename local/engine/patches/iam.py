@@ -5,9 +5,11 @@ import contextvars
 import functools
 import json
 import re
+import threading
 import urllib.error
 import urllib.parse
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 from ministack.core import iam_actions, iam_evaluator
@@ -70,6 +72,29 @@ def namespace_of(body: bytes) -> str:
         found = json.loads(body) if body[:1] == b"{" else dict(urllib.parse.parse_qsl(body.decode()))
         return str(found.get("Namespace", ""))
     return ""
+
+
+def note_calls(path: Path) -> None:
+    """Write down each call that a role made, once, and whether its policies allow it: a line of JSON each."""
+    evaluate, noted, lock = iam_evaluator.evaluate, set[tuple[str, ...]](), threading.Lock()
+
+    def evaluate_and_note(context: Any, policies: Any, *limits: Any) -> Any:
+        result = evaluate(context, policies, *limits)
+        call = (role_in(context.principal_arn), context.action, context.resource_arn, result.decision)
+        with lock:
+            if call[0] and call not in noted:
+                noted.add(call)
+                with path.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(call) + "\n")
+        return result
+
+    iam_evaluator.evaluate = evaluate_and_note
+
+
+def role_in(principal: str) -> str:
+    """The role in the ARN of a session; empty if it is none."""
+    kind, _, names = principal.rpartition(":")[2].partition("/")
+    return names.partition("/")[0] if kind == "assumed-role" else ""
 
 
 def refusal(role_arn: str, session: str, call: Call, region: str) -> str | None:
