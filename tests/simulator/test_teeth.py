@@ -50,20 +50,20 @@ def the_answer_of_the_run_instead_of_the_record(states: Json) -> None:
     del states["What is missing"]["Choices"][1]["Assign"]
 
 
+WEAKENED = (
+    a_record_written_over,
+    a_record_that_nobody_reads,
+    an_id_of_the_moment,
+    the_answer_of_the_run_instead_of_the_record,
+)
+
+
 def test_with_all_its_defences_nothing_is_broken() -> None:
     """The state machine as it is keeps every promise in these histories."""
     assert list(complaints(read_machine(ASL.read_text()))) == []
 
 
-@pytest.mark.parametrize(
-    "weaken",
-    [
-        a_record_written_over,
-        a_record_that_nobody_reads,
-        an_id_of_the_moment,
-        the_answer_of_the_run_instead_of_the_record,
-    ],
-)
+@pytest.mark.parametrize("weaken", WEAKENED)
 def test_a_missing_defence_is_noticed(weaken: Callable[[Json], None]) -> None:
     """Without it one of the histories breaks a promise."""
     machine = copy.deepcopy(read_machine(ASL.read_text()))

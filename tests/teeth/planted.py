@@ -1,0 +1,164 @@
+"""Defences in the code that one changed line takes out, each with the test that must fail then."""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Tooth:
+    """A defence: what is lost without it, the words in a file that are it and what stands there instead, a test."""
+
+    lost: str
+    file: str
+    words: str
+    instead: str
+    test: str
+
+    @property
+    def room(self) -> str:
+        """Where it is."""
+        return self.file.split("/")[0] if not self.file.startswith("functions/") else "functions"
+
+
+_DOOR, _PAGES = "local/door.py", "tests/browser/test_door.py"
+_GATE, _GATE_TESTS = "functions/vehiclevision/image_gate.py", "tests/unit/test_image_gate.py"
+_SEGMENTS = "functions/vehiclevision/segments.py"
+_ERASE, _SWEEP = "tests/unit/erasing/test_erase.py", "tests/unit/reconciling/test_sweep.py"
+
+TEETH: Final = (
+    # ---- the door of the local AWS ----
+    Tooth(
+        "a web page's origin is not looked at",
+        _DOOR,
+        'if name == b"origin" or (name == b"sec-fetch-site" and value != TYPED):',
+        "if False:",
+        f"{_PAGES}::test_what_a_page_sends_is_refused_though_it_is_well_signed",
+    ),
+    Tooth(
+        "a request under any host's name comes in",
+        _DOOR,
+        "if len(asked) != 1 or asked[0].lower() not in hosts:",
+        "if not asked:",
+        f"{_PAGES}::test_another_host_is_refused_though_it_is_well_signed",
+    ),
+    Tooth(
+        "no signature is asked for",
+        _DOOR,
+        'if self._paths.needs_signature(scope["method"], scope["path"]) and not self._is_ours(scope["headers"]):',
+        "if False:",
+        f"{_PAGES}::test_who_does_not_know_the_secret_is_refused",
+    ),
+    Tooth(
+        "an answer says that any page may read it",
+        _DOOR,
+        'if not each[0].lower().startswith(b"access-control-")',
+        "if each",
+        f"{_PAGES}::test_who_signs_with_the_folders_key_comes_in",
+    ),
+    Tooth(
+        "a signature counts for ever",
+        "local/signature.py",
+        "timedelta(minutes=15)",
+        "timedelta(days=900)",
+        "tests/unit/local/test_signature.py::test_a_signature_of_another_time_is_refused",
+    ),
+    # ---- the gate for pictures ----
+    Tooth(
+        "a progressive JPEG may have any number of scans",
+        _SEGMENTS,
+        "if kept.scans == max_scans:",
+        "if False:",
+        f"{_GATE_TESTS}::test_unusable_files_are_refused_with_their_reason",
+    ),
+    Tooth(
+        "an animation is taken for a picture",
+        _SEGMENTS,
+        'elif kind == b"acTL" and int.from_bytes(body[:4], "big") > 1:',
+        "elif False:",
+        f"{_GATE_TESTS}::test_animations_are_refused",
+    ),
+    Tooth(
+        "an error of a decoder leaves the gate as it is",
+        _GATE,
+        "        raise damaged() from exc\n    width, height",
+        "        raise\n    width, height",
+        f"{_GATE_TESTS}::test_random_damage_never_escapes_as_another_error",
+    ),
+    # ---- reading an upload ----
+    Tooth(
+        "an upload that S3 stops sending in the middle counts as whole",
+        "functions/vehiclevision/storage.py",
+        'if len(data) != min(answer["ContentLength"], max_bytes + 1):',
+        "if False:",
+        "tests/unit/test_serialize_image.py",
+    ),
+    # ---- erasing ----
+    Tooth(
+        "a captured request is not told by its id",
+        "erasing/captures.py",
+        "known = captured.inference_id in self.inference_ids",
+        "known = False",
+        f"{_ERASE}::test_captured_requests_lose_its_lines_and_keep_the_others",
+    ),
+    Tooth(
+        "the old version of a rewritten file stays",
+        "erasing/captures.py",
+        "    s3.delete_object(Bucket=file.bucket, Key=file.key, VersionId=file.version_id)\n",
+        "",
+        f"{_ERASE}::test_captured_requests_lose_its_lines_and_keep_the_others",
+    ),
+    Tooth(
+        "what somebody wrote meanwhile is written over",
+        "erasing/captures.py",
+        ", IfMatch=etag)",
+        ")",
+        f"{_ERASE}::test_somebody_elses_write_is_not_overwritten",
+    ),
+    Tooth(
+        "versions go before what only they tell of",
+        "erasing/traces.py",
+        "        *_runs(application, known),\n",
+        "        *(Trace(Kind.VERSION, v, identity=(known.bucket, known.key, v)) for v, _, _ in stored),\n"
+        "        *(Trace(Kind.RECORD, r.version_id, identity=(r.version_id,)) for r in recorded),\n",
+        f"{_ERASE}::test_a_run_that_breaks_off_is_finished_by_the_next",
+    ),
+    Tooth(
+        "old versions of reviewed pictures stay",
+        "erasing/traces.py",
+        '(*page.get("Versions", []), *page.get("DeleteMarkers", []))',
+        '[each for each in page.get("Versions", []) if each["IsLatest"]]',
+        f"{_ERASE}::test_a_run_that_breaks_off_is_finished_by_the_next",
+    ),
+    # ---- the scheduled join ----
+    Tooth(
+        "an open gap is forgotten when the join moves on",
+        "reconciling/sweep.py",
+        "for gap in _still_open(parts)}",
+        "for gap in ()}",
+        f"{_SWEEP}::test_an_open_gap_is_told_until_it_is_closed",
+    ),
+    Tooth(
+        "the position moves before the gap is written",
+        "reconciling/sweep.py",
+        "        still_open |= {(gap.key, gap.version_id): gap for gap in map(parts.ledger.open, found)}\n"
+        "        position = parts.ledger.move(position)\n",
+        "        position = parts.ledger.move(position)\n"
+        "        still_open |= {(gap.key, gap.version_id): gap for gap in map(parts.ledger.open, found)}\n",
+        f"{_SWEEP}::test_a_run_that_died_after_it_found_a_gap_finds_it_again",
+    ),
+    Tooth(
+        "two runs of the join move the same position",
+        "reconciling/ledger.py",
+        '                ConditionExpression="attribute_not_exists(revision) OR revision = :seen",\n'
+        '                ExpressionAttributeValues={":seen": {"N": str(position.revision)}},\n',
+        "",
+        f"{_SWEEP}::test_of_two_runs_at_once_one_goes_on",
+    ),
+    Tooth(
+        "what is uploaded during a sweep counts as joined",
+        "reconciling/sweep.py",
+        "since=position.until, key_marker",
+        "since=position.until + timedelta(hours=1), key_marker",
+        f"{_SWEEP}::test_what_was_uploaded_while_a_sweep_went_on_is_found_by_the_next",
+    ),
+)
