@@ -125,13 +125,19 @@ def test_what_was_uploaded_while_a_sweep_went_on_is_found_by_the_next(bench: Ben
     assert "uploads/0" in join(parts, hours=2)
 
 
-def test_a_run_that_died_after_it_found_a_gap_finds_it_again(bench: Bench, parts: Parts) -> None:
-    """The gap is written before the position moves, and writing it twice does no harm."""
+@pytest.mark.parametrize("at", ["open", "move"])
+def test_a_run_that_died_after_it_found_a_gap_finds_it_again(bench: Bench, parts: Parts, at: str) -> None:
+    """Before or after it wrote the gap: the position moves last, and writing a gap twice does no harm."""
     bench.upload("uploads/lost")
 
     class Dying(Ledger):
+        def open(self, gap: Any) -> Any:
+            if at == "open":
+                raise KeyboardInterrupt
+            return super().open(gap)
+
         def move(self, position: Any) -> Any:
-            if position.since == position.until:
+            if at == "move" and position.since == position.until:
                 raise KeyboardInterrupt
             return super().move(position)
 
