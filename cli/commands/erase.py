@@ -88,6 +88,7 @@ def what_remains(log_days: str, *, in_aws: bool) -> list[str]:
     """What no command can take away, and how long it stays."""
     sentences = [
         "Not erased: what a model learnt from the picture, reports in files, and what consumers were told.",
+        "A page that runs keeps its thumbnails in memory until it is stopped, and a browser for five minutes.",
         f"Logs name the key for {log_days} days; they hold no picture.",
     ]
     if in_aws:

@@ -30,7 +30,7 @@ TEETH: Final = (
     Tooth(
         "a web page's origin is not looked at",
         _DOOR,
-        'if name == b"origin" or (name == b"sec-fetch-site" and value != TYPED):',
+        'if (name == b"origin" and value not in own_origins) or (name == b"sec-fetch-site" and value not in sites):',
         "if False:",
         f"{_PAGES}::test_what_a_page_sends_is_refused_though_it_is_well_signed",
     ),
