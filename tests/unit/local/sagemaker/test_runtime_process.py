@@ -26,7 +26,11 @@ def test_the_threshold_is_that_of_the_model_that_answers(tmp_path: Path) -> None
     assert threshold(tmp_path) == 0.9125
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive", gzip.compress(b"x" * 2000), gzip.compress(b"")])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no archive", gzip.compress(b"x" * 2000), gzip.compress(b"")],
+    ids=["empty", "text", "no tar", "empty gzip"],
+)
 def test_a_model_that_cannot_be_read_has_none(tmp_path: Path, content: bytes) -> None:
     """The local AWS starts all the same, with the template's threshold; the endpoint says what is wrong."""
     (tmp_path / "model.tar.gz").write_bytes(content)
