@@ -308,13 +308,13 @@ def test_only_the_endpoint_goes(fake: FakeAws) -> None:
 
 @pytest.mark.parametrize("killed_after", range(20))
 def test_the_application_goes_only_when_asked(fake: FakeAws, killed_after: int) -> None:
-    """Photos and results outlive a plain teardown; with the application they go first, as its stack would keep them."""
+    """Photos, results and the join outlive a plain teardown; with the application they go, photos before its stack."""
     aws = fake.aws()
     foundation.ensure(aws)
     fake.deploy_application()
     fake.deploy_monitoring()
     teardown.remove(aws, teardown.find(aws))
-    assert fake.leftovers == ["photos", "results", "vehiclevision"]
+    assert fake.leftovers == ["photos", "results", "vehiclevision", "vehiclevision-reconciling"]
 
     fake.kill_at = len(fake.calls) + killed_after
     with contextlib.suppress(Interrupted):
