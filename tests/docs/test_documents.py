@@ -35,6 +35,14 @@ def test_the_readme_is_short(root: Path) -> None:
     assert len((root / "README.md").read_text().splitlines()) <= README_LINES
 
 
+def test_the_repository_of_applications_hears_of_this_version(root: Path) -> None:
+    """What `sam publish` says of the template is the project's own version and licence."""
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
+    told = dict(templates(root))["template.yaml"]["Metadata"]["AWS::ServerlessRepo::Application"]
+
+    assert (told["SemanticVersion"], told["SpdxLicenseId"]) == (project["version"], project["license"])
+
+
 def test_every_link_leads_somewhere(root: Path) -> None:
     """Each relative link and picture in the documents exists."""
     pages = documents(root)
