@@ -25,8 +25,8 @@ PATIENCE_SECONDS = 90.0
 def started(directory: Path, root: Path) -> stack.LocalAws:
     """A local AWS with the application in it: a copy of one in which these files were deployed before.
 
-    A deployment takes most of a minute on two cores, the start of its copy some seconds. A copy has a port of its own,
-    also in what the deployment has written down.
+    A deployment takes most of a minute on two cores, the start of its copy some seconds. A copy has ports of its own,
+    the engine's also in what the deployment has written down.
     """
     kept = root / ".cache" / "deployed" / _made_from(root)
     kept.parent.mkdir(parents=True, exist_ok=True)
@@ -40,6 +40,8 @@ def started(directory: Path, root: Path) -> stack.LocalAws:
                 stack.stop(Path(fresh) / "aws")
                 (Path(fresh) / "aws").rename(kept)
         shutil.copytree(kept, directory, dirs_exist_ok=True)
+    for name in ("sagemaker", "sagemaker-control"):
+        (directory / name / "process.json").unlink()
     record = directory / "engine" / "process.json"
     former = json.loads(record.read_text())
     with socket.socket() as free:
