@@ -186,7 +186,7 @@ class ReviewTable:
                 with self._lock:
                     self._decisions[identity_of(record)] = decision
                 return
-            text = f"It could not be taken ({type(error).__name__}). Decide it again: nothing is lost."
+            text = f"It could not be announced ({type(error).__name__}). Finish it with: vehiclevision reconcile --fix"
             sitting.messages.appendleft((record.s3_key, text, False))
         self.ledger.look_again(record)
 

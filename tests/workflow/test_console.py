@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 import uvicorn
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from cli import samples
 from cli.explanations import explain
@@ -31,22 +31,15 @@ from local.page_door import PageDoor
 from tests.browser import devtools
 from tests.browser.browser import MEASURE
 from tests.browser.devtools import DESKTOP, PHONE, Browser, Tab
+from tests.unit.pictures import encoded, quarters
 from tests.workflow.driver import Application
 
 TOKEN = "a-token-for-the-tests"
 HOSTILE_NAME = "<img src=x onerror=alert(1)>.jpg"
-UNSURE_RADII = (11, 11.5, 12)
 PAGES = ("/", "/review", "/model")
 # Without pictures; what a browser that was never here loads for one page.
 MOST_PAGE_BYTES = 150_000
 LEAST_CONTRAST = 4.5
-
-
-def blurred(content: bytes, radius: float) -> bytes:
-    """The same picture, so unsharp that the model is not sure of it."""
-    stream = io.BytesIO()
-    Image.open(io.BytesIO(content)).convert("RGB").filter(ImageFilter.GaussianBlur(radius)).save(stream, "PNG")
-    return stream.getvalue()
 
 
 def card(name: str) -> str:
@@ -111,9 +104,12 @@ def dropped(chromium: Browser, page: Page, tmp_path_factory: pytest.TempPathFact
     """Photos that were chosen on the page, each with its card at its end."""
     folder = tmp_path_factory.mktemp("chosen")
     drawn = {sample.name: sample.content for sample in samples.draw()}
-    files = {name: drawn[name] for name in ("red bicycle.jpg", "blue bicycle.jpg", "black motorcycle.jpg", "text.png")}
-    for number, radius in enumerate(UNSURE_RADII):
-        files[f"unsure {number}.png"] = blurred(drawn["red motorcycle.jpg"], radius)
+    files = {
+        name: drawn[name]
+        for name in ("red bicycle.jpg", "blue bicycle.jpg", "black motorcycle.jpg", "cat.jpg", "text.png")
+    }
+    for number in range(3):
+        files[f"unsure {number}.png"] = encoded(quarters(80 + 8 * number), "PNG")
     for name, content in files.items():
         (folder / name).write_bytes(content)
     tab = chromium.tab(apart=True).open(f"{page.base}/?token={TOKEN}")
@@ -351,6 +347,12 @@ def test_each_page_is_pictured(dropped: Tab, tab: Tab, page: Page, tmp_path: Pat
     folder = Path(os.environ.get("VEHICLEVISION_SCREENSHOTS", tmp_path))
     tab.open(f"{page.base}/?text=black+motorcycle")
     story = tab.value("document.querySelector('table.photos a.name').getAttribute('href')")
+
+    subject = "document.querySelector('#decide [name=key]').value"
+    tab.open(f"{page.base}/review")
+    while (shown := tab.wait(subject)) != "uploads/cat.jpg":
+        tab.press("s")
+        tab.wait(f"{subject} !== {json.dumps(shown)}")
 
     for name, path, size in (
         ("photos", "/", DESKTOP),
