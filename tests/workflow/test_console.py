@@ -240,8 +240,15 @@ def test_a_correction_is_announced_as_one(dropped: Tab, tab: Tab, page: Page, ap
     assert (events[1]["detail"]["label"], events[1]["detail"]["changed"]) == ("motorcycle", True)
 
 
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("size", "scheme"),
+    [
+        pytest.param(DESKTOP, "light", id="desktop-light"),
+        pytest.param(PHONE, "dark", id="phone-dark"),
+        pytest.param(DESKTOP, "dark", id="desktop-dark", marks=pytest.mark.soak),
+        pytest.param(PHONE, "light", id="phone-light", marks=pytest.mark.soak),
+    ],
+)
 def test_everybody_can_use_each_page(dropped: Tab, tab: Tab, page: Page, size: tuple[int, int], scheme: str) -> None:
     """What is used has a name, text stands out, nothing leaves the window, headings and landmarks are there."""
     tab.resize(size)
@@ -342,6 +349,7 @@ def test_a_page_is_light(dropped: Tab, page: Page) -> None:
         assert len(html) + sum(len(page.get(f"/static/{part}")[1]) for part in parts) < MOST_PAGE_BYTES
 
 
+@pytest.mark.soak
 def test_each_page_is_pictured(dropped: Tab, tab: Tab, page: Page, tmp_path: Path) -> None:
     """The documentation's pictures are of these very pages."""
     folder = Path(os.environ.get("VEHICLEVISION_SCREENSHOTS", tmp_path))

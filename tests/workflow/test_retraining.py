@@ -318,6 +318,7 @@ def back_to_unsure(retraining: Retraining, tmp_path: Path) -> None:
     retraining.label(25)
 
 
+@pytest.mark.soak
 def test_a_person_has_the_last_word(retraining: Retraining, tmp_path: Path) -> None:
     """A better model that a person refuses is marked, and the present one stays."""
     back_to_unsure(retraining, tmp_path)
