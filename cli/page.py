@@ -31,7 +31,8 @@ def serve(target: Target, listener: socket.socket, *, browser: bool) -> None:
         uvicorn.Config(
             served,
             lifespan="on",
-            log_level="warning",
+            # Streams to open pages are cut off when it ends, which it would call an error.
+            log_level="critical",
             access_log=False,
             server_header=False,
             limit_concurrency=MOST_CONNECTIONS,

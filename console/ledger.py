@@ -4,9 +4,11 @@ What is shown is looked up again before it is shown: memory says only which reco
 erased, decided or announced meanwhile is shown as it was.
 """
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -22,6 +24,8 @@ FIRST_RECORDS: Final = 100
 LAG: Final = timedelta(seconds=30)
 FOREVER: Final = "9999"
 FRESH_SECONDS: Final = 1.0
+# So long a page waits for what is new; a large table on the local AWS takes a second.
+PATIENCE_SECONDS: Final = 0.15
 
 Identity: TypeAlias = tuple[str, str, str]
 
@@ -41,6 +45,8 @@ class Ledger:
     _ordered: list[Record] | None = None
     _newest: str = ""
     _refreshed_at: float = 0.0
+    _reading: Future[list[Record]] | None = None
+    _reader: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "ledger"))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def load(self) -> None:
@@ -68,9 +74,14 @@ class Ledger:
         return self._take(fresh)
 
     def keep_up(self) -> None:
-        """Read what is new, unless that was done a moment ago."""
-        if time.monotonic() - self._refreshed_at > FRESH_SECONDS:
-            self.refresh()
+        """Read what is new, unless that was done a moment ago; where it takes long, the next page has it."""
+        with self._lock:
+            if self._reading is None or (
+                self._reading.done() and time.monotonic() - self._refreshed_at > FRESH_SECONDS
+            ):
+                self._reading = self._reader.submit(self.refresh)
+        with contextlib.suppress(TimeoutError):
+            self._reading.result(PATIENCE_SECONDS)
 
     def look_again(self, record: Record) -> None:
         """Note what a record has become, if it is still there."""
