@@ -220,6 +220,9 @@ def test_each_page_is_pictured(dropped: Tab, tab: Tab, page: Page, tmp_path: Pat
         tab.resize(size)
         tab.open(page.base + path)
         tab.wait("[...document.images].every((image) => image.complete)")
+        fits = "(stage, photo) => photo.offsetHeight <= stage.clientHeight && photo.offsetWidth <= stage.clientWidth"
+        if path == "/review":
+            assert tab.value(f"({fits})(document.getElementById('stage'), document.getElementById('subject'))")
         tab.picture(folder / f"{name}.png")
         # A page has few colours: a palette makes the file a third as large.
         picture = Image.open(folder / f"{name}.png").convert("RGB").quantize(128, dither=Image.Dither.NONE)
