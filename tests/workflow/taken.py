@@ -19,7 +19,10 @@ from docs.site.workflows import definitions
 FOLDER_VARIABLE = "VEHICLEVISION_TAKEN"
 ROOT = Path(__file__).resolve().parents[2]
 # Ways that only a service of AWS's own can be at fault for, and that no test brings about, each with its reason.
-NOT_TAKEN: Mapping[str, frozenset[str]] = {}
+NOT_TAKEN: Mapping[str, frozenset[str]] = {
+    # Only a quota of AWS's leads there; tests/unit/retraining/test_machine.py has both requests refused.
+    "retrain_model": frozenset({"Train without spot: States.ALL -> Announce"}),
+}
 
 
 def ways(machine: Mapping[str, Any]) -> list[str]:
