@@ -16,9 +16,10 @@ import boto3
 from botocore.awsrequest import AWSResponse, HeadersDict
 from botocore.config import Config
 
-from reconciling.gaps import of_versions, text_of
+from reconciling.gaps import of_versions
 from reconciling.ledger import Position
 from reconciling.sweep import Parts, step
+from vehiclevision.record import iso
 from vehiclevision.results import ResultsTable
 
 PAGE, PAGES, REPEATS = 1000, 10, 3
@@ -70,7 +71,7 @@ def records(request: Any) -> bytes:
 
 
 def _item(key: dict[str, Any]) -> dict[str, Any]:
-    at = {"S": text_of(NOW)}
+    at = {"S": iso(NOW)}
     bucket, _, name = key["object"]["S"].partition("/")
     texts = {"s3_bucket": bucket, "s3_key": name, "outcome": "CLASSIFIED", "label": "bicycle", "route": "nearby"}
     numbers = {"width": "4032", "height": "3024", "bytes": "2400000", "brightness": "0.51", "sharpness": "0.03"}

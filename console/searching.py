@@ -3,14 +3,14 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 from typing import Final
 from urllib.parse import urlencode
 
 from console.ledger import Ledger
 from vehiclevision.labels import TRUTHS
-from vehiclevision.record import Outcome, Record
+from vehiclevision.record import Outcome, Record, iso
 
 PAGE_RECORDS: Final = 50
 MOST_CHARACTERS: Final = 1024
@@ -102,7 +102,7 @@ def find_all(ledger: Ledger, search: Search) -> Iterator[Record]:
 
 def today(ledger: Ledger) -> Counter[Outcome]:
     """How many photos of today ended in each way; the day begins at midnight here."""
-    midnight = _as_utc(datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0))
+    midnight = iso(datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0))
     totals: Counter[Outcome] = Counter()
     for record in ledger.newest_first():
         if (record.recorded_at or "") < midnight:
@@ -128,10 +128,6 @@ def _share(text: str) -> str:
 
 def _utc(local: str) -> str:
     try:
-        return _as_utc(datetime.fromisoformat(local).astimezone())
+        return iso(datetime.fromisoformat(local).astimezone())
     except (ValueError, OverflowError):
         return local
-
-
-def _as_utc(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from console.deployed import Deployed
 from console.errors import UnknownPhotoError
-from vehiclevision.record import Outcome, Record
+from vehiclevision.record import Outcome, Record, iso
 from vehiclevision.results import UPLOADS
 
 if TYPE_CHECKING:
@@ -62,8 +62,7 @@ class Line:
 
     def to_json(self) -> dict[str, Any]:
         """The line that --json prints."""
-        at = self.at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        return {"at": at, "source": self.source, "text": self.text, **self.fields}
+        return {"at": iso(self.at), "source": self.source, "text": self.text, **self.fields}
 
 
 @dataclass(frozen=True)

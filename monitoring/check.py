@@ -25,7 +25,7 @@ from monitoring.estimate import Estimate, estimate
 from monitoring.model_monitor import files
 from monitoring.summary import Summary, summarise
 from vehiclevision.labels import LABELS
-from vehiclevision.record import ANSWERED, EVENT_SOURCE
+from vehiclevision.record import ANSWERED, EVENT_SOURCE, iso
 from vehiclevision.results import ResultsTable
 
 DRIFT_DETECTED: Final = "DriftDetected"
@@ -345,8 +345,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(each) for each in value]
     return None if isinstance(value, float) and value - value != 0 else value
-
-
-def iso(at: datetime) -> str:
-    """A time as the results table writes it, so that both sort together."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

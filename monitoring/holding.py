@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from vehiclevision.record import HELD_BY, HELD_UNTIL, Record, key_of
+from vehiclevision.record import HELD_BY, HELD_UNTIL, Record, iso, key_of
 
 HELD_NAMES: Final = {"#held_by": HELD_BY, "#held_until": HELD_UNTIL}
 # The condition under which a photo may be held or decided; it takes :mark and :now.
@@ -79,8 +79,3 @@ def release(desk: Desk, record: Record, reviewer: Reviewer) -> None:
             ExpressionAttributeNames=HELD_NAMES,
             ExpressionAttributeValues={":mark": {"S": reviewer.mark}},
         )
-
-
-def iso(at: datetime) -> str:
-    """A moment as records have it."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -19,7 +19,7 @@ from typing import Final
 from botocore.exceptions import ClientError
 
 from monitoring.errors import LabelRefusedError
-from monitoring.holding import FREE, HELD_NAMES, Desk, Reviewer, iso
+from monitoring.holding import FREE, HELD_NAMES, Desk, Reviewer
 from monitoring.labels import SURE_SHARE, digest_of
 from monitoring.labels import key_of as picture_key
 from vehiclevision.errors import InvalidImageError
@@ -33,6 +33,7 @@ from vehiclevision.record import (
     Record,
     ReviewedDetail,
     announcement_id,
+    iso,
     key_of,
 )
 from vehiclevision.results import ResultsTable

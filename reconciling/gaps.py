@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from reconciling.letters import Letter, Photo
-from vehiclevision.record import NO_VERSION, Outcome, Record
+from vehiclevision.record import NO_VERSION, Outcome, Record, iso
 from vehiclevision.results import UPLOADS, ResultsTable
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def of_records(
     results: ResultsTable, bucket: str, since: datetime, until: datetime, lettered: Lettered = NO_LETTERS
 ) -> Iterator[Gap]:
     """The gaps of what was recorded in that time."""
-    for record in results.unfinished((text_of(since), text_of(until))):
+    for record in results.unfinished((iso(since), iso(until))):
         if gap := gap_of(results, bucket, (record.s3_key, record.version_id), lettered):
             yield gap
 
@@ -152,9 +152,4 @@ def _versions(s3: "S3Client", bucket: str, since: datetime, until: datetime) -> 
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=UPLOADS):
         for version in page.get("Versions", []):
             if since <= version["LastModified"] <= until:
-                yield version["Key"], version["VersionId"], text_of(version["LastModified"])
-
-
-def text_of(moment: datetime) -> str:
-    """A moment as records write it."""
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+                yield version["Key"], version["VersionId"], iso(version["LastModified"])

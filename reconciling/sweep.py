@@ -13,8 +13,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciling import gaps
-from reconciling.gaps import UNDER_WAY, batches, missing_of, text_of
+from reconciling.gaps import UNDER_WAY, batches, missing_of
 from reconciling.ledger import Ledger, OpenGap, Position
+from vehiclevision.record import iso
 from vehiclevision.results import UPLOADS, ResultsTable
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def step(parts: Parts, position: Position) -> tuple[Position, list[gaps.Gap], in
     page: Any = parts.s3.list_object_versions(Bucket=parts.bucket, Prefix=UPLOADS, **position.markers)
     versions = page.get("Versions", [])
     fresh = {
-        (each["Key"], each["VersionId"]): text_of(each["LastModified"])
+        (each["Key"], each["VersionId"]): iso(each["LastModified"])
         for each in versions
         if position.since < each["LastModified"] <= position.until
     }

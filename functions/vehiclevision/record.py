@@ -7,6 +7,7 @@ the ones named here), a review adds a person's word, and everybody else reads th
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final, TypedDict
 
@@ -173,3 +174,8 @@ def plain(value: Mapping[str, Any]) -> Any:
         case "M":
             return {name: plain(element) for name, element in content.items()}
     return content
+
+
+def iso(at: datetime) -> str:
+    """A moment as records have it, so that all of them sort together."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

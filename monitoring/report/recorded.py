@@ -10,8 +10,7 @@ from itertools import islice
 from typing import Final
 
 from monitoring.captures.source import Window
-from monitoring.check import iso
-from vehiclevision.record import ANSWERED, Record
+from vehiclevision.record import ANSWERED, Record, iso
 from vehiclevision.results import ResultsTable
 
 # Of each outcome the newest: enough for a p99, whatever the table holds.

@@ -21,6 +21,7 @@ from monitoring.errors import BaselineError, MonitoringError
 from monitoring.measure import MEASURES, measure, see
 from tests.unit.monitoring.capture_lines import line, png, record
 from training.artefact import DEFAULT_MODEL
+from vehiclevision.record import iso
 
 BUCKET, TABLE, BUS = "captures", "results", "vehicles"
 UNTIL = datetime(2026, 11, 20, 13, tzinfo=UTC)
@@ -100,7 +101,7 @@ def capture(clients: check.Clients, count: int, *, brightness: float = 0.5, seed
 
 def classified(clients: check.Clients, count: int, at: datetime, outcome: str = "CLASSIFIED") -> None:
     for number in range(count):
-        item = {"object": f"{outcome}{number}", "outcome": outcome, "recorded_at": check.iso(at)}
+        item = {"object": f"{outcome}{number}", "outcome": outcome, "recorded_at": iso(at)}
         clients.dynamodb.put_item(TableName=TABLE, Item={name: {"S": value} for name, value in item.items()})
 
 
