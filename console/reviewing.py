@@ -53,6 +53,8 @@ class Decision:
     due: float
     again: bool = False
     tries: int = 0
+    # On its way to the record and the bus: there is nothing to undo any more.
+    is_being_taken: bool = False
 
 
 @dataclass
@@ -145,7 +147,7 @@ class ReviewTable:
     def undo(self, reviewer: Reviewer) -> Record | None:
         """Take back this reviewer's last word that is not taken yet; its photo, or None if there is none."""
         with self._lock:
-            own = [each for each in self._decisions.values() if each.reviewer == reviewer]
+            own = [each for each in self._decisions.values() if each.reviewer == reviewer and not each.is_being_taken]
             if not own:
                 return None
             last = max(own, key=lambda each: each.due)
@@ -156,7 +158,7 @@ class ReviewTable:
         return last.record
 
     def pending(self, reviewer: Reviewer) -> list[tuple[Decision, float]]:
-        """This reviewer's words that are not taken yet, with the seconds that each can still be taken back."""
+        """This reviewer's words until it is known what became of them, with the seconds left to take each back."""
         with self._lock:
             own = [each for each in self._decisions.values() if each.reviewer == reviewer]
         return [(each, max(0.0, each.due - self.clock())) for each in sorted(own, key=lambda each: -each.due)]
@@ -164,11 +166,10 @@ class ReviewTable:
     def take_due(self, *, everything: bool = False) -> None:
         """Take what nobody has taken back in time."""
         with self._lock:
-            due = [each for each in self._decisions.values() if everything or each.due <= self.clock()]
+            waiting = [each for each in self._decisions.values() if not each.is_being_taken]
+            due = [each for each in waiting if everything or each.due <= self.clock()]
             for each in due:
-                # From here on there is nothing to undo.
-                each.due = float("inf")
-                del self._decisions[identity_of(each.record)]
+                each.is_being_taken = True
         for each in due:
             self._take(each, last_try=everything)
 
@@ -182,13 +183,14 @@ class ReviewTable:
         except (ClientError, BotoCoreError) as error:
             decision.tries += 1
             if decision.tries < TRIES and not last_try:
-                decision.due = self.clock() + 1
                 with self._lock:
-                    self._decisions[identity_of(record)] = decision
+                    decision.due, decision.is_being_taken = self.clock() + 1, False
                 return
             text = f"It could not be announced ({type(error).__name__}). Finish it with: vehiclevision reconcile --fix"
             sitting.messages.appendleft((record.s3_key, text, False))
         self.ledger.look_again(record)
+        with self._lock:
+            del self._decisions[identity_of(record)]
 
     def _let_go(self, reviewer: Reviewer, but: Identity | None) -> None:
         """What this reviewer looked at before is free for others, unless it is decided."""

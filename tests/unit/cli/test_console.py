@@ -1,6 +1,7 @@
 """Review on the page: held while it is looked at, taken back in time, and taken for good only after that."""
 
 import dataclasses
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -27,8 +28,10 @@ class FaultyBus(Bus):
     """A bus that so often cannot be reached."""
 
     faults = 0
+    meanwhile: Callable[[], None] = staticmethod(lambda: None)
 
     def put_events(self, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803 - boto3's name
+        self.meanwhile()
         if self.faults:
             self.faults -= 1
             raise EndpointConnectionError(endpoint_url="the bus")
@@ -125,6 +128,22 @@ def test_a_word_is_announced_when_its_ten_seconds_are_over_and_not_before(
 
     assert [event["label"] for event in bus.heard] == ["motorcycle"]
     assert table.sitting(ADA).done == 1
+
+
+def test_a_word_on_its_way_is_shown_until_it_is_known_what_became_of_it(
+    table: ReviewTable, clock: Clock, bus: FaultyBus
+) -> None:
+    """While the bus takes its time the page goes on asking, and nothing can be undone."""
+    seen: list[tuple[int, bool]] = []
+    bus.meanwhile = lambda: seen.append((len(table.pending(ADA)), table.undo(ADA) is None))
+    table.decide(ADA, table.waiting()[0].record, "bicycle")
+    clock.now += UNDO_SECONDS
+
+    table.take_due()
+
+    assert seen == [(1, True)]
+    assert table.pending(ADA) == []
+    assert len(table.sitting(ADA).messages) == 1
 
 
 def test_whoever_closes_the_page_has_decided(table: ReviewTable, bus: FaultyBus) -> None:
