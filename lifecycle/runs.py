@@ -275,7 +275,7 @@ def candidate_of_job(aws: Aws, name: str, serving_image: str) -> Candidate:
     url = job["ModelArtifacts"]["S3ModelArtifacts"]
     with tempfile.TemporaryDirectory() as folder:
         packed = Path(folder) / "job.tar.gz"
-        _download(aws, url, packed)
+        download(aws, url, packed)
         if tags.get("vehiclevision:algorithm", OWN) == BUILTIN:
             measured = {each["MetricName"]: float(each["Value"]) for each in job.get("FinalMetricDataList", [])}
             figures = {f"validation {key.rpartition(':')[2]}": value for key, value in measured.items()}
@@ -344,7 +344,8 @@ def _put_evaluation(aws: Aws, prefix: str, figures: dict[str, Any]) -> str:
     return f"s3://{bucket}/{key}"
 
 
-def _download(aws: Aws, url: str, path: Path) -> None:
+def download(aws: Aws, url: str, path: Path) -> None:
+    """A model's artefact out of S3, read within limits."""
     bucket, key = split_address(url)
     answer = aws.client("s3").get_object(Bucket=bucket, Key=key)
     if answer["ContentLength"] > MAX_MODEL_BYTES:

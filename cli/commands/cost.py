@@ -9,13 +9,12 @@ from typing import Annotated, Final
 
 from rich.table import Table
 
-from cli import costs
-from cli.costs import Bill, Profile
 from cli.display import notes, output, print_json
 from cli.errors import SUCCESS
 from cli.options import Account, AsJson, flag, option
 from cli.sam import template_of
-from lifecycle import prices
+from lifecycle import costs, prices
+from lifecycle.costs import Bill, Profile
 from lifecycle.endpoint import Serverless
 from local.deploy import VEHICLEVISION
 
@@ -53,7 +52,9 @@ def command(
             console.print()
             console.print(details(profile))
     console = notes()
-    console.print(f"List prices of {region}, read on {' and '.join(read)}, without free allowances: cli/prices.toml.")
+    console.print(
+        f"List prices of {region}, read on {' and '.join(read)}, without free allowances: lifecycle/prices.toml."
+    )
     each = f"{bill.photo.megabytes:g} MB each for {days} days"
     console.print(f"Not in it: keeping the photos themselves, {each}, ${kept:,.2f} a month.")
     if any(profile.missing for profile in found):

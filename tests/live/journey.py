@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from cli import costs
+from lifecycle import costs
 
 STACK: Final = "vehiclevision-live"
 # The endpoint runs from its deployment to the teardown, which begins after so long at the latest.

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from cli import costs
-from cli.costs import Bill, Price, Profile
 from cli.main import main
-from lifecycle import prices
+from lifecycle import costs, prices
+from lifecycle.costs import Bill, Price, Profile
 from tests.simulator.machine import read_machine
 from tests.simulator.world import World
 

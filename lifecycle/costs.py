@@ -14,14 +14,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from cli.sam import template_of
+from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
+
 from lifecycle.endpoint import Serverless
 from lifecycle.prices import HOURS_A_MONTH
-from local.deploy import MONITORING, RETRAINING, VEHICLEVISION
-from local.place import CHECKOUT
 from vehiclevision import telemetry
 
 PRICES: Final = Path(__file__).with_name("prices.toml")
+CHECKOUT: Final = Path(__file__).parents[1]
 MACHINE: Final = CHECKOUT / "statemachine" / "classify_vehicle.asl.json"
 ANNOUNCING: Final = "Announce vehicle"
 # The functions of the way of one photo, by the state that calls each.
@@ -230,7 +230,8 @@ def machine() -> dict[str, Any]:
 @cache
 def templates() -> tuple[dict[str, Any], ...]:
     """The application's template, monitoring's and retraining's."""
-    return tuple(template_of(application) for application in (VEHICLEVISION, MONITORING, RETRAINING))
+    rooms = (CHECKOUT, CHECKOUT / "monitoring", CHECKOUT / "retraining")
+    return tuple(yaml_parse((room / "template.yaml").read_text("utf-8")) for room in rooms)
 
 
 def memory_gigabytes(function: str) -> float:
