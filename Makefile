@@ -101,8 +101,7 @@ setup-training: setup .venv-training/.ready ## install PyTorch and what training
 
 test-training: setup-training .venv/.test-ready .venv-training/.test-ready ## run the tests that need PyTorch: training, SageMaker's jobs, retraining
 	@.venv-training/bin/python -m pytest -n 2 $(SIDE_BY_SIDE) tests/unit/training
-	@$(BIN)/python -m pytest tests/workflow/test_sagemaker_path.py
-	@$(BIN)/python -m pytest -m soak tests/workflow/test_retraining_trained.py --timeout 1800
+	@$(BIN)/python -m pytest -m soak tests/workflow/test_sagemaker_path.py tests/workflow/test_retraining_trained.py --timeout 1800
 
 train: setup-training ## train the model anew: make train DATA=folder (a folder per class, or CIFAR-100's binary archive)
 	@$(BIN)/vehiclevision train --data "$(DATA)" --out .local/training

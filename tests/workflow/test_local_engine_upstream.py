@@ -19,6 +19,8 @@ from botocore.exceptions import ClientError
 
 from tests.workflow.engine_bench import Bench, eventually, published, set_up, workers_of
 
+# What a release of MiniStack changes is seen by whoever takes a new one in, which is when `make soak` runs.
+pytestmark = pytest.mark.soak
 Upstream = tuple[Bench, "subprocess.Popen[bytes]"]
 
 

@@ -5,10 +5,12 @@ import io
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -346,6 +348,7 @@ def _built(root: Path, room: Path, function: str, build: Path) -> Path:
     return build / function
 
 
+@pytest.mark.soak
 def test_the_artefact_fits_into_lambda(artefacts: dict[str, Path]) -> None:
     """Unzipped it stays below Lambda's 250 MiB, with room for a release of numpy or scipy that is larger."""
     size = sum(path.stat().st_size for path in artefacts["monitoring"].rglob("*") if path.is_file())
@@ -353,9 +356,30 @@ def test_the_artefact_fits_into_lambda(artefacts: dict[str, Path]) -> None:
     assert size < 0.95 * MAX_UNZIPPED_BYTES, f"{size:,} bytes"
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("name", HANDLERS)
 def test_the_built_handler_starts_in_a_clean_interpreter(artefacts: dict[str, Path], name: str) -> None:
     """What SAM built holds all that the handler imports: nothing comes from this checkout or its environment."""
     settings = {"ENDPOINT_NAME": "vehiclevision", "CONFIDENCE_THRESHOLD": "0.856", **HANDLERS[name]}
 
     assert_starts_alone(artefacts[ROOMS.get(name, "retraining")], name, settings)
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+def test_a_handler_needs_no_package_but_those_that_its_room_names(root: Path, tmp_path: Path, name: str) -> None:
+    """It starts in an interpreter that has the room's own files and its locked packages, and nothing else."""
+    settings = {"ENDPOINT_NAME": "vehiclevision", "CONFIDENCE_THRESHOLD": "0.856", **HANDLERS[name]}
+    room = root / ROOMS.get(name, "retraining") / "lambda"
+    locked = re.findall(r"^([\w.-]+)==", (room / "requirements.txt").read_text(), re.MULTILINE)
+    installed = {each.name.lower().replace("_", "-"): each for each in metadata.distributions()}
+    parts = {
+        path.parts[0]: Path(str(each.locate_file(path.parts[0])))
+        for each in (installed[package] for package in locked if package in installed)
+        for path in each.files or ()
+    }
+
+    for part, path in {**parts, **{path.name: path for path in room.iterdir()}}.items():
+        if path.exists() and part != "..":
+            (tmp_path / part).symlink_to(path)
+
+    assert_starts_alone(tmp_path, name, settings)

@@ -25,6 +25,8 @@ from training.artefact import DEFAULT_MODEL, Artefact, load_model, read_members,
 # The threshold that the shipped model brings along.
 SHIPPED = load_model(DEFAULT_MODEL).manifest.threshold
 
+# The commands are gone through in test_retraining.py, too, and updates under load in test_local_sagemaker.py.
+pytestmark = pytest.mark.soak
 IMAGES = 200
 ERRORS_ALARM = "vehiclevision-endpoint-errors"
 TRAINING_PYTHON = os.environ.get("VEHICLEVISION_TRAINING_PYTHON") or CHECKOUT / ".venv-training" / "bin" / "python"
