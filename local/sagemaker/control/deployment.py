@@ -79,8 +79,7 @@ class Deployments:
             self._change(name, EndpointStatus="Failed", FailureReason=str(error)[:MAX_REASON])
             return
         self._pass(STARTING_SECONDS)
-        self._change(name, EndpointStatus="InService", _fleet=fleet, ProductionVariants=variants)
-        self._serving.publish()
+        self._serve(name, EndpointStatus="InService", _fleet=fleet, ProductionVariants=variants)
 
     def _delete(self, name: str) -> None:
         self._serving.publish()
@@ -102,7 +101,7 @@ class Deployments:
             self._pass(STARTING_SECONDS)
             policy = deployment.get("BlueGreenUpdatePolicy", {})
             for share, wait in steps(deployment, sum(each["CurrentInstanceCount"] for each in variants)):
-                self._serve(name, mixed(blue, green, share))
+                self._serve(name, _fleet=mixed(blue, green, share))
                 self._bake(deployment, wait)
             self._bake(deployment, policy.get("TerminationWaitInSeconds", 0))
         except DeploymentError as error:
@@ -111,7 +110,7 @@ class Deployments:
             return
         config = self._store.get(ENDPOINT_CONFIG, key(pending["config"])) or {}
         capture = pending.get("capture", config.get("DataCaptureConfig"))
-        self._change(
+        self._serve(
             name,
             EndpointStatus="InService",
             EndpointConfigName=pending["config"],
@@ -126,7 +125,6 @@ class Deployments:
             _fleet_before=None,
             _pending=None,
         )
-        self._serving.publish()
 
     def _reweigh(self, name: str, record: Record) -> None:
         self._pass(ROLLING_BACK_SECONDS)
@@ -139,13 +137,12 @@ class Deployments:
             weights = {"CurrentWeight": weight, "DesiredWeight": weight}
             variants.append({**variant, **weights, "CurrentInstanceCount": count, "DesiredInstanceCount": count})
             fleet += [{**e, "weight": weight} for e in record["_fleet"] if e["name"] == variant["VariantName"]]
-        self._change(name, EndpointStatus="InService", ProductionVariants=variants, _fleet=fleet, _weights=None)
-        self._serving.publish()
+        self._serve(name, EndpointStatus="InService", ProductionVariants=variants, _fleet=fleet, _weights=None)
 
     def _roll_back(self, name: str, reason: str) -> None:
         """Everything as it was, with the reason."""
         record = self._change(name)
-        self._serve(name, record.get("_fleet_before") or record["_fleet"])
+        self._serve(name, _fleet=record.get("_fleet_before") or record["_fleet"])
         self._pass(ROLLING_BACK_SECONDS)
         self._change(
             name,
@@ -156,9 +153,11 @@ class Deployments:
             _fleet_before=None,
         )
 
-    def _serve(self, name: str, fleet: Fleet) -> None:
-        self._change(name, _fleet=fleet)
-        self._serving.publish()
+    def _serve(self, name: str, **fields: Any) -> None:
+        """Change what is served; nobody reads the new status before the runtime has been told."""
+        with self._store.lock:
+            self._change(name, **fields)
+            self._serving.publish()
 
     def _bake(self, deployment: Mapping[str, Any], seconds: float) -> None:
         """Wait, and fail as soon as an alarm rings."""

@@ -104,7 +104,7 @@ CHANGES: Mapping[str, Any] = {
     "query": lambda request: replace(request, query=b"delete="),
     "host": lambda request: _with(request, b"host", b"evil.example:4566"),
     "target": lambda request: _with(request, b"x-amz-target", b"DynamoDB_20120810.DeleteTable"),
-    "date": lambda request: _with(request, b"x-amz-date", f"{datetime.now(UTC):%Y%m%dT%H%M}59Z".encode()),
+    "date": lambda request: _with(request, b"x-amz-date", f"{datetime.now(UTC) + timedelta(seconds=61):%Y%m%dT%H%M%SZ}".encode()),
     "unsigned": lambda request: _without(request, b"authorization"),
     "signed twice": lambda request: replace(request, query=b"X-Amz-Signature=0"),
     "another key": lambda request: _in_authorization(request, KEY.encode(), b"000000000000"),
