@@ -104,7 +104,9 @@ CHANGES: Mapping[str, Any] = {
     "query": lambda request: replace(request, query=b"delete="),
     "host": lambda request: _with(request, b"host", b"evil.example:4566"),
     "target": lambda request: _with(request, b"x-amz-target", b"DynamoDB_20120810.DeleteTable"),
-    "date": lambda request: _with(request, b"x-amz-date", f"{datetime.now(UTC) + timedelta(seconds=61):%Y%m%dT%H%M%SZ}".encode()),
+    "date": lambda request: _with(
+        request, b"x-amz-date", f"{datetime.now(UTC) + timedelta(seconds=61):%Y%m%dT%H%M%SZ}".encode()
+    ),
     "unsigned": lambda request: _without(request, b"authorization"),
     "signed twice": lambda request: replace(request, query=b"X-Amz-Signature=0"),
     "another key": lambda request: _in_authorization(request, KEY.encode(), b"000000000000"),
@@ -115,6 +117,10 @@ CHANGES: Mapping[str, Any] = {
     "the old key": lambda request: _in_authorization(request, KEY.encode(), b"local"),
     "not text": lambda request: _with(request, b"authorization", b"\xff" * 100),
 }
+
+
+def _later() -> bytes:
+    return f"{datetime.now(UTC) + timedelta(seconds=61):%Y%m%dT%H%M%SZ}".encode()
 
 
 def _with(request: Request, name: bytes, value: bytes) -> Request:

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from PIL import Image
@@ -37,6 +37,13 @@ EVER_PUBLISHED_OF_COSTS = (
 
 WHITE, BLACK, GREY = (255, 255, 255), (0, 0, 0), (128, 128, 128)
 HOSTILE = '<script>alert(1)<script>"&{{7*7}}.png'
+
+
+@pytest.fixture(autouse=True)
+def few_degradations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is tried in test_degrade.py; here all of them would take a minute and a half."""
+    for name in [*DEGRADATIONS][3:]:
+        monkeypatch.delitem(cast("dict[str, Any]", DEGRADATIONS), name)
 
 
 def put(path: Path, colour: tuple[int, int, int], size: tuple[int, int] = (40, 30), file_format: str = "PNG") -> None:
