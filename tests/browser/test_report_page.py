@@ -72,7 +72,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name, make in PAGES.items():
         folder = tmp_path_factory.mktemp("captured")
         every = make(folder)
-        made[name] = write(every, report(every), tmp_path_factory.mktemp("page") / "report", images=True).page
+        made[name] = write(
+            every, report(every), tmp_path_factory.mktemp("page") / "report", images=name == "everything"
+        ).page
     return made
 
 

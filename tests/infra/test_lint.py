@@ -72,7 +72,11 @@ def test_the_workflow_is_linted_too(findings: Findings) -> None:
     assert {resource for _, resource in planted} == {"ClassifyVehicleStateMachine"}
 
 
-@pytest.mark.parametrize("folder", [".", "monitoring", "retraining", "reconciling"])
+# What SAM's validation asks of the others cfn-lint asks above.
+@pytest.mark.parametrize(
+    "folder",
+    [".", *(pytest.param(each, marks=pytest.mark.soak) for each in ("monitoring", "retraining", "reconciling"))],
+)
 def test_sam_accepts_the_template(root: Path, folder: str) -> None:
     """`sam validate --lint` passes."""
     sam = root / ".venv-sam" / "bin" / "sam"

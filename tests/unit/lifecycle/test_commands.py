@@ -75,6 +75,8 @@ def printed(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     return found
 
 
+# On the local AWS they are gone through in tests/workflow/test_retraining.py.
+@pytest.mark.soak
 def test_the_commands_one_after_the_other(
     here: Reached, fake: FakeAws, second_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
