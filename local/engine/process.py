@@ -113,7 +113,7 @@ def main(arguments: list[str]) -> None:
     refuse_other_versions(importlib.metadata.version("ministack"))
     from ministack import app  # noqa: PLC0415 - it takes a second, and its settings from the environment
 
-    from local.engine import patches, saving  # noqa: PLC0415 - they need the above
+    from local.engine import patches, permission, saving  # noqa: PLC0415 - they need the above
     from local.engine.patches import cloudwatch, eventbridge, iam, s3, stepfunctions  # noqa: PLC0415
 
     journal = Journal(own.directory / "journal.sqlite3")
@@ -123,7 +123,9 @@ def main(arguments: list[str]) -> None:
         iam.note_calls(Path(folder) / f"calls.{options.port}.jsonl")
     saving.restore_from(journal)
     saver = saving.Saver(journal)
-    app.app = Door(saver.watch(app.app), root, options.port, PATHS, lambda key: iam.secret_of(key, root))
+    app.app = Door(
+        permission.answering(saver.watch(app.app)), root, options.port, PATHS, lambda key: iam.secret_of(key, root)
+    )
 
     def resume_and_save() -> None:
         processes.await_answer(own, None, f"http://{HOST}:{options.port}{HEALTH}", START_SECONDS)

@@ -25,6 +25,7 @@ SAGEMAKER_KINDS: Final = {
     "EndpointConfig": "endpoint-config",
     "Endpoint": "endpoint",
     "ModelPackage": "model-package",
+    "ModelPackageGroup": "model-package-group",
 }
 
 
@@ -59,7 +60,7 @@ def calls(resource: str, parameters: Any, region: str, account: str) -> Iterator
     if action == "events:PutEvents":
         yield from _put_events(given, region, account)
     elif service == "sagemaker":
-        yield from _sagemaker(operation, given, region, account)
+        yield from of_sagemaker(operation, given, region, account)
     else:
         yield Call(service, action, _acted_on(service, operation, given, region, account))
 
@@ -91,10 +92,14 @@ def _acted_on(service: str, operation: str, given: Mapping[str, Any], region: st
     return str(iam_actions.extract_resource_arn(service, "POST", "/", headers, body, {}, region, account))
 
 
-def _sagemaker(operation: str, given: Mapping[str, Any], region: str, account: str) -> Iterator[Call]:
+def of_sagemaker(operation: str, given: Mapping[str, Any], region: str, account: str) -> Iterator[Call]:
     """SageMaker's ARNs, in lower case, which MiniStack does not know; a job or a model takes a role and tags along."""
     kind = next((kind for kind in SAGEMAKER_KINDS if operation.endswith(kind)), "")
-    named = str(given.get(f"{kind}Arn") or given.get(f"{kind}Name") or "*")
+    named = str(given.get(f"{kind}Arn") or given.get(f"{kind}Name") or given.get("ResourceArn") or "*")
+    if operation == "CreateModelPackage":
+        named = f"{given.get('ModelPackageGroupName', '')}/*"
+    elif operation == "ListModelPackages":
+        kind, named = "ModelPackageGroup", str(given.get("ModelPackageGroupName", "*"))
     arn = f"arn:aws:sagemaker:{region}:{account}:{SAGEMAKER_KINDS.get(kind, '*')}/{named.lower()}"
     arn = named if named.startswith("arn:") else arn
     yield Call("sagemaker", f"sagemaker:{operation}", arn)

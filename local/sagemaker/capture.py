@@ -15,7 +15,6 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 FLUSH_SECONDS = 5.0
@@ -137,23 +136,6 @@ class Capture:
             lost, self.lost = self.lost, 0
         if lost:
             print(f"Data capture lost {lost} records.", file=sys.stderr, flush=True)
-
-
-def put_into(directory: Path) -> Put:
-    """Writes into the S3 of a state folder's engine."""
-
-    def put(bucket: str, key: str, body: bytes) -> None:
-        from local.sagemaker.control import aws  # noqa: PLC0415 - botocore, which serving needs for nothing else
-
-        if not found:
-            found.append(aws.Engine(directory))
-        try:
-            found[0].client("s3").put_object(Bucket=bucket, Key=key, Body=body)
-        except aws.FAULTS as error:
-            raise OSError(str(error)) from error
-
-    found: list[Any] = []
-    return put
 
 
 def files(records: Sequence[Captured]) -> list[list[Captured]]:

@@ -4,17 +4,22 @@ import asyncio
 import json
 import random
 import sys
+import time
 import uuid
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
 from local import processes
+from local.door import SIGNER
 from local.place import CHECKOUT, REGION
-from local.sagemaker.capture import Capture, Exchange, put_into
+from local.sagemaker.capture import Capture, Exchange
+from local.sagemaker.engine import Refusal, put_metrics, put_object, refusal_of
 from local.sagemaker.listening import begin
+from local.sagemaker.metrics import SERVER_ERROR, Invocation, Metrics
 from local.sagemaker.runtime_process import DEFAULT_ENDPOINTS, IN_SERVICE, endpoints_file, server
 from serving.container import PREDICTING_THREADS, Container, ContainerError
 from serving.server import (
@@ -121,9 +126,18 @@ def stamp_of(path: Path) -> tuple[int, int] | None:
 class Runtime:
     """The ASGI application."""
 
-    def __init__(self, models: Models, capture: Capture | None = None, threads: int = PREDICTING_THREADS) -> None:
+    def __init__(
+        self,
+        models: Models,
+        capture: Capture | None = None,
+        refusal: Refusal | None = None,
+        metrics: Metrics | None = None,
+        threads: int = PREDICTING_THREADS,
+    ) -> None:
         self._models = models
         self._capture = capture
+        self._refusal = refusal
+        self._metrics = metrics
         self.container = Container(threads)
         # One thread, so that requests that come together load a model once.
         self._loading = ThreadPoolExecutor(1, "load")
@@ -133,33 +147,47 @@ class Runtime:
         if scope["type"] != "http":
             return
         try:
-            answer = await self._route(scope["method"], scope["path"], headers_of(scope), receive)
+            answer = await self._route(scope, headers_of(scope), receive)
         except ServiceError as error:
             answer = error.answer
         headers = {"x-amzn-requestid": str(uuid.uuid4()), **answer.headers}
         await send_answer(send, Answer(answer.status, answer.body, headers))
 
-    async def _route(self, method: str, path: str, headers: Mapping[str, str], receive: Receive) -> Answer:
+    async def _route(self, scope: Scope, headers: Mapping[str, str], receive: Receive) -> Answer:
+        method, path = scope["method"], scope["path"]
         match method, path.split("/")[1:]:
             case "GET", ["ping"]:
                 return Answer(200, b"")
             case "POST", ["endpoints", name, "invocations"]:
+                await self._refuse_beyond_role(scope.get(SIGNER, ""), unquote(name))
                 return await self._invoke_endpoint(unquote(name), headers, receive)
             case "POST", ["flush-captured-data"] if self._capture is not None:
                 await asyncio.to_thread(self._capture.flush)
                 return Answer(200, b"")
         raise ServiceError(404, "UnknownOperationException", f"There is no {method} {path[:200]} here.")
 
+    async def _refuse_beyond_role(self, signer: str, name: str) -> None:
+        """What a function's role does not allow is refused as AWS refuses it, before anything is looked at."""
+        if self._refusal is None:
+            return
+        try:
+            reason = await asyncio.to_thread(self._refusal, signer, "InvokeEndpoint", {"EndpointName": name})
+        except OSError as error:
+            raise ServiceError(503, "ServiceUnavailable", "The local AWS engine does not say who may ask.") from error
+        if reason:
+            raise ServiceError(403, "AccessDeniedException", reason)
+
     async def _invoke_endpoint(self, name: str, headers: Mapping[str, str], receive: Receive) -> Answer:
+        begun = time.perf_counter()
         try:
             with self.container.in_hand(size_of(headers)):
-                return await self._ask(name, await read_body(receive, headers), headers)
+                return await self._ask(name, await read_body(receive, headers), headers, begun)
         except PayloadTooLargeError as error:
             raise ServiceError(error.status, "", error.message) from error
         except ContainerError as error:
             raise model_error(name, error) from error
 
-    async def _ask(self, name: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+    async def _ask(self, name: str, body: bytes, headers: Mapping[str, str], begun: float) -> Answer:
         endpoint = self._models.endpoints().get(name)
         if endpoint is None:
             raise ServiceError(400, "ValidationError", f"Endpoint {name} of account {ACCOUNT} not found.")
@@ -169,17 +197,33 @@ class Runtime:
             raise ServiceError(400, "ValidationError", f"Variant {wanted} not found for Endpoint {name}.")
         if endpoint.get("status", IN_SERVICE) != IN_SERVICE:
             raise ServiceError(503, "ServiceUnavailable", f"Endpoint {name} is {endpoint.get('status')}.")
-        try:
-            model = await self._model(variant)
-        except ModelRefusedError as error:
-            print(error.message, file=sys.stderr, flush=True)
-            raise ServiceError(503, "ServiceUnavailable", f"Endpoint {name} has no usable model.") from error
-        answer = await predicted(self.container, model, body, headers)
+        answer = await self._counted(name, variant, body, headers, begun)
         if self._capture is not None and "capture" in endpoint:
             sides = (headers.get("content-type", ""), body, ANSWER_TYPE, answer.body)
             inference_id = headers.get("x-amzn-sagemaker-inference-id", "")
             self._capture.take(Exchange(name, variant["name"], endpoint["capture"], *sides, inference_id))
         return Answer(200, answer.body, {**answer.headers, "x-amzn-invoked-production-variant": variant["name"]})
+
+    async def _counted(
+        self, name: str, variant: Mapping[str, Any], body: bytes, headers: Mapping[str, str], begun: float
+    ) -> Answer:
+        """The variant's answer, or its error, and CloudWatch is told which."""
+        asked, status = time.perf_counter(), SERVER_ERROR
+        try:
+            model = await self._model(variant)
+            answer = await predicted(self.container, model, body, headers)
+            status = answer.status
+        except ModelRefusedError as error:
+            print(error.message, file=sys.stderr, flush=True)
+            raise ServiceError(503, "ServiceUnavailable", f"Endpoint {name} has no usable model.") from error
+        except ContainerError as error:
+            status = error.status
+            raise
+        finally:
+            if self._metrics is not None:
+                took = time.perf_counter() - asked
+                self._metrics.take(Invocation(name, variant["name"], status, took, asked - begun))
+        return answer
 
     async def _model(self, endpoint: Mapping[str, Any]) -> Model:
         loaded = self._models.loaded(endpoint)
@@ -210,12 +254,14 @@ def model_error(endpoint: str, error: ContainerError) -> ServiceError:
 def main(arguments: list[str]) -> None:
     """Serve until told to stop."""
     begun = begin("local.sagemaker.runtime", arguments, server)
-    capture = Capture(put_into(begun.directory))
-    runtime = Runtime(Models(endpoints_file(begun.directory)), capture)
+    capture = Capture(partial(put_object, begun.directory))
+    metrics = Metrics(partial(put_metrics, begun.directory))
+    runtime = Runtime(Models(endpoints_file(begun.directory)), capture, refusal_of(begun.directory), metrics)
     try:
         begun.listen(runtime)
     finally:
         capture.stop()
+        metrics.stop()
         processes.end_group(0)
 
 

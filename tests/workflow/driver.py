@@ -1,5 +1,6 @@
 """Drives the deployed application from outside, through AWS's own interfaces only."""
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import boto3
 
 from local import deploy, stack
 from local.processes import HOST
+from tests.workflow import may
 
 PATIENCE_SECONDS = 90.0
 
@@ -196,10 +198,46 @@ class Application:
                 sqs.delete_message(QueueUrl=self.outputs["DeadLetterQueueUrl"], ReceiptHandle=message["ReceiptHandle"])
         return found
 
+    @contextlib.contextmanager
+    def without(self, role: str, *actions: str) -> Iterator[None]:
+        """A deployed role, by its name in the template, may not do these for a while."""
+        iam = self.client("iam")
+        pages = iam.get_paginator("list_roles").paginate()
+        names = [each["RoleName"] for page in pages for each in page["Roles"]]
+        (name,) = (each for each in names if may.logical_name(each) == role)
+        granted = {
+            policy: iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+            for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]
+        }
+        for policy, document in granted.items():
+            less = json.dumps(without_actions(document, actions))
+            iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=less)
+        try:
+            yield
+        finally:
+            for policy, document in granted.items():
+                iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=json.dumps(document))
+
+    def failure(self, function: str, event: Any) -> str:
+        """What a function fails with when it is called by hand, as `Type: message`; empty when it does not fail."""
+        answer = self.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event).encode())
+        told = json.loads(answer["Payload"].read())
+        return f"{told['errorType']}: {told['errorMessage']}" if "FunctionError" in answer else ""
+
     def logs(self, group: str) -> list[str]:
         """Every line in a log group."""
         pages = self.client("logs").get_paginator("filter_log_events")
         return [event["message"] for page in pages.paginate(logGroupName=group) for event in page["events"]]
+
+
+def without_actions(policy: Mapping[str, Any], actions: Collection[str]) -> dict[str, Any]:
+    """A policy that allows all but these; a statement that would be left with none allows what everybody may do."""
+    statements = []
+    for statement in policy["Statement"]:
+        listed = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+        left = [each for each in listed if each not in actions] or ["sts:GetCallerIdentity"]
+        statements.append({**statement, "Action": left})
+    return {**policy, "Statement": statements}
 
 
 def from_rule(queue_arn: str, rule_arn: str) -> dict[str, Any]:

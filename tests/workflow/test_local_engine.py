@@ -159,6 +159,14 @@ def test_a_role_holds(bench: Bench) -> None:
     assert "AccessDenied" in denied["errorMessage"]
 
 
+def test_a_role_holds_before_sagemaker_too(bench: Bench) -> None:
+    """The engine has no SageMaker and passes its requests on: what a function may not ask, it refuses itself."""
+    denied = bench.invoke(describe="vehiclevision")
+
+    assert "AccessDeniedException" in denied["errorMessage"]
+    assert "is not authorized to perform: sagemaker:DescribeEndpoint on resource: arn:aws:" in denied["errorMessage"]
+
+
 def test_a_role_reaches_a_key_with_a_line_break(bench: Bench) -> None:
     """A star in a policy stands for every character of a key."""
     bench.client("s3").put_object(Bucket="bench", Key="open/line\nbreak", Body=b"12345")

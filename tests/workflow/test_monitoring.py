@@ -1,5 +1,6 @@
 """The scheduled check on the local AWS: steady traffic, planted drift, silence, and what comes of each."""
 
+import contextlib
 import gzip
 import io
 import json
@@ -68,6 +69,13 @@ def answers(count: int, seed: int) -> list[tuple[float, float]]:
 @pytest.fixture(scope="module")
 def run(application: Application) -> Iterator[Run]:
     """The command, on the session's local AWS; its JSON."""
+    with command_on(application) as call:
+        yield call
+
+
+@contextlib.contextmanager
+def command_on(application: Application) -> Iterator[Run]:
+    """The command, on an application's local AWS; its JSON."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(DIRECTORY_VARIABLE, str(application.aws.state_dir))
 
@@ -85,8 +93,12 @@ def run(application: Application) -> Iterator[Run]:
 
 @pytest.fixture(scope="module")
 def deployed(application: Application, run: Run, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Monitoring beside the session's application; what `monitor deploy` says."""
+    return deployed_by(run, tmp_path_factory.mktemp("baseline") / "baseline.json")
+
+
+def deployed_by(run: Run, path: Path) -> dict[str, Any]:
     """Monitoring beside the application, with a baseline of drawn pictures; what `monitor deploy` says."""
-    path = tmp_path_factory.mktemp("baseline") / "baseline.json"
     measured = measure([found for picture in pictures(350, 1) if (found := see(picture))])
     given = np.array(answers(350, 1))
     columns = {**{name: measured[name] for name in MEASURES}, "confidence": given.max(axis=1)}
@@ -97,11 +109,14 @@ def deployed(application: Application, run: Run, tmp_path_factory: pytest.TempPa
     return run("monitor", "deploy", "--baseline", str(path))
 
 
-def capture(application: Application, at: datetime, shown: list[bytes], seed: int, extra: bytes = b"") -> None:
+def capture(
+    application: Application, at: datetime, shown: list[bytes], seed: int, *, extra: bytes = b"", surest: float = 1.0
+) -> None:
     """A file as SageMaker would have written it in that hour."""
+    given = [(min(first, surest), min(second, surest)) for first, second in answers(len(shown), seed)]
     found = [
-        line(record(picture, given, at + timedelta(seconds=number), content_type="image/jpeg"))
-        for number, (picture, given) in enumerate(zip(shown, answers(len(shown), seed), strict=True))
+        line(record(picture, answer, at + timedelta(seconds=number), content_type="image/jpeg"))
+        for number, (picture, answer) in enumerate(zip(shown, given, strict=True))
     ]
     key = f"capture/vehiclevision/AllTraffic/{at:%Y/%m/%d/%H}/00-00-000-{seed}.jsonl"
     application.client("s3").put_object(Bucket=BUCKET, Key=key, Body=b"\n".join([*found, extra]))
@@ -270,6 +285,24 @@ def test_the_join_names_a_gap_until_it_is_closed(application: Application, deplo
     assert found["joined_until"] < again["joined_until"] < closed["joined_until"]
     (log,) = [each for each in application.logs(f"/aws/lambda/{FIND_GAPS}") if '"joined"' in each][:1]
     assert "FAILED uploads/lost.jpg 1" in log
+
+
+@pytest.mark.parametrize(
+    ("function", "role", "action", "says"),
+    [
+        ("CheckDriftFunctionName", "CheckDriftRole", "s3:ListBucket", "SourceError: "),
+        ("FindGapsFunctionName", "FindGapsRole", "s3:ListBucketVersions", "not authorized to perform: s3:ListBucketV"),
+    ],
+)
+def test_what_is_not_granted_is_refused(
+    application: Application, deployed: dict[str, Any], function: str, role: str, action: str, says: str
+) -> None:
+    """The functions are held to their roles: without a grant they fail, and say that access was denied."""
+    with application.without(role, action):
+        said = application.failure(deployed["outputs"][function], {"to": NOON.isoformat(), "hours": 1})
+
+    assert "AccessDenied" in said
+    assert says in said
 
 
 def joined(application: Application, deployed: dict[str, Any]) -> dict[str, Any]:

@@ -418,6 +418,16 @@ def test_a_job_that_fails_changes_nothing(retraining: Retraining, tmp_path: Path
     assert retraining.serving() == before
 
 
+def test_what_is_not_granted_is_refused(retraining: Retraining) -> None:
+    """*Stage data* may not look at the endpoint: SageMaker refuses it in IAM's words."""
+    event = {"execution": "by-hand", "state_machine": "by-hand", "began": "2026-01-10T12:00:00+00:00"}
+
+    with retraining.application.without("StageDataRole", "sagemaker:DescribeEndpoint"):
+        said = retraining.application.failure("vehiclevision-retraining-stage-data", event)
+
+    assert "is not authorized to perform: sagemaker:DescribeEndpoint on resource: " in said
+
+
 def test_teardown_finds_all_of_it(retraining: Retraining) -> None:
     """Whatever the runs made carries the tag that teardown looks for."""
     _, answer = retraining.run("sagemaker", "teardown", "--yes", "--json")

@@ -1,12 +1,17 @@
-"""The workflow's role is held to its policy: each permission taken away leads where the workflow sends a failure."""
+"""The workflow and its functions are held to their roles: without a permission each fails as it says.
+
+"Because an IAM principal is denied access by default, they must be explicitly allowed to perform an action." (AWS IAM
+User Guide, reference_policies_evaluation-logic_AccessPolicyLanguage_Interplay, read 28 November 2026)
+"""
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.workflow.driver import Application
+from tests.workflow.driver import Application, without_actions
 from tests.workflow.test_classify_vehicle import sure, wait_for_letters
 
 Starter = Callable[..., tuple[dict[str, Any], dict[str, Any] | None]]
@@ -30,13 +35,12 @@ def start_without(application: Application) -> Starter:
         deployed = states.describe_state_machine(stateMachineArn=application.outputs["StateMachineArn"])
         role = deployed["roleArn"].rpartition("/")[2]
         policy = iam.get_role_policy(RoleName=role, PolicyName="take-the-steps")["PolicyDocument"]
-        for statement in policy["Statement"]:
-            listed = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
-            statement["Action"] = [each for each in listed if each not in actions] or ["sts:GetCallerIdentity"]
         name = "without-" + "-".join(action.rpartition(":")[2] for action in actions)
         trust = json.dumps(iam.get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"])
         arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
-        iam.put_role_policy(RoleName=name, PolicyName="less", PolicyDocument=json.dumps(policy))
+        iam.put_role_policy(
+            RoleName=name, PolicyName="less", PolicyDocument=json.dumps(without_actions(policy, actions))
+        )
         machine = states.create_state_machine(name=name, definition=impatient(deployed["definition"]), roleArn=arn)
         # Not under uploads/, where the workflow with its own role would be started as well.
         key = f"{name}/photo.jpg"
@@ -99,3 +103,29 @@ def test_a_workflow_that_may_not_call_its_functions_records_the_failure(start_wi
     assert ended["error"] == "Lambda.AWSLambdaException"
     assert record is not None
     assert (record["outcome"], record["reason"]) == ("FAILED", "Lambda.AWSLambdaException")
+
+
+def test_a_function_that_may_not_read_says_so(application: Application) -> None:
+    """*Serialize image* without its grant on S3 fails with the error that nobody retries; with it, it reads."""
+    key = "reading/photo.jpg"
+    photo = {"s3_bucket": application.bucket, "s3_key": key, "version_id": application.upload(key, sure("bicycle"))}
+    function = application.outputs["SerializeImageFunctionName"]
+
+    with application.without("SerializeImageRole", "s3:GetObject", "s3:GetObjectVersion"):
+        said = application.failure(function, photo)
+
+    assert said.startswith("StorageRefusedError: "), said
+    assert application.failure(function, photo) == ""
+
+
+def test_a_function_that_may_not_ask_the_endpoint_says_so(application: Application, root: Path) -> None:
+    """*Classify image* without sagemaker:InvokeEndpoint: refused as SageMaker refuses it; with it, it is answered."""
+    picture = json.loads((root / "events" / "classify_image.json").read_text("utf-8"))
+    function = application.outputs["ClassifyImageFunctionName"]
+
+    with application.without("ClassifyImageRole", "sagemaker:InvokeEndpoint"):
+        said = application.failure(function, picture)
+
+    assert said.startswith("EndpointRefusedError: "), said
+    assert "(AccessDeniedException)" in said
+    assert application.failure(function, picture) == ""

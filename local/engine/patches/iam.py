@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ministack.core import iam_actions, iam_evaluator
+from ministack.core.responses import get_account_id
 from ministack.services import iam
 
 from local.credentials import Credentials
@@ -98,24 +99,43 @@ def role_in(principal: str) -> str:
 
 
 def refusal(role_arn: str, session: str, call: Call, region: str) -> str | None:
-    """In AWS's words, why a role may not make a call, by its policies and the resource's own; None if it may."""
+    """In AWS's words, why a role may not make a call; None if it may."""
     account, name = role_arn.split(":")[4], role_arn.rpartition("/")[2]
+    principal = iam_evaluator.PrincipalInfo(
+        arn=f"arn:aws:sts::{account}:assumed-role/{name}/{session}",
+        type="AssumedRole",
+        account=account,
+        policies=iam_evaluator._gather_role_policies(name, account),
+        limits=iam_evaluator._permissions_boundary(iam._roles, name, account),
+    )
+    return _refusal_of(principal, call, region)
+
+
+def refusal_of_key(access_key_id: str, call: Call, region: str) -> str | None:
+    """The same for whoever signs with a key: a function's role, a user, or the root user, who may do everything."""
+    principal = iam_evaluator.resolve_principal(access_key_id, get_account_id())
+    if isinstance(principal, iam_evaluator.AuthError):
+        return str(principal.message)
+    return None if principal.policies is None else _refusal_of(principal, call, region)
+
+
+def _refusal_of(principal: iam_evaluator.PrincipalInfo, call: Call, region: str) -> str | None:
+    """By the principal's policies, and the resource's own."""
     context = iam_evaluator.EvalContext(
-        principal_arn=f"arn:aws:sts::{account}:assumed-role/{name}/{session}",
-        principal_type="AssumedRole",
-        principal_account=account,
+        principal_arn=principal.arn,
+        principal_type=principal.type,
+        principal_account=principal.account,
         action=call.action,
         resource_arn=call.resource,
         region=region,
         secure_transport=True,
         service_context={key: value for key, value in call.conditions.items() if value is not None},
+        principal_keys=principal.keys,
     )
-    limits = iam_evaluator._permissions_boundary(iam._roles, name, account)
-    policies = iam_evaluator._gather_role_policies(name, account)
-    answer = iam_evaluator.evaluate(context, policies, *limits)
+    answer = iam_evaluator.evaluate(context, principal.policies, *principal.limits)
     of_resource = iam_evaluator._resource_policy(call.service, call.resource)
     if of_resource is not None:
-        answer = iam_evaluator.combine_resource_policy(answer, context, *of_resource, limits=limits)
+        answer = iam_evaluator.combine_resource_policy(answer, context, *of_resource, limits=principal.limits)
     if answer.decision == "Allow":
         return None
     explicit = answer.decision == "Deny"

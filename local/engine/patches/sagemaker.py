@@ -5,15 +5,19 @@ import json
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ministack import app
+from ministack.core.responses import get_account_id, get_region
+from ministack.core.router import extract_access_key_id
 from ministack.services import (
     stepfunctions,
 )
 
 from local.credentials import Credentials
+from local.engine import task_calls
+from local.engine.patches import iam
 
 
 def reach_sagemaker(url: Callable[[], str | None], root: Credentials) -> None:
@@ -28,15 +32,35 @@ def reach_sagemaker(url: Callable[[], str | None], root: Credentials) -> None:
             raise stepfunctions._ExecutionError(error.error, error.cause) from error
 
     async def forward(
-        _method: str, _path: str, headers: dict[str, str], body: Any, _query: Any
+        _method: str, _path: str, headers: dict[str, str], body: Any, query: Any
     ) -> tuple[int, dict[str, str], bytes]:
-        own = {"authorization": f"Bearer {root.secret_access_key}"}
-        return await asyncio.to_thread(_post, url(), {**_lower(headers), **own}, body)
+        headers, own = _lower(headers), {"authorization": f"Bearer {root.secret_access_key}"}
+        operation, request = headers.get("x-amz-target", "").rpartition(".")[2], _parsed(body)
+        reason = refusal(extract_access_key_id(headers, query), operation, request)
+        if reason:
+            return 400, {}, json.dumps({"__type": "AccessDeniedException", "message": reason}).encode()
+        return await asyncio.to_thread(_post, url(), {**headers, **own}, body)
 
     stepfunctions._SERVICE_DISPATCH["arn:aws:states:::sagemaker:"] = run_task
     stepfunctions._AWS_SDK_SERVICE_MAP["sagemaker"] = {"target_prefix": "SageMaker", "protocol": "json"}
     stepfunctions._AWS_SDK_ERROR_PREFIX["sagemaker"] = "SageMaker"
     app.SERVICE_HANDLERS["sagemaker"] = forward
+
+
+def refusal(access_key_id: str, operation: str, request: Mapping[str, Any]) -> str | None:
+    """Why whoever signed a request may not make it, which MiniStack asks of no service that it does not know."""
+    region = get_region()
+    calls = task_calls.of_sagemaker(operation, request, region, get_account_id())
+    return next(filter(None, (iam.refusal_of_key(access_key_id, call, region) for call in calls)), None)
+
+
+def _parsed(body: Any) -> Mapping[str, Any]:
+    """A request's parameters; none of one that SageMaker will refuse."""
+    try:
+        request = json.loads(body or "{}")
+    except ValueError:
+        return {}
+    return request if isinstance(request, dict) else {}
 
 
 def _lower(headers: dict[str, str]) -> dict[str, str]:
