@@ -85,7 +85,9 @@ fuzz: setup .venv/.test-ready ## attack the image gate with files made of pieces
 	@MINUTES=$(or $(MINUTES),5) $(BIN)/python -m pytest -s tests/fuzz
 
 soak: setup .venv/.test-ready ## the slow proof: bursts, kills, hostile files, long outages
-	@$(BIN)/python -m pytest -m soak --timeout 1800
+	@rm -rf $(TAKEN)-soak && mkdir -p $(TAKEN)-soak
+	@VEHICLEVISION_CALLS=$(TAKEN)-soak $(BIN)/python -m pytest -m soak --timeout 1800
+	@$(BIN)/python -m tests.workflow.may $(TAKEN)-soak soak
 
 bench: setup .venv/.test-ready .venv-sagemaker/.ready .venv-bench/.ready ## measure ours beside the alternative, in one run
 	@$(BIN)/python -m bench.workflow

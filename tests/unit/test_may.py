@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflow.may import Grant, main, write
+from tests.workflow.may import Grant, can_be_done, main, write
 
 ROLE = "vehiclevision-SerializeImageRole-0A1B2C3D4E5F6"
 READ = Grant("SerializeImageRole", "read 0 0", "s3:GetObject", "arn:aws:s3:::photos/*")
@@ -21,6 +21,8 @@ def test_a_grant_that_no_test_used_is_named(tmp_path: Path, capsys: pytest.Captu
     assert main(tmp_path, {}) == 1
     assert "used by no test: SerializeImageRole s3:PutObject on arn:aws:s3:::photos/*" in capsys.readouterr().out
     assert main(tmp_path, {"SerializeImageRole s3:Put*": "why"}) == 0
+    assert main(tmp_path, {"SerializeImageRole s3:PutObject on arn:aws:s3:::photos/*": "why"}) == 0
+    assert main(tmp_path, {"SerializeImageRole s3:PutObject on arn:aws:s3:::models/*": "why"}) == 1
 
 
 def test_a_call_that_no_policy_allows_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -40,3 +42,25 @@ def test_roles_of_others_do_not_count(tmp_path: Path) -> None:
 
     assert main(tmp_path, {}) == 0
     assert [json.loads(path.read_text()) for path in tmp_path.iterdir()] == [{"grants": [], "refused": []}]
+
+
+def test_what_a_soak_must_go_through_is_named_if_it_does_not(tmp_path: Path) -> None:
+    """Of its own grants one that was not used fails, and no other does."""
+    write(tmp_path, [READ, WRITE], [(*CALL, "Allow")])
+
+    assert main(tmp_path, {}, {READ.name}) == 0
+    assert main(tmp_path, {}, {WRITE.name}) == 1
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "can"),
+    [
+        ("DescribeEndpoint", "endpoint/cars", True),
+        ("DescribeEndpoint", "endpoint-config/*", False),
+        ("UpdateEndpoint", "endpoint-config/*", True),
+        ("ListTags", "model/*", True),
+    ],
+)
+def test_a_pair_that_means_nothing_is_no_grant(action: str, resource: str, can: bool) -> None:
+    """A statement's actions and resources are paired by AWS; an endpoint's description is of no configuration."""
+    assert can_be_done(f"sagemaker:{action}", f"arn:aws:sagemaker:us-east-1:000000000000:{resource}") is can

@@ -1,6 +1,6 @@
 """Who may do what, and who did: the policies of the deployed roles held against the calls that tests made them make.
 
-    VEHICLEVISION_TAKEN=folder VEHICLEVISION_CALLS=folder pytest …; python -m tests.workflow.may folder
+    VEHICLEVISION_TAKEN=folder VEHICLEVISION_CALLS=folder pytest …; python -m tests.workflow.may folder [soak]
 
 Each engine writes the calls of its roles into that folder; before an AWS ends, or a stack is removed, its roles'
 policies are held against them. The program adds up: a grant that no test used must be listed here with its reason, and
@@ -13,17 +13,19 @@ import os
 import re
 import sys
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from local.engine import task_calls
+
 FOLDER_VARIABLE = "VEHICLEVISION_CALLS"
 # A role of one of our templates: its logical name between the stack's and a mark of CloudFormation's.
 ROLE = re.compile(r"^vehiclevision-(?:(?:monitoring|retraining|reconciling)-)?([A-Za-z]+Role|RetrainingStarterRole)-")
 
-# What the engine cannot see, or what only other tests go through, each with its reason.
+# What the engine cannot see, or what `make test` does not go through, each with its reason.
 UNSEEN: Mapping[str, str] = {
     "*Role logs:*": "Lambda and Step Functions write logs themselves",
     "*Role xray:*": "Step Functions sends traces itself",
@@ -31,12 +33,28 @@ UNSEEN: Mapping[str, str] = {
     "*ScheduleRole lambda:InvokeFunction": "EventBridge Scheduler calls it; the engine has no clock",
     "SerializeImageRole s3:ListBucket": "S3 looks at it itself, to tell a deleted object from a denied one",
     "ClassifyVehicleRole sqs:SendMessage": "the table fails the workflow in tests/simulator/test_refusals.py only",
-    "ClassifyImageRole sagemaker:InvokeEndpoint": "the endpoint has a server of its own",
-    "ModelMonitorRole *": "SageMaker Model Monitor uses it, where that is to be had",
-    **dict.fromkeys(
-        ("StageDataRole *", "RegisterChallengerRole *", "RetrainModelRole *"),
-        "SageMaker has a server of its own here, and `make soak` goes through retraining to its end",
-    ),
+    "RetrainModelRole sagemaker:DescribeTrainingJob": "Step Functions looks itself how a job is that it waits for",
+    "RetrainModelRole sagemaker:StopTrainingJob": "Step Functions stops the job of a run that was stopped",
+    "RetrainModelRole events:PutRule": "Step Functions makes the rule itself that tells it of a job's end",
+    "RetrainModelRole events:PutTargets": "Step Functions makes the rule itself that tells it of a job's end",
+    "RetrainModelRole events:DescribeRule": "Step Functions makes the rule itself that tells it of a job's end",
+    "RegisterChallengerRole s3:GetObject on */models/*": "AWS does not say by whose right it reads what is registered",
+    "RegisterChallengerRole sagemaker:CreateModelPackageGroup": "the tests' first model was registered by a person",
+    "RegisterChallengerRole sagemaker:AddTags": "the tests' endpoint and group were made by a person, with their tags",
+    "RegisterChallengerRole sagemaker:CreateModelPackage on *:model-package-group/*": "the engine looks at the version",
+    "RegisterChallengerRole sagemaker:ListModelPackages on *:model-package/*": "the engine looks at the group",
+    "RegisterChallengerRole application-autoscaling:DescribeScalableTargets": "the engine asks no policy about it",
+}
+# What only `make soak` goes through, and must.
+ONLY_SOAK: Mapping[str, str] = {
+    "RetrainModelRole sagemaker:DeleteModel": "an alarm takes the new model back",
+    "RetrainModelRole sagemaker:DeleteEndpointConfig": "an alarm takes the new model back",
+}
+KINDS: Mapping[str, str] = task_calls.SAGEMAKER_KINDS
+# What these are done to beside what they are named after.
+ALSO: Mapping[str, Collection[str]] = {
+    "sagemaker:UpdateEndpoint": ("endpoint-config",),
+    "sagemaker:CreateModelPackage": ("model-package-group",),
 }
 Call = tuple[str, str, str, str]
 
@@ -77,7 +95,16 @@ def grants(iam: Any) -> Iterator[Grant]:
             for number, statement in enumerate(document["Statement"]):
                 for action in _list(statement["Action"]):
                     for index, resource in enumerate(_list(statement["Resource"])):
+                        if not can_be_done(action, resource):
+                            continue
                         yield Grant(str(logical), f"{policy} {number} {index}", action, resource)
+
+
+def can_be_done(action: str, resource: str) -> bool:
+    """Whether there is such a thing: a statement pairs each of its actions with each of its resources."""
+    kind = next((kind for kind in KINDS if action.startswith("sagemaker:") and action.endswith(kind)), "")
+    type_of_resource = resource.rpartition(":")[2].partition("/")[0]
+    return not kind or resource == "*" or type_of_resource == KINDS[kind] or type_of_resource in ALSO.get(action, ())
 
 
 def note(client: Callable[[str], Any]) -> None:
@@ -106,8 +133,11 @@ def write(folder: Path, given: Iterable[Grant], calls: Iterable[Call]) -> None:
     (folder / f"may.{uuid.uuid4().hex}.json").write_text(json.dumps({"grants": rows, "refused": refused}), "utf-8")
 
 
-def main(folder: Path, unseen: Mapping[str, str] = UNSEEN) -> int:
-    """Say how many grants some test used; 1 if one is unused and not listed, or a call was allowed by none."""
+def main(folder: Path, unseen: Mapping[str, str], must_be_seen: Collection[str] = ()) -> int:
+    """Say how many grants some test used; 1 if one is unused and not listed, or a call was allowed by none.
+
+    With names that must be seen, only these may not be unused.
+    """
     used: dict[tuple[str, str], tuple[bool, str]] = {}
     refused: set[tuple[str, ...]] = set()
     for path in folder.glob("may.*.json"):
@@ -117,7 +147,11 @@ def main(folder: Path, unseen: Mapping[str, str] = UNSEEN) -> int:
             before, _ = used.get((name, place), (False, ""))
             used[name, place] = (before or was_used, resource)
     left = [(name, resource) for (name, _), (was_used, resource) in sorted(used.items()) if not was_used]
-    unlisted = [each for each in left if not any(fnmatch.fnmatchcase(each[0], pattern) for pattern in unseen)]
+    if must_be_seen:
+        seen = {name for (name, _), (was_used, _) in used.items() if was_used}
+        unlisted = [(name, "anything") for name in must_be_seen if name not in seen]
+    else:
+        unlisted = [each for each in left if not any(_is_listed(*each, pattern) for pattern in unseen)]
     print(
         f"roles: {len(used) - len(left)} of {len(used)} grants used, {len(left) - len(unlisted)} that are unseen here"
     )
@@ -128,9 +162,16 @@ def main(folder: Path, unseen: Mapping[str, str] = UNSEEN) -> int:
     return int(bool(unlisted or refused))
 
 
+def _is_listed(name: str, resource: str, pattern: str) -> bool:
+    action, on, of = pattern.partition(" on ")
+    return fnmatch.fnmatchcase(name, action) and (not on or fnmatch.fnmatchcase(resource, of))
+
+
 def _list(value: Any) -> list[str]:
     return value if isinstance(value, list) else [value]
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    if sys.argv[2:] == ["soak"]:
+        sys.exit(main(Path(sys.argv[1]), {}, ONLY_SOAK))
+    sys.exit(main(Path(sys.argv[1]), {**UNSEEN, **ONLY_SOAK}))

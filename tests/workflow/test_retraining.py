@@ -430,6 +430,8 @@ def test_what_is_not_granted_is_refused(retraining: Retraining) -> None:
 
 def test_teardown_finds_all_of_it(retraining: Retraining) -> None:
     """Whatever the runs made carries the tag that teardown looks for."""
+    may.note(retraining.application.client)
+
     _, answer = retraining.run("sagemaker", "teardown", "--yes", "--json")
 
     assert answer["left"] == []
