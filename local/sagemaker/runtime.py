@@ -19,7 +19,7 @@ from local.place import CHECKOUT, REGION
 from local.sagemaker.capture import Capture, Exchange
 from local.sagemaker.engine import Refusal, put_metrics, put_object, refusal_of
 from local.sagemaker.listening import begin
-from local.sagemaker.metrics import SERVER_ERROR, Invocation, Metrics
+from local.sagemaker.metrics import NAMESPACE, SERVER_ERROR, Invocation, Metrics
 from local.sagemaker.runtime_process import DEFAULT_ENDPOINTS, IN_SERVICE, endpoints_file, server
 from serving.container import PREDICTING_THREADS, Container, ContainerError
 from serving.server import (
@@ -255,7 +255,7 @@ def main(arguments: list[str]) -> None:
     """Serve until told to stop."""
     begun = begin("local.sagemaker.runtime", arguments, server)
     capture = Capture(partial(put_object, begun.directory))
-    metrics = Metrics(partial(put_metrics, begun.directory))
+    metrics = Metrics(partial(put_metrics, begun.directory, NAMESPACE))
     runtime = Runtime(Models(endpoints_file(begun.directory)), capture, refusal_of(begun.directory), metrics)
     try:
         begun.listen(runtime)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.workflow.driver import Application, without_actions
+from tests.workflow.engine_bench import eventually
 from tests.workflow.test_classify_vehicle import sure, wait_for_letters
 
 Starter = Callable[..., tuple[dict[str, Any], dict[str, Any] | None]]
@@ -129,3 +130,17 @@ def test_a_function_that_may_not_ask_the_endpoint_says_so(application: Applicati
     assert said.startswith("EndpointRefusedError: "), said
     assert "(AccessDeniedException)" in said
     assert application.failure(function, picture) == ""
+
+
+def test_cloudwatch_is_told_of_the_endpoints_requests(application: Application, root: Path) -> None:
+    """Some seconds later, by the endpoint and the variant that answered."""
+    picture = json.loads((root / "events" / "classify_image.json").read_text("utf-8"))
+    assert application.failure(application.outputs["ClassifyImageFunctionName"], picture) == ""
+    of_variant = [{"Name": "EndpointName", "Value": "vehiclevision"}, {"Name": "VariantName", "Value": "AllTraffic"}]
+
+    def told() -> set[str]:
+        pages = application.client("cloudwatch").get_paginator("list_metrics").paginate(Namespace="AWS/SageMaker")
+        metrics = [each for page in pages for each in page["Metrics"]]
+        return {each["MetricName"] for each in metrics if each["Dimensions"] == of_variant}
+
+    eventually(lambda: told() == {"Invocations", "Invocation5XXErrors", "ModelLatency", "OverheadLatency"}, 60.0)
