@@ -64,6 +64,11 @@ class Target:
         """What reconciling's stack of the application is called."""
         return f"{self.stack}-reconciling"
 
+    @property
+    def backfilling_stack(self) -> str:
+        """What backfilling's stack of the application is called."""
+        return f"{self.stack}-backfilling"
+
     def write_captures(self) -> None:
         """Have the local endpoint write what it captured, so that what it was asked a second ago counts too."""
         if self.is_local:

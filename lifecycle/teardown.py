@@ -204,11 +204,12 @@ def _foundation(aws: Aws) -> Iterator[Item]:
 
 
 def _application(aws: Aws) -> Iterator[Item]:
-    """The application's stack, and before it the join and what nobody could name then: photos and results."""
+    """The application's stack, and first what nobody could name after it: what reads it, photos and results."""
     name = aws.site.application
-    join = f"{name}-reconciling"
-    if foundation.describe(aws, join) is not None:
-        yield Item("reconciling's stack", join, (), None, partial(foundation.remove, aws, join))
+    for room in ("reconciling", "backfilling"):
+        beside = f"{name}-{room}"
+        if foundation.describe(aws, beside) is not None:
+            yield Item(f"{room}'s stack", beside, (), None, partial(foundation.remove, aws, beside))
     stack = foundation.describe(aws, name)
     if stack is None:
         return

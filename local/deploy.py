@@ -93,6 +93,13 @@ RECONCILING = Application(
     "deploy-reconciling",
     with_packages=False,
 )
+BACKFILLING = Application(
+    CHECKOUT / "backfilling",
+    "vehiclevision-backfilling",
+    ("template.yaml", "samconfig.toml", "statemachine", "lambda"),
+    "deploy-backfilling",
+    with_packages=False,
+)
 
 
 def deploy(

@@ -83,7 +83,7 @@ def find(
             lettered.setdefault((letter.photo.key, letter.photo.version_id or NO_VERSION), []).append(letter)
     seen: set[Version] = set()
     until = now - UNDER_WAY
-    for gap in of_records(results, bucket, since, until, lettered):
+    for gap in of_records(results, since, until, lettered):
         seen.add((gap.photo.key, gap.photo.version_id or NO_VERSION))
         yield gap
     uploaded = _versions(s3, bucket, since, until)
@@ -95,11 +95,12 @@ def find(
 
 
 def of_records(
-    results: ResultsTable, bucket: str, since: datetime, until: datetime, lettered: Lettered = NO_LETTERS
+    results: ResultsTable, since: datetime, until: datetime, lettered: Lettered = NO_LETTERS
 ) -> Iterator[Gap]:
     """The gaps of what was recorded in that time."""
     for record in results.unfinished((iso(since), iso(until))):
-        if gap := gap_of(results, bucket, (record.s3_key, record.version_id), lettered):
+        # A backfill leaves records of photos in other buckets too.
+        if gap := gap_of(results, record.s3_bucket, (record.s3_key, record.version_id), lettered):
             yield gap
 
 

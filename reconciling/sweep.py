@@ -80,7 +80,9 @@ def step(parts: Parts, position: Position) -> tuple[Position, list[gaps.Gap], in
     """A day of records, or when these are joined a page of versions; where to go on, what it found, how many."""
     if position.recorded < position.until:
         end = min(position.recorded + RECORDED_STEP, position.until)
-        found = list(gaps.of_records(parts.results, parts.bucket, position.recorded, end))
+        # The ledger knows the upload bucket only; failures in another one are named by the command.
+        recorded = gaps.of_records(parts.results, position.recorded, end)
+        found = [gap for gap in recorded if gap.photo.bucket == parts.bucket]
         return replace(position, recorded=end), found, 0
     page: Any = parts.s3.list_object_versions(Bucket=parts.bucket, Prefix=UPLOADS, **position.markers)
     versions = page.get("Versions", [])

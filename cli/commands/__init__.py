@@ -9,7 +9,7 @@ from typing import Final
 PANELS: Final = {
     "The local AWS": ("up", "down", "status", "env", "demo", "open", "doctor"),
     "AWS": ("rehearse", "deploy", "cost"),
-    "Images": ("console", "drop", "start", "results", "logs", "review", "reconcile", "redrive", "erase"),
+    "Images": ("console", "drop", "start", "results", "logs", "review", "backfill", "reconcile", "redrive", "erase"),
     "The model": ("train", "evaluate", "data", "sagemaker"),
     "Monitoring": ("report", "baseline", "monitor", "retrain"),
 }

@@ -7,6 +7,7 @@ from typing import Any
 from console.drawing import Arrow, Box, draw
 from console.graph import arrows_and_crowded
 
+ROOMS = (".", "retraining", "backfilling")
 PAGE = """# The workflows
 
 Drawn from the files in Amazon's States Language, as they are deployed. A solid arrow is the way on, a dashed one the
@@ -22,7 +23,7 @@ def page(root: Path) -> str:
 
 def definitions(root: Path) -> list[Path]:
     """The state machines of all applications, the first one's first."""
-    return [path for room in (".", "retraining") for path in sorted((root / room / "statemachine").glob("*.asl.json"))]
+    return [path for room in ROOMS for path in sorted((root / room / "statemachine").glob("*.asl.json"))]
 
 
 def _section(path: Path) -> str:

@@ -62,7 +62,8 @@ def calls(resource: str, parameters: Any, region: str, account: str) -> Iterator
     elif service == "sagemaker":
         yield from of_sagemaker(operation, given, region, account)
     else:
-        yield Call(service, action, _acted_on(service, operation, given, region, account))
+        conditions = {"s3:prefix": given.get("Prefix", "")} if action == "s3:ListBucket" else {}
+        yield Call(service, action, _acted_on(service, operation, given, region, account), conditions)
 
 
 def function_arn(name: str, region: str, account: str) -> str:

@@ -6,7 +6,7 @@ import json
 from samtranslator.translator.managed_policy_translator import ManagedPolicyLoader  # type: ignore[import-untyped]
 from samtranslator.translator.transform import transform  # type: ignore[import-untyped]
 
-from tests.infra.project import RETRAIN_MODEL, Json, Project, parse_yaml
+from tests.infra.project import BACKFILL, RETRAIN_MODEL, Json, Project, parse_yaml
 
 _ARTEFACT = "s3://artefacts/artefact"
 
@@ -57,14 +57,23 @@ def reconciling_to_cloudformation(project: Project) -> Json:
 
 def retraining_to_cloudformation(project: Project) -> Json:
     """The same for retraining/template.yaml."""
-    template = copy.deepcopy(project.retraining)
+    return _with_machine(project.retraining, "RetrainModelStateMachine", project.files[RETRAIN_MODEL])
+
+
+def backfilling_to_cloudformation(project: Project) -> Json:
+    """The same for backfilling/template.yaml."""
+    return _with_machine(project.backfilling, "BackfillStateMachine", project.files[BACKFILL])
+
+
+def _with_machine(template: Json, name: str, text: str) -> Json:
+    """A template with its state machine in it as plain CloudFormation."""
+    template = copy.deepcopy(template)
     template["Globals"]["Function"]["CodeUri"] = _ARTEFACT
-    machine = template["Resources"]["RetrainModelStateMachine"]["Properties"]
+    machine = template["Resources"][name]["Properties"]
     machine["DefinitionUri"] = _ARTEFACT
     translated: Json = transform(template, {}, NoManagedPolicies())
-    definition = translated["Resources"]["RetrainModelStateMachine"]["Properties"]
+    definition = translated["Resources"][name]["Properties"]
     del definition["DefinitionS3Location"]
-    text = project.files[RETRAIN_MODEL]
     # cfn-lint fills in names that stand alone; some of ours have .sync or .waitForTaskToken behind them.
     for word, value in machine["DefinitionSubstitutions"].items():
         if str(value.get("Fn::Sub", "")).startswith("arn:${AWS::Partition}:states:::"):

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.infra.cloudformation import (
+    backfilling_to_cloudformation,
     monitoring_to_cloudformation,
     reconciling_to_cloudformation,
     retraining_to_cloudformation,
@@ -27,9 +28,10 @@ def transformed(project: Project) -> Json:
 
 @pytest.fixture(scope="session")
 def beside(project: Project) -> dict[str, Json]:
-    """The templates of monitoring, retraining and reconciling as plain CloudFormation."""
+    """The templates of the applications beside the first as plain CloudFormation."""
     return {
         "monitoring": monitoring_to_cloudformation(project),
         "retraining": retraining_to_cloudformation(project),
         "reconciling": reconciling_to_cloudformation(project),
+        "backfilling": backfilling_to_cloudformation(project),
     }

@@ -11,10 +11,11 @@ from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 Json = dict[str, Any]
 
 RETRAIN_MODEL = "retraining/statemachine/retrain_model.asl.json"
+BACKFILL = "backfilling/statemachine/backfill.asl.json"
 _KINDS = frozenset({".py", ".txt", ".in", ".json", ".yaml", ".yml", ".toml", ".md", ".html", ".js"})
 _ROOMS = (
     "functions", "statemachine", "events", "training", "lifecycle", "monitoring", "retraining", "reconciling",
-    "erasing", "console", "local", "cli", "requirements",
+    "backfilling", "erasing", "console", "local", "cli", "requirements",
 )  # fmt: skip
 _FOLDERS = (*_ROOMS, "tests/unit", "docs/runbooks", ".github/workflows")
 _PAGES = ("template.yaml", "dashboard.yaml", "samconfig.toml", "pyproject.toml")
@@ -29,10 +30,11 @@ class Project:
     template: Json
     machine: Json
     files: Mapping[str, str]
-    # The templates in monitoring/, retraining/ and reconciling/: applications beside the first.
+    # The templates in the rooms of these names: applications beside the first.
     monitoring: Json
     retraining: Json
     reconciling: Json
+    backfilling: Json
 
     def resources(self, kind: str) -> Json:
         """The template's resources of a type, by logical id."""
@@ -55,12 +57,17 @@ class Project:
         """The same project with reconciling's template in the place of the application's."""
         return replace(self, template=self.reconciling)
 
+    def of_backfilling(self) -> "Project":
+        """The same project with backfilling's template and state machine in the place of the application's."""
+        return replace(self, template=self.backfilling, machine=json.loads(self.files[BACKFILL]))
+
     def beside(self) -> "dict[str, Project]":
         """The applications beside the first, by their rooms."""
         return {
             "monitoring": self.of_monitoring(),
             "retraining": self.of_retraining(),
             "reconciling": self.of_reconciling(),
+            "backfilling": self.of_backfilling(),
         }
 
     def tasks(self) -> Json:
@@ -82,6 +89,7 @@ def read_project(root: Path) -> Project:
         monitoring=parse_yaml(files["monitoring/template.yaml"]),
         retraining=parse_yaml(files["retraining/template.yaml"]),
         reconciling=parse_yaml(files["reconciling/template.yaml"]),
+        backfilling=parse_yaml(files["backfilling/template.yaml"]),
     )
 
 

@@ -8,6 +8,7 @@ _LOG_GROUPS = ("ClassifyVehicleLogGroup", "SerializeImageLogGroup", "ClassifyIma
 
 _CHECK = ("CheckDriftFunction",)
 _JOIN = ("FindGapsFunction",)
+_BACKFILL = ("BackfillPhotosFunction",)
 _RETRAINING = ("StageDataFunction", "RegisterChallengerFunction")
 _RETRAINING_LOG_GROUPS = ("StageDataLogGroup", "RegisterChallengerLogGroup", "RetrainModelLogGroup")
 _QUEUES = ("ApprovalQueue", "RetrainingDeadLetterQueue")
@@ -84,6 +85,23 @@ RECONCILING_CHECKOV: Final = (
     Suppression("CKV_AWS_116", _JOIN, "A missing run alarms by itself."),
     Suppression("CKV_AWS_117", _JOIN, "It calls AWS only; a VPC adds a way out to pay for, not a lock."),
     Suppression("CKV_AWS_173", _JOIN, "Lambda encrypts them anyway, and there is no secret among them."),
+)
+
+BACKFILLING_CFN_LINT: Final = (
+    Suppression("WS1000", _BACKFILL, "PassThrough follows whoever calls; the role needs no X-Ray right."),
+    Suppression("WS1004", _BACKFILL, "The rule does not know LoggingConfig; `every_log_ends` checks it."),
+)
+
+BACKFILLING_CHECKOV: Final = (
+    Suppression(
+        "CKV_AWS_158",
+        ("BackfillLogGroup", "BackfillPhotosLogGroup"),
+        "CloudWatch encrypts logs anyway, and ours hold no picture.",
+    ),
+    Suppression("CKV_AWS_115", _BACKFILL, "Of a new account's ten none can be reserved; the workflow retries."),
+    Suppression("CKV_AWS_116", _BACKFILL, "Only the workflow calls it, and retries."),
+    Suppression("CKV_AWS_117", _BACKFILL, "It calls AWS only; a VPC adds a way out to pay for, not a lock."),
+    Suppression("CKV_AWS_173", _BACKFILL, "Lambda encrypts them anyway, and there is no secret among them."),
 )
 
 SAGEMAKER_CHECKOV: Final = (

@@ -34,12 +34,13 @@ def findings(
         "retraining transformed": folder / "retraining.json",
         "reconciling": root / "reconciling" / "template.yaml",
         "reconciling transformed": folder / "reconciling.json",
+        "backfilling": root / "backfilling" / "template.yaml",
+        "backfilling transformed": folder / "backfilling.json",
         "broken": folder / "broken.json",
     }
     paths["transformed"].write_text(json.dumps(transformed), "utf-8")
-    paths["monitoring transformed"].write_text(json.dumps(beside["monitoring"]), "utf-8")
-    paths["retraining transformed"].write_text(json.dumps(beside["retraining"]), "utf-8")
-    paths["reconciling transformed"].write_text(json.dumps(beside["reconciling"]), "utf-8")
+    for room, template in beside.items():
+        paths[f"{room} transformed"].write_text(json.dumps(template), "utf-8")
     paths["broken"].write_text(json.dumps(to_cloudformation(broken)), "utf-8")
     found = _cfn_lint(folder, list(paths.values()))
     return {name: found.get(str(path), set()) for name, path in paths.items()}
@@ -56,6 +57,8 @@ def findings(
         ("retraining transformed", suppressions.RETRAINING_CFN_LINT),
         ("reconciling", suppressions.RECONCILING_CFN_LINT),
         ("reconciling transformed", suppressions.RECONCILING_CFN_LINT),
+        ("backfilling", suppressions.BACKFILLING_CFN_LINT),
+        ("backfilling transformed", suppressions.BACKFILLING_CFN_LINT),
     ],
 )
 def test_nothing_is_found_that_is_not_listed(
@@ -75,7 +78,13 @@ def test_the_workflow_is_linted_too(findings: Findings) -> None:
 # What SAM's validation asks of the others cfn-lint asks above.
 @pytest.mark.parametrize(
     "folder",
-    [".", *(pytest.param(each, marks=pytest.mark.soak) for each in ("monitoring", "retraining", "reconciling"))],
+    [
+        ".",
+        *(
+            pytest.param(each, marks=pytest.mark.soak)
+            for each in ("monitoring", "retraining", "reconciling", "backfilling")
+        ),
+    ],
 )
 def test_sam_accepts_the_template(root: Path, folder: str) -> None:
     """`sam validate --lint` passes."""

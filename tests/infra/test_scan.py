@@ -84,6 +84,7 @@ def test_the_scan_saw_the_templates(scan: Scan, transformed: Json, beside: dict[
         ("monitoring", suppressions.MONITORING_CHECKOV),
         ("retraining", suppressions.RETRAINING_CHECKOV),
         ("reconciling", suppressions.RECONCILING_CHECKOV),
+        ("backfilling", suppressions.BACKFILLING_CHECKOV),
         ("sagemaker", suppressions.SAGEMAKER_CHECKOV),
     ],
 )

@@ -139,6 +139,38 @@ WORKFLOW = {
 }
 
 
+EACH_BATCH = {
+    "Type": "Map",
+    "ItemReader": {
+        "Resource": "arn:aws:states:::s3:listObjectsV2",
+        "Arguments": {"Bucket": "bench", "Prefix": "{% $states.input.prefix %}"},
+        "ReaderConfig": {"MaxItems": "{% $states.input.limit %}"},
+    },
+    "ItemBatcher": {"MaxItemsPerBatch": 2},
+    "MaxConcurrency": "{% $states.input.at_a_time %}",
+    "ToleratedFailurePercentage": "{% $states.input.tolerated %}",
+    "ItemProcessor": {
+        "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+        "StartAt": "Is it whole",
+        "States": {
+            "Is it whole": {
+                "Type": "Choice",
+                "Choices": [{"Condition": "{% $count($states.input.Items) = 2 %}", "Next": "Count"}],
+                "Default": "Too small",
+            },
+            "Count": {"Type": "Pass", "Output": {"batch": "{% $count($states.input.Items) %}"}, "End": True},
+            "Too small": {"Type": "Fail", "Error": "TooSmall"},
+        },
+    },
+    "ResultWriter": {
+        "Resource": "arn:aws:states:::s3:putObject",
+        "WriterConfig": {"Transformation": "COMPACT", "OutputType": "JSONL"},
+        "Arguments": {"Bucket": "bench", "Prefix": "results"},
+    },
+    "End": True,
+}
+
+
 @dataclass(frozen=True)
 class Bench:
     """An engine that runs, and clients for it."""
@@ -190,6 +222,42 @@ class Bench:
         states.stop_execution(executionArn=arn)
         time.sleep(3)
         return str(states.describe_execution(executionArn=arn)["status"])
+
+    def map_of_batches(self) -> str:
+        """A workflow over what lies under mapped/, in batches of two, one of which fails; its ARN, made once."""
+        states, s3, name = self.client("stepfunctions"), self.client("s3"), "mapping"
+        machine = f"arn:aws:states:us-east-1:000000000000:stateMachine:{name}"
+        if any(each["stateMachineArn"] == machine for each in states.list_state_machines()["stateMachines"]):
+            return machine
+        for number in range(5):
+            s3.put_object(Bucket="bench", Key=f"mapped/{number}", Body=b"x")
+        listing = {
+            "Effect": "Allow",
+            "Action": "s3:ListBucket",
+            "Resource": "arn:aws:s3:::bench",
+            "Condition": {"StringLike": {"s3:prefix": "mapped/*"}},
+        }
+        writing = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::bench/results/*"}
+        starting = {"Effect": "Allow", "Action": "states:StartExecution", "Resource": machine}
+        role = self.role(name, [listing, writing, starting])
+        definition = {"QueryLanguage": "JSONata", "StartAt": "Each batch", "States": {"Each batch": EACH_BATCH}}
+        made = states.create_state_machine(name=name, definition=json.dumps(definition), roleArn=role)
+        return str(made["stateMachineArn"])
+
+    def run_map(self, prefix: str, tolerated: int) -> tuple[dict[str, Any], dict[str, int], list[Any]]:
+        """Run it to its end: the execution, how many items ended how, and what was written of those that went well."""
+        states, s3 = self.client("stepfunctions"), self.client("s3")
+        given = {"prefix": prefix, "limit": 5, "at_a_time": 1, "tolerated": tolerated}
+        arn = states.start_execution(stateMachineArn=self.map_of_batches(), input=json.dumps(given))["executionArn"]
+        ended = self.ended(arn)
+        runs = states.list_map_runs(executionArn=arn)["mapRuns"]
+        counts = states.describe_map_run(mapRunArn=runs[0]["mapRunArn"])["itemCounts"] if runs else {}
+        if ended["status"] != "SUCCEEDED":
+            return ended, counts, []
+        key = json.loads(ended["output"])["ResultWriterDetails"]["Key"]
+        (file,) = json.load(s3.get_object(Bucket="bench", Key=key)["Body"])["ResultFiles"]["SUCCEEDED"]
+        lines = s3.get_object(Bucket="bench", Key=file["Key"])["Body"].read().splitlines()
+        return ended, counts, [json.loads(line) for line in lines]
 
     def invoke(self, **event: Any) -> dict[str, Any]:
         """Call the function; its answer, or the error it reported."""

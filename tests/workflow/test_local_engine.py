@@ -545,3 +545,24 @@ def test_invoking_an_unknown_function_is_awss_error(bench: Bench) -> None:
         client.invoke(FunctionName="nobody", Payload="{}")
 
     assert caught.value.response["Error"]["Code"] == "ResourceNotFoundException"
+
+
+# ---- Distributed Map -----------------------------------------------------------------------------
+
+
+def test_a_distributed_map_reads_batches_and_writes(bench: Bench) -> None:
+    """What its reader, batcher and writer say as expressions holds; one more failure than tolerated ends it."""
+    ended, counts, results = bench.run_map("mapped/", tolerated=50)
+    assert (ended["status"], results) == ("SUCCEEDED", [{"batch": 2}, {"batch": 2}])
+    assert (counts["total"], counts["succeeded"], counts["failed"], counts["resultsWritten"]) == (5, 4, 1, 5)
+
+    ended, counts, _ = bench.run_map("mapped/", tolerated=10)
+    assert ended["error"] == "States.ExceedToleratedFailureThreshold"
+    assert counts["failed"] == 1
+
+
+def test_a_distributed_map_does_what_its_role_allows(bench: Bench) -> None:
+    """Under another prefix than the role may list, nothing is read."""
+    ended, _, _ = bench.run_map("elsewhere/", tolerated=50)
+    assert ended["status"] == "FAILED"
+    assert "s3:ListBucket" in ended["cause"]

@@ -259,3 +259,11 @@ def test_workers_outlive_a_stopped_engine(tmp_path: Path) -> None:
 
     assert left == 1
     eventually(lambda: workers_of(leader) == 0)
+
+
+def test_a_distributed_map_knows_neither_batches_nor_a_writer(upstream: Upstream) -> None:
+    """run_distributed_maps_in_batches"""
+    bench, _ = upstream
+
+    with pytest.raises((KeyError, TypeError, AssertionError)):
+        assert bench.run_map("mapped/", tolerated=50)[0]["status"] == "SUCCEEDED"

@@ -16,6 +16,7 @@ from local.engine.patches import (
     iam,
     lambda_functions,
     logs,
+    map_runs,
     s3,
     sagemaker,
     sqs,
@@ -34,6 +35,7 @@ def apply(
     stepfunctions.know_which_execution_runs()
     stepfunctions.fail_when_an_event_is_refused()
     stepfunctions.hold_tasks_to_their_role()
+    map_runs.run_distributed_maps_in_batches()
     sqs.write_messages_through(journal)
     eventbridge.keep_what_is_not_delivered()
     eventbridge.ask_before_delivering(journal)

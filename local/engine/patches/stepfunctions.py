@@ -151,9 +151,9 @@ def hold_tasks_to_their_role() -> None:
     stepfunctions._invoke_with_callback = invoke_with_callback_if_allowed
 
 
-def refuse_beyond_role(resource: str, parameters: Any) -> None:
-    """Fail the task that runs, as AWS does, when its role does not allow what it is about to do."""
-    running = _running.get(None)
+def refuse_beyond_role(resource: str, parameters: Any, context: dict[str, Any] | None = None) -> None:
+    """Fail the task that runs, or the state with that context, when its role does not allow what it is about to do."""
+    running = context or _running.get(None)
     machine = stepfunctions._state_machines.get(running["StateMachine"]["Id"]) if running else None
     if running is None or machine is None:
         return

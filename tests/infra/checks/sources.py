@@ -8,18 +8,19 @@ from collections.abc import Iterator
 from tests.infra.project import Project, parse_yaml
 
 _ENTRY_POINTS = frozenset({"serialize_image", "classify_image", "filter_inferences"})
+_BESIDE = ("monitoring", "retraining", "reconciling", "backfilling")
 _ROOMS = frozenset(
     {
-        *("training", "lifecycle", "monitoring", "retraining", "reconciling", "erasing", "console"),
+        *("training", "lifecycle", *_BESIDE, "erasing", "console"),
         *("local", "serving", "cli", "tests", "bench"),
     }
 )
 _LOCAL = re.compile(r"AWS_ENDPOINT_URL|endpoint_url|ministack|localstack|127\.0\.0\.1|localhost", re.IGNORECASE)
 _PRODUCT = (
     "functions/", "statemachine/", "training/", "lifecycle/", "monitoring/", "retraining/", "reconciling/",
-    "erasing/", "console/", "events/",
+    "backfilling/", "erasing/", "console/", "events/",
 )  # fmt: skip
-SAM_CONFIGS = ("samconfig.toml", "monitoring/samconfig.toml", "retraining/samconfig.toml", "reconciling/samconfig.toml")
+SAM_CONFIGS = ("samconfig.toml", *(f"{room}/samconfig.toml" for room in _BESIDE))
 _PINNED = re.compile(r"^[\w.-]+/[\w./-]+@[0-9a-f]{40}$")
 
 # What `vehiclevision` and the runbooks read from a deployed stack.
@@ -46,7 +47,7 @@ def imports_run_one_way(project: Project) -> list[str]:
     for path, text in project.under("functions/", ".py"):
         forbidden = _ROOMS | _ENTRY_POINTS
         complaints += [f"{path} imports {name}" for name in sorted(set(_imports(text)) & forbidden)]
-    for room in ("training", "lifecycle", "monitoring", "retraining", "reconciling", "erasing", "console"):
+    for room in ("training", "lifecycle", *_BESIDE, "erasing", "console"):
         for path, text in project.under(f"{room}/", ".py"):
             forbidden = _ENTRY_POINTS | {"local", "cli", "tests", "bench"}
             complaints += [f"{path} imports {name}" for name in sorted(set(_imports(text)) & forbidden)]

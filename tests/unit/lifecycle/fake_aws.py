@@ -101,9 +101,9 @@ class FakeAws:
         self.stacks["vehiclevision"] = _stack("vehiclevision", Outputs=shown)
 
     def deploy_monitoring(self) -> None:
-        """The stacks of monitoring, retraining and reconciling."""
-        for name in ("vehiclevision-monitoring", "vehiclevision-retraining", "vehiclevision-reconciling"):
-            self.stacks[name] = _stack(name)
+        """The stacks of the applications beside the first."""
+        for room in ("monitoring", "retraining", "reconciling", "backfilling"):
+            self.stacks[f"vehiclevision-{room}"] = _stack(f"vehiclevision-{room}")
 
     def finish_jobs(self, model: bytes) -> None:
         """Every running job is done, and left this model."""

@@ -314,7 +314,9 @@ def test_the_application_goes_only_when_asked(fake: FakeAws, killed_after: int) 
     fake.deploy_application()
     fake.deploy_monitoring()
     teardown.remove(aws, teardown.find(aws))
-    assert fake.leftovers == ["photos", "results", "vehiclevision", "vehiclevision-reconciling"]
+    assert fake.leftovers == [
+        *("photos", "results", "vehiclevision", "vehiclevision-backfilling", "vehiclevision-reconciling")
+    ]
 
     fake.kill_at = len(fake.calls) + killed_after
     with contextlib.suppress(Interrupted):
