@@ -21,7 +21,6 @@ from vehiclevision.record import Outcome, Record, iso
 from vehiclevision.results import UPLOADS, ResultsTable
 
 if TYPE_CHECKING:
-    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_stepfunctions import SFNClient
 
@@ -41,7 +40,7 @@ class Parts:
 
     s3: "S3Client"
     step_functions: "SFNClient"
-    cloudwatch: "CloudWatchClient"
+    cloudwatch: Any
     results: ResultsTable
     state_machine: str
     upload_bucket: str

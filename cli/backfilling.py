@@ -8,19 +8,19 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from backfilling import batch
-from cli import costs
-from cli.costs import Bill, Line
 from cli.errors import USAGE, CommandError
 from cli.sam import Deployer, template_of
 from cli.target import Target
+from lifecycle import costs
+from lifecycle.costs import Bill, Line
 from local.deploy import BACKFILLING
 from monitoring import watched
 
-# Distributed Map reads no more; https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itemreader.html
+# More at a time was not thought through.
 MOST_PHOTOS: Final = 100_000_000
 # So many keys are counted before the price is named, a thousand a call; what lies beyond is "more".
 MOST_COUNTED: Final = 1_000_000
-# As statemachine/backfill.asl.json has it.
+# As backfilling/statemachine/backfill.asl.json has it.
 BATCH: Final = 50
 # What a batch takes: its own start, the function, the question whether all is done, its result.
 BATCH_TRANSITIONS: Final = 4
@@ -117,9 +117,8 @@ def dollars(photos: int) -> float:
     """What a backfill of so many photos costs at most: all of them new, and all of them sure."""
     way = next(each for each in costs.profiles(MOST_COUNTED) if each.profile == "standard-instance")
     # Of a million, so that what is due once a month, such as our own metrics, is not put on a dozen photos.
-    return (way.dollars_total - way.dollars_idle) * photos / MOST_COUNTED + sum(
-        line.dollars or 0 for line in bill(photos)
-    )
+    each = (way.dollars_total - way.dollars_idle) / MOST_COUNTED
+    return each * photos + sum(line.dollars or 0 for line in bill(photos))
 
 
 def deploy(deployer: Deployer, source: Source) -> str:

@@ -4,7 +4,7 @@ Each goes through the same workflow as an upload, and is recorded and announced 
 left alone. Run it again after a stop or a fault: it goes on where it ended. It starts nothing while an alarm of the
 application on throttling or the endpoint rings. The exit code is 0 when everything has an outcome, 1 when not.
 
-A photo in another bucket stays there, and its record is kept under that bucket's name. The bucket must be in the same
+A photo in another bucket stays there, and its record is kept under that bucket's name. The bucket must be of this
 account and region; until backfilling's stack is updated or deleted, the application may read there.
 """
 

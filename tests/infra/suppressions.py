@@ -92,6 +92,16 @@ BACKFILLING_CFN_LINT: Final = (
     Suppression("WS1004", _BACKFILL, "The rule does not know LoggingConfig; `every_log_ends` checks it."),
 )
 
+# Where the definition is put in, cfn-lint sees it too.
+BACKFILLING_TRANSFORMED_CFN_LINT: Final = (
+    *BACKFILLING_CFN_LINT,
+    Suppression(
+        "E3601",
+        ("BackfillStateMachine",),
+        "Its schema wants a number for MaxConcurrency; AWS's CDK has it be an expression: jsonataMaxConcurrency.",
+    ),
+)
+
 BACKFILLING_CHECKOV: Final = (
     Suppression(
         "CKV_AWS_158",

@@ -58,7 +58,7 @@ def findings(
         ("reconciling", suppressions.RECONCILING_CFN_LINT),
         ("reconciling transformed", suppressions.RECONCILING_CFN_LINT),
         ("backfilling", suppressions.BACKFILLING_CFN_LINT),
-        ("backfilling transformed", suppressions.BACKFILLING_CFN_LINT),
+        ("backfilling transformed", suppressions.BACKFILLING_TRANSFORMED_CFN_LINT),
     ],
 )
 def test_nothing_is_found_that_is_not_listed(

@@ -9,7 +9,6 @@ from cli import samples
 from cli.main import main
 from cli.target import DIRECTORY_VARIABLE
 from tests.workflow.driver import Application, plain
-from tests.workflow.test_reconciling import deaf  # noqa: F401 - a fixture
 
 DRAWN = list(samples.draw())
 BICYCLE = next(sample.content for sample in DRAWN if sample.label == "bicycle")
@@ -20,7 +19,7 @@ OTHER = "photos-of-before"
 def here(application: Application) -> Any:
     """The command works on this application."""
     with pytest.MonkeyPatch.context() as environment:
-        environment.setenv(DIRECTORY_VARIABLE, str(application.aws.directory))
+        environment.setenv(DIRECTORY_VARIABLE, str(application.aws.state_dir))
         yield
 
 
@@ -30,6 +29,7 @@ def backfill(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, 
     return code, json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.soak
 @pytest.mark.usefixtures("here")
 def test_a_bucket_of_before_is_gone_through_once(application: Application, capsys: pytest.CaptureFixture[str]) -> None:
     """Twelve files of another bucket get a record each under that bucket; a second time, none is asked about."""

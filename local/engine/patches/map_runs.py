@@ -23,6 +23,11 @@ KINDS: Final = (
     *("pending", "running", "succeeded", "failed", "timedOut", "aborted", "total"),
     *("resultsWritten", "failuresNotRedrivable", "pendingRedrive"),
 )
+# What the writer says of a child of which it says all.
+SHOWN: Final = (
+    *("executionArn", "input", "name", "output", "startDate", "stateMachineArn", "status", "stopDate"),
+    *("error", "cause"),
+)
 RESULTS: Final = {"JSON": "json", "JSONL": "jsonl"}
 
 
@@ -123,16 +128,15 @@ def _value(map_run: MapRun, name: str) -> Any:
 def _items(state: Mapping[str, Any], given: Any, effective: Any, context: dict[str, Any]) -> list[Any]:
     reader = state.get("ItemReader")
     if reader is None:
-        items = stepfunctions._apply_jsonata_template(state["Items"], given, context) if "Items" in state else effective
-        return items if isinstance(items, list) else [items]
+        own = stepfunctions._apply_jsonata_template(state["Items"], given, context) if "Items" in state else effective
+        return own if isinstance(own, list) else [own]
     if stepfunctions._state_query_language(state, context) == "JSONata":
         reader = stepfunctions._apply_jsonata_template(reader, given, context)
     arguments = reader.get("Arguments") or stepfunctions._resolve_params_obj(
         reader.get("Parameters") or {}, effective, context
     )
     refuse_beyond_role(reader["Resource"], arguments, context)
-    items: list[Any] = stepfunctions._read_map_items({**reader, "Arguments": arguments}, effective, context)
-    return items
+    return list(stepfunctions._read_map_items({**reader, "Arguments": arguments}, effective, context))
 
 
 def _batches(
@@ -185,11 +189,10 @@ def _child(map_run: MapRun, processor: Mapping[str, Any], number: int) -> None:
         )
         child |= {"status": "SUCCEEDED", "output": json.dumps(output)}
     except Exception as error:
-        named = isinstance(error, stepfunctions._ExecutionError)
         child |= {
             "status": "FAILED",
-            "error": error.error if named else "States.TaskFailed",
-            "cause": error.cause if named else str(error),
+            "error": getattr(error, "error", "States.TaskFailed"),
+            "cause": getattr(error, "cause", str(error)),
         }
     child |= {"stopDate": stepfunctions.now_iso(), "events": []}
     with map_run.lock:
@@ -254,9 +257,7 @@ def _content(children: list[dict[str, Any]], config: Mapping[str, Any], *, plain
         if config["Transformation"] == "FLATTEN":
             results = [each for result in results for each in (result if isinstance(result, list) else [result])]
     else:
-        shown = ("executionArn", "input", "name", "output", "startDate", "stateMachineArn", "status", "stopDate")
-        shown += ("error", "cause")
-        results = [{name[0].upper() + name[1:]: child[name] for name in shown if child.get(name)} for child in children]
+        results = [{name[0].upper() + name[1:]: child[name] for name in SHOWN if child.get(name)} for child in children]
     if config.get("OutputType") == "JSONL":
         return "".join(f"{json.dumps(result)}\n" for result in results).encode()
     return json.dumps(results).encode()

@@ -40,7 +40,7 @@ class Workflow:
         if isinstance(outcome, Outcome):
             at = {"S": (SINCE + timedelta(minutes=1)).isoformat(timespec="milliseconds").replace("+00:00", "Z")}
             bucket, key = {"S": request["s3_bucket"]}, {"S": f"{request['s3_bucket']}/{request['s3_key']}"}
-            own = {"recorded_at": at, "s3_bucket": bucket, "object": key}
+            own: dict[str, Any] = {"recorded_at": at, "s3_bucket": bucket, "object": key}
             self.bench.record(request["s3_key"], request["version_id"], outcome, **own)
 
     def describe_execution(self, *, executionArn: str) -> dict[str, str]:  # noqa: N803
@@ -131,7 +131,7 @@ def test_nothing_is_started_while_an_alarm_rings(bench: Bench, parts: Parts, wor
     bench.upload("old/a")
     alarm = {"Namespace": "n", "MetricName": "m", "Statistic": "Sum", "ComparisonOperator": "GreaterThanThreshold"}
     numbers = {"Period": 60, "EvaluationPeriods": 1, "Threshold": 0}
-    parts.cloudwatch.put_metric_alarm(AlarmName=ALARM, **alarm, **numbers)  # type: ignore[arg-type]
+    parts.cloudwatch.put_metric_alarm(AlarmName=ALARM, **alarm, **numbers)
     parts.cloudwatch.set_alarm_state(AlarmName=ALARM, StateValue="ALARM", StateReason="the endpoint is away")
 
     assert work(parts, batch("old/a")) == {"under_way": 1, "paused": True}
