@@ -37,6 +37,7 @@ GUIDES = (
     "deploy",
     "sagemaker",
     "consumers",
+    "backfill",
     "monitoring",
     "operations",
     "measurements",
