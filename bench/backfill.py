@@ -1,0 +1,104 @@
+"""Photos of another bucket through `vehiclevision backfill`'s own code: `python -m bench.backfill [--photos N]`.
+
+A local AWS of its own is started, N photos are put into a bucket that the application does not own, and gone through
+twice: the first time all are new, the second time all are recorded. Then a million is reckoned from what was measured:
+batches of fifty in so many lanes, each taking as long as one that was measured here, drawn at random. AWS is another
+machine than this one, on which more lanes do not slow each other down: the reckoning says how batches fill their lanes,
+and its seconds are this machine's.
+"""
+
+import argparse
+import heapq
+import os
+import random
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.workflow import UPLOADS_AT_A_TIME, photo
+from cli import backfilling
+from cli.backfilling import BATCH, Source
+from cli.sam import Deployer
+from cli.target import DIRECTORY_VARIABLE, Target, local_target
+from local import stack
+
+BUCKET: Final = "photos-of-before"
+MILLION: Final = 1_000_000
+LANES: Final = (1, 4, 20)
+console = Console(stderr=True)
+
+
+def fill(target: Target, count: int) -> None:
+    """Put so many photos into another bucket."""
+    s3, data = target.client("s3"), photo()
+    s3.create_bucket(Bucket=BUCKET)
+    with ThreadPoolExecutor(UPLOADS_AT_A_TIME) as pool:
+        for _ in pool.map(lambda number: s3.put_object(Bucket=BUCKET, Key=f"{number}.jpg", Body=data), range(count)):
+            pass
+
+
+def gone_through(target: Target, machine: str, source: Source) -> tuple[float, dict[str, int], list[float]]:
+    """How many seconds it took, what became of the photos, and how long each batch took."""
+    began = time.monotonic()
+    execution = backfilling.start(target, machine, source, BATCH)
+    for _ in backfilling.follow(target, execution):
+        pass
+    took = time.monotonic() - began
+    return took, backfilling.results(target, execution), seconds_of_batches(target, execution)
+
+
+def seconds_of_batches(target: Target, execution: str) -> list[float]:
+    """How long each batch took."""
+    states = target.client("stepfunctions")
+    (run,) = states.list_map_runs(executionArn=execution)["mapRuns"]
+    pages = states.get_paginator("list_executions").paginate(mapRunArn=run["mapRunArn"])
+    return [(each["stopDate"] - each["startDate"]).total_seconds() for page in pages for each in page["executions"]]
+
+
+def simulated(photos: int, lanes: int, seconds: Sequence[float], seed: int = 7) -> float:
+    """Hours for so many photos in so many lanes of batches, each of which takes as long as one that was measured."""
+    draw = random.Random(seed)  # noqa: S311 - nothing secret
+    free = [0.0] * lanes
+    for _ in range(0, photos, BATCH):
+        heapq.heappush(free, heapq.heappop(free) + draw.choice(seconds))
+    return max(free) / 3600
+
+
+def main() -> None:
+    """Measure, reckon, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--photos", type=int, default=10_000)
+    count = parser.parse_args().photos
+    with tempfile.TemporaryDirectory() as folder:
+        directory = Path(folder).resolve()
+        os.environ[DIRECTORY_VARIABLE] = str(directory)
+        target = local_target(stack.start(directory, progress=console.print))
+        try:
+            console.print(f"Putting {count:,} photos into another bucket")
+            fill(target, count)
+            source = Source(BUCKET, "", count)
+            machine = backfilling.deploy(Deployer(target), source)
+            console.print("Going through them, then once more")
+            first, came, batches = gone_through(target, machine, source)
+            again, left_alone, _ = gone_through(target, machine, source)
+        finally:
+            stack.stop(directory)
+    table = Table("", "photos", "seconds", "a second", title="measured, fifty at a time")
+    table.add_row("all new", f"{came['done']:,}", f"{first:,.0f}", f"{came['done'] / first:,.1f}")
+    known = left_alone["recorded_before"]
+    table.add_row("all recorded", f"{known:,}", f"{again:,.0f}", f"{known / again:,.1f}")
+    Console().print(table, {name: number for name, number in came.items() if number})
+    reckoned = Table("lanes of fifty", "hours for a million", title="reckoned from that")
+    for lanes in LANES:
+        reckoned.add_row(str(lanes), f"{simulated(MILLION, lanes, batches):,.1f}")
+    Console().print(reckoned)
+
+
+if __name__ == "__main__":
+    main()

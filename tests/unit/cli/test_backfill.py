@@ -1,0 +1,56 @@
+"""What a backfill is asked to go through: what names photos, what stands in a policy, and what it costs."""
+
+import pytest
+
+from cli import backfilling
+from cli.backfilling import Source
+from cli.errors import USAGE, CommandError
+
+
+@pytest.mark.parametrize(
+    ("text", "bucket", "prefix", "granted"),
+    [
+        ("s3://old", "old", "", ""),
+        ("s3://old/", "old", "", ""),
+        ("s3://old/2019/may 3/", "old", "2019/may 3/", "2019/may 3/"),
+        ("s3://old/a*/b", "old", "a*/b", "a"),
+        ("s3://old/${aws:username}/", "old", "${aws:username}/", ""),
+        ('s3://old/a"b', "old", 'a"b', "a"),
+        ("s3://old/line\nbreak", "old", "line\nbreak", "line"),
+        ("s3://old/ü", "old", "ü", ""),
+    ],
+)
+def test_a_policy_names_no_more_than_a_plain_beginning(text: str, bucket: str, prefix: str, granted: str) -> None:
+    """The whole prefix is listed; what would mean something else in a policy does not get into one."""
+    source = Source.from_text(text, None)
+
+    assert (source.bucket, source.prefix, source.granted_prefix) == (bucket, prefix, granted)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "old/2019", "s3://", "s3:///2019", "s3://Old/", "s3://a_b/c", "https://old.s3.amazonaws.com/", "s3://o/x"],
+)
+def test_what_names_no_photos_is_refused(text: str) -> None:
+    """With a sentence and a hint, before anything is asked of AWS."""
+    with pytest.raises(CommandError) as refused:
+        Source.from_text(text, None)
+
+    assert refused.value.exit_code == USAGE
+    assert refused.value.hint
+
+
+def test_a_prefix_is_no_longer_than_a_key() -> None:
+    """S3 knows no key of more than 1,024 bytes."""
+    with pytest.raises(CommandError):
+        Source.from_text("s3://old/" + "ü" * 513, None)
+
+
+def test_the_price_is_the_photos_own_and_a_little_for_going_through() -> None:
+    """Every line has a price, and a photo costs the same in any company."""
+    lines = backfilling.bill(1_000_000)
+
+    assert all(line.dollars is not None for line in lines)
+    assert 1 < sum(line.dollars or 0 for line in lines) < 4
+    assert backfilling.dollars(1_000_000) == pytest.approx(1000 * backfilling.dollars(1000))
+    assert backfilling.dollars(0) == 0
