@@ -124,9 +124,7 @@ def _cases(name: str, state: Mapping[str, Any]) -> Iterator[tuple[str, dict[str,
                 cause = json.dumps({"errorMessage": "NOT_AN_IMAGE: the file is no picture. Send a JPEG."})
                 yield f"caught {error}", {"errorOutput": {"error": error, "cause": cause}}, catcher["Next"]
         case "Choice":
-            for rule in state["Choices"]:
-                if rule["Next"] == CHOSEN[name]:
-                    yield "a classified photo", None, rule["Next"]
+            yield "a classified photo", None, CHOSEN[name]
         case "Fail":
             yield "as it ends", None, "FAILED"
         case _:
@@ -142,7 +140,7 @@ def _most_retries(state: Mapping[str, Any], error: str) -> int:
 
 
 def _inputs(name: str) -> Any:
-    if name == "Read trigger":
+    if name in ("Serialize image", "Read trigger"):
         return json.loads((CHECKOUT / "events" / "object_created.json").read_text("utf-8"))
     if name == "What is missing":
         return RESULTS["Read record"]["Item"]
@@ -436,5 +434,5 @@ RESULTS: Final[dict[str, Any]] = {
         }
     },
 }  # fmt: skip
-# Where each choice leads a photo that is classified, recorded and not announced yet.
-CHOSEN: Final = {"What is missing": "Announce vehicle", "Which outcome": "Announce vehicle"}
+# Where each choice leads a photo that is classified and not announced yet: at the second it has no business.
+CHOSEN: Final = {"What is missing": "Announce vehicle", "Which outcome": "Failed"}

@@ -24,7 +24,7 @@ from vehiclevision.results import UPLOADS
 
 STAGES: Final = ("uploaded", "serialized", "classified", "filtered", "recorded", "announced")
 # The state that a run is in says how far its photo has come.
-_STAGE_IN: Final = {"Classify image": 1, "Filter inferences": 2, "Record outcome": 3}
+_STAGE_IN: Final = {"Classify image": 1, "Filter inferences": 2, "Record vehicle": 3, "Record outcome": 3}
 RECORDED: Final = 4
 ANNOUNCED: Final = 5
 

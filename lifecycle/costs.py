@@ -23,7 +23,6 @@ from vehiclevision import telemetry
 PRICES: Final = Path(__file__).with_name("prices.toml")
 CHECKOUT: Final = Path(__file__).parents[1]
 MACHINE: Final = CHECKOUT / "statemachine" / "classify_vehicle.asl.json"
-ANNOUNCING: Final = "Announce vehicle"
 # The functions of the way of one photo, by the state that calls each.
 FUNCTIONS: Final = ("SerializeImageFunction", "ClassifyImageFunction", "FilterInferencesFunction")
 # Express bills memory in such steps, and time in such.
@@ -203,8 +202,7 @@ def way_of_a_classified_photo(machine: Mapping[str, Any]) -> list[str]:
         state = states[name]
         if state.get("End") or state["Type"] in ("Succeed", "Fail"):
             return way
-        chosen = [rule["Next"] for rule in state.get("Choices", []) if rule["Next"] == ANNOUNCING]
-        name = chosen[0] if chosen else state["Next"]
+        name = state["Next"]
 
 
 def alarm_metrics(templates: Iterable[Mapping[str, Any]]) -> int:

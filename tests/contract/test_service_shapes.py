@@ -25,7 +25,7 @@ def filled(value: Any) -> Any:
         return {key: filled(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [filled(inner) for inner in value]
-    if isinstance(value, str) and value.startswith("{%") and "'NULL'" in value:
+    if isinstance(value, str) and value.startswith("{%") and ("'NULL'" in value or value.startswith("{% {'")):
         return {"NULL": True}
     return value
 
@@ -33,6 +33,7 @@ def filled(value: Any) -> Any:
 @pytest.mark.parametrize(
     ("name", "service", "call"),
     [
+        ("Record vehicle", "dynamodb", "PutItem"),
         ("Record outcome", "dynamodb", "PutItem"),
         ("Read record", "dynamodb", "GetItem"),
         ("Note announcement", "dynamodb", "UpdateItem"),

@@ -35,11 +35,11 @@ def complaints(machine: Json) -> Iterator[str]:
 
 
 def a_record_written_over(states: Json) -> None:
-    del states["Record outcome"]["Arguments"]["ConditionExpression"]
+    del states["Record vehicle"]["Arguments"]["ConditionExpression"]
 
 
 def a_record_that_nobody_reads(states: Json) -> None:
-    states["Record outcome"]["Catch"][0]["Next"] = "Already recorded"
+    states["Record vehicle"]["Catch"][0]["Next"] = "Already recorded"
 
 
 def an_id_of_the_moment(states: Json) -> None:
@@ -47,7 +47,7 @@ def an_id_of_the_moment(states: Json) -> None:
 
 
 def the_answer_of_the_run_instead_of_the_record(states: Json) -> None:
-    del states["What is missing"]["Choices"][1]["Assign"]
+    del states["What is missing"]["Choices"][2]["Assign"]
 
 
 WEAKENED = (

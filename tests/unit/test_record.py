@@ -26,6 +26,7 @@ def states(root: Path) -> dict[str, Any]:
 def test_the_workflow_writes_exactly_the_fields_of_a_record(states: dict[str, Any]) -> None:
     """A field that is added, renamed or removed in one of the two places only is named here."""
     written = set(states["Record outcome"]["Arguments"]["Item"]) - {record.OBJECT, record.EXPIRES_AT}
+    assert list(states["Record vehicle"]["Arguments"]["Item"]) == list(states["Record outcome"]["Arguments"]["Item"])
     described = {field.name for field in dataclasses.fields(Record) if field.default is dataclasses.MISSING}
 
     assert sorted(written - described) == [], "the state machine writes what Record does not hold"

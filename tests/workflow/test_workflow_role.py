@@ -55,7 +55,7 @@ def start_without(application: Application) -> Starter:
 
 
 def test_a_workflow_that_may_not_record_leaves_a_letter(application: Application, start_without: Starter) -> None:
-    """*Record outcome* is caught by *Write letter*, and nothing is announced."""
+    """*Record vehicle* is caught by *Write letter*, and nothing is announced."""
     application.dead_letters()
 
     ended, record = start_without("dynamodb:PutItem")

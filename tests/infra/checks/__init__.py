@@ -21,6 +21,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     workflow.caught_faults_say_what_happened,
     workflow.nothing_ends_classified_unannounced,
     workflow.record_is_written_once,
+    workflow.both_readings_of_the_trigger_agree,
     workflow.every_state_is_reachable,
     workflow.every_failure_has_a_name,
     workflow.every_matched_error_exists,

@@ -1,7 +1,7 @@
 """What the state machine promises: every step is bounded and retried, and nothing leaves without a record."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import jsonata  # type: ignore[import-untyped]
 
@@ -26,6 +26,8 @@ AWS_ERRORS = {
 TRANSIENT = frozenset(name for name in AWS_ERRORS if name.startswith("Lambda.") and name != "Lambda.Unknown")
 RAN_OUT = frozenset({"Lambda.Unknown", "Sandbox.Timedout", "States.Timeout"})
 
+# A photo that is sure is recorded by a state of its own, so that no choice comes before its announcement.
+RECORD_VEHICLE = "Record vehicle"
 RECORD = "Record outcome"
 ANNOUNCE = "Announce vehicle"
 NOTE = "Note announcement"
@@ -33,7 +35,7 @@ NOTE = "Note announcement"
 ENDS_WITHOUT_RECORD = frozenset({"Request refused"})
 ENDS_AFTER_RECORD = frozenset({"Not recorded", "Already recorded", "Already noted", "Not announced"})
 # The steps that the record is behind: it is written, or it stands already, or the table fails and a letter says so.
-AFTER_RECORD = frozenset({RECORD, "Read record", ANNOUNCE, NOTE, "Write letter"})
+AFTER_RECORD = frozenset({RECORD_VEHICLE, RECORD, "Read record", ANNOUNCE, NOTE, "Write letter"})
 
 
 def every_task_has_a_time_limit(project: Project) -> list[str]:
@@ -110,7 +112,7 @@ def caught_faults_say_what_happened(project: Project) -> list[str]:
     complaints = []
     for name, state in project.tasks().items():
         for catcher in state.get("Catch", []):
-            if catcher["Next"] != RECORD:
+            if catcher["Next"] not in (RECORD, "Read trigger"):
                 continue
             assigned = catcher.get("Assign", {})
             if assigned.get("outcome") not in {*Outcome} - {Outcome.CLASSIFIED} or not assigned.get("reason"):
@@ -121,15 +123,16 @@ def caught_faults_say_what_happened(project: Project) -> list[str]:
 def nothing_ends_classified_unannounced(project: Project) -> list[str]:
     """Without the announcement none is noted, and without the record none is announced."""
     complaints = []
-    if NOTE in _reachable(project.machine, without=ANNOUNCE):
+    if NOTE in _reachable(project.machine, without={ANNOUNCE}):
         complaints.append("an announcement can be noted that was not made")
     if project.machine["States"][ANNOUNCE].get("Next") != NOTE:
         complaints.append("an announcement is not noted")
-    if ANNOUNCE in _reachable(project.machine, without=RECORD):
+    states = project.machine["States"]
+    if ANNOUNCE in _reachable(project.machine, without={RECORD, RECORD_VEHICLE}):
         complaints.append("the announcement can be reached past the record")
-    choice = project.machine["States"]["Which outcome"]
-    if not any("CLASSIFIED" in rule["Condition"] and rule["Next"] == ANNOUNCE for rule in choice["Choices"]):
+    if states[RECORD_VEHICLE].get("Next") != ANNOUNCE:
         complaints.append("a CLASSIFIED outcome is not announced")
+    choice = states["Which outcome"]
     if not _fails_by_name(project, choice.get("Default", "")):
         complaints.append("an unknown outcome does not fail")
     return complaints
@@ -137,12 +140,14 @@ def nothing_ends_classified_unannounced(project: Project) -> list[str]:
 
 def record_is_written_once(project: Project) -> list[str]:
     """No write is without a condition; the record's writes over FAILED alone, losing neither the order nor a review."""
+    of_record = (
+        "attribute_not_exists(#object) OR (#outcome = :failed AND ",
+        "#sequencer IN (:sequencer, :unknown)",
+        "attribute_not_exists(#reviewed)",
+    )
     parts = {
-        RECORD: (
-            "attribute_not_exists(#object) OR (#outcome = :failed AND ",
-            "#sequencer IN (:sequencer, :unknown)",
-            "attribute_not_exists(#reviewed)",
-        ),
+        RECORD_VEHICLE: of_record,
+        RECORD: of_record,
         NOTE: ("attribute_type(announced_at, :null)",),
     }
     conditions = {
@@ -157,6 +162,15 @@ def record_is_written_once(project: Project) -> list[str]:
         for part in expected
         if part not in conditions.get(name, "")
     ]
+
+
+def both_readings_of_the_trigger_agree(project: Project) -> list[str]:
+    """What the first state asks for and keeps is what is recorded of a photo that it could not read."""
+    states = project.machine["States"]
+    first, failed = states["Serialize image"], states["Read trigger"]["Assign"]
+    read = {name: text for name, text in first["Arguments"].items() if name != "execution_id"}
+    read |= {name: first["Assign"].get(name) for name in ("sequencer", "by_hand")}
+    return [f"{name} is read in two ways" for name, text in read.items() if failed.get(name) != text]
 
 
 def every_state_is_reachable(project: Project) -> list[str]:
@@ -267,12 +281,12 @@ def _targets(state: Json) -> set[str]:
     return {target for target in (state.get("Next"), state.get("Default"), *(rule["Next"] for rule in rules)) if target}
 
 
-def _reachable(machine: Json, without: str = "") -> set[str]:
+def _reachable(machine: Json, without: Collection[str] = ()) -> set[str]:
     seen: set[str] = set()
     waiting = [machine["StartAt"]]
     while waiting:
         name = waiting.pop()
-        if name in seen or name == without or name not in machine["States"]:
+        if name in seen or name in without or name not in machine["States"]:
             continue
         seen.add(name)
         waiting += _targets(machine["States"][name])

@@ -22,13 +22,14 @@ def profile(name: str, photos: int = MILLION, **options: Any) -> Profile:
 
 
 def test_the_transitions_are_those_of_a_run() -> None:
-    """The simulator goes through the very states that are counted."""
+    """The simulator goes through the very states that are counted: six, from the picture to the note."""
     world = World(read_machine(costs.MACHINE.read_text("utf-8")))
     run = world.deliver(world.upload("uploads/a.jpg", "bicycle"))
 
     world.finish(run)
 
     assert run.visited == costs.way_of_a_classified_photo(costs.machine())
+    assert TRANSITIONS == 6
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,7 @@ def test_a_rehearsal_that_was_stopped_is_cleared_up_by_the_next() -> None:
 @pytest.mark.parametrize(
     ("broken", "question", "words"),
     [
-        ("Which outcome", "TestState Which outcome, a classified photo", "FAILED instead of Announce vehicle"),
+        ("Which outcome", "TestState Which outcome, a classified photo", "FAILED instead of Failed"),
         ("the template is refused", "CreateChangeSet", "Template error in …9012"),
         ("no right to make one", "change sets", "may not"),
         ("everything is allowed", "SimulateCustomPolicy application ClassifyVehicleRole", FORBIDDEN),
