@@ -229,6 +229,14 @@ class Application:
         pages = self.client("logs").get_paginator("filter_log_events")
         return [event["message"] for page in pages.paginate(logGroupName=group) for event in page["events"]]
 
+    def logs_with(self, group: str, *words: str) -> list[str]:
+        """Every line in a log group, once one of them has all these words."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not any(all(word in line for word in words) for line in (lines := self.logs(group))):
+            assert time.monotonic() < deadline, f"no line with {words} within {PATIENCE_SECONDS} s"
+            time.sleep(0.1)
+        return lines
+
 
 def without_actions(policy: Mapping[str, Any], actions: Collection[str]) -> dict[str, Any]:
     """A policy that allows all but these; a statement that would be left with none allows what everybody may do."""

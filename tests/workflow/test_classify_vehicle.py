@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from cli import samples
+from lifecycle.costs import machine, way_of_a_classified_photo
 from local.sagemaker import runtime_process as sagemaker
 from tests.unit.pictures import encoded, noise
 from tests.workflow.driver import Application, all_files, assert_starts_alone
@@ -59,6 +60,9 @@ def test_a_sure_photo_is_recorded_and_announced_once(application: Application, l
     finished = application.finished(record["execution"])
     assert finished["status"] == "SUCCEEDED"
     assert json.loads(finished["output"])["label"] == label
+    entered = [event["stateEnteredEventDetails"]["name"] for event in application.history(record["execution"])
+               if event["type"].endswith("StateEntered")]  # fmt: skip
+    assert entered == way_of_a_classified_photo(machine())
 
 
 def test_an_unsure_photo_is_recorded_then_fails_by_its_name(application: Application) -> None:
@@ -289,7 +293,8 @@ def test_one_id_leads_from_upload_to_record_and_no_log_holds_a_picture(applicati
     ]
 
     for group, message in zip(groups, ("image_accepted", "prediction_made", "confident"), strict=True):
-        lines = application.logs(group)
+        # A function's lines come after its answer.
+        lines = application.logs_with(group, message, "story of")
         story = [json.loads(line) for line in lines if line.startswith("{") and message in line and "story of" in line]
         assert [(s["correlation_id"], s["execution_id"], s["s3_key"]) for s in story] == [
             (record["correlation_id"], record["execution"], key)
