@@ -262,7 +262,10 @@ def packaged(application: Application) -> dict[str, Any]:
     template["Globals"]["Function"]["CodeUri"] = ARTEFACT
     for resource in template["Resources"].values():
         properties = resource.get("Properties", {})
-        if "DefinitionUri" in properties:
+        if "Condition" in resource and "DefinitionUri" in properties:
+            # The same definition a second time, which a stack of the default type does not look at.
+            properties["DefinitionUri"] = ARTEFACT
+        elif "DefinitionUri" in properties:
             properties["Definition"] = json.loads(
                 (application.folder / properties.pop("DefinitionUri")).read_text("utf-8")
             )

@@ -26,14 +26,16 @@ def to_cloudformation(project: Project) -> Json:
     """Do what sam deploy and CloudFormation do: package, include the dashboard, translate, put the definition in."""
     template = copy.deepcopy(project.template)
     template["Globals"]["Function"]["CodeUri"] = _ARTEFACT
-    machine = template["Resources"]["ClassifyVehicleStateMachine"]["Properties"]
-    machine["DefinitionUri"] = _ARTEFACT
+    machines = ("ClassifyVehicleStateMachine", "ClassifyVehicleExpressStateMachine")
+    for name in machines:
+        template["Resources"][name]["Properties"]["DefinitionUri"] = _ARTEFACT
     template["Resources"]["Dashboard"]["Properties"]["DashboardBody"] = parse_yaml(project.files["dashboard.yaml"])
     translated: Json = transform(template, {}, NoManagedPolicies())
     # As text, so that cfn-lint holds it against the schema of the States Language.
-    definition = translated["Resources"]["ClassifyVehicleStateMachine"]["Properties"]
-    del definition["DefinitionS3Location"]
-    definition["DefinitionString"] = json.dumps(project.machine)
+    for name in machines:
+        definition = translated["Resources"][name]["Properties"]
+        del definition["DefinitionS3Location"]
+        definition["DefinitionString"] = json.dumps(project.machine)
     return translated
 
 

@@ -114,6 +114,8 @@ def rendered(value: Any) -> str:
     match value:
         case {"Ref": name}:
             return str(name)
+        case {"Fn::If": [_, one, other]}:
+            return f"{rendered(one)} or {rendered(other)}"
         case {"Fn::GetAtt": [name, attribute]}:
             return f"{name}.{attribute}"
         case {"Fn::GetAtt": text} | {"Fn::Sub": text}:

@@ -188,12 +188,13 @@ _FAILURES: Mapping[str, tuple[str, str]] = {
     "getItem": ("DynamoDB.InternalServerErrorException", "States.Timeout"),
     "putEvents": ("EventBridge.FailedEntry", "States.Timeout"),
     "sendMessage": ("SQS.SdkClientException", "States.Timeout"),
+    "startExecution": ("StepFunctions.AWSStepFunctionsException", "States.Timeout"),
     "SageMakerCreateTrainingJob.sync": ("SageMaker.AmazonSageMakerException", "States.Timeout"),
 }
 
 
-def read_machine(text: str) -> Json:
-    """The state machine with each ${Name} replaced by what it stands for here."""
+def read_machine(text: str, *, express: bool = False) -> Json:
+    """The state machine of one of its two types, with each ${Name} replaced by what it stands for here."""
     names = {
         "SerializeImageFunctionArn": "serialize",
         "ClassifyImageFunctionArn": "classify",
@@ -205,6 +206,9 @@ def read_machine(text: str) -> Json:
         "SQSSendMessage": "sendMessage",
         "ResultsTableName": "results",
         "ResultsRetentionDays": "365",
+        "StartExecution": "startExecution",
+        "FaultInExpress": "States.TaskFailed" if express else "Express.Fault",
+        "TimeoutInExpress": "States.Timeout" if express else "Express.Timeout",
     }
     for name, value in names.items():
         text = text.replace(f"${{{name}}}", value)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from tests.simulator.machine import Fault, Run, read_machine
 from tests.simulator.promises import broken
@@ -17,7 +17,7 @@ from tests.simulator.world import Version, World
 from vehiclevision.labels import LABELS, NEITHER
 
 ASL = Path(__file__).resolve().parents[2] / "statemachine/classify_vehicle.asl.json"
-MACHINE = read_machine(ASL.read_text())
+MACHINE, EXPRESS = read_machine(ASL.read_text()), read_machine(ASL.read_text(), express=True)
 ANY = st.integers(0, 10_000)
 SHORT = settings(
     max_examples=60,
@@ -32,9 +32,10 @@ SHORT = settings(
 class AnyHistory(RuleBasedStateMachine):
     """What people and AWS may do to some photos, one thing after the other."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.world = World(MACHINE)
+    @initialize(is_express=st.booleans())
+    def begin(self, is_express: bool) -> None:
+        """Uploads start the workflow of either type."""
+        self.world = World(MACHINE, EXPRESS if is_express else None)
 
     @property
     def running(self) -> list[Run]:

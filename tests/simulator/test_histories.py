@@ -10,9 +10,10 @@ from tests.simulator.world import BUCKET, Version, World
 from vehiclevision.record import Outcome, announcement_id
 
 
-@pytest.fixture
-def world(root: Path) -> World:
-    return World(read_machine((root / "statemachine/classify_vehicle.asl.json").read_text()))
+@pytest.fixture(params=["STANDARD", "EXPRESS"])
+def world(root: Path, request: pytest.FixtureRequest) -> World:
+    text = (root / "statemachine/classify_vehicle.asl.json").read_text()
+    return World(read_machine(text), read_machine(text, express=True) if request.param == "EXPRESS" else None)
 
 
 def reach(world: World, run: Run, task: str) -> None:
@@ -126,17 +127,6 @@ def test_a_run_that_begins_anew_does_not_undo_its_own_record(world: World) -> No
     assert record is not None
     assert record.outcome is Outcome.CLASSIFIED
     assert broken(world) == []
-
-
-def test_an_outcome_that_cannot_be_recorded_leaves_a_letter(world: World) -> None:
-    """The table takes nothing: the workflow itself writes the letter, and does not leave that to an event."""
-    _, run = standing_before(world, "putItem")
-    world.step(run, Fault.REFUSED_ALWAYS)
-    world.settle()
-
-    assert run.error == "RECORD_NOT_WRITTEN"
-    own = [letter for letter in world.letters if letter["source"] == "vehiclevision"]
-    assert [letter["detail"]["input"] for letter in own] == [run.request]
 
 
 def test_a_measurement_added_to_the_function_reaches_the_record(world: World) -> None:

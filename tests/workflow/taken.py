@@ -34,7 +34,9 @@ def ways(machine: Mapping[str, Any]) -> list[str]:
 
 
 def way(state: str, catch: Mapping[str, Any]) -> str:
-    """The name of a catch."""
+    """The name of a catch; what is handed over matches other errors in an Express workflow than in a Standard one."""
+    if catch["Next"] == "Hand over":
+        return f"{state}: a fault in Express -> Hand over"
     return f"{state}: {', '.join(catch['ErrorEquals'])} -> {catch['Next']}"
 
 

@@ -26,7 +26,7 @@ UNNAMEABLE = {
 
 # role -> what it may do, and on what
 EXPECTED_ACCESS: dict[str, set[tuple[str, str]]] = {
-    "UploadRuleRole": {("states:StartExecution", "ClassifyVehicleStateMachine")},
+    "UploadRuleRole": {("states:StartExecution", "ClassifyVehicleExpressStateMachine or ClassifyVehicleStateMachine")},
     "ClassifyVehicleRole": {
         ("lambda:InvokeFunction", "SerializeImageFunction.Arn"),
         ("lambda:InvokeFunction", "ClassifyImageFunction.Arn"),
@@ -70,6 +70,21 @@ EXPECTED_GUESTS: dict[str, tuple[str, str, str, str] | None] = {
 _RESOURCE_POLICIES = ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy")
 
 
+def only_an_express_workflow_may_hand_over(project: Project) -> list[str]:
+    """The one policy beside the roles lets an Express run start the Standard workflow, and is there for it alone."""
+    policies = project.resources("AWS::IAM::Policy")
+    if set(policies) != {"HandOverPolicy"}:
+        return [f"the policies beside the roles are {sorted(policies)}"]
+    policy = policies["HandOverPolicy"]
+    given = set(_access({"Properties": {"Policies": [policy["Properties"]]}}))
+    held = {
+        "is for Express alone": policy.get("Condition") == "IsExpress",
+        "is the workflow's": [rendered(role) for role in policy["Properties"]["Roles"]] == ["ClassifyVehicleRole"],
+        "starts the Standard workflow alone": given == {("states:StartExecution", "ClassifyVehicleStateMachine")},
+    }
+    return [f"it is not true that the hand-over policy {what}" for what, true in held.items() if not true]
+
+
 def roles_may_do_exactly_this(project: Project) -> list[str]:
     """Each role has the expected actions on the expected resources, and not one more."""
     roles = project.resources("AWS::IAM::Role")
@@ -103,13 +118,12 @@ def no_action_is_a_wildcard(project: Project) -> list[str]:
 
 
 def roles_have_no_other_source_of_rights(project: Project) -> list[str]:
-    """Rights stand in the roles alone: no managed policies, no policies beside the functions."""
+    """Rights stand in the roles, and in the policy for handing over: none that is managed, none beside the functions."""
     complaints = [
         f"{name} takes managed policies"
         for name, role in project.resources("AWS::IAM::Role").items()
         if "ManagedPolicyArns" in role["Properties"]
     ]
-    complaints += [f"{name} is a policy beside the roles" for name in project.resources("AWS::IAM::Policy")]
     complaints += [f"{name} is a managed policy" for name in project.resources("AWS::IAM::ManagedPolicy")]
     for kind in ("AWS::Serverless::Function", "AWS::Serverless::StateMachine"):
         bodies = project.resources(kind).items()
@@ -134,7 +148,7 @@ def only_the_service_takes_the_role(project: Project) -> list[str]:
 
 
 def every_function_has_its_own_role(project: Project) -> list[str]:
-    """No two functions, and no function and the workflow, share a role."""
+    """No two functions, and no function and the workflow, share a role; the workflow's two types do."""
     complaints: list[str] = []
     users: dict[str, str] = {}
     for kind in ("AWS::Serverless::Function", "AWS::Serverless::StateMachine"):
@@ -142,7 +156,7 @@ def every_function_has_its_own_role(project: Project) -> list[str]:
             role = rendered(body["Properties"].get("Role", ""))
             if role.removesuffix(".Arn") not in project.resources("AWS::IAM::Role"):
                 complaints.append(f"{name} has no role of this template")
-            elif role in users:
+            elif users.get(role, "ClassifyVehicleStateMachine") != "ClassifyVehicleStateMachine":
                 complaints.append(f"{name} shares its role with {users[role]}")
             users[role] = name
     return complaints

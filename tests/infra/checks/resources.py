@@ -8,10 +8,10 @@ from tests.infra.project import Json, Project, rendered
 
 
 def there_are_exactly_three_functions(project: Project) -> list[str]:
-    """The application is three functions, one bucket, one table, one queue and one workflow."""
+    """The application is three functions, one bucket, one table, one queue and one workflow in its two types."""
     wanted = {
         "AWS::Serverless::Function": 3,
-        "AWS::Serverless::StateMachine": 1,
+        "AWS::Serverless::StateMachine": 2,
         "AWS::S3::Bucket": 1,
         "AWS::DynamoDB::Table": 1,
         "AWS::SQS::Queue": 1,

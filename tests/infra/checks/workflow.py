@@ -21,8 +21,11 @@ AWS_ERRORS = {
     "Lambda.SdkClientException": f"{_GUIDE}, Handle transient Lambda service exceptions",
     "Lambda.ClientExecutionTimeoutException": f"{_GUIDE}, Handle transient Lambda service exceptions",
     "Sandbox.Timedout": "the errorType that Lambda itself reports for a function that ran out of time",
+    "StepFunctions.ExecutionAlreadyExistsException": "Step Functions API, StartExecution, with the integration's prefix",
     "DynamoDB.ConditionalCheckFailedException": "DynamoDB API, PutItem, with the prefix of the optimised integration",
 }
+# What an Express run hands over at once; the template fills in every fault there, and names of none in a Standard one.
+HURRIED = ("${FaultInExpress}", "${TimeoutInExpress}")
 TRANSIENT = frozenset(name for name in AWS_ERRORS if name.startswith("Lambda.") and name != "Lambda.Unknown")
 RAN_OUT = frozenset({"Lambda.Unknown", "Sandbox.Timedout", "States.Timeout"})
 
@@ -31,11 +34,11 @@ RECORD_VEHICLE = "Record vehicle"
 RECORD = "Record outcome"
 ANNOUNCE = "Announce vehicle"
 NOTE = "Note announcement"
-# Where a run may end without passing the record: it names no image, or the table itself fails or knew already.
-ENDS_WITHOUT_RECORD = frozenset({"Request refused"})
+# Where a run may end without passing the record: it names no image, the Standard workflow has it, or the table itself fails or knew already.
+ENDS_WITHOUT_RECORD = frozenset({"Request refused", "Handed over"})
 ENDS_AFTER_RECORD = frozenset({"Not recorded", "Already recorded", "Already noted", "Not announced"})
 # The steps that the record is behind: it is written, or it stands already, or the table fails and a letter says so.
-AFTER_RECORD = frozenset({RECORD_VEHICLE, RECORD, "Read record", ANNOUNCE, NOTE, "Write letter"})
+AFTER_RECORD = frozenset({RECORD_VEHICLE, RECORD, "Read record", ANNOUNCE, NOTE, "Hand over", "Write letter"})
 
 
 def every_task_has_a_time_limit(project: Project) -> list[str]:
@@ -75,7 +78,8 @@ def every_retry_backs_off(project: Project) -> list[str]:
 def patience_fits_the_error(project: Project) -> list[str]:
     """A busy or starting endpoint gets minutes, a missing one about one, a failing model less."""
     retriers = project.tasks()["Classify image"].get("Retry", [])
-    patience = {error: _patience_seconds(retrier) for retrier in retriers for error in retrier["ErrorEquals"]}
+    waiting = [retrier for retrier in retriers if retrier["MaxAttempts"]]
+    patience = {error: _patience_seconds(retrier) for retrier in waiting for error in retrier["ErrorEquals"]}
     busy = min(patience.get("EndpointThrottledError", 0), patience.get("EndpointUnavailableError", 0))
     missing, failing = patience.get("EndpointMissingError", 0), patience.get("EndpointModelError", 0)
     if busy >= 300 and busy > missing > failing > 0:
@@ -101,6 +105,9 @@ def every_caught_error_is_recorded(project: Project) -> list[str]:
     for name, state in project.tasks().items():
         allowed = ENDS_WITHOUT_RECORD | (ENDS_AFTER_RECORD if name in AFTER_RECORD else set())
         for catcher in state.get("Catch", []):
+            # What is handed over begins anew in the Standard workflow; that state's own errors are looked at by itself.
+            if catcher["Next"] == "Hand over":
+                continue
             for end in _ends(project.machine, catcher["Next"], stop=RECORD):
                 if end not in allowed and not (name in AFTER_RECORD and _settled(project, end)):
                     complaints.append(f"{name}: {catcher['ErrorEquals']} ends in {end} without a record")
@@ -164,12 +171,34 @@ def record_is_written_once(project: Project) -> list[str]:
     ]
 
 
+def the_two_types_differ_in_patience_alone(project: Project) -> list[str]:
+    """One definition, in which nothing but the names of what is handed over differs; Express hands over every fault."""
+    standard = project.properties("ClassifyVehicleStateMachine")
+    express = project.properties("ClassifyVehicleExpressStateMachine")
+    given, other = standard["DefinitionSubstitutions"], express["DefinitionSubstitutions"]
+    handed = {"FaultInExpress": "States.TaskFailed", "TimeoutInExpress": "States.Timeout"}
+    complaints = [f"Express does not hand over {name}" for name, error in handed.items() if other.get(name) != error]
+    complaints += [f"Standard hands over {name}" for name in handed if given.get(name) in (None, *AWS_ERRORS)]
+    differing = {name for name in given.keys() | other.keys() if given.get(name) != other.get(name)}
+    complaints += [f"{name} differs between the two types" for name in sorted(differing - set(handed))]
+    if (standard["Type"], express["Type"], standard["DefinitionUri"]) != ("STANDARD", "EXPRESS", express["DefinitionUri"]):
+        complaints.append("the two are no types of one definition")
+    for name, state in project.tasks().items():
+        hurried = [handler for handler in state["Retry"] if handler["ErrorEquals"] == list(HURRIED)]
+        caught = [handler for handler in state["Catch"] if handler["ErrorEquals"] == list(HURRIED)]
+        if name not in ("Hand over", "Write letter") and (
+            state["Retry"][0] not in hurried or [each["Next"] for each in caught] != ["Hand over"]
+        ):
+            complaints.append(f"{name} does not hand over at its first fault")
+    return complaints
+
+
 def both_readings_of_the_trigger_agree(project: Project) -> list[str]:
     """What the first state asks for and keeps is what is recorded of a photo that it could not read."""
     states = project.machine["States"]
     first, failed = states["Serialize image"], states["Read trigger"]["Assign"]
     read = {name: text for name, text in first["Arguments"].items() if name != "execution_id"}
-    read |= {name: first["Assign"].get(name) for name in ("sequencer", "by_hand")}
+    read |= {name: first["Assign"].get(name) for name in ("sequencer", "by_hand", "handed_over_by")}
     return [f"{name} is read in two ways" for name, text in read.items() if failed.get(name) != text]
 
 
@@ -194,7 +223,7 @@ def every_failure_has_a_name(project: Project) -> list[str]:
 
 def every_matched_error_exists(project: Project) -> list[str]:
     """Each name in ErrorEquals is a class in errors.py or a name that AWS documents."""
-    known = set(AWS_ERRORS) | raised_errors(project).all
+    known = {*AWS_ERRORS, *HURRIED} | raised_errors(project).all
     matched = {
         (name, error)
         for name, state in project.tasks().items()

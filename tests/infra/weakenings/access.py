@@ -39,6 +39,11 @@ def a_function_with_policies_beside_its_role(project: Project) -> None:
     project.properties("FilterInferencesFunction")["Policies"] = ["AmazonS3FullAccess"]
 
 
+@weakens("only_an_express_workflow_may_hand_over")
+def a_hand_over_to_any_workflow(project: Project) -> None:
+    project.properties("HandOverPolicy")["PolicyDocument"]["Statement"][0]["Resource"] = "*"
+
+
 @weakens("only_the_service_takes_the_role")
 def a_role_that_anyone_s_rule_can_take(project: Project) -> None:
     del project.properties("UploadRuleRole")["AssumeRolePolicyDocument"]["Statement"][0]["Condition"]

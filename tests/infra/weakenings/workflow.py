@@ -23,7 +23,7 @@ def a_step_without_retry(project: Project) -> None:
 
 @weakens("every_task_retries")
 def throttling_not_retried(project: Project) -> None:
-    states(project)["Filter inferences"]["Retry"][0]["ErrorEquals"].remove("Lambda.TooManyRequestsException")
+    states(project)["Filter inferences"]["Retry"][1]["ErrorEquals"].remove("Lambda.TooManyRequestsException")
 
 
 @weakens("every_task_has_a_time_limit")
@@ -33,27 +33,27 @@ def a_step_without_a_time_limit(project: Project) -> None:
 
 @weakens("every_retry_backs_off")
 def a_retry_without_jitter(project: Project) -> None:
-    del states(project)["Classify image"]["Retry"][0]["JitterStrategy"]
+    del states(project)["Classify image"]["Retry"][1]["JitterStrategy"]
 
 
 @weakens("every_retry_backs_off")
 def a_retry_without_a_bound(project: Project) -> None:
-    del states(project)["Classify image"]["Retry"][0]["MaxDelaySeconds"]
+    del states(project)["Classify image"]["Retry"][1]["MaxDelaySeconds"]
 
 
 @weakens("every_retry_backs_off")
 def a_retry_that_hammers(project: Project) -> None:
-    states(project)["Serialize image"]["Retry"][0]["BackoffRate"] = 1
+    states(project)["Serialize image"]["Retry"][1]["BackoffRate"] = 1
 
 
 @weakens("patience_fits_the_error")
 def a_restart_not_waited_for(project: Project) -> None:
-    states(project)["Classify image"]["Retry"][0]["MaxAttempts"] = 2
+    states(project)["Classify image"]["Retry"][1]["MaxAttempts"] = 2
 
 
 @weakens("patience_fits_the_error")
 def a_broken_model_waited_for(project: Project) -> None:
-    states(project)["Classify image"]["Retry"][2]["MaxAttempts"] = 9
+    states(project)["Classify image"]["Retry"][3]["MaxAttempts"] = 9
 
 
 @weakens("every_caught_error_is_recorded")
@@ -104,6 +104,17 @@ def a_record_written_over(project: Project) -> None:
     del states(project)["Record outcome"]["Arguments"]["ConditionExpression"]
 
 
+@weakens("the_two_types_differ_in_patience_alone")
+def a_fault_that_express_waits_for(project: Project) -> None:
+    del states(project)["Announce vehicle"]["Retry"][0]
+
+
+@weakens("the_two_types_differ_in_patience_alone")
+def two_types_of_two_tables(project: Project) -> None:
+    express = project.properties("ClassifyVehicleExpressStateMachine")
+    express["DefinitionSubstitutions"]["ResultsTableName"] = "another"
+
+
 @weakens("both_readings_of_the_trigger_agree")
 def a_trigger_read_in_two_ways(project: Project) -> None:
     del states(project)["Read trigger"]["Assign"]["by_hand"]
@@ -131,12 +142,12 @@ def an_error_renamed_in_the_code(project: Project) -> Project:
 
 @weakens("every_error_is_handled_where_it_arises")
 def a_refusal_retried(project: Project) -> None:
-    states(project)["Classify image"]["Retry"][0]["ErrorEquals"].append("EndpointRefusedError")
+    states(project)["Classify image"]["Retry"][1]["ErrorEquals"].append("EndpointRefusedError")
 
 
 @weakens("every_error_is_handled_where_it_arises")
 def a_retriable_error_not_retried(project: Project) -> None:
-    states(project)["Classify image"]["Retry"][0]["ErrorEquals"].remove("EndpointThrottledError")
+    states(project)["Classify image"]["Retry"][1]["ErrorEquals"].remove("EndpointThrottledError")
 
 
 @weakens("every_error_is_handled_where_it_arises")
