@@ -23,6 +23,8 @@ STATUSES: Final = {
     "ABORTED": "stopped",
     "PENDING_REDRIVE": "to be driven again",
 }
+# What the ARN of an Express run has in the place of "execution".
+EXPRESS: Final = ":express:"
 _GONE: Final = frozenset({"ExecutionDoesNotExist", "InvalidArn"})
 
 
@@ -106,6 +108,11 @@ class Run:
 
 def read(step_functions: "SFNClient", execution: str, machine: str) -> Run:
     """A run of this state machine; ConsoleError for any other, and once Step Functions has forgotten it."""
+    if EXPRESS in execution:
+        raise ConsoleError(
+            "Of an Express run Step Functions keeps no history.",
+            "The functions' lines are there: vehiclevision logs KEY",
+        )
     if not execution.startswith(machine.replace(":stateMachine:", ":execution:") + ":"):
         raise ConsoleError("That is no run of this application's workflow.", "Open it from its photo.")
     try:

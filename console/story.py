@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from console.deployed import Deployed
 from console.errors import UnknownPhotoError
+from console.run import EXPRESS
 from vehiclevision.record import Outcome, Record, iso
 from vehiclevision.results import UPLOADS
 
@@ -246,7 +247,9 @@ def _stamped(timestamp: Any) -> datetime | None:
 
 
 def _history(step_functions: "SFNClient", arn: str) -> Iterator[Line]:
-    """The run's states as they were entered and left, its failures and its end."""
+    """The run's states as they were entered and left, its failures and its end; of an Express run there are none."""
+    if EXPRESS in arn:
+        return iter(())
     try:
         pages = step_functions.get_paginator("get_execution_history").paginate(executionArn=arn)
         events = [event for page in pages for event in page["events"]]

@@ -28,6 +28,14 @@ FUNCTIONS: Final = ("SerializeImageFunction", "ClassifyImageFunction", "FilterIn
 # Express bills memory in such steps, and time in such.
 EXPRESS_GB: Final = 64 / 1024
 EXPRESS_SECONDS: Final = 0.1
+# X-Ray's default rule beyond one trace a second.
+TRACED_BEYOND: Final = 0.05
+# What reconciling's sweep reads in a second of CPU, and in an hourly run at most: docs/decisions/0019.
+SWEPT_A_SECOND: Final = 5_700
+LOOKED_UP_A_SECOND: Final = 2_200
+MOST_SWEPT_AN_HOUR: Final = 2_000_000
+VERSIONS_A_PAGE: Final = 1_000
+DAYS_A_MONTH: Final = 30
 
 
 @dataclass(frozen=True)
@@ -166,15 +174,15 @@ def profiles(photos: int, serverless_dollars_a_second: float | None = None) -> l
         bill = Bill(photos, prices={**bill.prices, "sagemaker_serverless_second": asked})
     standard, express = list(_standard(bill)), list(_express(bill))
     instance, serverless = list(_instance(bill)), list(_serverless(bill))
-    common = [*_functions(bill), *_around(bill), *_watch(bill)]
+    common = [*_functions(bill), *_around(bill), *_join(bill), *_watch(bill)]
     return [
         Profile("standard-instance", "Standard workflow, an endpoint that runs always: what is deployed by default",
                 True, photos, (*standard, *common, *instance)),
         Profile("standard-serverless", "Standard workflow, an endpoint by the request: sagemaker deploy --serverless",
                 True, photos, (*standard, *common, *serverless)),
-        Profile("express-instance", "Express workflow, an endpoint that runs always", False, photos,
+        Profile("express-instance", "WorkflowType=EXPRESS, an endpoint that runs always", True, photos,
                 (*express, *common, *instance)),
-        Profile("express-serverless", "Express workflow, an endpoint by the request", False, photos,
+        Profile("express-serverless", "WorkflowType=EXPRESS, an endpoint by the request", True, photos,
                 (*express, *common, *serverless)),
         Profile("batch", "One job over photos that lie in S3, records and all", False, photos, tuple(_batch(bill))),
         Profile("rekognition", "Rekognition DetectLabels: its answer alone", False, photos, tuple(_rekognition(bill))),
@@ -183,6 +191,47 @@ def profiles(photos: int, serverless_dollars_a_second: float | None = None) -> l
         Profile("claude-sonnet-5.5", "Claude Sonnet 5.5 on pictures of 512 pixels: its answer alone", False, photos,
                 tuple(_multimodal(bill, "Claude Sonnet 5.5", "sonnet"))),
     ]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What classifying should cost at most, in dollars, and what the cheapest way costs."""
+
+    words: str
+    limit: float
+    profile: str
+    # Whether this release has that way.
+    offered: bool
+    dollars: float
+    # A price was not found, so that it is this much at least.
+    is_least: bool
+
+    @property
+    def reached(self) -> bool | None:
+        """Whether it is; None where a missing price decides."""
+        if self.dollars > self.limit:
+            return False
+        return None if self.is_least else True
+
+
+def goals(found: Iterable[Profile]) -> Iterator[Goal]:
+    """The three goals, each beside the cheapest way that comes into question."""
+    ways = [each for each in found if not each.alone and each.photos]
+    driven = [each for each in ways if each.profile != "batch"]
+    batch = [each for each in ways if each.profile == "batch"]
+    for words, limit, among, dollars in (
+        ("a million photos, each as it comes", 20.0, driven, lambda each: each.dollars_per_million),
+        ("idle, a month", 1.0, driven, lambda each: each.dollars_idle),
+        ("a million photos in a batch, beside S3's requests", 6.0, batch, _beside_s3),
+    ):
+        if among:
+            cheapest = min(among, key=dollars)
+            yield Goal(words, limit, cheapest.profile, cheapest.offered, dollars(cheapest), bool(cheapest.missing))
+
+
+def _beside_s3(profile: Profile) -> float:
+    requests = sum(line.dollars or 0 for line in profile.lines if line.service == "S3")
+    return (profile.dollars_total - requests) / profile.photos * 1e6
 
 
 def kept_photos_dollars(bill: Bill, days: int) -> float:
@@ -227,8 +276,8 @@ def machine() -> dict[str, Any]:
 
 @cache
 def templates() -> tuple[dict[str, Any], ...]:
-    """The application's template, monitoring's and retraining's."""
-    rooms = (CHECKOUT, CHECKOUT / "monitoring", CHECKOUT / "retraining")
+    """The application's template, monitoring's, retraining's and reconciling's."""
+    rooms = (CHECKOUT, CHECKOUT / "monitoring", CHECKOUT / "retraining", CHECKOUT / "reconciling")
     return tuple(yaml_parse((room / "template.yaml").read_text("utf-8")) for room in rooms)
 
 
@@ -275,7 +324,24 @@ def _around(bill: Bill) -> Iterator[Line]:
     yield bill.line("S3", f"{photo.reads} requests to read it", photo.reads * bill.photos, "s3_get")
     gigabytes = photo.log_bytes * bill.photos / 1e9
     yield bill.line("CloudWatch", f"{photo.log_bytes:,} bytes of logs a photo", gigabytes, "cloudwatch_logs_gb")
-    yield bill.line("X-Ray", "traces, a sample", bill.photos, "xray_trace")
+    # X-Ray's default rule, and photos that come evenly.
+    every_second = min(bill.photos, HOURS_A_MONTH * 3600)
+    traced = every_second + TRACED_BEYOND * (bill.photos - every_second)
+    yield bill.line("X-Ray", "one trace a second, and 5 % of the rest", traced, "xray_trace")
+
+
+def _join(bill: Bill) -> Iterator[Line]:
+    """Reconciling's sweep, each hour: of all versions that lie there while they are few enough for one run."""
+    if not bill.photos:
+        return
+    days = int(templates()[0]["Parameters"]["UploadRetentionDays"]["Default"])
+    swept = min(bill.photos * days / DAYS_A_MONTH, MOST_SWEPT_AN_HOUR)
+    gigabytes = float(templates()[3]["Resources"]["FindGapsFunction"]["Properties"]["MemorySize"]) / 1024
+    seconds = HOURS_A_MONTH * swept / SWEPT_A_SECOND + bill.photos / LOOKED_UP_A_SECOND
+    pages = HOURS_A_MONTH * math.ceil(swept / VERSIONS_A_PAGE)
+    yield bill.line("Reconciling", "pages of the bucket listed, each hour anew", pages, "s3_put")
+    yield bill.line("Reconciling", "GB-seconds of its function", seconds * gigabytes, "lambda_gb_second")
+    yield bill.line("Reconciling", "half a read unit to look up each photo", bill.photos / 2, "dynamodb_read")
 
 
 def _watch(bill: Bill) -> Iterator[Line]:

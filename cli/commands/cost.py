@@ -40,6 +40,7 @@ def command(
         print_json({
             "region": region, "photos": photos, "kept_photos_dollars": round(kept, 2), "prices": sources,
             "profiles": [profile.as_json() for profile in found],
+            "goals": [{**vars(goal), "reached": goal.reached} for goal in costs.goals(found)],
         })  # fmt: skip
         return SUCCESS
     console = output()
@@ -47,6 +48,11 @@ def command(
     console.print(own_ways([profile for profile in found if not profile.alone]))
     console.print()
     console.print(others([profile for profile in found if profile.alone]))
+    for goal in costs.goals(found):
+        reached = {True: "reached", False: "not reached", None: "reached if the missing price allows"}[goal.reached]
+        least, paper = "≥ " if goal.is_least else "", "" if goal.offered else "on paper "
+        way = goal.profile.replace("-", " ")
+        console.print(f"Goal ${goal.limit:g}, {goal.words}: {least}${goal.dollars:,.2f}, {way}: {paper}{reached}")
     if lines:
         for profile in found:
             console.print()

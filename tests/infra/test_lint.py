@@ -72,7 +72,10 @@ def test_the_workflow_is_linted_too(findings: Findings) -> None:
     """cfn-lint holds the state machine against the schema of the States Language."""
     planted = findings["broken"] - findings["transformed"]
 
-    assert {resource for _, resource in planted} == {"ClassifyVehicleStateMachine", "ClassifyVehicleExpressStateMachine"}
+    assert {resource for _, resource in planted} == {
+        "ClassifyVehicleStateMachine",
+        "ClassifyVehicleExpressStateMachine",
+    }
 
 
 # What SAM's validation asks of the others cfn-lint asks above.

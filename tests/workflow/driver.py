@@ -231,10 +231,11 @@ class Application:
 
     def logs_with(self, group: str, *words: str) -> list[str]:
         """Every line in a log group, once one of them has all these words."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not any(all(word in line for word in words) for line in (lines := self.logs(group))):
+        deadline, lines = time.monotonic() + PATIENCE_SECONDS, self.logs(group)
+        while not any(all(word in line for word in words) for line in lines):
             assert time.monotonic() < deadline, f"no line with {words} within {PATIENCE_SECONDS} s"
             time.sleep(0.1)
+            lines = self.logs(group)
         return lines
 
 

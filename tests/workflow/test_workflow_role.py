@@ -5,7 +5,7 @@ User Guide, reference_policies_evaluation-logic_AccessPolicyLanguage_Interplay, 
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -27,21 +27,27 @@ def impatient(definition: str) -> str:
     return json.dumps(machine)
 
 
+def role_without(application: Application, role_arn: str, name: str, actions: Iterable[str], *more: Any) -> str:
+    """A role like another that lacks actions, and may do what more statements say; its ARN."""
+    iam, role = application.client("iam"), role_arn.rpartition("/")[2]
+    policy = iam.get_role_policy(RoleName=role, PolicyName="take-the-steps")["PolicyDocument"]
+    policy = without_actions(policy, list(actions))
+    policy["Statement"] += more
+    trust = json.dumps(iam.get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"])
+    arn = str(iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"])
+    iam.put_role_policy(RoleName=name, PolicyName="less", PolicyDocument=json.dumps(policy))
+    return arn
+
+
 @pytest.fixture
 def start_without(application: Application) -> Starter:
     """Starts the deployed workflow for a photo under a role that lacks actions; how it ended, and its record."""
 
     def start(*actions: str) -> tuple[dict[str, Any], dict[str, Any] | None]:
-        states, iam = application.client("stepfunctions"), application.client("iam")
+        states = application.client("stepfunctions")
         deployed = states.describe_state_machine(stateMachineArn=application.outputs["StateMachineArn"])
-        role = deployed["roleArn"].rpartition("/")[2]
-        policy = iam.get_role_policy(RoleName=role, PolicyName="take-the-steps")["PolicyDocument"]
         name = "without-" + "-".join(action.rpartition(":")[2] for action in actions)
-        trust = json.dumps(iam.get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"])
-        arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
-        iam.put_role_policy(
-            RoleName=name, PolicyName="less", PolicyDocument=json.dumps(without_actions(policy, actions))
-        )
+        arn = role_without(application, deployed["roleArn"], name, actions)
         machine = states.create_state_machine(name=name, definition=impatient(deployed["definition"]), roleArn=arn)
         # Not under uploads/, where the workflow with its own role would be started as well.
         key = f"{name}/photo.jpg"
@@ -144,3 +150,32 @@ def test_cloudwatch_is_told_of_the_endpoints_requests(application: Application, 
         return {each["MetricName"] for each in metrics if each["Dimensions"] == of_variant}
 
     eventually(lambda: told() == {"Invocations", "Invocation5XXErrors", "ModelLatency", "OverheadLatency"}, 60.0)
+
+
+@pytest.mark.parametrize(
+    ("lacking", "by_express"), [((), True), (("lambda:InvokeFunction",), False), (("events:PutEvents",), True)]
+)
+def test_express_does_what_it_can_and_hands_over_the_rest(
+    application: Application, lacking: tuple[str, ...], by_express: bool
+) -> None:
+    """An Express run records and announces by itself; what it may not do, the Standard run does that it starts."""
+    states, standard = application.client("stepfunctions"), application.outputs["StateMachineArn"]
+    deployed = states.describe_state_machine(stateMachineArn=standard)
+    name = "-".join(("express", *(action.rpartition(":")[2] for action in lacking)))
+    hand_over = {"Effect": "Allow", "Action": "states:StartExecution", "Resource": standard}
+    arn = role_without(application, deployed["roleArn"], name, lacking, hand_over)
+    hurried = deployed["definition"].replace("Express.Fault", "States.TaskFailed")
+    machine = states.create_state_machine(
+        name=name, type="EXPRESS", roleArn=arn, definition=hurried.replace("Express.Timeout", "States.Timeout")
+    )["stateMachineArn"]
+    key = f"{name}/photo.jpg"
+    version = application.upload(key, sure("bicycle"))
+    detail = {"bucket": {"name": application.bucket}, "object": {"key": key, "version-id": version, "sequencer": "0A"}}
+    request = {"id": name, "detail": detail}
+
+    started = states.start_execution(stateMachineArn=machine, input=json.dumps(request))["executionArn"]
+    record = application.noted(key, version)
+
+    assert (record["outcome"], record["sequencer"], record["correlation_id"]) == ("CLASSIFIED", "0A", name)
+    assert (record["execution"] == started) is by_express
+    assert len(application.announced(key)) == 1

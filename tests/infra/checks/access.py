@@ -118,7 +118,7 @@ def no_action_is_a_wildcard(project: Project) -> list[str]:
 
 
 def roles_have_no_other_source_of_rights(project: Project) -> list[str]:
-    """Rights stand in the roles, and in the policy for handing over: none that is managed, none beside the functions."""
+    """Rights stand in the roles and in the policy for handing over: none is managed, none is beside the functions."""
     complaints = [
         f"{name} takes managed policies"
         for name, role in project.resources("AWS::IAM::Role").items()

@@ -21,7 +21,7 @@ AWS_ERRORS = {
     "Lambda.SdkClientException": f"{_GUIDE}, Handle transient Lambda service exceptions",
     "Lambda.ClientExecutionTimeoutException": f"{_GUIDE}, Handle transient Lambda service exceptions",
     "Sandbox.Timedout": "the errorType that Lambda itself reports for a function that ran out of time",
-    "StepFunctions.ExecutionAlreadyExistsException": "Step Functions API, StartExecution, with the integration's prefix",
+    "StepFunctions.ExecutionAlreadyExistsException": "Step Functions API, StartExecution, with its prefix",
     "DynamoDB.ConditionalCheckFailedException": "DynamoDB API, PutItem, with the prefix of the optimised integration",
 }
 # What an Express run hands over at once; the template fills in every fault there, and names of none in a Standard one.
@@ -34,7 +34,8 @@ RECORD_VEHICLE = "Record vehicle"
 RECORD = "Record outcome"
 ANNOUNCE = "Announce vehicle"
 NOTE = "Note announcement"
-# Where a run may end without passing the record: it names no image, the Standard workflow has it, or the table itself fails or knew already.
+# Where a run may end without passing the record: it names no image, the Standard workflow has it, or the table fails
+# or knew already.
 ENDS_WITHOUT_RECORD = frozenset({"Request refused", "Handed over"})
 ENDS_AFTER_RECORD = frozenset({"Not recorded", "Already recorded", "Already noted", "Not announced"})
 # The steps that the record is behind: it is written, or it stands already, or the table fails and a letter says so.
@@ -181,7 +182,11 @@ def the_two_types_differ_in_patience_alone(project: Project) -> list[str]:
     complaints += [f"Standard hands over {name}" for name in handed if given.get(name) in (None, *AWS_ERRORS)]
     differing = {name for name in given.keys() | other.keys() if given.get(name) != other.get(name)}
     complaints += [f"{name} differs between the two types" for name in sorted(differing - set(handed))]
-    if (standard["Type"], express["Type"], standard["DefinitionUri"]) != ("STANDARD", "EXPRESS", express["DefinitionUri"]):
+    if (standard["Type"], express["Type"], standard["DefinitionUri"]) != (
+        "STANDARD",
+        "EXPRESS",
+        express["DefinitionUri"],
+    ):
         complaints.append("the two are no types of one definition")
     for name, state in project.tasks().items():
         hurried = [handler for handler in state["Retry"] if handler["ErrorEquals"] == list(HURRIED)]
