@@ -15,8 +15,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from console import in_use, versions
 from console.deployed import Deployed, desk_of
-from console.errors import ConsoleError, UnknownPhotoError
+from console.errors import ConsoleError, UnknownPageError
 from console.ledger import Ledger
 from console.live import Live
 from console.pages import model, photo, photos, review
@@ -24,6 +25,7 @@ from console.pages.rendering import STATIC, refused, static
 from console.pictures import Pictures
 from console.reviewing import ReviewTable
 from console.site import Site
+from console.slow import Slow
 from console.threshold import Threshold
 from vehiclevision.refusal import Refusal
 
@@ -31,10 +33,13 @@ Explain = Callable[[Exception], Refusal | None]
 
 RELOAD_SECONDS: Final = 600.0
 TAKE_SECONDS: Final = 0.5
+SERVED_SECONDS: Final = 60.0
+IN_USE_SECONDS: Final = 300.0
+COMPARED_SECONDS: Final = 900.0
 # Nothing of a page comes from anywhere else, and nothing in it runs that is not one of our own files.
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'"
+    "frame-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 HEADERS: Final = (
     (b"content-security-policy", POLICY.encode()),
@@ -51,13 +56,18 @@ def make_app(deployed: Deployed, user: str, explain: Explain) -> Starlette:
     """The page of one application; `explain` finds words for errors of AWS."""
     ledger = Ledger(deployed.results)
     threshold = Threshold(deployed)
+    pictures, served = Pictures(deployed.client("s3")), Slow(lambda: versions.served(deployed), SERVED_SECONDS)
     site = Site(
         deployed=deployed,
         ledger=ledger,
         live=Live(deployed.client, deployed.output("BucketName"), deployed.output("StateMachineArn"), ledger),
-        pictures=Pictures(deployed.client("s3")),
+        pictures=pictures,
         reviews=ReviewTable(desk_of(deployed), ledger, threshold),
         threshold=threshold,
+        in_use=Slow(lambda: in_use.week(deployed), IN_USE_SECONDS),
+        served=served,
+        compared=Slow(lambda: _compare(site), COMPARED_SECONDS),
+        explain=explain,
         user=user,
     )
 
@@ -67,7 +77,7 @@ def make_app(deployed: Deployed, user: str, explain: Explain) -> Starlette:
         words = error if isinstance(error, Refusal) else explain(error)
         if words is None:
             raise error
-        status = 404 if isinstance(error, UnknownPhotoError) else 409 if isinstance(error, Refusal) else 502
+        status = 404 if isinstance(error, UnknownPageError) else 409 if isinstance(error, Refusal) else 502
         return refused(request, words, status)
 
     application = Starlette(
@@ -86,6 +96,12 @@ def make_app(deployed: Deployed, user: str, explain: Explain) -> Starlette:
             Route("/review", review.act, methods=["POST"]),
             Route("/review/strip", review.strip),
             Route("/model", model.watch),
+            Route("/model/in-use", model.in_use_part),
+            Route("/model/report", model.report),
+            Route("/model/report/page", model.report_page),
+            Route("/model/compare", model.compare),
+            Route("/model/compare/part", model.compare_part),
+            Route("/runbook/{name}", model.runbook),
             *(Route(f"/static/{name}", static(name)) for name in STATIC),
         ],
         middleware=[Middleware(SafeHeaders)],
@@ -102,7 +118,10 @@ def make_app(deployed: Deployed, user: str, explain: Explain) -> Starlette:
 
 
 class SafeHeaders:
-    """Puts the headers that keep a page to itself on every answer; nothing is kept by a browser unless it says so."""
+    """Puts the headers that keep a page to itself on every answer, but for those that it says itself.
+
+    Nothing is kept by a browser unless the answer says so.
+    """
 
     def __init__(self, application: ASGIApp) -> None:
         self._application = application
@@ -115,10 +134,19 @@ class SafeHeaders:
                 given = list(message.get("headers", []))
                 if not any(name == b"cache-control" for name, _ in given):
                     given.append((b"cache-control", b"no-store"))
-                message = {**message, "headers": [*given, *HEADERS]}
+                said = {name for name, _ in given}
+                message = {**message, "headers": [*given, *(each for each in HEADERS if each[0] not in said)]}
             await send(message)
 
         await self._application(scope, receive, send_safely)
+
+
+def _compare(site: Site) -> versions.Comparison:
+    """Both versions as they are served at this moment."""
+    served = versions.served(site.deployed)
+    if served.now is None or served.before is None:
+        raise ConsoleError(served.why, "Two approved versions can be compared, one of which answers.")
+    return versions.compare(site.deployed, site.ledger, site.pictures, served.now, served.before)
 
 
 @contextlib.asynccontextmanager

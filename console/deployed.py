@@ -33,6 +33,10 @@ class Deployed(Protocol):
         """One output of its stack."""
         ...
 
+    def write_captures(self) -> None:
+        """Have what the endpoint captured written down now, where that can be asked for."""
+        ...
+
     def client(self, service: str) -> Any:
         """A boto3 client of the named service, safe to share between threads."""
         ...

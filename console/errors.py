@@ -2,7 +2,8 @@
 
 Refusal             one sentence and a hint: the root of every room's errors for people
 └── ConsoleError    the same of the page
-    └── UnknownPhotoError   nothing is known of such a photo
+    └── UnknownPageError    there is nothing at this address
+        └── UnknownPhotoError   nothing is known of such a photo
 """
 
 from vehiclevision.refusal import Refusal
@@ -12,5 +13,9 @@ class ConsoleError(Refusal):
     """The page cannot do that."""
 
 
-class UnknownPhotoError(ConsoleError):
+class UnknownPageError(ConsoleError):
+    """There is nothing at this address."""
+
+
+class UnknownPhotoError(UnknownPageError):
     """Nothing is known of such a photo."""

@@ -1,13 +1,18 @@
 """What all pages share."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from console.deployed import Deployed
+from console.in_use import InUse
 from console.ledger import Ledger
 from console.live import Live
 from console.pictures import Pictures
 from console.reviewing import ReviewTable
+from console.slow import Slow
 from console.threshold import Threshold
+from console.versions import Comparison, Served
+from vehiclevision.refusal import Refusal
 
 
 @dataclass
@@ -20,6 +25,11 @@ class Site:
     pictures: Pictures
     reviews: ReviewTable
     threshold: Threshold
+    in_use: Slow[InUse]
+    served: Slow[Served]
+    compared: Slow[Comparison]
+    # Words for an error of AWS.
+    explain: Callable[[Exception], Refusal | None]
     # Who sits here, unless a browser says otherwise.
     user: str
 

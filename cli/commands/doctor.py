@@ -24,9 +24,9 @@ from cli.errors import FAILURE, SUCCESS
 from cli.explanations import explain
 from cli.options import Account, AsJson
 from cli.quotas import BLOCKED, OK, WARNING, Finding, account_quotas
-from cli.ringing import ringing
 from local import stack as local_stack
 from local.place import CHECKOUT
+from monitoring.alarms import ringing
 
 _STYLES: Final = {OK: "green", WARNING: "yellow", BLOCKED: "bold red"}
 LOWEST, HIGHEST = (3, 11), (3, 14)
@@ -153,7 +153,8 @@ def local_aws(directory: Path) -> Finding:
         if endpoint and endpoint.trouble:
             sentence, _, remedy = endpoint.trouble.partition(". ")
             return Finding("local AWS", WARNING, f"{sentence}.", remedy)
-        if alarms := ringing(targets.local_target(running)):
+        target = targets.local_target(running)
+        if alarms := ringing(target.client, target.stack):
             return Finding("local AWS", WARNING, f"Alarms ring: {', '.join(alarms)}.", "Look: vehiclevision status")
         return Finding("local AWS", OK, "The local AWS is up with the application in it, and its endpoint answers.")
     if status.engine_pid is None and status.sagemaker_pid is None:

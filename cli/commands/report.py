@@ -5,7 +5,6 @@ Without --from it is the application's own endpoint, of the last 7 days, with it
 a page, JSON beside it, and PNGs in a folder; with --json it prints the JSON, and writes only with --out.
 """
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -15,11 +14,11 @@ from cli.errors import INTERRUPTED, SUCCESS, USAGE, CommandError
 from cli.options import Application, AsJson, BaselineFile, Captures, flag, option
 from cli.times import window
 from monitoring.drift.baseline import load
-from monitoring.report import looking, origin
+from monitoring.report import origin
 from monitoring.report.figures import Report, Share
 from monitoring.report.files import write
 from monitoring.report.origin import S3, Choice, Origin
-from monitoring.report.report import Gathered, report, report_json
+from monitoring.report.report import report, report_json
 from monitoring.report.standing import standing
 from training.progress import BYTES, bars
 
@@ -64,7 +63,7 @@ def command(
         with bars(BYTES, quiet=as_json) as listen:
             read = origin.read(data, choice, named, listen("Reading"))
         if page and images:
-            read = _with_looks(read)
+            read = origin.with_looks(read)
         figures = report(read)
         written = write(read, figures, page, images=images) if page else None
     except KeyboardInterrupt:
@@ -97,12 +96,6 @@ def _of_application(application: Application, chosen: dict[str, Any]) -> Origin:
     target = application.target()
     target.write_captures()
     return origin.of_application(target.client, target.stack, target.output("BucketName"), target.results, **chosen)
-
-
-def _with_looks(read: Gathered) -> Gathered:
-    """With pictures of where the model looked, for those mistakes and odd ones that the page shows."""
-    summary, shown = read.summary, [*read.summary.mistakes, *read.compared.oddest]
-    return replace(read, looked=looking.look(shown, summary.model_versions or read.recorded.model_versions))
 
 
 def summary_lines(figures: Report) -> list[str]:

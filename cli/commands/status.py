@@ -9,9 +9,9 @@ from cli.answering import endpoint_of
 from cli.display import notes, output, print_json, print_outputs, printable
 from cli.errors import FAILURE, SUCCESS
 from cli.options import Application, AsJson
-from cli.ringing import ringing
 from cli.target import Target, local_target, state_directory
 from local import stack
+from monitoring.alarms import ringing
 
 NOTHING_DEPLOYED: Final[dict[str, Any]] = {"endpoint": None, "ringing": None, "outputs": {}}
 
@@ -51,7 +51,7 @@ def _facts_of_stack(target: Target) -> dict[str, Any]:
 def _facts_of_application(target: Target) -> dict[str, Any]:
     asked = endpoint_of(target)
     endpoint = asked and {"name": asked.name, "status": asked.status, "trouble": asked.trouble}
-    return {"endpoint": endpoint, "ringing": ringing(target), "outputs": dict(target.outputs)}
+    return {"endpoint": endpoint, "ringing": ringing(target.client, target.stack), "outputs": dict(target.outputs)}
 
 
 def _print_facts(facts: dict[str, Any]) -> None:

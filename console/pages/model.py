@@ -1,21 +1,37 @@
-"""Which model answers, how sure it is, what another threshold would do, and which alarms ring."""
+"""Which model answers beside the one before, how it does in use, what another threshold would do, what rings, and what
+it costs.
+"""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
-from console.pages.rendering import page, site_of
+from console import runbooks
+from console.errors import UnknownPageError
+from console.month import this_month
+from console.pages.rendering import page, part, site_of
 from console.pictures import model_at_hand
 from console.site import Site
+from console.versions import measured
+from monitoring.alarms import ringing_first
 from vehiclevision.labels import LABELS
 from vehiclevision.record import Record
+from vehiclevision.refusal import Refusal
 
+T = TypeVar("T")
+
+# So long a page waits to know which version answers.
+SERVED_SECONDS: Final = 1.5
+# What the report says of itself; and no script of it runs, in a frame or alone.
+REPORT_POLICY: Final = (
+    "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'self'"
+)
 NEWEST: Final = 1_000
 # A threshold lies above one half: below, two labels could pass.
 THRESHOLDS: Final = (0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99)
@@ -40,8 +56,8 @@ def watch(request: Request) -> Response:
     site.ledger.keep_up()
     answered = list(islice((each for each in site.ledger.newest_first() if _is_answered(each)), NEWEST))
     versions = Counter(record.model_version or "unknown" for record in answered)
-    alarms, why_none = _alarms(site)
     model = model_at_hand()
+    served, why_unknown = _asked(site, lambda: site.served.ask(SERVED_SECONDS))
     return page(
         request,
         "model.html",
@@ -50,9 +66,75 @@ def watch(request: Request) -> Response:
         now=answered[0].model_version if answered else None,
         manifest=model.manifest if model else None,
         table=at_thresholds(answered, site.threshold()),
-        alarms=alarms,
-        why_none=why_none,
+        alarms=ringing_first(site.deployed.client, site.deployed.stack),
+        served=served,
+        why_unknown=why_unknown,
+        sides=[(side, measured(side)) for side in (served.now, served.before) if side] if served else [],
+        month=this_month(site.deployed, site.ledger, is_serverless=bool(served and served.is_serverless)),
+        **_in_use(site),
     )
+
+
+def in_use_part(request: Request) -> Response:
+    """How the model does in use, once that is known."""
+    site = site_of(request)
+    return _part(request, "_in_use.html", _in_use(site), goes_on=site.in_use.is_being_made())
+
+
+def report(request: Request) -> Response:
+    """Monitoring's report, in a frame in which nothing runs."""
+    return page(request, "report.html", **_in_use(site_of(request)))
+
+
+def report_page(request: Request) -> Response:
+    """The report itself: a page that holds everything it shows, and is let do nothing else."""
+    in_use = site_of(request).in_use.ask()
+    if in_use is None:
+        raise UnknownPageError("The report is being made.", "Open it again in a few seconds.")
+    headers = {"content-security-policy": REPORT_POLICY, "x-frame-options": "SAMEORIGIN"}
+    return HTMLResponse(in_use.html, headers=headers)
+
+
+def compare(request: Request) -> Response:
+    """The version that answers and the one before, on the same pictures."""
+    return page(request, "compare.html", **_compared(site_of(request)))
+
+
+def compare_part(request: Request) -> Response:
+    """The same as far as it is known, for a page that waits for it."""
+    site = site_of(request)
+    return _part(request, "_compare.html", _compared(site), goes_on=site.compared.is_being_made())
+
+
+def runbook(request: Request) -> Response:
+    """What to do when an alarm rings."""
+    return page(request, "runbook.html", runbook=runbooks.page(request.path_params["name"]))
+
+
+def _part(request: Request, template: str, values: dict[str, Any], *, goes_on: bool) -> Response:
+    headers = {"x-running": "yes" if goes_on else "no"}
+    return Response(part(request, template, **values), media_type="text/html", headers=headers)
+
+
+def _in_use(site: Site) -> dict[str, Any]:
+    in_use, why = _asked(site, site.in_use.ask)
+    return {"in_use": in_use, "why_no_report": why}
+
+
+def _compared(site: Site) -> dict[str, Any]:
+    compared, why = _asked(site, site.compared.ask)
+    return {"compared": compared, "why": why}
+
+
+def _asked(site: Site, ask: Callable[[], T | None]) -> tuple[T | None, str]:
+    """What was made last, and why there is nothing; neither, while it is being made."""
+    try:
+        return ask(), ""
+    except Refusal as error:
+        return None, f"{error.message} {error.hint}".strip()
+    except (ClientError, BotoCoreError) as error:
+        words = site.explain(error)
+        return None, words.message if words else type(error).__name__
 
 
 def at_thresholds(answered: Sequence[Record], in_force: float | None) -> list[AtThreshold]:
@@ -75,17 +157,3 @@ def _surest(record: Record) -> str:
 
 def _is_answered(record: Record) -> bool:
     return record.inferences is not None and len(record.inferences) == len(LABELS)
-
-
-def _alarms(site: Site) -> tuple[list[dict[str, Any]], str]:
-    """The application's alarms, those that ring first; or why they are not shown."""
-    try:
-        pages = site.deployed.client("cloudwatch").get_paginator("describe_alarms")
-        found = [
-            alarm
-            for each in pages.paginate(AlarmNamePrefix=f"{site.deployed.stack}-")
-            for alarm in (*each.get("MetricAlarms", []), *each.get("CompositeAlarms", []))
-        ]
-    except (ClientError, BotoCoreError) as error:
-        return [], f"The alarms cannot be read ({type(error).__name__})."
-    return sorted(found, key=lambda alarm: (alarm["StateValue"] != "ALARM", alarm["AlarmName"])), ""

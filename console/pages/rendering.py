@@ -13,6 +13,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from console import runbooks
 from console.errors import ConsoleError
 from console.site import Site
 from console.words import advice, because, outcome_word
@@ -138,7 +139,7 @@ def _environment() -> Environment:
     )
     made.filters.update(
         local=local, clock=clock, short=short, percent=percent, address=photo_address, outcome_word=outcome_word,
-        because=because, advice=advice,
+        because=because, advice=advice, runbook=runbooks.named, without_runbook=runbooks.without,
     )  # fmt: skip
     made.globals.update(
         asset=asset, outcomes=list(Outcome), labels=LABELS, truths=TRUTHS,

@@ -10,7 +10,7 @@ from monitoring import watched
 from monitoring.captures.source import Window, open_source
 from monitoring.drift.baseline import Baseline
 from monitoring.errors import BaselineError
-from monitoring.report import comparison, recorded
+from monitoring.report import comparison, looking, recorded
 from monitoring.report.recorded import Recorded
 from monitoring.report.report import Facts, Gathered
 from monitoring.summary import summarise
@@ -77,6 +77,12 @@ def read(origin: Origin, choice: Choice, baseline: Baseline | None, progress: Ca
     if origin.baseline_why and baseline is None:
         compared = replace(compared, why=f"{origin.baseline_why} {compared.why}".strip())
     return Gathered(summary, facts, compared, results, labels)
+
+
+def with_looks(read: Gathered) -> Gathered:
+    """With pictures of where the model looked, for those mistakes and odd ones that the page shows."""
+    summary, shown = read.summary, [*read.summary.mistakes, *read.compared.oddest]
+    return replace(read, looked=looking.look(shown, summary.model_versions or read.recorded.model_versions))
 
 
 def of_files(

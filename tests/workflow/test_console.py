@@ -25,6 +25,7 @@ from PIL import Image
 
 from cli import samples
 from cli.explanations import explain
+from cli.main import main
 from cli.target import local_target
 from console.app import make_app
 from local.page_door import PageDoor
@@ -33,6 +34,7 @@ from tests.browser.browser import MEASURE
 from tests.browser.devtools import DESKTOP, PHONE, Browser, Tab
 from tests.unit.pictures import encoded, quarters
 from tests.workflow.driver import Application
+from training.artefact import DEFAULT_MODEL, Artefact, read_members, write_artefact
 
 TOKEN = "a-token-for-the-tests"
 HOSTILE_NAME = "<img src=x onerror=alert(1)>.jpg"
@@ -195,6 +197,64 @@ def test_the_model_s_own_view_is_shown(dropped: Tab, tab: Tab, page: Page) -> No
         status, content = page.get(address)
         assert status == 200
         assert Image.open(io.BytesIO(content)).format == "JPEG"
+
+
+def test_how_the_model_does_is_on_its_page(dropped: Tab, tab: Tab, page: Page) -> None:
+    """What the week was like with the report in a frame that runs nothing, this month's bill, and runbooks to read."""
+    tab.open(f"{page.base}/model")
+    tab.wait("document.querySelector('#run a[href=\"/model/report\"]') !== null", seconds=180)
+    told = tab.text()
+    assert "What this month costs in AWS" in told
+    assert "SageMaker" in told
+    runbook = tab.value("document.querySelector('a[href^=\"/runbook/\"]').href")
+
+    tab.open(f"{page.base}/model/report")
+    tab.wait(
+        "(() => { const frame = document.querySelector('iframe.report'); "
+        "return frame.sandbox.length === 0 && frame.contentDocument === null && frame.clientHeight > 300; })()"
+    )
+    if folder := os.environ.get("VEHICLEVISION_SCREENSHOTS"):
+        tab.picture(Path(folder) / "report.png")
+    status, report = page.get("/model/report/page", **{"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "iframe"})
+    assert (status, b"In use" in report or b"in use" in report) == (200, True)
+    assert tab.complaints() == []
+    assert "What it means" in tab.open(runbook).text()
+
+
+@pytest.mark.soak
+def test_two_versions_are_compared_on_the_same_pictures(
+    dropped: Tab, tab: Tab, page: Page, application: Application, tmp_path: Path
+) -> None:
+    """The version before stands beside the one that answers, on what people have decided, with where they differ."""
+    members = read_members(DEFAULT_MODEL)
+    for name, threshold in (("strict", 0.999), ("shipped", 0.761)):
+        manifest = {**json.loads(members["manifest.json"]), "version": name, "threshold": threshold}
+        write_artefact(Artefact(members["model.onnx"], manifest), tmp_path / name / "model.tar.gz")
+        for words in (("register", "--model", str(tmp_path / name / "model.tar.gz")), ("approve",), ("deploy",)):
+            latest = () if words[0] == "register" else ("--latest", "--yes")
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("VEHICLEVISION_DIRECTORY", str(application.aws.state_dir))
+                assert main(["sagemaker", *words, *latest, "--json"]) == 0
+    for name in ("red bicycle.jpg", "cat.jpg"):
+        tab.open(f"{page.base}/?text={name.replace(' ', '+')}")
+        tab.open(tab.value("document.querySelector('table.photos a.name').href"))
+        tab.click(f".correct button[value={'bicycle' if 'bicycle' in name else 'neither'}]")
+        tab.wait("location.pathname === '/review'")
+        tab.press("x")
+    decided = (
+        "fetch('/photos.json').then((answer) => answer.json()).then((all) => all.filter((one) => one.reviewed_label)"
+    )
+    tab.wait(f"{decided}.length >= 2)")
+
+    with served(application) as fresh:
+        compared = tab.open(f"{fresh.base}/?token={TOKEN}").open(f"{fresh.base}/model/compare")
+        compared.wait("document.querySelector('#run table') !== null", seconds=120)
+        told = compared.text()
+        compared.picture(tmp_path / "compare.png", whole=True)
+
+    assert "2, answers now" in told
+    assert "1, before" in told
+    assert "Where they differ" in told
 
 
 @pytest.mark.soak

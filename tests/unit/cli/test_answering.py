@@ -6,8 +6,8 @@ from moto import mock_aws
 
 from cli.answering import Endpoint, endpoint_of
 from cli.display import typed
-from cli.ringing import ringing
 from cli.target import Target
+from monitoring.alarms import ringing
 from tests.unit.cli.conftest import REGION, STACK
 
 
@@ -57,4 +57,6 @@ def test_alarms_that_ring_are_told(deployed: Target) -> None:
     for name in (f"{STACK}-workflow-fault", "others-fault"):
         cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="planted")
 
-    assert ringing(deployed) == {f"{STACK}-workflow-fault": f"What {STACK}-workflow-fault is about"}
+    assert ringing(deployed.client, deployed.stack) == {
+        f"{STACK}-workflow-fault": f"What {STACK}-workflow-fault is about"
+    }
