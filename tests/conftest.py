@@ -1,8 +1,10 @@
 """What every suite shares: where real data may lie, and an environment without a stray AWS account."""
 
+import functools
 import os
 from pathlib import Path
 
+import botocore.session
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -22,6 +24,9 @@ os.environ.update(
 )
 for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
     os.environ.pop(name, None)
+# Each session of botocore's reads the descriptions of its services anew, which takes longer than most tests: what one
+# has read serves all.
+vars(botocore.session).update(create_loader=functools.cache(botocore.session.create_loader))
 
 
 @pytest.hookimpl(tryfirst=True)
