@@ -8,7 +8,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from reconciling import sweep
+from reconciling import gaps, sweep
 from reconciling.gaps import Missing
 from reconciling.ledger import Ledger, MovedMeanwhileError
 from reconciling.sweep import Parts
@@ -202,3 +202,16 @@ def test_what_a_look_up_leaves_out_is_read_by_itself(bench: Bench, parts: Parts)
             return {}
 
     assert join(Parts(parts.s3, Forgetful(bench.dynamodb, "results"), parts.ledger, BUCKET)) == {}
+
+
+def test_a_failure_in_another_bucket_is_named_by_the_command_only(bench: Bench, parts: Parts) -> None:
+    """A backfill left it: `reconcile` names it with its bucket, and the join opens no gap that it cannot close."""
+    other: dict[str, Any] = {"s3_bucket": {"S": "other"}, "object": {"S": "other/old/failed"}}
+    bench.record("old/failed", "null", Outcome.FAILED, **other)
+
+    named = gaps.of_records(bench.results, LATER - timedelta(days=1), LATER)
+
+    assert [(gap.photo.bucket, gap.photo.key, gap.missing) for gap in named] == [
+        ("other", "old/failed", Missing.OUTCOME)
+    ]
+    assert join(parts) == {}
