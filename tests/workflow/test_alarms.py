@@ -1,21 +1,38 @@
-"""Every alarm of the application is silent over a clean run and rung by its real fault, on a local AWS of its own.
+"""Every alarm of every template is silent over a clean run and rung by its real fault, on a local AWS of its own.
 
 What an alarm counts in hours is counted in tens of seconds; what it counts is never made up.
 """
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local import stack
+from local.place import CHECKOUT
 from local.sagemaker import runtime_process as sagemaker
-from tests.workflow.driver import Application
+from reconciling.gaps import UNDER_WAY
+from tests.workflow.driver import Application, started
 from tests.workflow.engine_bench import eventually
 from tests.workflow.test_classify_vehicle import JUNK, UNSURE, nonsense_served, sure
+from tests.workflow.test_monitoring import (
+    DAY,
+    NOON,
+    RECORDS,
+    Run,
+    capture,
+    check,
+    command_on,
+    deployed_by,
+    invoked,
+    pictures,
+)
+from vehiclevision.record import iso
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(1200)]
 
@@ -29,7 +46,7 @@ DESCRIBED = ("AlarmArn", "StateValue", "StateReason", "StateUpdatedTimestamp", "
 def watched(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[Application]:
     """The application, which nobody else uses."""
     directory = tmp_path_factory.mktemp("alarms")
-    aws = stack.start(directory, application=root)
+    aws = started(directory, root)
     try:
         yield Application(aws, dict(aws.outputs()))
     finally:
@@ -177,3 +194,140 @@ def test_a_share_rings(watched: Application, alarm: str, data: bytes) -> None:
     hasten(watched, alarm, period=60)
 
     rings(watched, alarm, uploader(watched, alarm, data))
+
+
+# ---- the endpoint, and what stands beside the application ------------------------------------------------------------
+
+BESIDE = ("endpoint-errors", "endpoint-latency", "monitoring-", "reconciling-", "retraining-")
+FREE_HOUR = NOON + 10 * DAY
+
+
+@pytest.fixture(scope="module")
+def looked_after(watched: Application, tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[Run]:
+    """The command, on the same AWS with an endpoint that was deployed, monitoring, retraining and reconciling."""
+    with command_on(watched) as run:
+        run("sagemaker", "register", "--model", str(root / "training/model/model.tar.gz"))
+        run("sagemaker", "approve", "--latest", "--yes")
+        run("sagemaker", "deploy", "--latest", "--yes")
+        watched.outputs.update(deployed_by(run, tmp_path_factory.mktemp("baseline") / "baseline.json")["outputs"])
+        yield run
+
+
+def checked(application: Application, hours: int, shown: list[bytes], **captured: Any) -> dict[str, Any]:
+    """One check of an hour that nobody else looks at, with these captures."""
+    at = FREE_HOUR + timedelta(hours=hours)
+    if shown:
+        capture(application, at, shown, hours, **captured)
+    return check(application, {"outputs": application.outputs}, at + timedelta(hours=1))
+
+
+def joined(application: Application) -> dict[str, Any]:
+    """What the join of uploads and records says."""
+    return invoked(application, application.outputs["FindGapsFunctionName"], {})
+
+
+@pytest.mark.usefixtures("looked_after")
+def test_a_clean_hour_rings_nothing_beside(watched: Application) -> None:
+    """A check, a join and photos that are answered: no alarm of endpoint, monitoring, retraining or reconciling."""
+    assert checked(watched, 0, pictures(RECORDS, 2))["drifted"] is False
+    assert joined(watched)["gaps"] == 0
+    for number in range(5):
+        assert watched.outcome(f"uploads/clean beside/{number}.jpg", sure("bicycle", number))["outcome"] == "CLASSIFIED"
+    time.sleep(15)
+
+    beside = {name for name in described(watched) if name.startswith(BESIDE)}
+    assert len(beside) == 9, beside
+    assert ringing(watched) & beside == set()
+
+
+@pytest.mark.usefixtures("looked_after")
+def test_drift_rings(watched: Application) -> None:
+    """*monitoring-drift*: an hour of darker pictures."""
+    assert checked(watched, 1, pictures(RECORDS, 3, light=0.75))["drifted"] is True
+
+    rings(watched, "monitoring-drift")
+
+
+@pytest.mark.usefixtures("looked_after")
+def test_a_fall_of_coverage_rings(watched: Application) -> None:
+    """*monitoring-falling-coverage*: the model is no longer sure of anything that it is asked."""
+    checked(watched, 2, pictures(RECORDS, 4), surest=0.5)
+
+    rings(watched, "monitoring-falling-coverage")
+
+
+@pytest.mark.usefixtures("looked_after")
+def test_silence_rings(watched: Application) -> None:
+    """*monitoring-silent-capture*: photos were classified, and nothing was captured."""
+    for number in range(20):
+        at = f"{FREE_HOUR + timedelta(hours=3, minutes=number):%Y-%m-%dT%H:%M:%S}.000Z"
+        item = {"object": f"silent/{number}", "version_id": "none", "outcome": "CLASSIFIED", "recorded_at": at}
+        text = {name: {"S": value} for name, value in item.items()}
+        watched.client("dynamodb").put_item(TableName=watched.outputs["ResultsTableName"], Item=text)
+    assert checked(watched, 3, [])["silent"] is True
+
+    rings(watched, "monitoring-silent-capture")
+
+
+@pytest.mark.usefixtures("looked_after")
+def test_a_gap_rings(watched: Application) -> None:
+    """*reconciling-reconcile-gaps*: a photo has a failure as its record, and longer than a run may take."""
+    # Just so old that the join of the clean hour has not come to it.
+    at = iso(datetime.now(UTC) - UNDER_WAY - timedelta(milliseconds=500))
+    lost = {"object": f"{watched.bucket}/uploads/lost.jpg", "version_id": "1", "s3_bucket": watched.bucket}
+    item = {**lost, "s3_key": "uploads/lost.jpg", "outcome": "FAILED", "recorded_at": at}
+    text = {name: {"S": value} for name, value in item.items()}
+    watched.client("dynamodb").put_item(TableName=watched.outputs["ResultsTableName"], Item=text)
+    assert joined(watched)["gaps"] > 0
+
+    rings(watched, "reconciling-reconcile-gaps")
+
+
+@pytest.mark.usefixtures("looked_after")
+@pytest.mark.parametrize("alarm", ["monitoring-check-failing", "reconciling-reconcile-behind"])
+def test_what_no_longer_happens_is_told(watched: Application, alarm: str) -> None:
+    """Nobody checks, nobody joins, for as many periods as it may: no data, which tells the topic as a ring does."""
+    hasten(watched, alarm, period=10)
+
+    seconds = 10 * described(watched)[alarm]["EvaluationPeriods"] + RING_SECONDS
+    eventually(lambda: described(watched)[alarm]["StateValue"] == "INSUFFICIENT_DATA", seconds)
+    assert described(watched)[alarm]["InsufficientDataActions"] == [watched.outputs["AlarmTopicArn"]]
+
+
+@pytest.mark.usefixtures("looked_after")
+def test_a_run_of_retraining_that_is_stopped_rings(watched: Application) -> None:
+    """*retraining-failed*: somebody stops a run."""
+    states = watched.client("stepfunctions")
+    machine = watched.outputs["RetrainModelStateMachineArn"]
+
+    def stop_one() -> None:
+        run = states.start_execution(stateMachineArn=machine, input="{}")
+        states.stop_execution(executionArn=run["executionArn"])
+
+    stop_one()
+    rings(watched, "retraining-failed")
+
+
+@pytest.mark.usefixtures("looked_after")
+def test_a_slow_model_rings(watched: Application) -> None:
+    """*endpoint-latency*, when five seconds are a tenth of a millisecond."""
+    hasten(watched, "endpoint-latency", period=10, threshold=100)
+
+    rings(watched, "endpoint-latency", uploader(watched, "latency", sure("bicycle")))
+
+
+@pytest.mark.usefixtures("looked_after")
+def test_a_broken_model_rings(watched: Application) -> None:
+    """*endpoint-errors*: what the endpoint serves was damaged; with the right file back, it is quiet again."""
+    hasten(watched, "endpoint-errors", period=10)
+    served = json.loads(sagemaker.endpoints_file(watched.aws.state_dir).read_text())["endpoints"]["vehiclevision"]
+    path = CHECKOUT / served["variants"][0]["model"]
+    assert watched.aws.state_dir in path.parents
+    good = path.read_bytes()
+    path.write_bytes(b"no model")
+
+    try:
+        rings(watched, "endpoint-errors", uploader(watched, "broken", sure("bicycle")))
+    finally:
+        path.write_bytes(good)
+    eventually(lambda: "endpoint-errors" not in ringing(watched), RING_SECONDS)
