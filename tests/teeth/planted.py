@@ -23,6 +23,8 @@ class Tooth:
 _DOOR, _PAGES = "local/door.py", "tests/browser/test_door.py"
 _GATE, _GATE_TESTS = "functions/vehiclevision/image_gate.py", "tests/unit/test_image_gate.py"
 _SEGMENTS = "functions/vehiclevision/segments.py"
+_RUNTIME = "tests/unit/local/sagemaker/test_runtime.py"
+_REVIEWING, _REPAIR = "tests/unit/cli/test_console.py", "tests/unit/reconciling/test_repair.py"
 _ERASE, _SWEEP = "tests/unit/erasing/test_erase.py", "tests/unit/reconciling/test_sweep.py"
 
 TEETH: Final = (
@@ -61,6 +63,28 @@ TEETH: Final = (
         "timedelta(minutes=15)",
         "timedelta(days=900)",
         "tests/unit/local/test_signature.py::test_a_signature_of_another_time_is_refused",
+    ),
+    # ---- what functions may do on the local AWS ----
+    Tooth(
+        "a function's role may ask any endpoint",
+        "local/sagemaker/runtime.py",
+        "        if reason:\n",
+        "        if False:\n",
+        f"{_RUNTIME}::test_whoever_may_not_ask_is_refused_in_the_words_of_iam",
+    ),
+    Tooth(
+        "where nobody says who may ask an endpoint, everybody may",
+        "local/sagemaker/runtime.py",
+        'raise ServiceError(503, "ServiceUnavailable", "The local AWS engine does not say who may ask.") from error',
+        "return",
+        f"{_RUNTIME}::test_where_nobody_says_who_may_ask_nobody_is_answered",
+    ),
+    Tooth(
+        "what a function asks of SageMaker is not held to its role",
+        "local/engine/patches/sagemaker.py",
+        "        if reason:\n",
+        "        if False:\n",
+        "tests/workflow/test_local_engine.py::test_a_role_holds_before_sagemaker_too",
     ),
     # ---- the gate for pictures ----
     Tooth(
@@ -160,5 +184,35 @@ TEETH: Final = (
         "since=position.until, key_marker",
         "since=position.until + timedelta(hours=1), key_marker",
         f"{_SWEEP}::test_what_was_uploaded_while_a_sweep_went_on_is_found_by_the_next",
+    ),
+    # ---- putting right ----
+    Tooth(
+        "a letter goes before its photo is settled",
+        "reconciling/repair.py",
+        "if fix and letter.photo and left is None:",
+        "if fix and letter.photo:",
+        f"{_REPAIR}::test_letters_go_when_their_photo_is_settled_and_not_before",
+    ),
+    Tooth(
+        "a dry run starts what it looks at",
+        "reconciling/repair.py",
+        "for each in repair(parts, list(distinct.values()))} if fix else {}",
+        "for each in repair(parts, list(distinct.values()))}",
+        f"{_REPAIR}::test_a_dry_run_changes_nothing",
+    ),
+    # ---- review on the page ----
+    Tooth(
+        "a word that is on its way can still be taken back",
+        "console/reviewing.py",
+        "if each.reviewer == reviewer and not each.is_being_taken]",
+        "if each.reviewer == reviewer]",
+        f"{_REVIEWING}::test_a_word_on_its_way_is_shown_until_it_is_known_what_became_of_it",
+    ),
+    Tooth(
+        "a word that is on its way is taken again",
+        "console/reviewing.py",
+        "waiting = [each for each in self._decisions.values() if not each.is_being_taken]",
+        "waiting = list(self._decisions.values())",
+        f"{_REVIEWING}::test_a_word_on_its_way_is_shown_until_it_is_known_what_became_of_it",
     ),
 )
