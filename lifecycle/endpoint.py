@@ -35,7 +35,7 @@ GRAVITON_FAMILIES: Final = frozenset(
 
 @dataclass(frozen=True)
 class Serverless:
-    """Pay by request; no capture, so nothing of what monitoring needs."""
+    """Pay by request; SageMaker captures nothing, so the application does."""
 
     memory_mb: int = 2048
     max_concurrency: int = 5

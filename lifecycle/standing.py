@@ -23,6 +23,8 @@ class Standing:
     endpoint_status: str | None
     serving: Version | None
     captures: bool
+    # A serverless endpoint captures nothing: the application does it.
+    serverless: bool
     alarms: Mapping[str, str]
     versions: Sequence[Version]
     training_jobs: Sequence[Mapping[str, str]]
@@ -38,6 +40,7 @@ class Standing:
             "version": self.serving.number if self.serving else None,
             "threshold": self.serving.threshold if self.serving else None,
             "capture": self.captures,
+            "serverless": self.serverless,
             "alarms": dict(self.alarms),
             "versions": [version.as_json() for version in self.versions],
             "training_jobs": list(self.training_jobs),
@@ -59,6 +62,7 @@ def standing(aws: Aws) -> Standing:
         endpoint_status=live["EndpointStatus"] if live else None,
         serving=_serving(aws, versions, deploy.State(live, config, (), ())),
         captures=bool((config or {}).get("DataCaptureConfig", {}).get("EnableCapture")),
+        serverless=any("ServerlessConfig" in each for each in (config or {}).get("ProductionVariants", [])),
         alarms=deploy.alarm_states(aws, [*map(site.alarm, endpoint.ALARMS), application_alarm(aws)]),
         versions=versions,
         training_jobs=_jobs(aws),

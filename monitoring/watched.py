@@ -1,7 +1,7 @@
 """The application whose endpoint is watched: its parameters, its captures, its baseline and its last check."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,10 +38,18 @@ def outputs(stack: dict[str, Any] | None) -> dict[str, str]:
     return {each["OutputKey"]: each["OutputValue"] for each in (stack or {}).get("Outputs", [])}
 
 
-def capture_settings(client: Client, endpoint: str) -> dict[str, Any] | None:
-    """How the endpoint captures, empty if it does not; None if there is no such endpoint."""
+def capture_settings(client: Client, endpoint: str, stack: Mapping[str, str]) -> dict[str, Any] | None:
+    """How the endpoint captures, or for it the application with these parameters; empty if none does.
+
+    None if there is no such endpoint.
+    """
     description = _endpoint(client, endpoint)
-    return None if description is None else description.get("DataCaptureConfig") or {}
+    if description is None or description.get("DataCaptureConfig"):
+        return description and description["DataCaptureConfig"]
+    if not stack.get("CaptureBucketName") or stack.get("EndpointName") != endpoint:
+        return {}
+    destination = f"s3://{stack['CaptureBucketName']}/{stack['CapturePrefix']}"
+    return {"EnableCapture": float(stack["CapturePercent"]) > 0, "DestinationS3Uri": destination}
 
 
 def endpoint_status(client: Client, endpoint: str) -> str | None:
@@ -50,9 +58,9 @@ def endpoint_status(client: Client, endpoint: str) -> str | None:
     return None if description is None else str(description["EndpointStatus"])
 
 
-def captures_of(client: Client, endpoint: str) -> str:
+def captures_of(client: Client, endpoint: str, stack: Mapping[str, str]) -> str:
     """Where the endpoint's captured requests lie; SourceError if it captures none."""
-    settings = capture_settings(client, endpoint)
+    settings = capture_settings(client, endpoint, stack)
     if settings is None:
         raise SourceError(
             f"There is no endpoint {endpoint[:63]!r}.", "Deploy a model with: vehiclevision sagemaker deploy"
@@ -60,7 +68,8 @@ def captures_of(client: Client, endpoint: str) -> str:
     if not settings.get("DestinationS3Uri"):
         raise SourceError(
             f"The endpoint {endpoint[:63]!r} captures nothing.",
-            "Deploy it with: vehiclevision sagemaker deploy --capture 100. Serverless endpoints cannot capture.",
+            "Deploy it with: vehiclevision sagemaker deploy --capture 100. For a serverless one the application "
+            "does: vehiclevision deploy --aws",
         )
     return f"{settings['DestinationS3Uri'].rstrip('/')}/{endpoint}/"
 

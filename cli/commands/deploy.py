@@ -40,7 +40,7 @@ def command(
     connection = account.connect()
     target, aws = connection.target, connection.aws
     before = watched.parameters(watched.described(aws.client, target.stack))
-    wanted = {**({} if asks_another_endpoint(before, aws) else of_the_model(aws)), **given}
+    wanted = {**({} if asks_another_endpoint(before, aws) else of_the_model(aws, before)), **given}
     wanted["PythonRuntime"] = runtime(given.get("PythonRuntime"), before.get("PythonRuntime"), shutil.which)
     wanted.setdefault("Architecture", before.get("Architecture") or default("Architecture"))
     changed = {name for name, value in wanted.items() if before.get(name) != value}
@@ -76,16 +76,24 @@ def dry_words(wanted: Mapping[str, str]) -> list[str]:
     ]
 
 
-def of_the_model(aws: Aws) -> dict[str, str]:
-    """The endpoint, and the threshold of the version that serves, as the application's parameters; {} without any."""
+def of_the_model(aws: Aws, before: Mapping[str, str]) -> dict[str, str]:
+    """Endpoint, its version's threshold and who captures, as the application's parameters; {} without one."""
     now = standing(aws)
     if now.endpoint_status is None:
         notes().print(f"There is no endpoint yet. Make one with: {typed()} sagemaker deploy --aws --latest")
         return {}
+    # AWS captures nothing on a serverless endpoint, so the application does; elsewhere nothing is captured twice.
+    captured = {}
+    if now.serverless:
+        percent = before.get("CapturePercent", "0")
+        captured = {"CaptureBucketName": aws.site.bucket, "CapturePrefix": "capture"}
+        captured["CapturePercent"] = percent if percent != "0" else "100"
+    elif before.get("CaptureBucketName"):
+        captured = {"CapturePercent": "0"}
     if now.serving is None or now.serving.threshold is None:
         notes().print("What serves is no version with a threshold of its own; the application's stays as it is.")
-        return {"EndpointName": now.endpoint}
-    return {"EndpointName": now.endpoint, "ConfidenceThreshold": json.dumps(now.serving.threshold)}
+        return {"EndpointName": now.endpoint, **captured}
+    return {"EndpointName": now.endpoint, "ConfidenceThreshold": json.dumps(now.serving.threshold), **captured}
 
 
 def asks_another_endpoint(before: Mapping[str, str], aws: Aws) -> bool:

@@ -65,7 +65,7 @@ def command(
 def parts_of(target: Target, site: Site, stack: Mapping[str, str]) -> Parts:
     """Where an application may hold something of a photo."""
     folders = {Folder(site.bucket, CAPTURES)}
-    settings = watched.capture_settings(target.client, stack["EndpointName"]) or {}
+    settings = watched.capture_settings(target.client, stack["EndpointName"], stack) or {}
     if address := settings.get("DestinationS3Uri"):
         bucket, _, prefix = str(address).removeprefix("s3://").partition("/")
         folders.add(Folder(bucket, f"{prefix.strip('/')}/" if prefix.strip("/") else ""))

@@ -1,18 +1,25 @@
 """Classify image: the model's input in, a confidence for each label out."""
 
 import os
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
 from aws_lambda_powertools import Logger, Metrics
 from botocore.config import Config
 
-from vehiclevision import telemetry
+from vehiclevision import capture, telemetry
 from vehiclevision.errors import VehicleVisionError
-from vehiclevision.prediction import predict
+from vehiclevision.prediction import Prediction, predict
 from vehiclevision.record import inference_id
 from vehiclevision.requests import Picture
-from vehiclevision.settings import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, ClassifySettings
+from vehiclevision.settings import (
+    CAPTURE_CONNECT_SECONDS,
+    CAPTURE_READ_SECONDS,
+    CONNECT_TIMEOUT_SECONDS,
+    READ_TIMEOUT_SECONDS,
+    ClassifySettings,
+)
 
 logger = Logger()
 metrics = Metrics(namespace=telemetry.NAMESPACE)
@@ -25,6 +32,15 @@ runtime = boto3.client(
         retries={"total_max_attempts": 1},
     ),
 )
+# Its import and client cost a cold start time, so it is made only where the function captures.
+s3 = settings.capture and boto3.client(
+    "s3",
+    config=Config(
+        connect_timeout=CAPTURE_CONNECT_SECONDS,
+        read_timeout=CAPTURE_READ_SECONDS,
+        retries={"total_max_attempts": 1},
+    ),
+)
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -32,17 +48,31 @@ runtime = boto3.client(
 def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Ask the endpoint about the picture and add its answer to the event."""
     telemetry.follow(logger, event)
-    picture = Picture.from_event(event)
+    picture, named = Picture.from_event(event), _inference_id(event)
     try:
-        prediction = predict(runtime, settings.endpoint_name, picture, _inference_id(event))
+        prediction = predict(runtime, settings.endpoint_name, picture, named)
     except VehicleVisionError as error:
         telemetry.count(metrics, telemetry.PREDICTION_FAILED)
         logger.warning("prediction_failed", error_name=type(error).__name__, detail=str(error))
         raise
     telemetry.count(metrics, telemetry.PREDICTION_MADE)
+    if named:
+        _keep(picture, prediction, named)
     inferences = list(prediction.answer.confidences)
     logger.info("prediction_made", inferences=inferences, model_version=prediction.model_version)
     return {**event, "inferences": inferences, "model_version": prediction.model_version}
+
+
+def _keep(picture: Picture, prediction: Prediction, named: str) -> None:
+    """Capture the answer where that is wanted; what cannot be captured is counted, and the answer counts."""
+    if not settings.capture or not s3:
+        return
+    exchange = capture.Exchange(settings.endpoint_name, picture, prediction, named, datetime.now(UTC))
+    try:
+        capture.keep(s3, settings.capture, exchange)
+    except capture.NotCapturedError as error:
+        telemetry.count(metrics, telemetry.CAPTURE_FAILED)
+        logger.warning("not_captured", detail=str(error))
 
 
 def _inference_id(event: dict[str, Any]) -> str | None:

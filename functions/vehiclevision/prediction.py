@@ -43,10 +43,11 @@ _MODEL_VERSION: Final = re.compile(r"(?:^|[,;\s])model_version=([\w.:/-]{1,64})"
 
 @dataclass(frozen=True)
 class Prediction:
-    """The endpoint's answer, and the version of the model that gave it."""
+    """The endpoint's answer, the version of the model that gave it, and the endpoint's variant that serves it."""
 
     answer: Answer
     model_version: str
+    variant: str
 
 
 def predict(
@@ -69,8 +70,8 @@ def predict(
     except BotoCoreError as exc:
         raise EndpointUnavailableError(f"endpoint {endpoint_name} could not be reached; the step is retried") from exc
     said = _MODEL_VERSION.search(response.get("CustomAttributes", ""))
-    version = said.group(1) if said else response.get("InvokedProductionVariant", "unknown")
-    return Prediction(checked(_decode(text)), version)
+    variant = response.get("InvokedProductionVariant", "unknown")
+    return Prediction(checked(_decode(text)), said.group(1) if said else variant, variant)
 
 
 def _decode(text: bytes) -> list[Any]:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 # Calls end before the function does, so that the error has a name. Step Functions owns the retries.
 CONNECT_TIMEOUT_SECONDS = 3
 READ_TIMEOUT_SECONDS = 20
+# A record that is captured may keep an answer waiting no longer than both of these together.
+CAPTURE_CONNECT_SECONDS = 1
+CAPTURE_READ_SECONDS = 2
 
 
 class SettingsError(Exception):
@@ -13,15 +16,32 @@ class SettingsError(Exception):
 
 
 @dataclass(frozen=True)
+class Destination:
+    """Where the function captures what it asked, and of how many photos in a hundred."""
+
+    bucket: str
+    prefix: str
+    percent: float
+
+
+@dataclass(frozen=True)
 class ClassifySettings:
-    """Which endpoint answers."""
+    """Which endpoint answers, and where its answers are captured by the function itself, if they are."""
 
     endpoint_name: str
+    capture: Destination | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "ClassifySettings":
-        """Read ENDPOINT_NAME."""
-        return cls(endpoint_name=_required(environment, "ENDPOINT_NAME"))
+        """Read ENDPOINT_NAME and, where the function captures, CAPTURE_BUCKET, CAPTURE_PREFIX and CAPTURE_PERCENT."""
+        name, bucket = _required(environment, "ENDPOINT_NAME"), environment.get("CAPTURE_BUCKET", "").strip()
+        if not bucket:
+            return cls(name)
+        percent = _number(environment, "CAPTURE_PERCENT")
+        if not 0 <= percent <= 100:
+            raise SettingsError(f"CAPTURE_PERCENT must lie between 0 and 100, not {percent}")
+        prefix = _required(environment, "CAPTURE_PREFIX").strip("/")
+        return cls(name, Destination(bucket, prefix, percent) if percent else None)
 
 
 @dataclass(frozen=True)
@@ -33,14 +53,18 @@ class FilterSettings:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "FilterSettings":
         """Read CONFIDENCE_THRESHOLD, a number above 0.5 and at most 1: below, two labels could pass."""
-        text = _required(environment, "CONFIDENCE_THRESHOLD")
-        try:
-            threshold = float(text)
-        except ValueError as exc:
-            raise SettingsError(f"CONFIDENCE_THRESHOLD must be a number, not {text!r}") from exc
+        threshold = _number(environment, "CONFIDENCE_THRESHOLD")
         if not 0.5 < threshold <= 1:
-            raise SettingsError(f"CONFIDENCE_THRESHOLD must lie above 0.5 and at most at 1, not {text}")
+            raise SettingsError(f"CONFIDENCE_THRESHOLD must lie above 0.5 and at most at 1, not {threshold:g}")
         return cls(confidence_threshold=threshold)
+
+
+def _number(environment: Mapping[str, str], name: str) -> float:
+    text = _required(environment, name)
+    try:
+        return float(text)
+    except ValueError as exc:
+        raise SettingsError(f"{name} must be a number, not {text!r}") from exc
 
 
 def _required(environment: Mapping[str, str], name: str) -> str:

@@ -112,7 +112,7 @@ def of_application(
     said = "as asked for"
     if threshold is None:
         threshold, said = float(parameters["ConfidenceThreshold"]), f"that of the application {stack}"
-    address, s3 = watched.captures_of(client, endpoint), client("s3")
+    address, s3 = watched.captures_of(client, endpoint, parameters), client("s3")
     baseline, why = _baseline_beside(s3, address, endpoint)
     return Origin(
         address=address,

@@ -1,11 +1,13 @@
 """Classify image: sends the picture, believes only what can be true, and names errors by what can be done."""
 
 import base64
+import importlib.util
 import io
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,11 @@ from botocore.response import StreamingBody
 from botocore.stub import ANY, Stubber
 
 from classify_image import app
+from monitoring.captures.record import Captured, parse
+from monitoring.captures.source import key_parts
 from tests.unit.lambda_context import Context
 from tests.unit.pictures import encoded, quarters
+from vehiclevision.capture import Exchange
 from vehiclevision.errors import (
     EndpointMissingError,
     EndpointModelError,
@@ -29,6 +34,13 @@ from vehiclevision.errors import (
 from vehiclevision.prediction import predict
 from vehiclevision.record import inference_id
 from vehiclevision.requests import Picture
+from vehiclevision.settings import (
+    CONNECT_TIMEOUT_SECONDS,
+    READ_TIMEOUT_SECONDS,
+    ClassifySettings,
+    Destination,
+    SettingsError,
+)
 
 JPEG = encoded(quarters(224), "JPEG")
 PNG_OF_AN_EARLIER_RELEASE = encoded(quarters(32), "PNG")
@@ -227,3 +239,92 @@ def test_the_sample_event_is_accepted(endpoint: Stubber, root: Path) -> None:
     )
 
     assert app.lambda_handler(event, Context())["inferences"] == [0.9, 0.1]
+
+
+@pytest.fixture
+def capturing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The entry point as it starts where it captures, with an endpoint that answers and a bucket that takes all."""
+    for name, value in (("BUCKET", "captures"), ("PREFIX", "capture"), ("PERCENT", "100")):
+        monkeypatch.setenv(f"CAPTURE_{name}", value)
+    spec = importlib.util.spec_from_file_location("capturing", app.__file__)
+    assert spec is not None
+    assert spec.loader is not None
+    module: Any = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.kept = []
+    module.s3.meta.events.register("provide-client-params.s3.PutObject", lambda params, **_: module.kept.append(params))
+    with Stubber(module.runtime) as module.endpoint, Stubber(module.s3) as module.bucket:
+        yield module
+
+
+def test_what_is_captured_reads_as_sagemakers_own(capturing: Any) -> None:
+    """Place, picture, answer, id, version and time are what monitoring reads of an endpoint's own captures."""
+    capturing.bucket.add_response("put_object", {})
+    answer(capturing.endpoint, b"[0.93, 0.06]", CustomAttributes="model_version=3f2a")
+
+    capturing.lambda_handler(dict(EVENT), Context())
+
+    (kept,) = capturing.kept
+    parts, captured = key_parts(kept["Key"]), parse(kept["Body"].getvalue())
+    assert kept["Bucket"] == "captures"
+    assert kept["Key"].startswith("capture/vehiclevision/AllTraffic/")
+    assert parts is not None
+    assert isinstance(captured, Captured)
+    assert captured.answer is not None
+    assert captured.at is not None
+    assert captured.at.replace(minute=0, second=0) == parts.hour
+    assert (captured.picture, tuple(captured.answer.confidences)) == (JPEG, (0.93, 0.06))
+    assert (captured.inference_id, captured.model_version) == (inference_id("photos", "uploads/a.jpg", "v1"), "3f2a")
+
+
+def test_what_cannot_be_captured_is_counted_and_answered(capturing: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Refused by S3, the answer is the same, and the metric tells."""
+    capturing.bucket.add_client_error("put_object", "AccessDenied")
+    answer(capturing.endpoint, b"[0.93, 0.06]")
+
+    assert capturing.lambda_handler(dict(EVENT), Context())["inferences"] == [0.93, 0.06]
+    assert '"CaptureFailed":[1.0]' in capsys.readouterr().out.replace(" ", "")
+
+
+def test_an_answer_does_not_wait_for_its_capture(capturing: Any) -> None:
+    """One try, given up before the function's own time, and the endpoint's, are up."""
+    config = capturing.s3.meta.config
+
+    assert config.retries["total_max_attempts"] == 1
+    assert config.connect_timeout + config.read_timeout + CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS < 30
+
+
+def test_a_share_of_the_photos_is_captured_and_always_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of ten thousand photos a tenth, within four standard deviations; a larger share holds the smaller one."""
+    exchanges = [
+        Exchange("e", None, None, inference_id("photos", f"{number}.jpg", "v1"), datetime.now(UTC))  # type: ignore[arg-type]
+        for number in range(10_000)
+    ]
+    tenth, half = ({each.inference_id for each in exchanges if each.is_of(percent)} for percent in (10, 50))
+
+    assert abs(len(tenth) - 1_000) < 4 * 30
+    assert tenth < half
+    assert not [each for each in exchanges if each.is_of(0)]
+    assert all(each.is_of(100) for each in exchanges)
+
+
+@pytest.mark.parametrize(
+    ("given", "destination"),
+    [
+        ({}, None),
+        ({"CAPTURE_BUCKET": "", "CAPTURE_PREFIX": "capture", "CAPTURE_PERCENT": "100"}, None),
+        ({"CAPTURE_BUCKET": "b", "CAPTURE_PREFIX": "capture", "CAPTURE_PERCENT": "0"}, None),
+        ({"CAPTURE_BUCKET": "b", "CAPTURE_PREFIX": "a/b/", "CAPTURE_PERCENT": "12.5"}, Destination("b", "a/b", 12.5)),
+    ],
+)
+def test_nothing_is_captured_unless_told_to(given: dict[str, str], destination: Destination | None) -> None:
+    """Only with a bucket and a share."""
+    assert ClassifySettings.from_environment({"ENDPOINT_NAME": "e", **given}).capture == destination
+
+
+@pytest.mark.parametrize("percent", ["", "many", "-1", "101", "nan"])
+def test_a_wrong_share_is_refused_at_the_start(percent: str) -> None:
+    """By the setting's name."""
+    given = {"ENDPOINT_NAME": "e", "CAPTURE_BUCKET": "b", "CAPTURE_PREFIX": "c", "CAPTURE_PERCENT": percent}
+    with pytest.raises(SettingsError, match="CAPTURE_PERCENT"):
+        ClassifySettings.from_environment(given)

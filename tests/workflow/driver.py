@@ -198,13 +198,17 @@ class Application:
                 sqs.delete_message(QueueUrl=self.outputs["DeadLetterQueueUrl"], ReceiptHandle=message["ReceiptHandle"])
         return found
 
+    def role(self, role: str) -> str:
+        """A deployed role by its name in the template."""
+        pages = self.client("iam").get_paginator("list_roles").paginate()
+        names = [str(each["RoleName"]) for page in pages for each in page["Roles"]]
+        (name,) = (each for each in names if may.logical_name(each) == role)
+        return name
+
     @contextlib.contextmanager
     def without(self, role: str, *actions: str) -> Iterator[None]:
         """A deployed role, by its name in the template, may not do these for a while."""
-        iam = self.client("iam")
-        pages = iam.get_paginator("list_roles").paginate()
-        names = [each["RoleName"] for page in pages for each in page["Roles"]]
-        (name,) = (each for each in names if may.logical_name(each) == role)
+        iam, name = self.client("iam"), self.role(role)
         granted = {
             policy: iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
             for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]

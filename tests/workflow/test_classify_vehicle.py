@@ -16,12 +16,15 @@ import pytest
 from cli import samples
 from lifecycle.costs import machine, way_of_a_classified_photo
 from local.sagemaker import runtime_process as sagemaker
+from monitoring.captures.reader import read
+from monitoring.captures.record import Captured
+from monitoring.captures.source import open_source
 from tests.unit.pictures import encoded, noise
 from tests.workflow.driver import Application, all_files, assert_starts_alone
 from training.artefact import DEFAULT_MODEL, load_model
 from vehiclevision.errors import Reason
 from vehiclevision.labels import MODEL_INPUT_SIDE, ROUTES
-from vehiclevision.record import Outcome, announcement_id
+from vehiclevision.record import Outcome, announcement_id, inference_id
 
 DRAWN = samples.draw()
 THRESHOLD = load_model(DEFAULT_MODEL).manifest.threshold
@@ -336,6 +339,38 @@ def nonsense_endpoint(application: Application) -> Iterator[None]:
     """An endpoint that talks nonsense while a test runs."""
     with nonsense_served(application):
         yield
+
+
+@pytest.fixture
+def captures(application: Application) -> Iterator[str]:
+    """The deployed function captures for a while, as with a serverless endpoint; where."""
+    functions, name = application.client("lambda"), application.outputs["ClassifyImageFunctionName"]
+    before = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    own = {"CAPTURE_BUCKET": application.bucket, "CAPTURE_PREFIX": "captured", "CAPTURE_PERCENT": "100"}
+    functions.update_function_configuration(FunctionName=name, Environment={"Variables": {**before, **own}})
+    yield f"s3://{application.bucket}/captured/{before['ENDPOINT_NAME']}/"
+    functions.update_function_configuration(FunctionName=name, Environment={"Variables": before})
+
+
+def test_the_function_captures_what_a_serverless_endpoint_does_not(application: Application, captures: str) -> None:
+    """Refused by S3 at first, the photo is classified all the same; once allowed, monitoring reads what it asked."""
+    refused = application.outcome("uploads/not captured.jpg", sure("bicycle"))
+    iam, role = application.client("iam"), application.role("ClassifyImageRole")
+    grant = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{captures[5:]}*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [grant]})
+    iam.put_role_policy(RoleName=role, PolicyName="capture", PolicyDocument=policy)
+    try:
+        record = application.outcome("uploads/captured.jpg", sure("bicycle", 1))
+    finally:
+        iam.delete_role_policy(RoleName=role, PolicyName="capture")
+
+    (captured,) = read(open_source(captures, application.client("s3")))
+    assert isinstance(captured, Captured)
+    assert captured.answer is not None
+    assert list(captured.answer.confidences) == pytest.approx(record["inferences"])
+    assert captured.inference_id == inference_id(application.bucket, record["s3_key"], record["version_id"])
+    assert captured.model_version == record["model_version"]
+    assert refused["outcome"] == record["outcome"] == "CLASSIFIED"
 
 
 def test_a_failed_image_is_kept_with_its_input(application: Application, request: Any) -> None:

@@ -67,7 +67,7 @@ def command(
     foundation.ensure(aws)
     stack = watched.parameters(watched.described(target.client, target.stack))
     endpoint, s3 = stack["EndpointName"], target.client("s3")
-    bucket, prefix = captures_of(target, aws, endpoint)
+    bucket, prefix = captures_of(target, aws, stack)
     version = watched.put_baseline(s3, bucket, endpoint, baseline, shipped=DEFAULT_BASELINE, tell=notes().print)
     all_three = {"AlarmTopicArn": target.output("AlarmTopicArn"), "LogRetentionDays": stack["LogRetentionDays"]}
     if not target.is_local:
@@ -156,9 +156,10 @@ def given_before(target: Target) -> dict[str, str]:
     return _own(watched.parameters(stack), parameters_in(RETRAINING))
 
 
-def captures_of(target: Target, aws: Aws, endpoint: str) -> tuple[str, str]:
+def captures_of(target: Target, aws: Aws, stack: Mapping[str, str]) -> tuple[str, str]:
     """Bucket and prefix of the endpoint's captures; if there are none yet, of what `sagemaker deploy` will capture."""
-    settings = watched.capture_settings(target.client, endpoint)
+    endpoint = stack["EndpointName"]
+    settings = watched.capture_settings(target.client, endpoint, stack)
     if settings is None:
         notes().print(f"There is no endpoint {printable(endpoint)} yet; it is checked once it captures.")
         return aws.site.bucket, "capture"

@@ -27,7 +27,7 @@ def command(
     ] = None,
     capture: Annotated[int, option("--capture", "PERCENT", "Keep so many of the requests.", min=0, max=100)] = 100,
     serverless: Annotated[
-        bool, flag("--serverless", "Pay by request; nothing is captured, so drift cannot be watched.")
+        bool, flag("--serverless", "Pay by request; the application captures then: deploy --aws tells it to.")
     ] = False,
     memory: Annotated[int, option("--memory", "MB", "serverless only: its memory.", min=1024, max=6144)] = 2048,
     kms_key: KmsKey = None,

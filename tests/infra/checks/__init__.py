@@ -31,7 +31,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     workflow.machine_names_no_account,
     workflow.expressions_are_jsonata,
     errors.errors_are_drawn_in_the_tree,
-    access.only_an_express_workflow_may_hand_over,
+    access.policies_beside_roles_are_there_when_needed,
     access.roles_may_do_exactly_this,
     access.nothing_is_granted_on_everything,
     access.no_action_is_a_wildcard,

@@ -51,6 +51,20 @@ EXPECTED_ACCESS: dict[str, set[tuple[str, str]]] = {
     "FilterInferencesRole": {(action, "FilterInferencesLogGroup.Arn") for action in _WRITE_LOGS},
 }
 
+# policy -> its condition, whose it is, and what it lets them do
+EXPECTED_BESIDE: dict[str, tuple[str, list[str], set[tuple[str, str]]]] = {
+    "HandOverPolicy": (
+        "IsExpress",
+        ["ClassifyVehicleRole"],
+        {("states:StartExecution", "ClassifyVehicleStateMachine")},
+    ),
+    "CapturePolicy": (
+        "Captures",
+        ["ClassifyImageRole"],
+        {("s3:PutObject", "arn:AWS::Partition:s3:::CaptureBucketName/CapturePrefix/EndpointName/*")},
+    ),
+}
+
 # role -> the service that may take it
 EXPECTED_TRUST = {
     "UploadRuleRole": "events.amazonaws.com",
@@ -70,19 +84,16 @@ EXPECTED_GUESTS: dict[str, tuple[str, str, str, str] | None] = {
 _RESOURCE_POLICIES = ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy")
 
 
-def only_an_express_workflow_may_hand_over(project: Project) -> list[str]:
-    """The one policy beside the roles lets an Express run start the Standard workflow, and is there for it alone."""
+def policies_beside_roles_are_there_when_needed(project: Project) -> list[str]:
+    """What one way of deploying needs more stands in a policy of its own, under its condition, and says no more."""
     policies = project.resources("AWS::IAM::Policy")
-    if set(policies) != {"HandOverPolicy"}:
-        return [f"the policies beside the roles are {sorted(policies)}"]
-    policy = policies["HandOverPolicy"]
-    given = set(_access({"Properties": {"Policies": [policy["Properties"]]}}))
-    held = {
-        "is for Express alone": policy.get("Condition") == "IsExpress",
-        "is the workflow's": [rendered(role) for role in policy["Properties"]["Roles"]] == ["ClassifyVehicleRole"],
-        "starts the Standard workflow alone": given == {("states:StartExecution", "ClassifyVehicleStateMachine")},
-    }
-    return [f"it is not true that the hand-over policy {what}" for what, true in held.items() if not true]
+    complaints = [f"unexpected policy {name}" for name in sorted(set(policies) ^ set(EXPECTED_BESIDE))]
+    for name, expected in EXPECTED_BESIDE.items():
+        policy = policies.get(name, {"Properties": {"Roles": [], "PolicyDocument": {"Statement": []}}})
+        roles = [rendered(role) for role in policy["Properties"]["Roles"]]
+        given = (policy.get("Condition"), roles, set(_access({"Properties": {"Policies": [policy["Properties"]]}})))
+        complaints += [f"{name} is {given}, not {expected}"] if given != expected else []
+    return complaints
 
 
 def roles_may_do_exactly_this(project: Project) -> list[str]:
@@ -118,7 +129,7 @@ def no_action_is_a_wildcard(project: Project) -> list[str]:
 
 
 def roles_have_no_other_source_of_rights(project: Project) -> list[str]:
-    """Rights stand in the roles and in the policy for handing over: none is managed, none is beside the functions."""
+    """Rights stand in the roles and in the policies that are listed: none is managed, none is beside the functions."""
     complaints = [
         f"{name} takes managed policies"
         for name, role in project.resources("AWS::IAM::Role").items()

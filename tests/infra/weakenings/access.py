@@ -39,9 +39,14 @@ def a_function_with_policies_beside_its_role(project: Project) -> None:
     project.properties("FilterInferencesFunction")["Policies"] = ["AmazonS3FullAccess"]
 
 
-@weakens("only_an_express_workflow_may_hand_over")
+@weakens("policies_beside_roles_are_there_when_needed")
 def a_hand_over_to_any_workflow(project: Project) -> None:
     project.properties("HandOverPolicy")["PolicyDocument"]["Statement"][0]["Resource"] = "*"
+
+
+@weakens("policies_beside_roles_are_there_when_needed")
+def a_capture_that_writes_anywhere(project: Project) -> None:
+    project.properties("CapturePolicy")["PolicyDocument"]["Statement"][0]["Resource"] = "*"
 
 
 @weakens("only_the_service_takes_the_role")

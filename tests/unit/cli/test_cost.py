@@ -45,7 +45,7 @@ def test_the_transitions_are_those_of_a_run() -> None:
         ("standard-instance", "2 requests to read it", 2 * 0.40),
         ("standard-instance", "bytes of logs a photo", 4.5 * 0.50),
         ("standard-instance", "2 dashboards", 6.00),
-        ("standard-instance", "metrics of our own", 7 * 0.30),
+        ("standard-instance", "metrics of our own", 8 * 0.30),
         ("standard-instance", "one ml.m5.xlarge, always", 167.90),
         ("standard-instance", "captured pictures, a file each at worst", 5.00),
         ("standard-instance", "captured pictures, kept for 30 days", 40 * 0.023),

@@ -152,7 +152,7 @@ def test_a_damaged_baseline_is_replaced(s3: Any, tmp_path: Path) -> None:
 )
 def test_the_endpoint_says_where_it_captures(endpoints: Endpoints, expected: tuple[str, str]) -> None:
     """Without an endpoint, or without capture, it is where `sagemaker deploy` would have it capture."""
-    found = deploy.captures_of(Application({"sagemaker": endpoints}), Sagemakers(), "bikes")  # type: ignore[arg-type]
+    found = deploy.captures_of(Application({"sagemaker": endpoints}), Sagemakers(), {"EndpointName": "bikes"})  # type: ignore[arg-type]
 
     assert found == expected
 
@@ -162,7 +162,7 @@ def test_a_whole_bucket_is_refused() -> None:
     endpoints = Endpoints({"EnableCapture": True, "DestinationS3Uri": "s3://mine"})
 
     with pytest.raises(CommandError, match="whole bucket"):
-        deploy.captures_of(Application({"sagemaker": endpoints}), Sagemakers(), "bikes")  # type: ignore[arg-type]
+        deploy.captures_of(Application({"sagemaker": endpoints}), Sagemakers(), {"EndpointName": "bikes"})  # type: ignore[arg-type]
 
 
 def test_sam_is_told_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
