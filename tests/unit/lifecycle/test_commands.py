@@ -47,8 +47,10 @@ class Reached(SageMakerAccount):
 
 
 @pytest.fixture
-def here(fake: FakeAws) -> Reached:
+def here(fake: FakeAws, monkeypatch: pytest.MonkeyPatch) -> Reached:
     """The local AWS, as far as the commands tell it apart: it costs nothing."""
+    # Nobody answers there, and no second try changes that.
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     session = boto3.session.Session("testing", "testing", region_name=REGION)
     target = Target("vehiclevision", REGION, {}, session, "http://127.0.0.1:1")
     return Reached(connection=Connection(target, fake.aws(), ""))
