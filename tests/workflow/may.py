@@ -54,7 +54,7 @@ ONLY_SOAK: Mapping[str, str] = {
 }
 # What a test asks for in order to see it refused.
 REFUSED: Mapping[str, str] = {
-    "ClassifyImageRole s3:PutObject on *:::vehiclevision-*/captured/*": "an answer is given though its capture is refused"
+    "ClassifyImageRole s3:PutObject on *:::vehiclevision-*/captured/*": "it answers though its capture is refused"
 }
 KINDS: Mapping[str, str] = task_calls.SAGEMAKER_KINDS
 # What these are done to beside what they are named after.
