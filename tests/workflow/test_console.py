@@ -222,6 +222,39 @@ def test_how_the_model_does_is_on_its_page(dropped: Tab, tab: Tab, page: Page) -
 
 
 @pytest.mark.soak
+def test_each_page_is_pictured(dropped: Tab, tab: Tab, page: Page, tmp_path: Path) -> None:
+    """The documentation's pictures are of these very pages."""
+    folder = Path(os.environ.get("VEHICLEVISION_SCREENSHOTS", tmp_path))
+    tab.open(f"{page.base}/?text=black+motorcycle")
+    story = tab.value("document.querySelector('table.photos a.name').getAttribute('href')")
+
+    subject = "document.querySelector('#decide [name=key]').value"
+    tab.open(f"{page.base}/review")
+    while (shown := tab.wait(subject)) != "uploads/cat.jpg":
+        tab.press("s")
+        tab.wait(f"{subject} !== {json.dumps(shown)}")
+
+    for name, path, size in (
+        ("photos", "/", DESKTOP),
+        ("photo", story, (1280, 1500)),
+        ("review", "/review", DESKTOP),
+        ("model", "/model", DESKTOP),
+        ("phone", "/review", PHONE),
+    ):
+        tab.resize(size)
+        tab.open(page.base + path)
+        tab.wait("[...document.images].every((image) => image.complete)")
+        fits = "(stage, photo) => photo.offsetHeight <= stage.clientHeight && photo.offsetWidth <= stage.clientWidth"
+        if path == "/review":
+            assert tab.value(f"({fits})(document.getElementById('stage'), document.getElementById('subject'))")
+        tab.picture(folder / f"{name}.png")
+        # A page has few colours: a palette makes the file a third as large.
+        picture = Image.open(folder / f"{name}.png").convert("RGB").quantize(128, dither=Image.Dither.NONE)
+        picture.save(folder / f"{name}.png", optimize=True)
+        assert (folder / f"{name}.png").stat().st_size > 8_000
+
+
+@pytest.mark.soak
 def test_two_versions_are_compared_on_the_same_pictures(
     dropped: Tab, tab: Tab, page: Page, application: Application, tmp_path: Path
 ) -> None:
@@ -255,39 +288,6 @@ def test_two_versions_are_compared_on_the_same_pictures(
     assert "2, answers now" in told
     assert "1, before" in told
     assert "Where they differ" in told
-
-
-@pytest.mark.soak
-def test_each_page_is_pictured(dropped: Tab, tab: Tab, page: Page, tmp_path: Path) -> None:
-    """The documentation's pictures are of these very pages."""
-    folder = Path(os.environ.get("VEHICLEVISION_SCREENSHOTS", tmp_path))
-    tab.open(f"{page.base}/?text=black+motorcycle")
-    story = tab.value("document.querySelector('table.photos a.name').getAttribute('href')")
-
-    subject = "document.querySelector('#decide [name=key]').value"
-    tab.open(f"{page.base}/review")
-    while (shown := tab.wait(subject)) != "uploads/cat.jpg":
-        tab.press("s")
-        tab.wait(f"{subject} !== {json.dumps(shown)}")
-
-    for name, path, size in (
-        ("photos", "/", DESKTOP),
-        ("photo", story, (1280, 1500)),
-        ("review", "/review", DESKTOP),
-        ("model", "/model", DESKTOP),
-        ("phone", "/review", PHONE),
-    ):
-        tab.resize(size)
-        tab.open(page.base + path)
-        tab.wait("[...document.images].every((image) => image.complete)")
-        fits = "(stage, photo) => photo.offsetHeight <= stage.clientHeight && photo.offsetWidth <= stage.clientWidth"
-        if path == "/review":
-            assert tab.value(f"({fits})(document.getElementById('stage'), document.getElementById('subject'))")
-        tab.picture(folder / f"{name}.png")
-        # A page has few colours: a palette makes the file a third as large.
-        picture = Image.open(folder / f"{name}.png").convert("RGB").quantize(128, dither=Image.Dither.NONE)
-        picture.save(folder / f"{name}.png", optimize=True)
-        assert (folder / f"{name}.png").stat().st_size > 8_000
 
 
 def test_keys_decide_and_undo_and_two_people_never_see_the_same(
