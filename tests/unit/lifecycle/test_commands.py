@@ -18,6 +18,7 @@ from lifecycle import foundation
 from lifecycle.endpoint import Hosting, Serverless
 from lifecycle.prices import Price, hosting_words, price, read_answer, training_words
 from lifecycle.site import Aws
+from local import stack
 from tests.unit.lifecycle.fake_aws import REGION, FakeAws
 from tests.unit.lifecycle.steps import MODEL, stage
 from training.artefact import DEFAULT_MODEL, load_model
@@ -48,9 +49,8 @@ class Reached(SageMakerAccount):
 
 @pytest.fixture
 def here(fake: FakeAws, monkeypatch: pytest.MonkeyPatch) -> Reached:
-    """The local AWS, as far as the commands tell it apart: it costs nothing."""
-    # Nobody answers there, and no second try changes that.
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    """The local AWS, as far as the commands tell it apart: it costs nothing, and none is started."""
+    monkeypatch.setattr(stack, "start", lambda directory, tell: None)
     session = boto3.session.Session("testing", "testing", region_name=REGION)
     target = Target("vehiclevision", REGION, {}, session, "http://127.0.0.1:1")
     return Reached(connection=Connection(target, fake.aws(), ""))
@@ -77,8 +77,6 @@ def printed(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     return found
 
 
-# On the local AWS they are gone through in tests/workflow/test_retraining.py.
-@pytest.mark.soak
 def test_the_commands_one_after_the_other(
     here: Reached, fake: FakeAws, second_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
