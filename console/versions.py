@@ -85,20 +85,15 @@ class Comparison:
 def served(deployed: Deployed) -> Served:
     """What the endpoint serves now."""
     aws = _aws(deployed)
-    live = registry.described_or_none(aws, "describe_endpoint", EndpointName=aws.site.endpoint)
-    name = (live or {}).get("EndpointConfigName")
-    config = registry.described_or_none(aws, "describe_endpoint_config", EndpointConfigName=name) if name else None
-    variants = (config or {}).get("ProductionVariants", [])
-    is_serverless = any("ServerlessConfig" in variant for variant in variants)
-    versions = registry.versions(aws)
+    state, versions = deploy.answering(aws), registry.versions(aws)
     try:
-        now = deploy.live_version(aws, versions, deploy.State(live, config, (), ()))
+        now = deploy.live_version(aws, versions, state)
     except NothingFoundError as error:
-        return Served(None, None, f"{error.message} {error.hint}", is_serverless)
+        return Served(None, None, f"{error.message} {error.hint}", state.is_serverless)
     try:
-        return Served(now, registry.before(versions, now.number), "", is_serverless)
+        return Served(now, registry.before(versions, now.number), "", state.is_serverless)
     except NothingFoundError as error:
-        return Served(now, None, error.message, is_serverless)
+        return Served(now, None, error.message, state.is_serverless)
 
 
 def measured(version: Version) -> dict[str, dict[str, float]]:

@@ -40,19 +40,26 @@ class State:
 
     endpoint: Mapping[str, Any] | None
     live: Mapping[str, Any] | None
-    alarms: tuple[str, ...]
-    ringing: tuple[str, ...]
+    alarms: tuple[str, ...] = ()
+    ringing: tuple[str, ...] = ()
+
+    @property
+    def is_serverless(self) -> bool:
+        """Whether AWS runs it by the request, and captures nothing there."""
+        return any("ServerlessConfig" in variant for variant in (self.live or {}).get("ProductionVariants", []))
+
+
+def answering(aws: Aws) -> State:
+    """The endpoint and its configuration as they are at this moment, whatever is on its way; no alarm is looked at."""
+    live_endpoint = registry.described_or_none(aws, "describe_endpoint", EndpointName=aws.site.endpoint)
+    return State(live_endpoint, _configuration(aws, live_endpoint))
 
 
 def look(aws: Aws, application_alarm: str) -> State:
     """The endpoint, its configuration, and the alarms that may watch an update: those that are quiet now."""
     # After whatever an interrupted run began.
     live_endpoint = await_endpoint(aws)
-    live = None
-    if live_endpoint is not None and "EndpointConfigName" in live_endpoint:
-        live = registry.described_or_none(
-            aws, "describe_endpoint_config", EndpointConfigName=live_endpoint["EndpointConfigName"]
-        )
+    live = _configuration(aws, live_endpoint)
     own_alarms = [aws.site.alarm(what) for what in endpoint.ALARMS]
     states = alarm_states(aws, [*own_alarms, application_alarm])
     # One that does not exist yet is made before the update; the application's may not exist at all.
@@ -218,6 +225,11 @@ def alarm_states(aws: Aws, names: list[str]) -> dict[str, str]:
     """The state of each of these alarms that exists."""
     answer = aws.client("cloudwatch").describe_alarms(AlarmNames=names)
     return {alarm["AlarmName"]: alarm.get("StateValue", OK) for alarm in answer.get("MetricAlarms", [])}
+
+
+def _configuration(aws: Aws, live_endpoint: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    name = (live_endpoint or {}).get("EndpointConfigName")
+    return registry.described_or_none(aws, "describe_endpoint_config", EndpointConfigName=name) if name else None
 
 
 def _variant(state: State) -> Mapping[str, Any]:

@@ -49,20 +49,17 @@ class Standing:
 
 def standing(aws: Aws) -> Standing:
     """What there is now."""
-    site = aws.site
-    live = registry.described_or_none(aws, "describe_endpoint", EndpointName=site.endpoint)
-    name = (live or {}).get("EndpointConfigName")
-    config = registry.described_or_none(aws, "describe_endpoint_config", EndpointConfigName=name) if name else None
+    site, now = aws.site, deploy.answering(aws)
     versions = registry.versions(aws)
     return Standing(
         application=site.application,
         region=site.region,
         bucket=site.bucket if foundation.describe(aws) else None,
         endpoint=site.endpoint,
-        endpoint_status=live["EndpointStatus"] if live else None,
-        serving=_serving(aws, versions, deploy.State(live, config, (), ())),
-        captures=bool((config or {}).get("DataCaptureConfig", {}).get("EnableCapture")),
-        serverless=any("ServerlessConfig" in each for each in (config or {}).get("ProductionVariants", [])),
+        endpoint_status=now.endpoint["EndpointStatus"] if now.endpoint else None,
+        serving=_serving(aws, versions, now),
+        captures=bool((now.live or {}).get("DataCaptureConfig", {}).get("EnableCapture")),
+        serverless=now.is_serverless,
         alarms=deploy.alarm_states(aws, [*map(site.alarm, endpoint.ALARMS), application_alarm(aws)]),
         versions=versions,
         training_jobs=_jobs(aws),
