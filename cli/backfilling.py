@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from backfilling import batch
 from cli.errors import USAGE, CommandError
-from cli.sam import Deployer, template_of
+from cli.sam import Deployer
 from cli.target import Target
 from lifecycle import costs
 from lifecycle.costs import Bill, Line
@@ -99,7 +99,7 @@ def count(target: Target, source: Source, advanced: Callable[[int], None]) -> Co
 def bill(photos: int) -> tuple[Line, ...]:
     """What going through so many photos costs beside what each of them costs on its way: all but the classifying."""
     made = Bill(photos)
-    memory = template_of(BACKFILLING)["Resources"]["BackfillPhotosFunction"]["Properties"]["MemorySize"] / 1024
+    memory = costs.memory_gigabytes("BackfillPhotosFunction")
     batches = photos / BATCH
     return (
         made.line("S3", "a list request a thousand photos", photos / 1000, "s3_put"),

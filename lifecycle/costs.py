@@ -276,14 +276,15 @@ def machine() -> dict[str, Any]:
 
 @cache
 def templates() -> tuple[dict[str, Any], ...]:
-    """The application's template, monitoring's, retraining's and reconciling's."""
-    rooms = (CHECKOUT, CHECKOUT / "monitoring", CHECKOUT / "retraining", CHECKOUT / "reconciling")
+    """The application's template, and those of the applications beside it."""
+    rooms = (CHECKOUT, *(CHECKOUT / room for room in ("monitoring", "retraining", "reconciling", "backfilling")))
     return tuple(yaml_parse((room / "template.yaml").read_text("utf-8")) for room in rooms)
 
 
 def memory_gigabytes(function: str) -> float:
-    """A function's memory, as the template gives it."""
-    return float(templates()[0]["Resources"][function]["Properties"]["MemorySize"]) / 1024
+    """A function's memory, as the template that has it gives it."""
+    (resource,) = (each["Resources"][function] for each in templates() if function in each["Resources"])
+    return float(resource["Properties"]["MemorySize"]) / 1024
 
 
 # ---- the lines -------------------------------------------------------------------------------------------------------
@@ -336,7 +337,7 @@ def _join(bill: Bill) -> Iterator[Line]:
         return
     days = int(templates()[0]["Parameters"]["UploadRetentionDays"]["Default"])
     swept = min(bill.photos * days / DAYS_A_MONTH, MOST_SWEPT_AN_HOUR)
-    gigabytes = float(templates()[3]["Resources"]["FindGapsFunction"]["Properties"]["MemorySize"]) / 1024
+    gigabytes = memory_gigabytes("FindGapsFunction")
     seconds = HOURS_A_MONTH * swept / SWEPT_A_SECOND + bill.photos / LOOKED_UP_A_SECOND
     pages = HOURS_A_MONTH * math.ceil(swept / VERSIONS_A_PAGE)
     yield bill.line("Reconciling", "pages of the bucket listed, each hour anew", pages, "s3_put")
