@@ -87,7 +87,7 @@ def work_off(parts: Parts, batch: Batch, seconds_left: Callable[[], float]) -> C
     """Start each version that has no outcome, unless an alarm rings; wait as long as there is time; count."""
     counted = Counted()
     versions = _newest(parts, batch, counted)
-    records = _look_up(parts, batch, versions)
+    records = parts.results.look_up(batch.bucket, versions)
     waiting = [version for version in versions if _to_do(records.get(version), batch.since)]
     if waiting and _alarm_rings(parts):
         counted.paused = True
@@ -132,10 +132,6 @@ def _head(s3: "S3Client", bucket: str, key: str) -> Mapping[str, Any] | None:
         raise
 
 
-def _look_up(parts: Parts, batch: Batch, versions: Sequence[Version]) -> dict[Version, Record]:
-    return parts.results.look_up(batch.bucket, versions)
-
-
 def _to_do(record: Record | None, since: datetime) -> bool:
     """Whether a run is needed: nothing is recorded, or what is there failed before this backfill began."""
     return record is None or (record.outcome is Outcome.FAILED and _before(record, since))
@@ -172,7 +168,7 @@ def _await(
     while waiting:
         records |= {
             version: record
-            for version, record in _look_up(parts, batch, waiting).items()
+            for version, record in parts.results.look_up(batch.bucket, waiting).items()
             if not _to_do(record, batch.since)
         }
         waiting = [version for version in waiting if version not in records]

@@ -96,14 +96,8 @@ def _priced(source: Source, lying: Counted, cost: float) -> str:
 
 
 def _count(target: Target, source: Source) -> Counted:
-    console = Console(stderr=True)
-    with console.status("Counting") if console.is_terminal else Progress(disable=True) as shown:
-
-        def advanced(photos: int) -> None:
-            if not isinstance(shown, Progress):
-                shown.update(f"Counting: {photos:,}")
-
-        return backfilling.count(target, source, advanced)
+    with Console(stderr=True).status("Counting") as shown:
+        return backfilling.count(target, source, lambda photos: shown.update(f"Counting: {photos:,}"))
 
 
 def _stop(target: Target, source: Source, running: tuple[str, Source] | None) -> int:
