@@ -9,6 +9,7 @@ from typing import Any
 
 from local import credentials, processes
 from local.credentials import SESSION_PREFIX
+from local.engine import process as engine
 from local.processes import HOST
 
 PATH = "/_vehiclevision/refusal"
@@ -18,6 +19,11 @@ ASK_SECONDS = 10.0
 Refusal = Callable[[str, str, Mapping[str, str]], str | None]
 
 
+def address(directory: Path) -> str:
+    """Where a state folder's engine listens; its record outlives it, so a call to a stopped engine fails as a call."""
+    return f"http://{HOST}:{processes.read_json(engine.server(directory).record).get('port', 1)}"
+
+
 def refusal_of(directory: Path) -> Refusal:
     """Asks the engine of a state folder about a function's key; the root user may do everything."""
     own = {"Authorization": f"Bearer {credentials.of(directory).secret_access_key}"}
@@ -25,9 +31,8 @@ def refusal_of(directory: Path) -> Refusal:
     def refusal(key: str, operation: str, request: Mapping[str, str]) -> str | None:
         if not key.startswith(SESSION_PREFIX):
             return None
-        port = processes.read_json(directory / "engine" / "process.json").get("port", 1)
         body = json.dumps({"key": key, "operation": operation, "request": request}).encode()
-        asked = urllib.request.Request(f"http://{HOST}:{port}{PATH}", body, own, method="POST")
+        asked = urllib.request.Request(f"{address(directory)}{PATH}", body, own, method="POST")  # noqa: S310 - our own
         with urllib.request.urlopen(asked, timeout=ASK_SECONDS) as answer:  # noqa: S310 - our own http address
             reason = json.load(answer)["refusal"]
         return None if reason is None else str(reason)

@@ -10,11 +10,10 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local import credentials, processes
+from local import credentials
 from local.deploy import NO_FILES
-from local.engine import process as engine
 from local.place import REGION
-from local.processes import HOST
+from local.sagemaker import engine
 
 # What a call to another service may raise.
 FAULTS = (BotoCoreError, ClientError)
@@ -24,13 +23,13 @@ class Engine:
     """Clients of the AWS engine of the same state folder, wherever it listens just now."""
 
     def __init__(self, directory: Path) -> None:
-        self._server = engine.server(directory)
+        self._directory = directory
         self.credentials = credentials.of(directory)
         self._clients: dict[tuple[str, str], Any] = {}
 
     def url(self) -> str:
-        """Where the engine listens; its record outlives it, so a call to a stopped engine fails as a call."""
-        return f"http://{HOST}:{processes.read_json(self._server.record).get('port', 1)}"
+        """Where the engine listens."""
+        return engine.address(self._directory)
 
     def client(self, service: str) -> Any:
         """The client of a service."""
