@@ -44,8 +44,11 @@ def capture_settings(client: Client, endpoint: str, stack: Mapping[str, str]) ->
     None if there is no such endpoint.
     """
     description = _endpoint(client, endpoint)
-    if description is None or description.get("DataCaptureConfig"):
-        return description and description["DataCaptureConfig"]
+    if description is None:
+        return None
+    own: dict[str, Any] = description.get("DataCaptureConfig") or {}
+    if own:
+        return own
     if not stack.get("CaptureBucketName") or stack.get("EndpointName") != endpoint:
         return {}
     destination = f"s3://{stack['CaptureBucketName']}/{stack['CapturePrefix']}"
