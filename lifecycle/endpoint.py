@@ -10,7 +10,7 @@ from typing import Any, Final
 from lifecycle.errors import SageMakerStepError
 from lifecycle.images import BUILTIN
 from lifecycle.registry import MAX_PROPERTY, Version
-from lifecycle.site import MAX_NAME, VARIANT, Request, Site, clipped, digest
+from lifecycle.site import CAPTURES, MAX_NAME, VARIANT, Request, Site, clipped, digest
 from vehiclevision.labels import LABELS
 
 DEFAULT_INSTANCE: Final = "ml.m5.xlarge"
@@ -178,7 +178,7 @@ def capture(site: Site, hosting: Hosting) -> dict[str, Any] | None:
         "EnableCapture": hosting.capture_percent > 0,
         # AWS takes no 0 here, only a capture that is switched off.
         "InitialSamplingPercentage": max(1, hosting.capture_percent),
-        "DestinationS3Uri": site.s3("capture"),
+        "DestinationS3Uri": site.s3(CAPTURES),
         "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
         "CaptureContentTypeHeader": {"JsonContentTypes": JSON_TYPES},
     }

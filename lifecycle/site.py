@@ -15,6 +15,8 @@ from botocore.exceptions import ClientError
 # Ours alone: the application's stack carries `application` too, and teardown must not take that for its own.
 OWNER_TAG: Final = "vehiclevision:sagemaker"
 VARIANT: Final = "AllTraffic"
+# The folder of the bucket in which requests and answers are kept, whoever captures them.
+CAPTURES: Final = "capture"
 MAX_NAME: Final = 63
 MAX_TUNING_NAME: Final = 32
 DIGEST_LENGTH: Final = 10

@@ -15,7 +15,7 @@ from cli.errors import SUCCESS, USAGE, CommandError
 from cli.options import AsJson, YesToQuestions, flag, option
 from cli.sagemaker import SageMakerAccount
 from cli.sam import Deployer, given_parameters, parameters_in, template_of
-from lifecycle.site import Aws
+from lifecycle.site import CAPTURES, Aws
 from lifecycle.standing import standing
 from local.deploy import VEHICLEVISION, overrides
 from monitoring import watched
@@ -86,7 +86,7 @@ def of_the_model(aws: Aws, before: Mapping[str, str]) -> dict[str, str]:
     captured = {}
     if now.serverless:
         percent = before.get("CapturePercent", "0")
-        captured = {"CaptureBucketName": aws.site.bucket, "CapturePrefix": "capture"}
+        captured = {"CaptureBucketName": aws.site.bucket, "CapturePrefix": CAPTURES}
         captured["CapturePercent"] = percent if percent != "0" else "100"
     elif before.get("CaptureBucketName"):
         captured = {"CapturePercent": "0"}

@@ -18,12 +18,10 @@ from erasing.captures import Folder
 from erasing.removal import erase
 from erasing.traces import Application as Parts
 from erasing.traces import Kind, Known, Trace, find, full_key
-from lifecycle.site import Site
+from lifecycle.site import CAPTURES, Site
 from local.histories import Histories
 from monitoring import watched
 from retraining.staging import DATASETS
-
-CAPTURES = "capture/"
 
 
 def command(
@@ -64,7 +62,7 @@ def command(
 
 def parts_of(target: Target, site: Site, stack: Mapping[str, str]) -> Parts:
     """Where an application may hold something of a photo."""
-    folders = {Folder(site.bucket, CAPTURES)}
+    folders = {Folder(site.bucket, f"{CAPTURES}/")}
     settings = watched.capture_settings(target.client, stack["EndpointName"], stack) or {}
     if address := settings.get("DestinationS3Uri"):
         bucket, _, prefix = str(address).removeprefix("s3://").partition("/")

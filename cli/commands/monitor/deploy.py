@@ -19,7 +19,7 @@ from cli.target import Target
 from lifecycle import foundation, prices
 from lifecycle.images import OWN
 from lifecycle.jobs import DEFAULT_INSTANCES
-from lifecycle.site import Aws
+from lifecycle.site import CAPTURES, Aws
 from local.deploy import MONITORING, RECONCILING, RETRAINING
 from monitoring import check as checking
 from monitoring import watched
@@ -162,12 +162,12 @@ def captures_of(target: Target, aws: Aws, stack: Mapping[str, str]) -> tuple[str
     settings = watched.capture_settings(target.client, endpoint, stack)
     if settings is None:
         notes().print(f"There is no endpoint {printable(endpoint)} yet; it is checked once it captures.")
-        return aws.site.bucket, "capture"
+        return aws.site.bucket, CAPTURES
     if not settings.get("EnableCapture"):
         notes().print(
             f"The endpoint {printable(endpoint)} captures nothing. Deploy it with capture, or checks see none."
         )
-    destination = settings.get("DestinationS3Uri") or aws.site.s3("capture")
+    destination = settings.get("DestinationS3Uri") or aws.site.s3(CAPTURES)
     bucket, _, prefix = destination.removeprefix("s3://").partition("/")
     if not prefix.strip("/"):
         raise CommandError(
