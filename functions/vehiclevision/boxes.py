@@ -18,7 +18,13 @@ _MAX_BOXES: Final = 1_000
 _MAX_DESCRIPTION_BYTES: Final = 256 * 1024
 _MAX_TILES: Final = 256
 _LOCATION_BYTES: Final = 30
-_MAX_UNITS: Final = 1_000
+# In how many pieces all items lie; a picture may count them without a byte for each.
+_MAX_PIECES: Final = 1_000
+# Of one tile, whether they are kept or not: a phone's has one.
+_MAX_UNITS: Final = 256
+# Parameter sets of one tile: a phone's are three, of 100 bytes.
+_MAX_CONFIGURATION_BYTES: Final = 4096
+_MAX_SETS: Final = 16
 # What the coded size may be larger than the size in the boxes: the codecs work in blocks.
 _MAX_PADDING: Final = 128
 
@@ -195,7 +201,7 @@ class _Description:
         turns += [_MIRRORS[body[8] & 1] for body in self._of(self._primary, b"imir") if len(body) == 9]
         alpha = None
         for kind, item, pictures in self._references:
-            is_alpha = any(body[12:].startswith(_ALPHA) for body in self._of(item, b"auxC"))
+            is_alpha = any(body.startswith(_ALPHA, 12) for body in self._of(item, b"auxC"))
             if kind == b"auxl" and self._primary in pictures and is_alpha and alpha is None:
                 alpha = self._tiles(item)
         if alpha is not None and (alpha.width, alpha.height) != (tiles.width, tiles.height):
@@ -232,6 +238,8 @@ class _Description:
 
     def _tile(self, item: int, kind: bytes, size: tuple[int, int]) -> Tile:
         configuration = next(iter(self._of(item, b"hvcC" if kind == b"hvc1" else b"av1C")), b"")[8:]
+        if len(configuration) > _MAX_CONFIGURATION_BYTES:
+            raise damaged()
         read = _hevc if kind == b"hvc1" else _av1
         configuration, coded, coded_size = read(configuration, self._bytes(item))
         if any(not 0 < real <= said + _MAX_PADDING for real, said in zip(coded_size, size, strict=True)):
@@ -320,13 +328,18 @@ def _extents(body: memoryview) -> dict[int, list[tuple[bool, int, int]]]:
     if version > 2 or not {offset_bytes, length_bytes, base_bytes} <= {0, 4, 8}:
         raise damaged()
     extents: dict[int, list[tuple[bool, int, int]]] = {}
+    pieces_left = _MAX_PIECES
     for _ in range(numbers.next(2 if version < 2 else 4)):
         item = numbers.next(2 if version < 2 else 4)
         method = numbers.next(2) & 15 if version else 0
         numbers.next(2)
         base = numbers.next(base_bytes)
         pieces = []
-        for _ in range(numbers.next(2)):
+        count = numbers.next(2)
+        pieces_left -= count
+        if pieces_left < 0:
+            raise damaged()
+        for _ in range(count):
             numbers.next(index_bytes if version else 0)
             pieces.append((method == 1, base + numbers.next(offset_bytes), numbers.next(length_bytes)))
         if method in (0, 1):
@@ -340,22 +353,25 @@ def _hevc(configuration: bytes, coded: bytes) -> tuple[bytes, bytes, tuple[int, 
     head = numbers.bytes(22)
     size: tuple[int, int] = (0, 0)
     arrays: list[bytes] = []
+    sets_left = _MAX_SETS
     for _ in range(numbers.next(1)):
         kind, count = numbers.next(1), numbers.next(2)
+        sets_left -= count
+        if sets_left < 0:
+            raise damaged()
         units = [numbers.bytes(numbers.next(2)) for _ in range(count)]
         if kind & 63 in (32, 33, 34):
             arrays.append(struct.pack(">BH", kind, count) + b"".join(len(u).to_bytes(2, "big") + u for u in units))
         for unit in units if kind & 63 == 33 else []:
             width, height = _hevc_size(unit)
             size = max(size[0], width), max(size[1], height)
-    if len(arrays) > 8 or sum(map(len, arrays)) > 4096:
-        raise damaged()
     length_bytes = (head[21] & 3) + 1
     slices = _Numbers(coded)
     kept: list[bytes] = []
-    beginnings = 0
+    beginnings = units_read = 0
     while slices.rest:
-        if len(kept) == _MAX_UNITS:
+        units_read += 1
+        if units_read > _MAX_UNITS:
             raise damaged()
         unit = slices.bytes(slices.next(length_bytes))
         if len(unit) > 2 and unit[0] >> 1 & 63 in _INTRA_UNITS:
@@ -388,9 +404,10 @@ def _av1(configuration: bytes, coded: bytes) -> tuple[bytes, bytes, tuple[int, i
     numbers = _Numbers(coded)
     size: tuple[int, int] = (0, 0)
     kept: list[bytes] = []
-    frames = 0
+    frames = units_read = 0
     while numbers.rest:
-        if len(kept) == _MAX_UNITS:
+        units_read += 1
+        if units_read > _MAX_UNITS:
             raise damaged()
         header = numbers.bytes(1)
         kind = header[0] >> 3 & 15

@@ -3,6 +3,7 @@
 import functools
 import io
 import random
+import struct
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,22 @@ def test_nothing_but_the_picture_reaches_the_decoder() -> None:
     assert not any(b"SECRET" in file for file in files)
 
 
+def places_without_bytes(items: int) -> bytes:
+    """An iloc that counts 65,535 places for each item, in fields of no bytes."""
+    counts = b"".join(struct.pack(">HHH", item, 0, 65_535) for item in range(1, items + 1))
+    return box(b"iloc", bytes(6) + struct.pack(">H", items) + counts)
+
+
+def many_sets(small: Item) -> bytes:
+    """A grid whose tiles share one configuration: 60,000 messages of no bytes, which no picture needs."""
+    head, arrays, sets = small.properties[0][8:30], small.properties[0][30], small.properties[0][31:]
+    messages = b"\x27" + struct.pack(">H", 60_000) + bytes(2 * 60_000)
+    configuration = box(b"hvcC", head + bytes([arrays + 1]) + sets + messages)
+    one = Item(small.kind, small.content, (configuration, *small.properties[1:]))
+    tiles = file_of([one, grid_item(16, 16, (1_024, 1_024), [1] * 256)], primary=2)
+    return tiles + bytes(256 * len(small.content))
+
+
 def misleading() -> dict[str, bytes]:
     """Files that say other things than they hold, or the same thing too often."""
     one, small = picture_item(tile()), picture_item(tile("HEIC", 64))
@@ -136,6 +153,10 @@ def misleading() -> dict[str, bytes]:
         "an ipma that counts to the end": whole.replace(b"ipma\0\0\0\1\0\0\0\1", b"ipma\0\0\0\1\xff\xff\xff\xff"),
         "a description of a megabyte": file_of([one], extra=box(b"free", bytes(1024 * 1024))),
         "30,000 empty boxes in it": file_of([one], extra=box(b"free", b"") * 30_000),
+        "65,535 places without a byte for each": file_of([one], extra=places_without_bytes(items=200)),
+        "16 MiB of empty units": file_of([Item(one.kind, bytes(16_700_000), one.properties)]),
+        "16 MiB of units that nobody needs": file_of([Item(b"av01", b"\x12\0" * 8_350_000, tile("AVIF").properties)]),
+        "60,000 empty sets in each of 256 tiles": many_sets(small),
     }
 
 
