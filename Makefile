@@ -81,8 +81,8 @@ docs: .venv/.test-ready ## build the documentation: build/docs/index.html
 figures: .venv/.test-ready ## write the model's own figures into the README
 	@$(BIN)/python -m docs.site.figures
 
-fuzz: setup .venv/.test-ready ## attack the image gate with files made of pieces: make fuzz MINUTES=5
-	@MINUTES=$(or $(MINUTES),5) $(BIN)/python -m pytest -s tests/fuzz
+fuzz: setup .venv/.test-ready ## attack all that reads bytes from outside, guided by coverage: make fuzz MINUTES=5
+	@$(BIN)/python -m tests.fuzz $(or $(MINUTES),5)
 
 soak: setup .venv/.test-ready ## the slow proof: bursts, kills, hostile files, long outages
 	@rm -rf $(TAKEN)-soak && mkdir -p $(TAKEN)-soak

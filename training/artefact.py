@@ -225,10 +225,11 @@ def open_session(onnx: bytes, path: Path) -> onnxruntime.InferenceSession:
     """The network, with the input and output that the contract names."""
     try:
         session = open_onnx(onnx)
-    # onnxruntime's errors share no base of their own.
+        named = (*session.get_inputs(), *session.get_outputs())
+        ports = [(port.name, port.type, list(port.shape)[1:]) for port in named]
+    # onnxruntime's errors share no base of their own; a name that is not UTF-8 is one more.
     except Exception as error:
         raise _refused(path, "its model.onnx cannot be loaded") from error
-    ports = [(port.name, port.type, list(port.shape)[1:]) for port in (*session.get_inputs(), *session.get_outputs())]
     expected = [(INPUT_NAME, "tensor(uint8)", list(INPUT_SHAPE)), (OUTPUT_NAME, "tensor(float)", [len(LABELS)])]
     if ports[:2] != expected or not _extras(ports[2:]):
         raise _refused(path, f"its input and output are {str(ports)[:200]}")

@@ -123,6 +123,13 @@ def test_a_network_that_reads_other_files_is_refused(tmp_path: Path) -> None:
     assert "other files" in refusal(path)
 
 
+def test_a_network_whose_names_are_no_text_is_refused(tmp_path: Path) -> None:
+    """ONNX keeps names as bytes: those that are not UTF-8 are a refusal, too."""
+    onnx = ONNX.replace(b"probabilities", b"prob\x89bilities")
+
+    assert "cannot be loaded" in refusal(write_model(tmp_path / "model.tar.gz", onnx=onnx))
+
+
 def test_a_damaged_network_is_refused(tmp_path: Path) -> None:
     """What onnxruntime cannot load is a refusal, not a crash."""
     path = write_model(tmp_path / "model.tar.gz", onnx=ONNX[:-40])

@@ -1,32 +1,13 @@
-"""A fuzzer of the image gate: files put together from their own pieces in any order, number and state of damage.
+"""Files put together from their formats' own pieces, in any order, number and state of damage."""
 
-    make fuzz MINUTES=5
-
-Hypothesis draws the pieces and shrinks what fails; it is not guided by coverage, for the fuzzer that would be, atheris,
-has no wheels for every Python and processor that we support. Memory and CPU are failures like any other error.
-"""
-
-import os
-import time
 from functools import cache
-from pathlib import Path
 
-import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from tests.unit.heifs import coded, file_of, grid_item, picture_item
 from tests.unit.hostile import LARGEST, chunk
 from tests.unit.pictures import encoded, quarters
-from vehiclevision.errors import InvalidImageError
-from vehiclevision.image_gate import normalise
-
-# Without a time, `make test` runs the same files every time.
-MINUTES = float(os.environ.get("MINUTES", "0"))
-MAX_CPU_SECONDS = 1.0
-MAX_MEBIBYTES = 300
-CLEAR = Path("/proc/self/clear_refs")
 
 
 @cache
@@ -85,50 +66,3 @@ def files(draw: st.DrawFn) -> bytes:
                 number = draw(st.sampled_from([b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f\xff\xff\xff", b"\0\0\xff\xff"]))
                 parts[at] = parts[at][:place] + number + parts[at][place + 4 :]
     return b"".join(parts)[:LARGEST]
-
-
-def forget_peak() -> None:
-    """Begin to measure memory anew, where the system can (proc(5): 5 resets the peak resident set size)."""
-    if CLEAR.exists():
-        CLEAR.write_text("5")
-
-
-def peak_mebibytes() -> int:
-    """The most memory that this process has held since then; elsewhere than on Linux, nothing is known."""
-    status = Path("/proc/self/status")
-    return int(status.read_text().split("VmHWM:")[1].split()[0]) // 1024 if status.exists() else 0
-
-
-@pytest.mark.timeout(60 * MINUTES + 300)
-def test_whatever_a_file_is_put_together_from_it_is_taken_or_refused() -> None:
-    """Until the time is up, no file ends in another error, takes a second of CPU or 300 MiB."""
-    pieces()
-    ends = time.monotonic() + 60 * MINUTES
-    count = refused = 0
-
-    @settings(
-        max_examples=100,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-        database=None,
-        derandomize=not MINUTES,
-    )
-    @given(files())
-    def one(data: bytes) -> None:
-        nonlocal count, refused
-        forget_peak()
-        before, started = peak_mebibytes(), time.process_time()
-        try:
-            normalise(data)
-        except InvalidImageError:
-            refused += 1
-        count += 1
-        assert time.process_time() - started < MAX_CPU_SECONDS
-        assert peak_mebibytes() - before < MAX_MEBIBYTES
-
-    one()
-    while time.monotonic() < ends:
-        one()
-
-    print(f"{count} files, {refused} of them refused")
-    assert 0 < refused < count
