@@ -155,6 +155,15 @@ class _Numbers:
         return memoryview(self._view)[self._at :]
 
 
+def _each_unit(numbers: _Numbers) -> Iterator[None]:
+    """Once for each unit that is read from the numbers; more than a picture has mean that the file is damaged."""
+    for _ in range(_MAX_UNITS):
+        if not numbers.rest:
+            return
+        yield
+    raise damaged()
+
+
 class _Bits:
     """Bits, read one after another from bytes; those past the end are zeros."""
 
@@ -368,11 +377,8 @@ def _hevc(configuration: bytes, coded: bytes) -> tuple[bytes, bytes, tuple[int, 
     length_bytes = (head[21] & 3) + 1
     slices = _Numbers(coded)
     kept: list[bytes] = []
-    beginnings = units_read = 0
-    while slices.rest:
-        units_read += 1
-        if units_read > _MAX_UNITS:
-            raise damaged()
+    beginnings = 0
+    for _ in _each_unit(slices):
         unit = slices.bytes(slices.next(length_bytes))
         if len(unit) > 2 and unit[0] >> 1 & 63 in _INTRA_UNITS:
             beginnings += unit[2] >> 7
@@ -404,11 +410,8 @@ def _av1(configuration: bytes, coded: bytes) -> tuple[bytes, bytes, tuple[int, i
     numbers = _Numbers(coded)
     size: tuple[int, int] = (0, 0)
     kept: list[bytes] = []
-    frames = units_read = 0
-    while numbers.rest:
-        units_read += 1
-        if units_read > _MAX_UNITS:
-            raise damaged()
+    frames = 0
+    for _ in _each_unit(numbers):
         header = numbers.bytes(1)
         kind = header[0] >> 3 & 15
         header += numbers.bytes(1) if header[0] & 4 else b""
