@@ -36,6 +36,8 @@ LOOKED_UP_A_SECOND: Final = 2_200
 MOST_SWEPT_AN_HOUR: Final = 2_000_000
 VERSIONS_A_PAGE: Final = 1_000
 DAYS_A_MONTH: Final = 30
+# What the id of a model on Bedrock has in it, whichever region or inference profile it begins with, and its prices.
+MODEL_PRICES: Final = {"claude-haiku-5-5": "haiku", "claude-sonnet-5-5": "sonnet"}
 
 
 @dataclass(frozen=True)
@@ -191,6 +193,23 @@ def profiles(photos: int, serverless_dollars_a_second: float | None = None) -> l
         Profile("claude-sonnet-5.5", "Claude Sonnet 5.5 on pictures of 512 pixels: its answer alone", False, photos,
                 tuple(_multimodal(bill, "Claude Sonnet 5.5", "sonnet"))),
     ]  # fmt: skip
+
+
+def answers_dollars(model_id: str | None, photos: int, tokens_in: int, tokens_out: int) -> float | None:
+    """What a service's answers alone cost: Rekognition's, or those of a model on Bedrock; None of an unknown price."""
+    if model_id is None:
+        return sum(line.dollars or 0 for line in _rekognition(Bill(photos)))
+    names = [price for part, price in MODEL_PRICES.items() if part in model_id]
+    if not names:
+        return None
+    known = prices()[1]
+    return tokens_in * known[f"{names[0]}_input_token"].dollars + tokens_out * known[f"{names[0]}_output_token"].dollars
+
+
+def our_answers_dollars(photos: int) -> float:
+    """What the answers alone cost of ours, to so many photos a month: an endpoint that runs always."""
+    way = next(each for each in profiles(photos) if each.profile == "standard-instance")
+    return sum(line.dollars or 0 for line in way.lines if line.service == "SageMaker")
 
 
 @dataclass(frozen=True)

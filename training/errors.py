@@ -3,7 +3,8 @@
 ModelError
 ├── ModelRefusedError         a model artefact that must be neither served nor measured
 ├── EvaluationRefusedError    nothing can be measured: no pictures, other data than asked for, costs that are none
-└── EndpointFailedError       the endpoint that was to be measured gave no usable answer
+├── EndpointFailedError       the endpoint that was to be measured gave no usable answer
+└── ServiceFailedError        the service that answers are compared with cannot be asked
 
 The data on its way into training has errors of its own: training.data.errors.
 """
@@ -25,3 +26,7 @@ class EvaluationRefusedError(ModelError):
 
 class EndpointFailedError(ModelError):
     """The endpoint gave no usable answer to one of the pictures."""
+
+
+class ServiceFailedError(ModelError):
+    """The service whose answers are compared with ours cannot be asked."""

@@ -66,6 +66,10 @@ class Evaluation:
         html.write_text(page(self.answered, self.report), encoding="utf-8")
         return html, plain
 
+    def beside(self, against: Mapping[str, Any]) -> "Evaluation":
+        """With the answers of another service to the same pictures."""
+        return replace(self, report={**self.report, "against": against})
+
 
 def evaluate(request: Request, bar: Bar = unseen) -> Evaluation:
     """Read the pictures, ask about them, and report."""
@@ -118,6 +122,8 @@ def summary(found: Mapping[str, Any]) -> list[str]:
             f"{costs['threshold_high']:g}): {costs['cost']:,.2f} for {costs['uploads']:,} uploads, on these pictures"
         )
         lines.append(f"chosen on the other half  {_crossed(costs['cross_fitted'])}")
+    if found["against"]:
+        lines += _beside(found["against"])
     if found["data"]["refused"]:
         reasons = ", ".join(f"{count} {reason}" for reason, count in found["data"]["refused_reasons"].items())
         lines.append(f"refused                   {reasons}")
@@ -135,12 +141,41 @@ def warnings(found: Mapping[str, Any]) -> list[str]:
         said.append(f"The endpoint answered with several models: {', '.join(found['model_versions'])}.")
     if found["data"]["source"] == samples.VALIDATION_PART and found["threshold_from"] != "given":
         said.append("Training chose the model's threshold on these pictures, which flatters the figures at it.")
+    if found["against"] and found["against"]["theirs"]["unusable"] == found["against"]["pictures"]:
+        said.append(f"No answer of {found['against']['words']} was of use: nothing can be concluded about it.")
     threshold_model = found["threshold_from"].removeprefix("manifest of model ")
     if found["threshold_from"] != "given" and threshold_model not in found["model_versions"]:
         said.append(
             f"The threshold is that of model {threshold_model}, not the endpoint's: give --threshold or --model."
         )
     return said
+
+
+def _beside(against: Mapping[str, Any]) -> list[str]:
+    """The comparison, a line each: ours first."""
+    ours, theirs = against["ours"], against["theirs"]
+    lines = [f"beside {against['words']}, on {against['pictures']} of these pictures:"]
+    if ours["n"]:
+        lines.append(f"  right, however sure     {_share(ours, 'accuracy')}, it {_share(theirs, 'accuracy')}")
+    for row in against["equal_error"]:
+        both = [_covered(row[name]["coverage"]) for name in ("ours", "theirs")]
+        lines.append(f"  pass at {100 * row['error']:4.1f} % wrong     {both[0]}, it {both[1]}")
+    p50, p99 = (f"{theirs['latency_milliseconds'][name]:,.0f}" for name in ("p50", "p99"))
+    lines.append(f"  calibration error       {_number(ours['ece'])}, it {_number(theirs['ece'])}")
+    lines.append(f"  it took, milliseconds   p50 {p50}, p99 {p99}")
+    million = against["ours"]["dollars_per_million"], theirs["dollars_per_million"]
+    lines.append(f"  dollars for a million   {_dollars(million[0])}, it {_dollars(million[1])}")
+    if theirs["unusable"]:
+        lines.append(f"  it gave no usable answer to {theirs['unusable']}: they would go to a person")
+    return lines
+
+
+def _covered(coverage: float | None) -> str:
+    return "none" if coverage is None else f"{100 * coverage:.1f} %"
+
+
+def _dollars(dollars: float | None) -> str:
+    return "unknown" if dollars is None else f"{dollars:,.2f}"
 
 
 def _samples(request: Request, model: Model, bar: Bar, *, robustness: bool) -> Samples:

@@ -3,18 +3,23 @@
 FOLDER has a folder per class; those not named after a label count as neither. It answers by the shipped model, by
 --model, or by --endpoint of the local AWS or of an account. It writes a page and JSON beside it; with --json it prints
 the JSON, and writes only with --out.
+
+--against has Amazon Rekognition or a model on Amazon Bedrock answer as well, on the same photos, in your account. It
+says what that costs and asks first. Each answer is kept in a file as soon as it is there, with --json too: whatever
+stops it, the same command goes on where it was and pays for nothing twice.
 """
 
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
+from cli.comparing import Against, compare
 from cli.display import notes
 from cli.errors import FAILURE, INTERRUPTED, SUCCESS, USAGE, CommandError
 from cli.options import Application, AsJson, argument, flag, option
 from training.artefact import DEFAULT_MODEL
 from training.data.errors import DataError
-from training.errors import EndpointFailedError, ModelError
+from training.errors import EndpointFailedError, ModelError, ServiceFailedError
 from training.evaluate import Endpoint, Request, evaluate, finish
 from training.evaluation.costs import Costs
 from training.progress import bars
@@ -45,6 +50,7 @@ def command(
     robustness: Annotated[
         bool | None, flag("--robustness/--no-robustness", "Worsened pictures as well; by default with a model file.")
     ] = None,
+    against: Against,
     out: Annotated[Path | None, option("--out", "PAGE", "Where the page goes; else evaluation.html.")] = None,
     as_json: AsJson = False,
 ) -> int:
@@ -57,9 +63,12 @@ def command(
         raise CommandError("--model and --endpoint exclude each other.", "Give one of them.", USAGE)
     if (wrong_cost is None) != (review_cost is None):
         raise CommandError("--wrong-cost and --review-cost go together.", "Give both, or neither.", USAGE)
-    if endpoint is None and application.is_named:
-        raise CommandError("--stack, --region and --profile belong to --endpoint.", "Add --endpoint NAME.", USAGE)
+    if endpoint is None and application.is_named and against.service is None:
+        raise CommandError(
+            "--stack, --region and --profile belong to --endpoint or --against.", "Add --endpoint NAME.", USAGE
+        )
     try:
+        other = against.asked(application, folder)
         costs = asked = None
         if wrong_cost is not None and review_cost is not None:
             costs = Costs(wrong_cost, review_cost, vehicle_share)
@@ -76,11 +85,13 @@ def command(
         )
         with bars() as bar:
             evaluation = evaluate(request, bar)
+        if other is not None:
+            evaluation = compare(evaluation, other, against, out)
         finish(evaluation, out, as_json=as_json)
     except KeyboardInterrupt:
-        notes().print("Stopped. Nothing was written.")
+        notes().print("Stopped. No page was written.")
         return INTERRUPTED
-    except EndpointFailedError as error:
+    except (EndpointFailedError, ServiceFailedError) as error:
         raise CommandError(error.message, error.hint, FAILURE) from error
     except (ModelError, DataError) as error:
         raise CommandError(error.message, error.hint, USAGE) from error

@@ -62,6 +62,7 @@ def report(answered: Answered, threshold: float, costs: Costs | None, facts: Map
         "kinds": kinds(judged, samples.looks, samples.sources, threshold),
         "robustness": _robustness(answered, threshold),
         "costs": _costs(answered, threshold, costs),
+        "against": None,
         "reliability": scores.reliability(answered.answers, samples.classes),
         "curve": scores.curve(answered.answers, samples.classes),
         "pictures": {

@@ -35,7 +35,8 @@ MAX_NAME_CHARACTERS: Final = 200
 class Samples:
     """Pictures as the gate hands them on, what they show and look like, where they come from, and how they are called.
 
-    `worse` are those that are also made worse; none where nobody asked.
+    `worse` are those that are also made worse; none where nobody asked. `paths` are the files that they were read from;
+    none of the training data.
     """
 
     files: tuple[bytes, ...]
@@ -48,6 +49,7 @@ class Samples:
     data_hash: str
     class_names: tuple[str, ...]
     worse: Classes
+    paths: tuple[Path, ...] = ()
 
     def __len__(self) -> int:
         return len(self.classes)
@@ -115,6 +117,7 @@ def from_folder(folder: Path, listener: Listener, *, robustness: bool) -> Sample
         data_hash=_hash([each.file for each in seen], classes),
         class_names=tuple(class_names),
         worse=_evenly(classes, MAX_DEGRADED_OF_A_KIND if robustness else 0),
+        paths=tuple(file.path for file in kept),
     )
 
 
