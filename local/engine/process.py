@@ -114,7 +114,7 @@ def main(arguments: list[str]) -> None:
     from ministack import app  # noqa: PLC0415 - it takes a second, and its settings from the environment
 
     from local.engine import patches, permission, saving  # noqa: PLC0415 - they need the above
-    from local.engine.patches import cloudwatch, eventbridge, iam, s3, stepfunctions  # noqa: PLC0415
+    from local.engine.patches import cloudwatch, eventbridge, iam, lambda_functions, s3, stepfunctions  # noqa: PLC0415
 
     journal = Journal(own.directory / "journal.sqlite3")
     root = credentials.of(options.directory)
@@ -135,6 +135,7 @@ def main(arguments: list[str]) -> None:
         saver.run()
 
     threading.Thread(target=resume_and_save, daemon=True, name="saver").start()
+    threading.Thread(target=lambda_functions.delete_old_code, daemon=True, name="old code").start()
     threading.Thread(target=cloudwatch.watch, daemon=True, name="alarms").start()
     sys.argv = ["ministack"]
     try:

@@ -44,6 +44,7 @@ def apply(
     logs.leave_logs_to_the_journal()
     lambda_functions.answer_runtime_api_at_once()
     lambda_functions.end_logs_at_the_mark()
+    lambda_functions.keep_unpacked_code()
     lambda_functions.queue_invocations(workers_per_function)
     lambda_functions.name_throttling()
     lambda_functions.keep_functions_keys_secret(root)

@@ -2,13 +2,16 @@
 
 import contextlib
 import contextvars
+import hashlib
 import hmac
 import queue
+import shutil
 import socketserver
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from ministack.core import lambda_runtime
 from ministack.services import (
@@ -19,6 +22,9 @@ from ministack.services import (
 
 from local.credentials import Credentials
 from local.engine.lambda_worker.runtime_client import END_OF_LOG, WORKER_HEADER
+
+# Beside a folder of unpacked code: all of it is there.
+WHOLE: Final = ".whole"
 
 
 def answer_runtime_api_at_once() -> None:
@@ -54,6 +60,37 @@ def log_to_mark(lines: "queue.Queue[str]", patience_seconds: float) -> list[str]
             return [*found, *filter(None, [line.removesuffix(END_OF_LOG)])]
         found.append(line)
     return found
+
+
+def keep_unpacked_code() -> None:
+    """After each start MiniStack deletes, within the first call, the code that it had unpacked, and unpacks it again.
+
+    On a slow disk that takes ten seconds and more. What was unpacked to the end is used as it is.
+    """
+    unpack = lambda_svc._provided_runtime_code_dir
+
+    def unpacked(code: bytes) -> str:
+        sha = hashlib.sha256(code).hexdigest()
+        folder = Path(lambda_svc._PROVIDED_CODE_CACHE, sha)
+        whole = folder.with_suffix(WHOLE)
+        if whole.exists() and folder.is_dir():
+            lambda_svc._provided_code_dirs.setdefault(sha, str(folder))
+        made = str(unpack(code))
+        whole.touch()
+        return made
+
+    lambda_svc._provided_runtime_code_dir = unpacked
+
+
+def delete_old_code() -> None:
+    """Delete unpacked code that no function has any more, put aside first, so that nobody finds half of it."""
+    cache = Path(lambda_svc._PROVIDED_CODE_CACHE)
+    kept = {blob.stem for blob in Path(lambda_svc.CODE_BLOB_DIR).glob("*.zip")}
+    for folder in [each for each in cache.glob("*") if each.is_dir() and each.name not in kept]:
+        folder.with_suffix(WHOLE).unlink(missing_ok=True)
+        with lambda_svc._provided_code_lock:
+            aside = folder.rename(folder.with_suffix(".old"))
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 class Turns:
