@@ -5,7 +5,7 @@ SHELL := /bin/sh
 
 PYTHON ?= $(shell scripts/find-python)
 BIN := .venv/bin
-IMAGES ?=
+export IMAGES ?=
 DATA ?=
 
 help: ## list the targets
@@ -43,7 +43,7 @@ setup: .venv/.ready .venv-sam/.ready ## install the command, the local AWS and t
 	@touch $@
 
 demo: setup ## classify sample pictures end to end on this machine; your own: make demo IMAGES=~/photos
-	@$(BIN)/vehiclevision demo $(IMAGES)
+	@if [ -e "$$IMAGES" ]; then $(BIN)/vehiclevision demo "$$IMAGES"; else $(BIN)/vehiclevision demo $$IMAGES; fi
 
 # Coverage of functions/ is measured where it is tested: everywhere it would double the time of all else. Then the rest, three at a
 # time on two cores, because half of the time goes into waiting for a local AWS; and which states and catches of the workflows

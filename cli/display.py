@@ -1,21 +1,29 @@
 """How things look in a terminal: plain words, at most 80 columns where that is ours to decide."""
 
 import json
+import re
+import shlex
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, assert_never
 
 from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from cli.commands import COMMANDS
 from cli.drop import Ended
 from vehiclevision.record import Outcome, Record
 from vehiclevision.refusal import printable as printable  # noqa: PLC0414 - also found here
 
 NAME: Final = "vehiclevision"
+# One of our commands, as sentences name it.
+_COMMAND: Final = re.compile(rf"(?<![\w/.-]){NAME}(?= (?:{'|'.join(COMMANDS)})\b)")
 _OUTPUTS: Final = {
     "BucketName": "upload bucket",
     "StateMachineArn": "workflow",
@@ -25,6 +33,13 @@ _OUTPUTS: Final = {
 HEADING: Final = f"{'outcome':<12}  {'what':<24}  {'seconds':>7}  key"
 
 
+class _Notes(Console):
+    """What it prints names our commands as they can be typed here."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        super().print(*(as_typed(each) if isinstance(each, str) else each for each in objects), **options)
+
+
 def output() -> Console:
     """Results: standard output, as wide as they need to be."""
     return Console(soft_wrap=True, highlight=False, emoji=False, markup=False)
@@ -32,7 +47,7 @@ def output() -> Console:
 
 def notes() -> Console:
     """Everything that is no result: standard error."""
-    return Console(stderr=True, soft_wrap=True, highlight=False, emoji=False, markup=False)
+    return _Notes(stderr=True, soft_wrap=True, highlight=False, emoji=False, markup=False)
 
 
 def print_json(fields: Mapping[str, Any]) -> None:
@@ -48,14 +63,19 @@ def print_outputs(outputs: Mapping[str, str]) -> None:
             output().print(f"  {words:<14} {outputs[name]}")
 
 
-def teller(console: Console) -> Callable[[str], None]:
-    """A listener that prints each step with the seconds gone by."""
+@contextmanager
+def telling(console: Console) -> Iterator[Callable[[str], None]]:
+    """A listener that prints each step with the seconds gone by; in a terminal the last one's seconds run on."""
     began = time.monotonic()
+    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        running = progress.add_task("")
 
-    def tell(step: str) -> None:
-        console.print(f"{time.monotonic() - began:5.1f} s  {step}")
+        def tell(step: str) -> None:
+            console.print(f"{time.monotonic() - began:5.1f} s  {step}")
+            progress.reset(running, description=step)
 
-    return tell
+        yield tell
 
 
 def typed() -> str:
@@ -63,7 +83,12 @@ def typed() -> str:
     own, on_path = Path(sys.argv[0]), shutil.which(NAME)
     if own.name != NAME or (on_path and Path(on_path).resolve() == own.resolve()):
         return NAME
-    return str(own.relative_to(Path.cwd()) if own.is_relative_to(Path.cwd()) else own)
+    return shlex.quote(str(own.relative_to(Path.cwd()) if own.is_relative_to(Path.cwd()) else own))
+
+
+def as_typed(sentence: str) -> str:
+    """The sentence, with our commands in it as they can be typed here."""
+    return _COMMAND.sub(lambda _: typed(), sentence)
 
 
 def ended_line(end: Ended) -> Text:
@@ -77,8 +102,9 @@ def ended_line(end: Ended) -> Text:
 
 
 def record_line(record: Record) -> Text:
-    """One record on one line."""
-    line = Text(f"{(record.recorded_at or '')[:19].replace('T', ' '):<19}  ", "dim")
+    """One record on one line, with this machine's time."""
+    at = datetime.fromisoformat(record.recorded_at).astimezone() if record.recorded_at else ""
+    line = Text(f"{at:%Y-%m-%d %H:%M:%S}  " if at else f"{'':<19}  ", "dim")
     line.append(f"{record.outcome:<12}", _style(record.outcome))
     line.append(f"  {what(record):<24}  {printable(record.s3_key)}", "default")
     if record.hint:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -12,9 +13,15 @@ from cli import target as targets
 from cli.target import Target
 from cli.times import ends
 from local import stack as local_stack
+from vehiclevision.labels import TRUTHS
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+    Label = str
+else:
+    # What a person can say of a picture: vehicles.toml decides.
+    Label = StrEnum("Label", [(label.upper(), label) for label in TRUTHS])
 
 WHERE: Final = "Where"
 

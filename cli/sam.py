@@ -10,7 +10,7 @@ from typing import Any
 
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
-from cli.display import notes, printable, teller, typed
+from cli.display import notes, printable, telling, typed
 from cli.errors import USAGE, CommandError
 from cli.target import Target, state_directory
 from local import deploy as local_deploy
@@ -33,8 +33,8 @@ class Deployer:
     def deploy(self, application: Application, name: str, parameters: Mapping[str, str]) -> dict[str, str]:
         """Build and deploy an application as the stack of that name; its outputs. Quick when nothing changed here."""
         if self.target.is_local:
-            tell = teller(notes())
-            return local_deploy.deploy(application, state_directory(), local_environment(), tell, parameters)
+            with telling(notes()) as tell:
+                return local_deploy.deploy(application, state_directory(), local_environment(), tell, parameters)
         build = [f"PythonRuntime={parameters['PythonRuntime']}", f"Architecture={parameters['Architecture']}"]
         options = ["--stack-name", name, "--region", self.target.region]
         if self.profile:

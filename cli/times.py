@@ -1,7 +1,7 @@
 """From when to when, as a person types it."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
 from cli.display import printable
@@ -21,7 +21,7 @@ def ends(
         if since or until:
             raise CommandError("--last goes with neither --since nor --until.", "Give one or the other.", USAGE)
         return max(now - _length(last), EARLIEST), now
-    start, end = _moment("--since", since), _moment("--until", until)
+    start, end = moment("--since", since), moment("--until", until)
     if start and end and start >= end:
         raise CommandError("--since is not before --until.", "Swap them, or leave one out.", USAGE)
     return start, end
@@ -39,14 +39,17 @@ def _length(text: str) -> timedelta:
     return timedelta(**{_UNITS[parts[2]]: int(parts[1])})
 
 
-def _moment(option: str, text: str | None) -> datetime | None:
+def moment(option: str, text: str | None, zone: tzinfo | None = UTC) -> datetime | None:
+    """The moment that an option names, in this zone unless it names another; no zone is this machine's own."""
     if text is None:
         return None
     try:
-        moment = datetime.fromisoformat(text.strip())
-        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        at = datetime.fromisoformat(text.strip())
+        at = (at.replace(tzinfo=zone) if at.tzinfo is None else at).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise CommandError(
-            f"{option} {printable(text)[:40]} is no time.", "Write 2026-11-21 or 2026-11-21T14:00, in UTC.", USAGE
+            f"{option} {printable(text)[:40]} is no time.",
+            f"Write 2026-11-21 or 2026-11-21T14:00{', in UTC' if zone else ''}.",
+            USAGE,
         ) from error
-    return min(max(moment, EARLIEST), LATEST)
+    return min(max(at, EARLIEST), LATEST)

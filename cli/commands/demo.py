@@ -18,7 +18,7 @@ from rich.text import Text
 
 from cli import announcements, samples, sources
 from cli.announcements import Listener
-from cli.display import ended_line, output, printable, teller, typed, what
+from cli.display import ended_line, output, printable, telling, typed, what
 from cli.drop import Ended, drop, left_out
 from cli.errors import FAILURE, INTERRUPTED, SUCCESS, USAGE, CommandError
 from cli.options import argument, flag
@@ -55,17 +55,19 @@ def command(
 ) -> int:
     """Start the local AWS, drop the pictures, show what became of them, and stop it again."""
     directory, console = state_directory(), output()
-    course, tell = _Course(), teller(console)
+    course = _Course()
     if images:
+        images = [image.expanduser() for image in images]
         _check(images)
     was_up = stack.status(directory).up
     drawing = None if images else ThreadPoolExecutor(1).submit(samples.draw)
     try:
-        running = stack.start(directory, tell)
-        tell("The local AWS is up")
-        drawn = drawing.result() if drawing else []
-        paths = images or samples.write(directory / _SAMPLES_FOLDER, drawn)
-        tell(f"Dropping {_how_many(paths)} into the bucket")
+        with telling(console) as tell:
+            running = stack.start(directory, tell)
+            tell("The local AWS is up")
+            drawn = drawing.result() if drawing else []
+            paths = images or samples.write(directory / _SAMPLES_FOLDER, drawn)
+            tell(f"Dropping {_how_many(paths)} into the bucket")
         target = local_target(running)
         with announcements.listen(target) as listener:
             _drop(target, paths, {sample.name: sample for sample in drawn}, course, console)

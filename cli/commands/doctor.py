@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from cli import target as targets
 from cli.answering import endpoint_of
-from cli.display import notes, output, print_json, printable, typed
+from cli.display import as_typed, notes, output, print_json, printable, typed
 from cli.errors import FAILURE, SUCCESS
 from cli.explanations import explain
 from cli.options import Account, AsJson
@@ -85,12 +85,16 @@ def lambda_python(template: str, which: Callable[[str], str | None]) -> Finding:
     """The Python that `sam build` needs for the functions."""
     default = LAMBDA_RUNTIME.search(template)
     version = default.group(1) if default else "3.13"
-    if which(f"python{version}"):
-        return Finding("Python for sam build", OK, f"python{version} is on the path, as sam build for AWS wants.")
+    command = which(f"python{version}")
+    if command and _runs(command, "import sys; sys.exit(sys.version_info[:2] != ({}, {}))".format(*version.split("."))):
+        return Finding(
+            "Python for sam build", OK, f"python{version} is on the path and runs, as sam build for AWS wants."
+        )
     return Finding(
         "Python for sam build",
         WARNING,
-        f"sam build for AWS wants python{version}, which is not on the path; the local AWS does without.",
+        f"sam build for AWS wants python{version}, which {'does not run' if command else 'is not on the path'}; "
+        "the local AWS does without.",
         f"Install it, or deploy with `{typed()} deploy --aws`, which builds for a Python that is here.",
     )
 
@@ -115,6 +119,15 @@ def docker(which: Callable[[str], str | None]) -> Finding:
     return Finding(
         "Docker", OK, "Docker is installed and does not answer; nothing needs it.", "Start it for `sam local invoke`."
     )
+
+
+def _runs(command: str, code: str) -> bool:
+    """Whether this Python runs, and the code ends well: a shim may stand on the path with nothing behind it."""
+    try:
+        done = subprocess.run([command, "-c", code], capture_output=True, check=False, timeout=20)  # noqa: S603 - what was found
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
 
 
 def disk(free_bytes: int) -> Finding:
@@ -166,7 +179,12 @@ def local_aws(directory: Path) -> Finding:
 
 def training_tools(checkout: Path) -> Finding:
     """PyTorch for training here."""
-    if (checkout / ".venv-training" / "bin" / "python").exists():
+    python = checkout / ".venv-training" / "bin" / "python"
+    if python.exists() and not _runs(
+        str(python), "import importlib.util, sys; sys.exit(not importlib.util.find_spec('torch'))"
+    ):
+        return Finding("training", WARNING, f"{python} is there, but has no PyTorch.", "Run again: make setup-training")
+    if python.exists():
         return Finding("training", OK, "PyTorch is installed for training on this machine.")
     return Finding(
         "training",
@@ -259,7 +277,7 @@ def _print(finding: Finding) -> None:
     console.print(f"{finding.state:<8}", style=_STYLES[finding.state], end="")
     console.print(printable(finding.sentence))
     if finding.remedy and finding.state != OK:
-        console.print(f"{'':<8}{printable(finding.remedy)}")
+        console.print(f"{'':<8}{printable(as_typed(finding.remedy))}")
 
 
 def _existing(path: Path) -> Path:

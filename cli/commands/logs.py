@@ -1,6 +1,8 @@
-"""Tell the story of one image: its run and its log lines."""
+"""Tell the story of one image: its run and its log lines.
 
-from datetime import UTC
+Times are this machine's; with --json they are UTC.
+"""
+
 from typing import Annotated
 
 from rich.text import Text
@@ -45,7 +47,7 @@ def _print_heading(run: Run) -> None:
 
 
 def _story_line(line: Line) -> Text:
-    text = Text(f"{line.at.astimezone(UTC):%H:%M:%S.%f}"[:12], "dim")
+    text = Text(f"{line.at.astimezone():%H:%M:%S.%f}"[:12], "dim")
     text.append(f"  {line.source:<17}  ", "cyan")
     extra = " ".join(f"{name}={value}" for name, value in line.fields.items() if name not in ("state", "error"))
     text.append(printable(f"{line.text} {extra}".rstrip()), "red" if line.is_trouble else "default")

@@ -7,7 +7,7 @@ import webbrowser
 from typing import Final
 from urllib.parse import quote
 
-from cli.display import output, print_outputs
+from cli.display import output, print_outputs, typed
 from cli.errors import SUCCESS
 from cli.options import Application
 
@@ -26,7 +26,7 @@ def command(application: Application) -> int:
         console.print("The local AWS has no web console. Things are here:")
         console.print(f"  {'engine':<14} {target.endpoint_url}")
         print_outputs(target.outputs)
-        console.print("See what became of images with: vehiclevision results")
+        console.print(f"See what became of images with: {typed()} results")
         return SUCCESS
     url = console_url(target.output("StateMachineArn"))
     console.print(url)

@@ -62,6 +62,11 @@ def command(
             data = origin.of_files(source, s3=application.s3, **chosen)  # type: ignore[arg-type]
         with bars(BYTES, quiet=as_json) as listen:
             read = origin.read(data, choice, named, listen("Reading"))
+        if source is not None and not captures.are_chosen and not read.summary.records_read:
+            raise CommandError(
+                f"{printable(source)} holds no captured record.",
+                "Give what an endpoint captured: JSON lines in ENDPOINT/VARIANT/yyyy/mm/dd/hh/.",
+            )
         if page and images:
             read = origin.with_looks(read)
         figures = report(read)

@@ -6,7 +6,7 @@ The exit code is 0 if images can be dropped, else 1.
 from typing import Any, Final
 
 from cli.answering import endpoint_of
-from cli.display import notes, output, print_json, print_outputs, printable
+from cli.display import notes, output, print_json, print_outputs, printable, typed
 from cli.errors import FAILURE, SUCCESS
 from cli.options import Application, AsJson
 from cli.target import Target, local_target, state_directory
@@ -60,7 +60,7 @@ def _print_facts(facts: dict[str, Any]) -> None:
         console.print(f"The stack {facts['where']} in {facts['region']} is deployed.")
     else:
         console.print(
-            "The local AWS is up." if facts["up"] else "The local AWS is not up. Start it with: vehiclevision up"
+            "The local AWS is up." if facts["up"] else f"The local AWS is not up. Start it with: {typed()} up"
         )
         for name, part in (("engine", "engine"), ("endpoints", "sagemaker"), ("SageMaker", "sagemaker_control")):
             url, pid = facts[f"{part}_url"], facts[f"{part}_pid"]

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Annotated, Final
 
-from cli.display import notes, output, teller, typed
+from cli.display import notes, output, telling, typed
 from cli.errors import INTERRUPTED, SUCCESS, CommandError
 from cli.options import flag
 from cli.target import state_directory
@@ -23,7 +23,8 @@ def command(
     directory, console = state_directory(), notes()
     was_up = stack.status(directory).up
     try:
-        running = stack.start(directory, teller(console), detach=detach)
+        with telling(console) as tell:
+            running = stack.start(directory, tell, detach=detach)
         bucket = running.outputs().get("BucketName", "?")
         output().print(f"The local AWS is up: {running.engine_url}, bucket {bucket}")
         output().print(f"Classify images with: {typed()} drop PATH...")

@@ -21,6 +21,7 @@ from training.data.threads import THREADS, in_threads
 from training.data.threads import Listener as Listener  # noqa: PLC0414 - also found here
 from vehiclevision.errors import InvalidImageError
 from vehiclevision.image_gate import Limits
+from vehiclevision.labels import LABELS
 from vehiclevision.refusal import printable
 
 # The photos of a folder come from SOURCE where their names are SOURCE__NAME.
@@ -68,7 +69,11 @@ def _from_class_folders(source: Path, listener: Listener) -> LabelledImages:
             sources.append(printable(source_of(file.name)))
         listener(done, len(files))
     if not pictures:
-        raise DataRefusedError(f"{source} holds no pictures.", "Put them into one folder per class.")
+        words = f"{len(refused):,} files in folders, none a usable picture" if refused else "no folder with pictures"
+        raise DataRefusedError(
+            f"{source} holds {words}.",
+            f"Put the pictures into folders named {', '.join(LABELS)}, and any other name for neither.",
+        )
     known = sources if any(sources) else ()
     return canonical(pictures, np.array(numbers), class_names, "folder-per-class", tuple(refused), sources=known)
 

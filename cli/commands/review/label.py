@@ -1,23 +1,16 @@
 """Say what a picture shows. Any classified image may be named, sure answers too."""
 
 from dataclasses import asdict
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cli.display import output, print_json, printable
 from cli.errors import SUCCESS, CommandError
-from cli.options import Application, AsJson, argument, flag
+from cli.options import Application, AsJson, Label, argument, flag
 from cli.reviewing import reviewer, said
 from console.deployed import desk_of
 from monitoring.review import decide
 from vehiclevision.labels import TRUTHS, either
 from vehiclevision.record import Outcome
-
-if TYPE_CHECKING:
-    Label = str
-else:
-    # What a person can say of a picture: vehicles.toml decides.
-    Label = StrEnum("Label", [(label.upper(), label) for label in TRUTHS])
 
 
 def command(

@@ -1,11 +1,13 @@
 """How ends and records look: whatever vehicles.toml names, and every outcome there is."""
 
 import dataclasses
+import sys
+from pathlib import Path
 
 import pytest
 
 from cli.commands.demo import _row
-from cli.display import ended_line, record_line, what
+from cli.display import as_typed, ended_line, record_line, what
 from cli.drop import Ended
 from cli.drop import ended as from_record
 from vehiclevision.record import Outcome, Record
@@ -37,6 +39,20 @@ def test_any_label_is_shown_with_its_route(label: str) -> None:
     assert words in _row("a.jpg", label, "CLASSIFIED", what(end), "1.0")
     assert f"{label}, a person, {FOUR[label]}" in record_line(decided).plain
     assert "confidence" not in record_line(decided).plain
+
+
+def test_a_sentence_names_a_command_as_it_can_be_typed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With the folder that it lies in, where the path does not lead there; the stack and the product keep their name."""
+    monkeypatch.setattr(sys, "argv", [str(tmp_path / "a folder/vehiclevision")])
+    sentence = (
+        "vehiclevision is up. See: vehiclevision results --stack vehiclevision, or `vehiclevision sagemaker deploy`."
+    )
+
+    program = f"'{tmp_path}/a folder/vehiclevision'"
+    assert as_typed(sentence) == (
+        f"vehiclevision is up. See: {program} results --stack vehiclevision, or `{program} sagemaker deploy`."
+    )
+    assert as_typed(as_typed(sentence)) == as_typed(sentence)
 
 
 @pytest.mark.parametrize("outcome", [*Outcome, None])

@@ -1,6 +1,8 @@
 """`doctor`: each finding is a sentence with a remedy, and nothing secret."""
 
 import json
+import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from cli.quotas import BLOCKED, OK, QUOTAS, WARNING, Finding, account_quotas
 from tests.unit.cli.answers import Command
 
 ACCOUNT = "123456789012"
+OWN_PYTHON = f"PythonRuntime:\n  Type: String\n  Default: python{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def test_it_looks_here_without_an_account(command: Command) -> None:
@@ -44,7 +47,9 @@ def test_without_credentials_it_says_how_to_sign_in(command: Command) -> None:
         (doctor.own_python((3, 12)), OK, "3.12"),
         (doctor.own_python((3, 9)), BLOCKED, "not supported"),
         (doctor.lambda_python("", lambda _: None), WARNING, "python3.13"),
-        (doctor.lambda_python("", lambda name: f"/usr/bin/{name}"), OK, "on the path"),
+        (doctor.lambda_python(OWN_PYTHON, lambda _: sys.executable), OK, "on the path and runs"),
+        (doctor.lambda_python("", lambda _: shutil.which("false")), WARNING, "does not run"),
+        (doctor.lambda_python("", lambda _: "/nowhere/python3.13"), WARNING, "does not run"),
         (doctor.sam_cli(lambda _: None, Path("/nowhere")), BLOCKED, "not installed"),
         (doctor.docker(lambda _: None), OK, "nothing needs it"),
         (doctor.disk(1_000_000_000), BLOCKED, "1.0 GB"),

@@ -1,6 +1,9 @@
 """Reading the results table: newest first, by key, by ending, by outcome."""
 
+import time
 from typing import Any
+
+import pytest
 
 from cli.commands import results
 from cli.target import Target
@@ -14,12 +17,8 @@ def _at(minute: int) -> dict[str, str]:
     return {"S": f"2026-11-21T10:{minute:02}:00.000Z"}
 
 
-def _keys(
-    target: Target, called: Called, key: str | None = None, outcome: str | None = None, limit: int = 20
-) -> list[Any]:
-    answer = called(
-        lambda: results.command(known(target), key, Outcome(outcome) if outcome else None, limit, as_json=True)
-    )
+def _keys(target: Target, called: Called, **options: Any) -> list[Any]:
+    answer = called(lambda: results.command(application=known(target), as_json=True, **options))
     return [(line["s3_key"], line["version_id"]) for line in answer.json_lines()]
 
 
@@ -37,8 +36,8 @@ def test_one_outcome_can_be_picked(deployed: Target, called: Called) -> None:
     put_record(deployed, "uploads/a.jpg", "1", "REJECTED")
     put_record(deployed, "uploads/a.jpg", "2", "CLASSIFIED")
 
-    assert _keys(deployed, called, outcome="REJECTED") == [("uploads/a.jpg", "1")]
-    assert _keys(deployed, called, key="a.jpg", outcome="CLASSIFIED") == [("uploads/a.jpg", "2")]
+    assert _keys(deployed, called, outcome=Outcome.REJECTED) == [("uploads/a.jpg", "1")]
+    assert _keys(deployed, called, key="a.jpg", outcome=Outcome.CLASSIFIED) == [("uploads/a.jpg", "2")]
 
 
 def test_a_key_shows_all_its_versions(deployed: Target, called: Called) -> None:
@@ -63,11 +62,49 @@ def test_an_ending_finds_what_ends_so(deployed: Target, called: Called) -> None:
     assert _keys(deployed, called, key="nothing.jpg") == []
 
 
+@pytest.mark.parametrize(
+    ("options", "minutes"),
+    [
+        ({"text": "2.J"}, [2]),
+        ({"label": "motorcycle"}, [2]),
+        ({"least": 0.6, "most": 0.8}, [3]),
+        ({"since": "2026-11-21T10:02", "until": "2026-11-21T11:03+01:00"}, [2]),
+        ({"key": "3.jpg", "until": "2026-11-21"}, []),
+        ({"limit": 2, "page": 2}, [1, 0]),
+    ],
+    ids=str,
+)
+def test_filters_are_those_of_the_page(
+    deployed: Target, called: Called, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], minutes: list[int]
+) -> None:
+    """Part of a name, what it shows, how sure, when by the clock here, and one page after another."""
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    for minute in range(4):
+        label, confidence = "motorcycle" if minute == 2 else "bicycle", "0.7" if minute == 3 else "0.93"
+        fields = {"recorded_at": _at(minute), "label": {"S": label}, "confidence": {"N": confidence}}
+        put_record(deployed, f"uploads/{minute}.jpg", "1", Outcome.CLASSIFIED, **fields)
+
+    assert _keys(deployed, called, **options) == [(f"uploads/{minute}.jpg", "1") for minute in minutes]
+
+
+def test_it_says_that_there_are_more(deployed: Target, called: Called) -> None:
+    """After a full page and at no other, on standard error, where no program reads it as a record."""
+    for minute in range(3):
+        put_record(deployed, f"uploads/{minute}.jpg", "1", recorded_at=_at(minute))
+
+    full = called(lambda: results.command(application=known(deployed), limit=2, as_json=True))
+    last = called(lambda: results.command(application=known(deployed), limit=2, page=2, as_json=True))
+
+    assert "--page 2" in full.err
+    assert (len(last.json_lines()), last.err) == (1, "")
+
+
 def test_json_holds_plain_values(deployed: Target, called: Called) -> None:
     """Numbers are numbers, what is absent is null, and no DynamoDB type names remain."""
     put_record(deployed, "uploads/a.jpg", "1")
 
-    (line,) = called(lambda: results.command(known(deployed), as_json=True)).json_lines()
+    (line,) = called(lambda: results.command(application=known(deployed), as_json=True)).json_lines()
 
     assert line["confidence"] == 0.93
     assert line["inferences"] == [0.93, 0.02]
@@ -80,7 +117,7 @@ def test_the_table_fits_a_terminal(deployed: Target, called: Called) -> None:
     """A record with a short key takes at most 80 columns."""
     put_record(deployed, "uploads/a.jpg", "1", label={"S": "motorcycle"}, route={"S": "distant"})
 
-    answer = called(lambda: results.command(known(deployed)))
+    answer = called(lambda: results.command(application=known(deployed)))
 
     assert "motorcycle 0.93 distant" in answer.out
     assert max(map(len, answer.out.splitlines())) <= 80
