@@ -42,7 +42,7 @@ def test_any_label_is_shown_with_its_route(label: str) -> None:
 
 
 def test_a_sentence_names_a_command_as_it_can_be_typed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """With the folder that it lies in, where the path does not lead there; the stack and the product keep their name."""
+    """With its folder, where the path does not lead there; the stack and the product keep their name."""
     monkeypatch.setattr(sys, "argv", [str(tmp_path / "a folder/vehiclevision")])
     sentence = (
         "vehiclevision is up. See: vehiclevision results --stack vehiclevision, or `vehiclevision sagemaker deploy`."
