@@ -18,9 +18,10 @@ from rich.table import Table
 
 from bench.drift import CHANGES, OTHER_VEHICLES, Pool, batches
 from monitoring.drift.baseline import CONFIDENCE, compose
+from monitoring.drift.calibrated import PLAIN, Calibration
 from monitoring.drift.calibration import calibrate, is_right, rows_of
 from monitoring.drift.making import TRIED
-from monitoring.estimate import PLAIN, Calibration, Estimate, estimate, rows_confidence
+from monitoring.estimate import Estimate, estimate, rows_confidence
 from monitoring.summary import Sample
 from training.artefact import DEFAULT_MODEL, load_model
 from training.data.extract import extract
@@ -72,7 +73,7 @@ def estimated(calibration: Calibration, traffic: Traffic, threshold: float) -> t
         model_version="bench",
         made_from="the other half",
         made_at="now",
-        calibration=calibration.as_json(),
+        calibration=calibration,
     )
     return estimate(baseline, Sample(columns, ("",) * len(traffic.classes)))
 

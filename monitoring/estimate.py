@@ -13,24 +13,19 @@ such a case, and `why`, if it is not.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, logit
 
-from monitoring.drift.baseline import Baseline, is_number, numbers
+from monitoring.drift.baseline import Baseline
+from monitoring.drift.calibrated import ALL, MEASURED, PASSED, Calibration
 from monitoring.drift.decision import Decision, distinct
-from monitoring.errors import BaselineError
 from monitoring.measure import Numbers
 from monitoring.summary import Sample
 from vehiclevision.labels import LABELS
 
-MEASURED: Final = ("brightness", "contrast", "sharpness", "saturation", "warmth")
-FEATURES: Final = ("constant", "surer", "vehicle", *MEASURED)
-PLAIN: Final = "plain"
-ALL: Final = "all"
-PASSED: Final = "passed"
 MIN_ANSWERS: Final = 30
 # An estimate that is further off than this is not to be relied on.
 BELIEVABLE_ERROR: Final = 0.03
@@ -39,7 +34,6 @@ ALIKE: Final = 0.3
 # Beyond so many spreads, what else is different about the pictures can no longer be seen in them. Answers that pass
 # are little touched by it; the share of vehicles among all is.
 FAR: Final = 1.5
-_MAX_KINDS: Final = 20
 _EDGE: Final = 1e-4
 _NORMAL_95: Final = 1.959963984540054
 _ROUNDS: Final = 1000
@@ -64,69 +58,6 @@ class Estimates(NamedTuple):
     everything: Estimate | None
 
 
-@dataclass(frozen=True)
-class Kind:
-    """A way in which pictures were changed: how far the measurements moved, and how far the estimates were off."""
-
-    shift: Numbers
-    errors: Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """What is right how often, as fitted to pictures with known labels."""
-
-    coefficients: Numbers
-    covariance: Numbers
-    vehicle_share: float
-    mean: Numbers
-    spread: Numbers
-    kinds: Mapping[str, Kind]
-    systematic: Mapping[str, float]
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON, as it stands in a baseline."""
-        return {
-            "features": list(FEATURES),
-            "coefficients": _plain(self.coefficients),
-            "covariance": _plain(self.covariance.ravel()),
-            "vehicle_share": self.vehicle_share,
-            "mean": _plain(self.mean),
-            "spread": _plain(self.spread),
-            "kinds": {
-                name: {"shift": _plain(kind.shift), "errors": {of: round(kind.errors[of], 4) for of in (ALL, PASSED)}}
-                for name, kind in self.kinds.items()
-            },
-            "systematic": {of: round(self.systematic[of], 4) for of in (ALL, PASSED)},
-        }
-
-
-def calibration_of(baseline: Baseline) -> Calibration | None:
-    """The calibration in a baseline, checked; None where there is none."""
-    fields = baseline.calibration
-    if not fields:
-        return None
-    count = len(FEATURES)
-    kinds = fields.get("kinds")
-    share = fields.get("vehicle_share")
-    if fields.get("features") != list(FEATURES) or not isinstance(kinds, dict) or len(kinds) > _MAX_KINDS:
-        raise _refused()
-    if not is_number(share) or not 0 < share < 1:  # type: ignore[operator]
-        raise _refused()
-    made = Calibration(
-        coefficients=_row(fields, "coefficients", count),
-        covariance=_row(fields, "covariance", count * count).reshape(count, count),
-        vehicle_share=float(share),  # type: ignore[arg-type]
-        mean=_row(fields, "mean", len(MEASURED)),
-        spread=_row(fields, "spread", len(MEASURED)),
-        kinds={str(name)[:40]: _kind(kind) for name, kind in kinds.items()},
-        systematic=_errors(fields.get("systematic")),
-    )
-    if made.spread.min() <= 0 or PLAIN not in made.kinds:
-        raise _refused()
-    return made
-
-
 def estimate(baseline: Baseline, sample: Sample, decision: Decision | None = None) -> Estimates:
     """The share of right answers among those that pass the baseline's threshold, and among all."""
     kept = distinct(sample)
@@ -134,7 +65,7 @@ def estimate(baseline: Baseline, sample: Sample, decision: Decision | None = Non
     rows = {name: values[answered] for name, values in kept.items()}
     if not len(rows[LABELS[0]]):
         return Estimates(None, None)
-    calibration = calibration_of(baseline)
+    calibration = baseline.calibration
     if calibration is None:
         return _of_confidences(rows, baseline.threshold)
     seen = np.isfinite(np.stack([rows[name] for name in MEASURED])).all(axis=0)
@@ -293,30 +224,3 @@ def _of_confidences(rows: Mapping[str, Numbers], threshold: float, why: str = ""
 def _logit(values: Numbers) -> Numbers:
     odds: Numbers = logit(np.clip(values, _EDGE, 1 - _EDGE))
     return odds
-
-
-def _row(fields: Mapping[str, Any], name: str, length: int) -> Numbers:
-    row = numbers(fields.get(name), f"calibration.{name}")
-    if len(row) != length:
-        raise _refused()
-    return row
-
-
-def _kind(fields: object) -> Kind:
-    if not isinstance(fields, dict):
-        raise _refused()
-    return Kind(_row(fields, "shift", len(MEASURED)), _errors(fields.get("errors")))
-
-
-def _errors(fields: object) -> dict[str, float]:
-    if not isinstance(fields, dict) or not all(is_number(fields.get(of)) for of in (ALL, PASSED)):
-        raise _refused()
-    return {of: float(fields[of]) for of in (ALL, PASSED)}
-
-
-def _plain(values: Numbers) -> list[float]:
-    return [float(f"{value:.6g}") for value in values.tolist()]
-
-
-def _refused() -> BaselineError:
-    return BaselineError("The baseline's calibration is no calibration.", "Make one with: vehiclevision baseline")

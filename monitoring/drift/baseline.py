@@ -6,13 +6,14 @@ learnt from, confidences may not.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
 
+from monitoring.drift.calibrated import ALL, FEATURES, MEASURED, PASSED, PLAIN, Calibration, Kind
 from monitoring.drift.embedding import MAX_FEATURES, Embedding
 from monitoring.errors import BaselineError
 from monitoring.measure import Numbers
@@ -25,6 +26,7 @@ MAX_BYTES: Final = 1_000_000
 MAX_VALUES: Final = 4000
 MAX_COLUMNS: Final = 20
 MAX_TEXT: Final = 300
+MAX_KINDS: Final = 20
 # Nothing that is measured here comes near it, and its square is still a finite number.
 MAX_MAGNITUDE: Final = 1e9
 SIGNIFICANT_DIGITS: Final = 5
@@ -46,7 +48,7 @@ class Baseline:
     model_version: str
     made_from: str
     made_at: str
-    calibration: Mapping[str, Any] = field(default_factory=dict)
+    calibration: Calibration | None = None
     embedding: Embedding | None = None
 
     def as_json(self) -> str:
@@ -58,7 +60,7 @@ class Baseline:
             "made_from": self.made_from,
             "made_at": self.made_at,
             "mix": {name: int(self.mix.get(name, 0)) for name in MIX},
-            "calibration": dict(self.calibration),
+            "calibration": {} if self.calibration is None else self.calibration.as_json(),
             "embedding": None if self.embedding is None else self.embedding.as_json(),
             "columns": {name: values.tolist() for name, values in self.columns.items()},
         }
@@ -80,7 +82,7 @@ def compose(
     model_version: str,
     made_from: str,
     made_at: str,
-    calibration: Mapping[str, Any] | None = None,
+    calibration: Calibration | None = None,
     embedding: Embedding | None = None,
 ) -> Baseline:
     """A baseline of measured columns and answers; what is too much for the file is left out by a fixed draw."""
@@ -90,7 +92,7 @@ def compose(
         if len(finite):
             kept[name] = _drawn(finite)
     verdicts = mix_of(answers, threshold)
-    return Baseline(kept, verdicts, threshold, model_version, made_from, made_at, calibration or {}, embedding)
+    return Baseline(kept, verdicts, threshold, model_version, made_from, made_at, calibration, embedding)
 
 
 def usable(values: npt.ArrayLike) -> Numbers:
@@ -146,10 +148,7 @@ def parse(data: bytes) -> Baseline:
     columns = fields.get("columns")
     if not isinstance(columns, dict) or not columns or len(columns) > MAX_COLUMNS:
         raise _refused(f"it has no columns, or more than {MAX_COLUMNS}")
-    calibration = fields.get("calibration") or {}
-    if not isinstance(calibration, dict):
-        raise _refused("its calibration is no object")
-    embedding = fields.get("embedding")
+    calibration, embedding = fields.get("calibration"), fields.get("embedding")
     return Baseline(
         columns={_text(name, "a column's name"): numbers(values, name) for name, values in columns.items()},
         mix=_mix(fields.get("mix")),
@@ -157,7 +156,7 @@ def parse(data: bytes) -> Baseline:
         model_version=_text(fields.get("model_version"), "model_version"),
         made_from=_text(fields.get("made_from"), "made_from"),
         made_at=_text(fields.get("made_at"), "made_at"),
-        calibration=calibration,
+        calibration=_calibration(calibration) if calibration else None,
         embedding=None if embedding is None else _embedding(embedding),
     )
 
@@ -169,7 +168,7 @@ def numbers(values: object, name: str, most: int = MAX_VALUES) -> Numbers:
     return np.array(values, dtype=np.float64)
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[int | float]:
     """Whether JSON gave a number that can be reckoned with."""
     # NaN is not below anything, and a whole number may be too long to become a float.
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MAX_MAGNITUDE
@@ -206,9 +205,9 @@ def _mix(counts: object) -> dict[str, int]:
 
 
 def _threshold(value: object) -> float:
-    if not is_number(value) or not 0 <= float(value) <= 1:  # type: ignore[arg-type]
+    if not is_number(value) or not 0 <= value <= 1:
         raise _refused("its threshold is no number from 0 to 1")
-    return float(value)  # type: ignore[arg-type]
+    return float(value)
 
 
 def _text(value: object, name: str) -> str:
@@ -217,18 +216,59 @@ def _text(value: object, name: str) -> str:
     return value
 
 
+def _calibration(fields: object) -> Calibration:
+    if not isinstance(fields, dict) or fields.get("features") != list(FEATURES):
+        raise _refused("its calibration is no calibration")
+    kinds, share, count = fields.get("kinds"), fields.get("vehicle_share"), len(FEATURES)
+    if not isinstance(kinds, dict) or PLAIN not in kinds or len(kinds) > MAX_KINDS:
+        raise _refused(f"its calibration tells of no changes, or of more than {MAX_KINDS}")
+    if not is_number(share) or not 0 < share < 1:
+        raise _refused("its calibration has no share of vehicles")
+    spread = _row(fields, "spread", len(MEASURED))
+    if spread.min() <= 0:
+        raise _refused("its calibration has a spread of nothing")
+    return Calibration(
+        coefficients=_row(fields, "coefficients", count),
+        covariance=_row(fields, "covariance", count * count).reshape(count, count),
+        vehicle_share=float(share),
+        mean=_row(fields, "mean", len(MEASURED)),
+        spread=spread,
+        kinds={str(name)[:40]: _kind(kind) for name, kind in kinds.items()},
+        systematic=_errors(fields.get("systematic")),
+    )
+
+
+def _row(fields: Mapping[str, Any], name: str, length: int) -> Numbers:
+    row = numbers(fields.get(name), f"calibration.{name}")
+    if len(row) != length:
+        raise _refused(f"calibration.{name} has another length than {length}")
+    return row
+
+
+def _kind(fields: object) -> Kind:
+    if not isinstance(fields, dict):
+        raise _refused("a change in its calibration is no object")
+    return Kind(_row(fields, "shift", len(MEASURED)), _errors(fields.get("errors")))
+
+
+def _errors(fields: object) -> dict[str, float]:
+    if not isinstance(fields, dict) or not all(is_number(fields.get(of)) for of in (ALL, PASSED)):
+        raise _refused("its calibration does not say how far off it was")
+    return {of: float(fields[of]) for of in (ALL, PASSED)}
+
+
 def _embedding(fields: object) -> Embedding:
     if not isinstance(fields, dict):
         raise _refused("its embedding is no object")
     mean = numbers(fields.get("mean"), "embedding.mean", most=MAX_FEATURES)
     basis = numbers(fields.get("basis"), "embedding.basis", most=MAX_BYTES)
     left_over = fields.get("left_over")
-    if len(basis) % len(mean) or not is_number(left_over) or left_over <= 0:  # type: ignore[operator]
+    if len(basis) % len(mean) or not is_number(left_over) or left_over <= 0:
         raise _refused("its embedding does not fit together")
     rows = basis.reshape(-1, len(mean))
     if not np.linalg.norm(rows, axis=1).all():
         raise _refused("its embedding has a direction without a length")
-    return Embedding(mean, rows, float(left_over))  # type: ignore[arg-type]
+    return Embedding(mean, rows, float(left_over))
 
 
 def _no_number(text: str) -> float:

@@ -15,18 +15,8 @@ import numpy.typing as npt
 from scipy import optimize
 from scipy.special import expit
 
-from monitoring.estimate import (
-    ALL,
-    FEATURES,
-    MEASURED,
-    PASSED,
-    PLAIN,
-    Calibration,
-    Kind,
-    features,
-    probabilities,
-    rows_confidence,
-)
+from monitoring.drift.calibrated import ALL, FEATURES, MEASURED, PASSED, PLAIN, Calibration, Kind
+from monitoring.estimate import features, probabilities, rows_confidence
 from monitoring.measure import MEASURES, Numbers, measure_pixels
 from training.data.pictures import Classes, Pixels, evenly
 from training.data.threads import THREADS, in_threads

@@ -16,10 +16,11 @@ import numpy as np
 
 from monitoring.drift import embedding as embeddings
 from monitoring.drift.baseline import CONFIDENCE, Baseline, compose
+from monitoring.drift.calibrated import PLAIN
 from monitoring.drift.calibration import calibrate, rows_of
 from monitoring.drift.decision import distinct
 from monitoring.errors import BaselineError
-from monitoring.estimate import PLAIN, rows_confidence
+from monitoring.estimate import rows_confidence
 from monitoring.measure import MEASURES, Numbers
 from monitoring.summary import Summary
 from training.artefact import Model
@@ -110,7 +111,7 @@ def from_pictures(
         model_version=model.manifest.version,
         made_from=f"{total:,} pictures; answers from {len(traffic):,} that the model never learnt from",
         made_at=_now(),
-        calibration=None if calibration is None else calibration.as_json(),
+        calibration=calibration,
         embedding=embedding,
     )
 

@@ -10,9 +10,9 @@ from PIL import Image
 from cli.main import main
 from monitoring.drift import making
 from monitoring.drift.baseline import CONFIDENCE, load
+from monitoring.drift.calibrated import PLAIN
 from monitoring.drift.embedding import NAME
 from monitoring.drift.making import TRIED, Most, from_pictures
-from monitoring.estimate import PLAIN
 from monitoring.measure import MEASURES
 from tests.unit.pictures import encoded
 from tests.unit.serving.tiny_model import ONNX_WITH_MAP, write_model
@@ -105,7 +105,8 @@ def test_from_pictures(
     assert (found.model_version, found.threshold) == (manifest.version, manifest.threshold)
     assert {len(values) for values in found.columns.values()} == {130}
     assert set(found.columns) == {*MEASURES, CONFIDENCE}
-    assert set(found.calibration["kinds"]) == {PLAIN, *TRIED[:2]}
+    assert found.calibration is not None
+    assert set(found.calibration.kinds) == {PLAIN, *TRIED[:2]}
     assert "130 pictures; answers from 130 that the model never learnt from" in capsys.readouterr().out
 
 

@@ -21,9 +21,20 @@ from monitoring.drift.baseline import (
     parse,
     rounded,
 )
+from monitoring.drift.calibrated import ALL, FEATURES, MEASURED, PASSED, PLAIN, Calibration, Kind
 from monitoring.drift.embedding import fit
 from monitoring.errors import BaselineError
 from tests.unit.monitoring.drawn_columns import THRESHOLD, baseline, columns
+
+CALIBRATION = Calibration(
+    coefficients=np.full(len(FEATURES), 1.5),
+    covariance=np.eye(len(FEATURES)),
+    vehicle_share=0.5,
+    mean=np.zeros(len(MEASURED)),
+    spread=np.ones(len(MEASURED)),
+    kinds={PLAIN: Kind(np.zeros(len(MEASURED)), {ALL: 0.0, PASSED: 0.01})},
+    systematic={ALL: 0.0, PASSED: 0.01},
+)
 
 
 def fields() -> dict[str, Any]:
@@ -35,7 +46,7 @@ def fields() -> dict[str, Any]:
 def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
     """Every field survives the file, embedding and calibration among them, and the text is the same again."""
     features = np.random.default_rng(0).normal(size=(200, 30))
-    made = replace(baseline(300), embedding=fit(features), calibration={"a": [1.5]})
+    made = replace(baseline(300), embedding=fit(features), calibration=CALIBRATION)
 
     made.save(tmp_path / "deep" / "baseline.json")
     found = load(tmp_path / "deep" / "baseline.json")

@@ -9,10 +9,11 @@ import pytest
 from scipy.special import expit
 
 from monitoring.drift.baseline import CONFIDENCE, MIX, Baseline, parse
+from monitoring.drift.calibrated import MEASURED, Calibration
 from monitoring.drift.calibration import MIN_VEHICLES, calibrate, is_right, rows_of
 from monitoring.drift.decision import check
 from monitoring.errors import BaselineError
-from monitoring.estimate import MEASURED, Calibration, calibration_of, estimate, share_of_vehicles
+from monitoring.estimate import estimate, share_of_vehicles
 from monitoring.measure import Numbers, measure_arrays
 from monitoring.summary import Sample
 from tests.unit.monitoring.drawn_columns import sample
@@ -70,11 +71,10 @@ def captured(pixels: np.ndarray) -> dict[str, Numbers]:
     }
 
 
-def baseline(calibration: Calibration | dict[str, Any]) -> Baseline:
+def baseline(calibration: Calibration | None) -> Baseline:
     """A baseline with this calibration."""
-    told = calibration.as_json() if isinstance(calibration, Calibration) else calibration
     columns = {name: values[:300] for name, values in captured(pictures(300, 2)[0]).items() if name not in LABELS}
-    return Baseline(columns, dict.fromkeys(MIX, 50), THRESHOLD, "m", "x", "y", told)
+    return Baseline(columns, dict.fromkeys(MIX, 50), THRESHOLD, "m", "x", "y", calibration)
 
 
 @pytest.mark.parametrize("others", [0.0, 0.1, 0.3])
@@ -144,7 +144,7 @@ def test_without_a_calibration_it_is_the_mean_confidence_and_said_so() -> None:
     """A baseline of foreign captures: an estimate all the same, that does not hold."""
     rows = captured(pictures(200, 6)[0])
 
-    found = estimate(baseline({}), sample(rows))
+    found = estimate(baseline(None), sample(rows))
 
     assert found.everything is not None
     assert found.everything.accuracy == pytest.approx(rows[CONFIDENCE].mean())
@@ -198,7 +198,7 @@ def test_the_same_pictures_give_the_same_calibration() -> None:
 
 def test_a_calibration_survives_its_file(calibration: Calibration) -> None:
     """What is read from a baseline's JSON says what was written."""
-    read = calibration_of(parse(baseline(calibration).as_json().encode()))
+    read = parse(baseline(calibration).as_json().encode()).calibration
 
     assert read is not None
     assert read.as_json() == calibration.as_json()
@@ -219,7 +219,8 @@ BROKEN: dict[str, list[Any]] = {
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in BROKEN.items() for value in values])
 def test_a_calibration_that_is_none_is_refused(calibration: Calibration, name: str, value: object) -> None:
     """One wrong field is enough."""
-    broken = baseline({**json.loads(json.dumps(calibration.as_json())), name: value})
+    fields = json.loads(baseline(calibration).as_json())
+    fields["calibration"][name] = value
 
-    with pytest.raises(BaselineError):
-        estimate(broken, sample(captured(pictures(50, 10)[0])))
+    with pytest.raises(BaselineError, match="calibration"):
+        parse(json.dumps(fields).encode())

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from monitoring.drift.baseline import CONFIDENCE, MAX_BYTES, Baseline, load
+from monitoring.drift.calibrated import ALL, PASSED, PLAIN
 from monitoring.drift.decision import needed
 from monitoring.drift.embedding import NAME as EMBEDDING
 from monitoring.drift.making import TRIED, Most
-from monitoring.estimate import ALL, PASSED, PLAIN, calibration_of
 from monitoring.measure import MEASURES
 from training.artefact import DEFAULT_MODEL, Model, load_model
 from training.session import gives_features
@@ -62,7 +62,7 @@ def test_a_day_of_three_hundred_pictures_is_enough(shipped: Baseline) -> None:
 
 def test_accuracy_can_be_estimated_with_it(shipped: Baseline) -> None:
     """Its calibration was tried, and was near the truth on pictures as they are."""
-    calibration = calibration_of(shipped)
+    calibration = shipped.calibration
 
     assert calibration is not None
     assert set(calibration.kinds) == {PLAIN, *TRIED}
