@@ -115,6 +115,7 @@ def records_of(application: Application) -> dict[Version, dict[str, Any]]:
 
 def settled(application: Application, acknowledged: set[Version]) -> bool:
     """Whether each version is recorded, and each classified one noted as announced; at rest, this cannot change."""
+    time.sleep(UPLOADS / 2_000)  # to read all records takes the engine a part of that
     records = records_of(application)
     return acknowledged <= records.keys() and all(
         record["outcome"] != "CLASSIFIED" or record["announced_at"] for record in records.values()
