@@ -30,6 +30,7 @@ from local import stack
 
 BUCKET: Final = "photos-of-before"
 MILLION: Final = 1_000_000
+TOLD_EVERY: Final = 1_000
 LANES: Final = (1, 4, 20)
 console = Console(stderr=True)
 
@@ -47,8 +48,11 @@ def gone_through(target: Target, machine: str, source: Source) -> tuple[float, d
     """How many seconds it took, what became of the photos, and how long each batch took."""
     began = time.monotonic()
     execution = backfilling.start(target, machine, source, BATCH)
-    for _ in backfilling.follow(target, execution):
-        pass
+    told = 0
+    for seen in backfilling.follow(target, execution):
+        if seen.worked_off >= told + TOLD_EVERY:
+            told = seen.worked_off
+            console.print(f"{told:,} after {time.monotonic() - began:,.0f} s")
     took = time.monotonic() - began
     return took, backfilling.results(target, execution), seconds_of_batches(target, execution)
 

@@ -46,6 +46,9 @@ def print_check(check: Mapping[str, Any]) -> None:
     console = output()
     window = check["window"]
     console.print(f"Checked {check['records']:,} records from {window['from'][:16]} to {window['to'][:16]} UTC.")
+    if check.get("files_left_out"):
+        every = check["files"] + check["files_left_out"]
+        console.print(f"  They are an even sample: {check['files']:,} of {every:,} files.")
     if check["records_unreadable"]:
         counts = ", ".join(f"{printable(name)} {count:,}" for name, count in check["unreadable"].items())
         console.print(f"  {check['records_unreadable']:,} lines could not be read: {counts}")
@@ -54,6 +57,8 @@ def print_check(check: Mapping[str, Any]) -> None:
         console.print("  SILENT. The endpoint answers, and nothing is captured: docs/runbooks/silent-capture.md")
     if check["coverage"] is not None:
         before = f"in the baseline {check['coverage_before']:.0%}"
+        if check.get("files_left_out"):
+            before = f"surely {check['coverage_low']:.1%} to {check['coverage_high']:.1%}; {before}"
         console.print(f"  {check['coverage']:.0%} of the answers reach the threshold; {before}.")
     accuracy = check.get("estimated_accuracy")
     if accuracy and accuracy["holds"]:

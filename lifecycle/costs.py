@@ -380,12 +380,18 @@ def _instance(bill: Bill) -> Iterator[Line]:
     if needed > 1:
         more = (needed - 1) * HOURS_A_MONTH
         yield bill.line("SageMaker", f"{needed - 1} more under load", more, hour)
+    yield from _captured(bill, "at worst")
+
+
+def _captured(bill: Bill, by: str) -> Iterator[Line]:
     captured = bill.photo.captured_bytes * bill.photos
-    yield bill.line("S3", "captured pictures, a file each at worst", bill.photos, "s3_put")
+    yield bill.line("S3", f"captured pictures, a file each {by}", bill.photos, "s3_put")
     yield bill.line("S3", "captured pictures, kept for 30 days", captured / 1e9, "s3_gb_month")
 
 
 def _serverless(bill: Bill) -> Iterator[Line]:
+    # SageMaker captures nothing there, so the function does: every photo, unless CapturePercent says less.
+    yield from _captured(bill, "by the function")
     words = f"{bill.photo.classify_seconds:g} s of {Serverless().memory_mb} MB a photo"
     yield bill.line("SageMaker", words, bill.photo.classify_seconds * bill.photos, "sagemaker_serverless_second")
 

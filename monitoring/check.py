@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from scipy import stats
 
 from monitoring import telemetry
+from monitoring.captures.drawn import Drawn
 from monitoring.captures.record import YEARS
 from monitoring.captures.source import Window, open_source
 from monitoring.drift import baseline as baselines
@@ -103,9 +104,11 @@ class Clients:
 
 @dataclass(frozen=True)
 class Coverage:
-    """The share of answers that reach the threshold; `fall` is how far it surely lies below the baseline's."""
+    """The share of answers that reach the threshold, within its 95 % interval; `fall` is how far it surely fell."""
 
     share: float
+    low: float
+    high: float
     before: float
     fall: float
 
@@ -142,9 +145,14 @@ class Check:
             "records_unreadable": self.summary.records_unreadable,
             "unreadable": dict(self.summary.unreadable),
             "records": self.summary.records,
+            # Files of the window: read, and left out of an even sample where there are too many.
+            "files": self.summary.files,
+            "files_left_out": self.summary.files_left_out,
             "silent": self.silent,
             "uncaptured": self.uncaptured,
             "coverage": None if coverage is None else round(coverage.share, 4),
+            "coverage_low": None if coverage is None else round(coverage.low, 4),
+            "coverage_high": None if coverage is None else round(coverage.high, 4),
             "coverage_before": None if coverage is None else round(coverage.before, 4),
             "coverage_fall": None if coverage is None else round(coverage.fall, 4),
             "estimated_accuracy": None if self.accuracy is None else asdict(self.accuracy),
@@ -212,9 +220,10 @@ def read_baseline(settings: CheckSettings, s3: Any) -> Baseline:
 
 
 def check(settings: CheckSettings, clients: Clients, window: Window, baseline: Baseline) -> Check:
-    """Read the window's captures and judge them."""
+    """Read the window's captures, an even sample of them where they are many, and judge them."""
+    captures = Drawn(open_source(settings.captures, clients.s3))
     summary = summarise(
-        open_source(settings.captures, clients.s3),
+        captures,
         threshold=settings.threshold,
         window=window,
         endpoint=settings.endpoint,
@@ -229,7 +238,7 @@ def check(settings: CheckSettings, clients: Clients, window: Window, baseline: B
         decision=decision,
         coverage=coverage_of(summary, baseline),
         accuracy=estimate(baseline, summary.sample, decision).passed,
-        uncaptured=uncaptured(settings, clients.dynamodb, window, summary.last),
+        uncaptured=uncaptured(settings, clients.dynamodb, window, captures.last(summary.last)),
         baseline_version=baseline.model_version,
         report=f"s3://{settings.bucket}/{settings.folder(window)}/{files.VIOLATIONS}",
     )
@@ -241,8 +250,8 @@ def coverage_of(summary: Summary, baseline: Baseline) -> Coverage | None:
     if answered < MIN_ANSWERS or not before:
         return None
     passed = sum(baseline.mix[label] for label in LABELS) / before
-    at_most = float(stats.binomtest(summary.total.passed, answered).proportion_ci(method="wilson").high)
-    return Coverage(summary.total.passed / answered, passed, max(0.0, passed - at_most))
+    low, high = summary.drawn_interval or stats.binomtest(summary.total.passed, answered).proportion_ci(method="wilson")
+    return Coverage(summary.total.passed / answered, float(low), float(high), passed, max(0.0, passed - float(high)))
 
 
 def uncaptured(settings: CheckSettings, dynamodb: Any, window: Window, last: datetime | None) -> int:

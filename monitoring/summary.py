@@ -18,6 +18,7 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from monitoring.captures.drawn import Drawn, interval
 from monitoring.captures.reader import Block, Tally, records
 from monitoring.captures.record import Captured, Unreadable
 from monitoring.captures.sharing import Reading, share_out
@@ -149,6 +150,8 @@ class Summary:
     files_skipped: int = 0
     files_vanished: int = 0
     files_refused: int = 0
+    # Files that were listed and not drawn, where only a sample is read.
+    files_left_out: int = 0
     bytes: int = 0
     # Every line of every file read is one or the other.
     records_read: int = 0
@@ -180,11 +183,18 @@ class Summary:
     extremes: dict[str, Extremes] = field(default_factory=dict)
     # The last answer to each labelled picture.
     labelled: tuple[Labelled, ...] = ()
+    # Where only a sample of the files is read: each file's answers, and how many of them pass.
+    by_file: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def records(self) -> int:
         """Records of the window."""
         return self.records_read - self.outside_window
+
+    @property
+    def drawn_interval(self) -> tuple[float, float] | None:
+        """The 95 % interval of the share that passes where only a sample was read; None where everything was."""
+        return interval(self.by_file.values()) if self.files_left_out else None
 
 
 def summarise(
@@ -202,12 +212,14 @@ def summarise(
 
     Where it is much, several processes share the work, unless `workers` says how many; one starts no process at all.
     """
-    make = partial(_Part, threshold, dict(labels or {}), window)
+    drawn = source if isinstance(source, Drawn) else None
+    make = partial(_Part, threshold, dict(labels or {}), window, drawn is not None)
     reading = Reading(source, Selection(window, endpoint, variant), progress)
     whole = make()
     for part in share_out(reading, make, workers):
         whole.merge(part)
-    return whole.summary(reading.tally)
+    summary = whole.summary(reading.tally)
+    return replace(summary, files_left_out=drawn.left_out) if drawn else summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,8 +277,10 @@ class _Best:
 class _Part:
     """The summary of some blocks, in the making."""
 
-    def __init__(self, threshold: float, labels: Mapping[str, str], window: Window | None) -> None:
-        self._labels, self._window = labels, window
+    def __init__(
+        self, threshold: float, labels: Mapping[str, str], window: Window | None, count_by_file: bool = False
+    ) -> None:
+        self._labels, self._window, self._count_by_file = labels, window, count_by_file
         self._counts = Summary(threshold)
         self._waiting: list[_Waiting] = []
         self._pool: list[tuple[int, str, tuple[float, ...]]] = []
@@ -279,7 +293,7 @@ class _Part:
 
     def take(self, block: Block) -> None:
         """Work one block in."""
-        counts = self._counts
+        counts, before = self._counts, (self._counts.total.answered, self._counts.total.passed)
         for number, line in enumerate(records(block)):
             if isinstance(line, Unreadable):
                 counts.records_unreadable += 1
@@ -289,6 +303,9 @@ class _Part:
                 self._count(line, block, number)
             if len(self._waiting) >= _BATCH:
                 self.close()
+        if self._count_by_file:
+            more = (counts.total.answered - before[0], counts.total.passed - before[1])
+            _add_answers(counts.by_file, block.origin.rpartition(":")[0], more)
 
     def _count(self, record: Captured, block: Block, number: int) -> None:
         counts, parts = self._counts, block.parts
@@ -448,8 +465,15 @@ def _add(counts: Summary, other: Summary) -> None:
         counts.hours.setdefault(at, Hour()).add(hour)
     for label in LABELS:
         counts.confidences[label] += other.confidences[label]
+    for file, more in other.by_file.items():
+        _add_answers(counts.by_file, file, more)
     counts.first = min((at for at in (counts.first, other.first) if at), default=None)
     counts.last = max((at for at in (counts.last, other.last) if at), default=None)
+
+
+def _add_answers(by_file: dict[str, tuple[int, int]], file: str, more: tuple[int, int]) -> None:
+    answered, passed = by_file.get(file, (0, 0))
+    by_file[file] = (answered + more[0], passed + more[1])
 
 
 def _add_names(counted: Counter[str], names: Mapping[str, int]) -> None:

@@ -42,6 +42,9 @@ def command(
     threshold: Annotated[
         float | None, option("--threshold", "X", "Confidence that counts; else the application's.", min=0, max=1)
     ] = None,
+    sample: Annotated[
+        int | None, option("--sample", "N", "An even sample of so many files, where there are too many.", min=2)
+    ] = None,
     images: Annotated[bool, flag("--images/--no-images", "Captured pictures on the page.")] = True,
     as_json: AsJson = False,
 ) -> int:
@@ -52,7 +55,7 @@ def command(
     page = None if as_json and out is None else _checked(out or DEFAULT_OUT, source)
     if source is None and not (since or until):
         since = datetime.now(UTC) - OWN_WINDOW
-    choice = Choice(since, until, captures.variant, window(since, until))
+    choice = Choice(since, until, captures.variant, window(since, until), sample)
     chosen = {"endpoint": captures.endpoint, "threshold": threshold, "labels": labels}
     try:
         named = load(baseline) if baseline else None
@@ -111,6 +114,9 @@ def summary_lines(figures: Report) -> list[str]:
     lines.append(
         f"Records     {read.records_read:,} read, {read.records_unreadable:,} unreadable; files: {read.files:,}"
     )
+    if read.files_left_out:
+        every = read.files + read.files_left_out
+        lines.append(f"Sample      {read.files:,} of {every:,} files; counts are the sample's, intervals allow for it")
     if figures.answers:
         share = _share(figures.coverage)
         lines.append(f"Pass        {share} of {figures.answers:,} answers, at {figures.threshold:g}")

@@ -27,6 +27,8 @@ class Read:
     files_skipped: int
     files_vanished: int
     files_refused: int
+    # Not drawn, where only a sample was asked for.
+    files_left_out: int
     bytes: int
     records_read: int
     records_unreadable: int

@@ -1,5 +1,6 @@
 """What a report is made from: any captured files, or those of an application with all that belongs to them."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from monitoring import labels as labels_store
 from monitoring import watched
+from monitoring.captures.drawn import Drawn
 from monitoring.captures.source import Window, open_source
 from monitoring.drift.baseline import Baseline
 from monitoring.errors import BaselineError
@@ -48,13 +50,16 @@ class Choice:
     until: datetime | None = None
     variant: str | None = None
     window: Window | None = None
+    # So many files at most, drawn evenly; None is all.
+    sample: int | None = None
 
 
 def read(origin: Origin, choice: Choice, baseline: Baseline | None, progress: Callable[[int, int], None]) -> Gathered:
     """Everything that the report is made of, compared with the baseline given or else with the endpoint's own."""
     labels = labels_store.read(origin.labels, origin.s3) if origin.labels else labels_store.Labels()
+    source = open_source(origin.address, origin.s3)
     summary = summarise(
-        open_source(origin.address, origin.s3),
+        Drawn(source, choice.sample, math.inf) if choice.sample else source,
         threshold=origin.threshold,
         labels=labels.by_digest,
         window=choice.window,

@@ -132,8 +132,8 @@ def report(gathered: Gathered) -> Report:
         threshold_from=facts.threshold_from,
         answers=total.answered,
         passed=total.passed,
-        coverage=_share(total.passed, total.answered),
-        review_share=_share(total.review, total.answered),
+        coverage=_of_all_answers(summary, total.passed),
+        review_share=_of_all_answers(summary, total.review),
         mix={name: total.by_label[name] for name in VERDICTS},
         mean_confidence=_mean_confidence(total),
         confidence={label: summary.confidences[label].tolist() for label in LABELS},
@@ -417,6 +417,15 @@ def _named(example: Example, threshold: float) -> dict[str, Any]:
 
 def _share(hits: int, n: int) -> Share:
     return Share(_rounded(hits / n), *map(_rounded, wilson(hits, n))) if n else Share(None, None, None)
+
+
+def _of_all_answers(summary: Summary, count: int) -> Share:
+    """The share of answers that pass, or of the others; in a sample of the files its interval is that of the sample."""
+    n, drawn = summary.total.answered, summary.drawn_interval
+    if not n or drawn is None:
+        return _share(count, n)
+    low, high = drawn if count == summary.total.passed else (1 - drawn[1], 1 - drawn[0])
+    return Share(*map(_rounded, (count / n, low, high)))
 
 
 def _rounded(value: float) -> float | None:

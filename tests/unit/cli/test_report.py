@@ -50,6 +50,20 @@ def test_a_folder_needs_no_aws(command: Command, folder: Path, tmp_path: Path) -
     assert (tmp_path / "report" / "today-plots" / "confidence.png").is_file()
 
 
+def test_a_sample_says_so(command: Command, tmp_path: Path) -> None:
+    """Of thirty files six are read: the page, the terminal and the JSON say so, and the interval is the sample's."""
+    for number in range(30):
+        write(tmp_path / "captured", NOON, f"{number:02}", b"\n".join(lines(3 + number % 3)) + b"\n")
+
+    answer = command("report", "--from", tmp_path / "captured", "--sample", 6, "--out", tmp_path / "page.html")
+
+    figures = json.loads((tmp_path / "page.json").read_text())
+    assert (figures["files"], figures["files_left_out"], figures["records_read"]) == (6, 24, figures["records"])
+    assert figures["coverage_low"] < figures["coverage"] <= figures["coverage_high"]
+    assert "6 of 30 files" in answer.out
+    assert "an even sample of 30" in (tmp_path / "page.html").read_text()
+
+
 def test_json_alone_writes_nothing(command: Command, folder: Path, tmp_path: Path, monkeypatch: Any) -> None:
     """With --json the figures are one JSON object on standard output; files come only with --out."""
     monkeypatch.chdir(tmp_path)
