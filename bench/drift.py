@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +41,9 @@ from training.machine import machine
 from training.session import BATCH
 from vehiclevision.image_gate import encode, model_input
 from vehiclevision.labels import LABELS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Pool: TypeAlias = dict[str, Numbers]
 
@@ -384,33 +387,42 @@ def plot(figures: Mapping[str, Any], path: Path) -> None:
     """False alarms and found changes over n."""
     import matplotlib as mpl  # noqa: PLC0415 - the tables need none of it
 
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt  # noqa: PLC0415
+    from training.evaluation import chart  # noqa: PLC0415
 
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
-    quiet = sorted((row for row in figures["quiet"] if row["what"] == QUIET), key=lambda row: row["n"])
-    sizes = [row["n"] for row in quiet]
-    for name, label, colour in (
-        ("psi_01", "PSI > 0.1", "#c2700a"),
-        ("psi_02", "PSI > 0.2", "#b3261e"),
-        ("alarms", "this check", "#0b57d0"),
-    ):
-        left.plot(sizes, [100 * row[name] for row in quiet], marker="o", label=label, color=colour)
-    left.axhline(5, color="grey", linewidth=0.8, linestyle=":")
-    left.set(xscale="log", xlabel="pictures in the check", ylabel="% of checks", title="Nothing changed: false alarms")
-    left.legend(frameon=False)
-    for name in SHIFTS:
-        rows = sorted((row for row in figures["shifts"] if row["what"] == name), key=lambda row: row["n"])
-        right.plot([row["n"] for row in rows], [100 * row["alarms"] for row in rows], marker="o", label=name)
-    right.axhline(90, color="grey", linewidth=0.8, linestyle=":")
-    right.axvline(300, color="grey", linewidth=0.8, linestyle=":")
-    right.set(xscale="log", xlabel="pictures in the check", title="Something changed: found by this check")
-    right.legend(frameon=False)
-    for axes in (left, right):
-        axes.set_ylim(-3, 103)
-        axes.spines[["top", "right"]].set_visible(False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120, metadata={"Software": None})
+    ours, light = chart.LIGHT.accent, chart.LIGHT
+    rivals = (("psi_01", "PSI > 0.1", light.bad), ("psi_02", "PSI > 0.2", light.other), ("alarms", "this check", ours))
+    colours = (ours, light.good, light.ink, light.other, light.bad)
+    with mpl.rc_context(chart.settings(light)):
+        drawn = chart.figure(4.2, width=10.4)
+        left, right = drawn.subplots(1, 2, sharey=True)
+        for name, label, colour in rivals:
+            _curve(left, _of(figures["quiet"], QUIET), name, label, colour)
+        for name, colour in zip(SHIFTS, colours, strict=True):
+            _curve(right, _of(figures["shifts"], name), "alarms", name, colour)
+        for axes, title, sizes, columns in (
+            (left, "Nothing changed: false alarms", SIZES, 3),
+            (right, "Something changed: found by this check", POWER_SIZES, 2),
+        ):
+            axes.set_xscale("log")
+            axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
+            axes.minorticks_off()
+            axes.set_xlabel("photos in the check")
+            axes.set_ylim(-3, 103)
+            axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0f}%")
+            axes.set_title(title, loc="left", pad=66, fontsize=12, fontweight="bold", color=light.ink)
+            chart.legend(axes, columns=columns)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(chart.png(drawn, light))
+
+
+def _of(rows: Iterable[Mapping[str, Any]], what: str) -> list[Mapping[str, Any]]:
+    return [row for row in rows if row["what"] == what]
+
+
+def _curve(axes: "Axes", rows: Iterable[Mapping[str, Any]], share: str, label: str, colour: str) -> None:
+    """One line: a share of checks, by how many photos they had."""
+    points = sorted((row["n"], 100 * row[share]) for row in rows)
+    axes.plot(*zip(*points, strict=True), marker="o", markersize=5, label=label, color=colour, clip_on=False)
 
 
 def main() -> None:
