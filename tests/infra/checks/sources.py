@@ -21,6 +21,8 @@ _PRODUCT = (
     "backfilling/", "erasing/", "console/", "events/",
 )  # fmt: skip
 SAM_CONFIGS = ("samconfig.toml", *(f"{room}/samconfig.toml" for room in _BESIDE))
+# What a job that can have a token for AWS may run.
+_DEPLOYS = re.compile(r"^(make \.venv-sam/\.ready PYTHON=python|\.venv-sam/bin/sam deploy( --[\w-]+)*)$")
 _PINNED = re.compile(r"^[\w.-]+/[\w./-]+@[0-9a-f]{40}$")
 
 # What `vehiclevision` and the runbooks read from a deployed stack.
@@ -124,7 +126,7 @@ def outputs_that_are_read_exist(project: Project) -> list[str]:
 
 
 def the_pipeline_is_pinned_and_modest(project: Project) -> list[str]:
-    """Each action is pinned to a commit, no workflow starts with rights, and each job says which it needs."""
+    """Each action is pinned to a commit, each job says which rights it needs, and where a token is nothing is built."""
     complaints = []
     workflows = dict(project.under(".github/workflows/", ".yml"))
     for path, text in workflows.items():
@@ -136,6 +138,9 @@ def the_pipeline_is_pinned_and_modest(project: Project) -> list[str]:
                 complaints.append(f"{path}: {name} does not say what it needs")
             uses = [step["uses"] for step in job.get("steps", []) if "uses" in step]
             complaints += [f"{path}: {action} is not pinned" for action in uses if not _PINNED.match(action)]
+            runs = [step["run"] for step in job.get("steps", []) if "run" in step]
+            if "id-token" in job.get("permissions", {}):
+                complaints += [f"{path}: {name} runs {run} where a token is" for run in runs if not _DEPLOYS.match(run)]
         if "secrets." in text or "pull_request_target" in text:
             complaints.append(f"{path} holds a secret or runs strangers' code with rights")
     wanted = {".github/workflows/ci.yml", ".github/workflows/deploy.yml"}

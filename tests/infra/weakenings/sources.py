@@ -71,3 +71,8 @@ def an_action_by_its_tag(project: Project) -> Project:
 @weakens("the_pipeline_is_pinned_and_modest")
 def a_pipeline_with_every_right(project: Project) -> Project:
     return rewritten(project, ".github/workflows/deploy.yml", "permissions: {}", "permissions: write-all")
+
+
+@weakens("the_pipeline_is_pinned_and_modest")
+def tests_beside_a_token(project: Project) -> Project:
+    return rewritten(project, ".github/workflows/deploy.yml", "make .venv-sam/.ready PYTHON=python", "make check")
