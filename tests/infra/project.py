@@ -18,7 +18,7 @@ _ROOMS = (
     "backfilling", "erasing", "console", "local", "cli", "requirements",
 )  # fmt: skip
 _FOLDERS = (*_ROOMS, "tests/unit", "docs/runbooks", ".github/workflows")
-_PAGES = ("template.yaml", "dashboard.yaml", "samconfig.toml", "pyproject.toml")
+_PAGES = ("serving/Dockerfile", "template.yaml", "dashboard.yaml", "samconfig.toml", "pyproject.toml")
 _LEFT_OUT = frozenset({"__pycache__", ".aws-sam"})
 _MAX_BYTES = 1_000_000
 

@@ -126,7 +126,10 @@ def outputs_that_are_read_exist(project: Project) -> list[str]:
 
 
 def the_pipeline_is_pinned_and_modest(project: Project) -> list[str]:
-    """Each action is pinned to a commit, each job says which rights it needs, and where a token is nothing is built."""
+    """Each action is pinned to a commit, each job says which rights it needs, and where a token is nothing is built.
+
+    The container's base is pinned as well.
+    """
     complaints = []
     workflows = dict(project.under(".github/workflows/", ".yml"))
     for path, text in workflows.items():
@@ -143,6 +146,8 @@ def the_pipeline_is_pinned_and_modest(project: Project) -> list[str]:
                 complaints += [f"{path}: {name} runs {run} where a token is" for run in runs if not _DEPLOYS.match(run)]
         if "secrets." in text or "pull_request_target" in text:
             complaints.append(f"{path} holds a secret or runs strangers' code with rights")
+    if not re.search(r"^ARG BASE=\S+@sha256:[0-9a-f]{64}$", project.files["serving/Dockerfile"], re.MULTILINE):
+        complaints.append("the container's base is not named by its digest")
     wanted = {".github/workflows/ci.yml", ".github/workflows/deploy.yml"}
     return complaints + [f"there is no {path}" for path in sorted(wanted - set(workflows))]
 

@@ -76,3 +76,8 @@ def a_pipeline_with_every_right(project: Project) -> Project:
 @weakens("the_pipeline_is_pinned_and_modest")
 def tests_beside_a_token(project: Project) -> Project:
     return rewritten(project, ".github/workflows/deploy.yml", "make .venv-sam/.ready PYTHON=python", "make check")
+
+
+@weakens("the_pipeline_is_pinned_and_modest")
+def a_base_by_its_tag(project: Project) -> Project:
+    return rewritten(project, "serving/Dockerfile", "@sha256:", "-")
