@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 from anyio import to_thread
@@ -29,6 +30,7 @@ from console.slow import Slow
 from console.threshold import Threshold
 from vehiclevision.refusal import Refusal
 
+LOG: Final = logging.getLogger(__name__)
 Explain = Callable[[Exception], Refusal | None]
 
 RELOAD_SECONDS: Final = 600.0
@@ -36,6 +38,7 @@ TAKE_SECONDS: Final = 0.5
 SERVED_SECONDS: Final = 60.0
 IN_USE_SECONDS: Final = 300.0
 COMPARED_SECONDS: Final = 900.0
+AFTER_FAULT_SECONDS: Final = 2.0
 # Nothing of a page comes from anywhere else, and nothing in it runs that is not one of our own files.
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
@@ -152,7 +155,12 @@ def _compare(site: Site) -> versions.Comparison:
 @contextlib.asynccontextmanager
 async def _background(site: Site) -> AsyncIterator[None]:
     """Read the records, watch what is on its way, and take what reviewers decided, until the page is closed."""
-    tasks = [asyncio.create_task(each) for each in (_load(site), site.live.watch(), _take(site))]
+    work = {
+        "reading the records": lambda: _load(site),
+        "watching photos": site.live.watch,
+        "taking what reviewers decided": lambda: _take(site),
+    }
+    tasks = [asyncio.create_task(keep_at(site, name, begin)) for name, begin in work.items()]
     try:
         yield
     finally:
@@ -160,6 +168,20 @@ async def _background(site: Site) -> AsyncIterator[None]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await to_thread.run_sync(lambda: site.reviews.take_due(everything=True))
+
+
+async def keep_at(site: Site, name: str, begin: Callable[[], Awaitable[None]]) -> None:
+    """Work that never ends: after a fault of our own it begins anew, and the log and every page say so."""
+    while True:
+        try:
+            await begin()
+        except Exception as error:  # the outermost handler of a task, whose fault nobody else would see
+            LOG.exception("The page failed at %s", name)
+            site.fault = (
+                f"This page failed at {name} ({type(error).__name__}), and began again. Something may be missing here; "
+                "its log says more."
+            )
+        await asyncio.sleep(AFTER_FAULT_SECONDS)
 
 
 async def _load(site: Site) -> None:

@@ -5,6 +5,8 @@ process ends in between, it takes what waits; if it is killed, the hold ends, th
 told anything.
 """
 
+import contextlib
+import logging
 import threading
 import time
 from collections import deque
@@ -23,6 +25,7 @@ from monitoring.review import Reviewed, decide, drawn, waits
 from vehiclevision.labels import TRUTHS
 from vehiclevision.record import Outcome, Record
 
+LOG: Final = logging.getLogger(__name__)
 UNDO_SECONDS: Final = 10.0
 # As long as anybody looks at one picture, and longer than a decision waits.
 HOLD_SECONDS: Final = 90.0
@@ -186,9 +189,12 @@ class ReviewTable:
                 with self._lock:
                     decision.due, decision.is_being_taken = self.clock() + 1, False
                 return
-            text = f"It could not be announced ({type(error).__name__}). Finish it with: vehiclevision reconcile --fix"
-            sitting.messages.appendleft((record.s3_key, text, False))
-        self.ledger.look_again(record)
+            sitting.messages.appendleft((record.s3_key, _unfinished(error), False))
+        except Exception as error:  # the outermost handler of a word: it tells the person, and the next word is taken
+            LOG.exception("The word %r on %r could not be taken", decision.label, record.s3_key)
+            sitting.messages.appendleft((record.s3_key, f"The page itself is at fault. {_unfinished(error)}", False))
+        with contextlib.suppress(ClientError, BotoCoreError):
+            self.ledger.look_again(record)
         with self._lock:
             del self._decisions[identity_of(record)]
 
@@ -227,6 +233,11 @@ def _is_asked_for(record: Record) -> bool:
     if record.outcome is Outcome.NEEDS_REVIEW:
         return True
     return record.outcome is Outcome.CLASSIFIED and drawn(record.s3_bucket, record.s3_key, record.version_id)
+
+
+def _unfinished(error: Exception) -> str:
+    """Why a word may be half taken, and what finishes it."""
+    return f"It could not be announced ({type(error).__name__}). Finish it with: vehiclevision reconcile --fix"
 
 
 def _said(reviewed: Reviewed, *, again: bool) -> str:

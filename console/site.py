@@ -32,6 +32,8 @@ class Site:
     explain: Callable[[Exception], Refusal | None]
     # Who sits here, unless a browser says otherwise.
     user: str
+    # What of the page's own work failed, in words; whoever opens a page is told until it is started anew.
+    fault: str = ""
 
     @property
     def bucket(self) -> str:

@@ -1,14 +1,17 @@
 """Review on the page: held while it is looked at, taken back in time, and taken for good only after that."""
 
+import asyncio
 import dataclasses
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from cli.target import Target
+from console import app
 from console.deployed import desk_of
 from console.errors import ConsoleError
 from console.ledger import Ledger, identity_of
@@ -184,6 +187,55 @@ def test_a_bus_that_is_down_is_asked_again_and_then_said(table: ReviewTable, clo
     assert "reconcile --fix" in text
     [standing] = table.ledger.results.versions(second.s3_bucket, second.s3_key)
     assert (standing.reviewed_label, standing.decided_by) == ("motorcycle", None)
+
+
+def test_a_fault_of_our_own_is_told_and_holds_up_no_other_word(
+    table: ReviewTable, clock: Clock, bus: FaultyBus, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The person is told what finishes the word, the log has the fault, and the next word is taken."""
+    for waiting in table.waiting()[:2]:
+        table.decide(ADA, waiting.record, "bicycle")
+    faults = [ValueError("of our own")]
+
+    def fail_once() -> None:
+        if faults:
+            raise faults.pop()
+
+    bus.meanwhile = fail_once
+    clock.now += UNDO_SECONDS
+
+    table.take_due()
+
+    told = [(text, is_good) for _, text, is_good in table.sitting(ADA).messages]
+    assert [is_good for _, is_good in told] == [True, False]
+    assert "The page itself is at fault" in told[1][0]
+    assert "ValueError: of our own" in caplog.text
+    assert table.pending(ADA) == []
+
+
+def test_work_in_the_background_begins_anew_after_a_fault(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it was, it does not end in silence: the page says it, the log has it, and the work goes on."""
+    monkeypatch.setattr(app, "AFTER_FAULT_SECONDS", 0.0)
+    site, begun = SimpleNamespace(fault=""), []
+
+    async def work() -> None:
+        begun.append(1)
+        if len(begun) == 1:
+            raise KeyError("lost")
+        await asyncio.Event().wait()
+
+    async def some_time() -> None:
+        task = asyncio.create_task(app.keep_at(cast("Any", site), "watching photos", work))
+        while len(begun) < 2:
+            await asyncio.sleep(0)
+        task.cancel()
+
+    asyncio.run(some_time())
+
+    assert site.fault.startswith("This page failed at watching photos (KeyError)")
+    assert "KeyError: 'lost'" in caplog.text
 
 
 @pytest.mark.parametrize("label", ["banana", "", "BICYCLE"])
