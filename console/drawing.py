@@ -70,8 +70,10 @@ def draw(boxes: Sequence[Box], arrows: Sequence[Arrow], title: str) -> str:
     left = min(centres[name] - widths[name] / 2 for name in centres) - MARGIN
     right = max(centres[name] + widths[name] / 2 for name in centres) + MARGIN
     top = {name: MARGIN + number * ROW_HEIGHT for number, row in enumerate(layout.rows) for name in row}
+    # Links within a picture would be out of reach for who does not see it.
+    role = "group" if any(box.link for box in boxes) else "img"
     lines = [
-        f'<svg class="drawing" xmlns="http://www.w3.org/2000/svg" role="img" width="{right - left:.0f}" '
+        f'<svg class="drawing" xmlns="http://www.w3.org/2000/svg" role="{role}" width="{right - left:.0f}" '
         f'height="{height}" viewBox="{left:.0f} 0 {right - left:.0f} {height}">',
         f"<title>{escape(title)}</title>",
         '<defs><marker id="tip" markerWidth="9" markerHeight="9" refX="8" refY="4" orient="auto">'

@@ -1,7 +1,7 @@
 """A state machine as boxes and arrows, and a run drawn upon it."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from console.drawing import Arrow, Box, draw
@@ -34,10 +34,12 @@ def arrows_and_crowded(states: Mapping[str, Mapping[str, Any]]) -> tuple[list[Ar
 
 
 def run_graph(run: Run) -> str:
-    """The run as a picture: each state in the colour of what happened, each box a link to what went in and out."""
+    """The run as a picture: each state in the colour of what happened, each box a link to what went in and out.
+
+    States to which only undrawn arrows lead are left out, unless the run went there.
+    """
     arrows, crowded = arrows_and_crowded(run.states)
     taken = run.taken()
-    boxes = [_box(run, state, str(body["Type"])) for state, body in run.states.items()]
     # Between two states only one arrow is drawn: the one that the run took says what happened.
     drawn: dict[tuple[str, str], Arrow] = {}
     for arrow in arrows:
@@ -46,7 +48,23 @@ def run_graph(run: Run) -> str:
             drawn[ends] = _taken(run, arrow)
         elif not (arrow.style and arrow.head in crowded):
             drawn.setdefault(ends, arrow)
-    return draw(boxes, list(drawn.values()), f"The run, state by state: {run.status.lower()}")
+    connected = _connected([*list(run.states)[:1], *(visit.state for visit in run.visits)], drawn)
+    boxes = [_box(run, state, str(body["Type"])) for state, body in run.states.items() if state in connected]
+    shown = [arrow for arrow in drawn.values() if arrow.tail in connected]
+    return draw(boxes, shown, f"The run, state by state: {run.status.lower()}")
+
+
+def _connected(begin: Iterable[str], ends: Iterable[tuple[str, str]]) -> set[str]:
+    """All states that arrows lead to from these, and these."""
+    heads: dict[str, set[str]] = {}
+    for tail, head in ends:
+        heads.setdefault(tail, set()).add(head)
+    connected, coming = set[str](), list(begin)
+    while coming:
+        if (state := coming.pop()) not in connected:
+            connected.add(state)
+            coming += heads.get(state, ())
+    return connected
 
 
 def anchor(run: Run, state: str) -> str:

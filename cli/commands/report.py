@@ -15,7 +15,7 @@ from cli.options import Application, AsJson, BaselineFile, Captures, flag, optio
 from cli.times import window
 from monitoring.drift.baseline import load
 from monitoring.report import origin
-from monitoring.report.figures import Report, Share
+from monitoring.report.figures import EstimatedAccuracy, Report, Share
 from monitoring.report.files import write
 from monitoring.report.origin import S3, Choice, Origin
 from monitoring.report.report import report, report_json
@@ -122,7 +122,9 @@ def summary_lines(figures: Report) -> list[str]:
         lines.append(f"Pass        {share} of {figures.answers:,} answers, at {figures.threshold:g}")
     for judged, name in ((passed.estimated, "Estimated"), (passed.reviewed, "By labels")):
         if judged:
-            lines.append(f"{name:<11} {_share(judged.accuracy)} of the answers that pass are right")
+            holds = not isinstance(judged, EstimatedAccuracy) or judged.holds
+            doubt = "" if holds else f", which does not hold: {judged.why.rstrip('.')}"
+            lines.append(f"{name:<11} {_share(judged.accuracy)} of the answers that pass are right{doubt}")
     if figures.latency:
         points = figures.latency.upload_to_record
         lines.append(f"Latency     p50 {points.p50:.2f} s, p95 {points.p95:.2f} s, p99 {points.p99:.2f} s")

@@ -13,11 +13,13 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
 from tests.browser.browser import chromium
 
+AXE: Final = files("axe_core_python") / "axe.min.js"
 PATIENCE_SECONDS: Final = 150.0
 DESKTOP: Final = (1280, 860)
 PHONE: Final = (390, 844)
@@ -159,6 +161,21 @@ class Tab:
         """What is seen."""
         taken = self.ask("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         out.write_bytes(base64.b64decode(taken["data"]))
+
+    def faults(self) -> list[str]:
+        """What axe finds that keeps people out: its serious and critical faults, each with where it is."""
+        self.value(AXE.read_text("utf-8"))
+        found = self.value("axe.run({resultTypes: ['violations']}).then((done) => done.violations)")
+        return [
+            f"{each['id']} ({each['impact']}): {', '.join(str(node['target']) for node in each['nodes'][:3])}"
+            for each in found
+            if each["impact"] in ("serious", "critical")
+        ]
+
+    def paper(self, out: Path) -> None:
+        """The page printed, on A4."""
+        printed = self.ask("Page.printToPDF", paperWidth=8.27, paperHeight=11.69, printBackground=True)
+        out.write_bytes(base64.b64decode(printed["data"]))
 
     def complaints(self) -> list[str]:
         """What the browser logged as an error: refused by the policy, thrown by a script, not found."""

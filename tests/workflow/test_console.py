@@ -11,6 +11,7 @@ import io
 import json
 import os
 import socket
+import statistics
 import threading
 import time
 from collections.abc import Iterator
@@ -42,6 +43,17 @@ PAGES = ("/", "/review", "/model")
 # Without pictures; what a browser that was never here loads for one page.
 MOST_PAGE_BYTES = 150_000
 LEAST_CONTRAST = 4.5
+# A4 without its margins, in CSS pixels.
+PAPER = (718, 1047)
+SEEN = "(one) => one.checkVisibility({visibilityProperty: true}) && one.getBoundingClientRect().width > 1"
+PRESSED = f"[...document.querySelectorAll('button, input, select, nav')].filter({SEEN}).map((one) => one.outerHTML)"
+CUT = (
+    "[...document.querySelectorAll('body, main, main *')].filter((one) => one.namespaceURI.endsWith('xhtml'))"
+    ".filter((one) => !one.matches('.unseen, .small-photo, iframe, img'))"
+    f".filter({SEEN}).filter((one) => getComputedStyle(one).display !== 'inline')"
+    ".filter((one) => one.scrollWidth > one.clientWidth + 1 || (one.scrollHeight > one.clientHeight + 1"
+    " && getComputedStyle(one).overflowY !== 'visible')).map((one) => one.outerHTML.slice(0, 200))"
+)
 
 
 def card(name: str) -> str:
@@ -333,6 +345,21 @@ def test_a_correction_is_announced_as_one(dropped: Tab, tab: Tab, page: Page, ap
     assert (events[1]["detail"]["label"], events[1]["detail"]["changed"]) == ("motorcycle", True)
 
 
+@pytest.mark.soak
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_that_keeps_people_out(
+    dropped: Tab, tab: Tab, page: Page, size: tuple[int, int], scheme: str
+) -> None:
+    """No serious and no critical fault, in any look of any page."""
+    tab.resize(size)
+    tab.colours(scheme)
+    story = tab.value("document.querySelector('table.photos a.name').getAttribute('href')")
+
+    for path in (*PAGES, story):
+        assert tab.open(page.base + path).faults() == [], path
+
+
 @pytest.mark.parametrize(
     ("size", "scheme"),
     [
@@ -389,6 +416,23 @@ def test_without_scripts_everything_can_be_read(dropped: Tab, tab: Tab, page: Pa
             time.sleep(0.1)
 
 
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.soak)])
+def test_a_printed_page_holds_all_of_it_and_nothing_to_press(
+    dropped: Tab, tab: Tab, page: Page, scheme: str, tmp_path: Path
+) -> None:
+    """As wide as paper nothing is cut off or scrolled, and no control is left."""
+    story = tab.value("document.querySelector('table.photos a.name').getAttribute('href')")
+    tab.resize(PAPER)
+    tab.colours(scheme, "print")
+
+    for name, path in (("photos", "/"), ("photo", story), ("model", "/model")):
+        tab.open(page.base + path)
+        assert tab.value(PRESSED) == [], path
+        assert tab.value(CUT) == [], path
+        tab.paper(tmp_path / f"{name}.pdf")
+        assert (tmp_path / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+
+
 def shown_text(tab: Tab) -> str:
     """The page's text, read without running anything in it."""
     nodes = tab.ask("Accessibility.getFullAXTree")["nodes"]
@@ -440,6 +484,53 @@ def test_a_page_is_light(dropped: Tab, page: Page) -> None:
         html = page.get(path)[1]
         parts = [part.split(b'"')[0].decode() for part in html.split(b'"/static/')[1:]]
         assert len(html) + sum(len(page.get(f"/static/{part}")[1]) for part in parts) < MOST_PAGE_BYTES
+
+
+# ---- many to review ------------------------------------------------------------------------------
+
+PICTURES = 60
+MOST_SECONDS = 120.0
+# A glance and a key; who knows the pictures is quicker.
+GLANCE_SECONDS = 1.2
+
+
+@pytest.mark.soak
+def test_sixty_pictures_are_labelled_in_two_minutes_without_a_mouse(tab: Tab, page: Page, tmp_path: Path) -> None:
+    """One key a picture, at a person's pace, from the first address on; the page itself takes a fraction of it."""
+    files = [tmp_path / f"many {number}.png" for number in range(PICTURES)]
+    for number, file in enumerate(files):
+        file.write_bytes(encoded(quarters(80 + number), "PNG"))
+    tab.choose("#choose", files)
+    waiting = "fetch('/photos.json?outcome=NEEDS_REVIEW').then((answer) => answer.json()).then((all) => all.length)"
+    tab.wait(f"{waiting}.then((count) => count >= {PICTURES})", seconds=280)
+    shown = "document.querySelector('#decide [name=version]')?.value"
+    seen = f"document.getElementById('subject')?.complete && {shown}"
+
+    tab.open(f"{page.base}/")
+    began, keys, of_the_page = time.monotonic(), ["2"], []
+    tab.press("2")
+    current = tab.wait(f"location.pathname === '/review' && {seen}")
+    for number in range(PICTURES):
+        time.sleep(GLANCE_SECONDS)
+        keys.append("bmn"[number % 3])
+        pressed = time.monotonic()
+        tab.press(keys[-1])
+        if number < PICTURES - 1:
+            current = tab.wait(f"{shown} !== {json.dumps(current)} && {seen}")
+            of_the_page.append(time.monotonic() - pressed)
+    took = time.monotonic() - began
+    print(
+        f"{PICTURES} pictures, {len(keys)} keys, {took:.0f} s; the page's part of it: {sum(of_the_page):.1f} s, "
+        f"median {statistics.median(of_the_page):.2f} s, longest {max(of_the_page):.2f} s"
+    )
+
+    assert took < MOST_SECONDS
+    assert len(keys) == PICTURES + 1
+    decided = (
+        "fetch('/photos.json').then((answer) => answer.json()).then((all) => all.filter((one) => one.reviewed_label)"
+    )
+    tab.wait(f"{decided}.length >= {PICTURES})")
+    assert tab.complaints() == []
 
 
 # ---- much of it ----------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ def page(answered: Answered, report: Mapping[str, Any]) -> str:
         histogram=plots.histogram(judged, threshold),
         reliability=plots.reliability(report["reliability"]),
         thresholds=plots.thresholds(report["curve"], threshold),
-        trade_off=plots.trade_off(report["curve"], threshold),
+        trade_off=plots.trade_off(report["curve"], threshold) if report["n"] else None,
         cost_curve=plots.costs(report["costs"]) if report["costs"] else None,
         wrong=_photos(answered, wrong(judged, threshold), report["pictures"]["wrong"]),
         least_sure=_photos(answered, least_sure(judged, threshold), report["pictures"]["least_sure"]),

@@ -21,14 +21,15 @@ _HISTOGRAM_BINS: Final = 20
 
 
 def histogram(judged: Judged, threshold: float) -> Markup:
-    """How sure the model is, for pictures of each kind by themselves."""
+    """How sure the model is, for pictures of each kind that there is by themselves."""
+    there = [row for row in range(len(TRUTHS)) if (judged.truth == row).any()]
     with mpl.rc_context(_SETTINGS):
-        drawn = figure(0.5 + len(TRUTHS))
-        for row, axes in enumerate(drawn.subplots(len(TRUTHS), 1, sharex=True)):
+        drawn = figure(0.5 + max(2, len(there)))
+        for row, axes in zip(there, drawn.subplots(len(there), 1, sharex=True, squeeze=False)[:, 0], strict=True):
             _histogram_of(axes, judged.confidence[judged.truth == row], TRUTHS[row])
-            threshold_line(axes, threshold, ACCENT, words=row == 0)
+            threshold_line(axes, threshold, ACCENT, words=row == there[0])
         axes.set_xlabel("highest probability")
-        return svg(drawn, "histogram", f"Histogram of the confidence for {', '.join(TRUTHS)}")
+        return svg(drawn, "histogram", f"Histogram of the confidence for {', '.join(TRUTHS[row] for row in there)}")
 
 
 def _histogram_of(axes: Axes, confidence: Any, name: str) -> None:
@@ -72,7 +73,8 @@ def thresholds(curve: Sequence[Mapping[str, Any]], threshold: float) -> Markup:
             ("neither_passed", "neither that passes", OTHER, (0, (1.5, 1.5))),
         )
         for name, label, colour, style in lines:
-            axes.plot(x, [_or_gap(point[name]) for point in curve], color=colour, label=label, linestyle=style)
+            if any(point[name] is not None for point in curve):
+                axes.plot(x, [_or_gap(point[name]) for point in curve], color=colour, label=label, linestyle=style)
         axes.axvline(threshold, color=INK, linewidth=1)
         _shares(axes, "threshold", "")
         legend(axes)
