@@ -122,8 +122,9 @@ def summary_lines(figures: Report) -> list[str]:
         lines.append(f"Pass        {share} of {figures.answers:,} answers, at {figures.threshold:g}")
     for judged, name in ((passed.estimated, "Estimated"), (passed.reviewed, "By labels")):
         if judged:
-            holds = not isinstance(judged, EstimatedAccuracy) or judged.holds
-            doubt = "" if holds else f", which does not hold: {judged.why.rstrip('.')}"
+            doubt = ""
+            if isinstance(judged, EstimatedAccuracy) and not judged.holds:
+                doubt = f", which does not hold: {judged.why.rstrip('.')}"
             lines.append(f"{name:<11} {_share(judged.accuracy)} of the answers that pass are right{doubt}")
     if figures.latency:
         points = figures.latency.upload_to_record
