@@ -15,8 +15,9 @@ from lifecycle import costs
 from lifecycle.costs import Photo
 from training.evaluate import DEFAULT_OUT, Evaluation
 from training.evaluation import against as beside
-from training.evaluation.services import BEDROCK, MAX_TOKENS, REKOGNITION, Bedrock, Rekognition, Service, bedrock_model
+from training.evaluation.services import bedrock_model
 from training.progress import bars
+from vehiclevision.opinion import BEDROCK, MAX_TOKENS, REKOGNITION, Bedrock, Rekognition, Service
 
 PHOTOS: Final = 200
 MILLION: Final = 1_000_000

@@ -119,7 +119,9 @@ def what(end: Ended | Record) -> str:
     reason = printable(end.reason or "")
     match end.outcome:
         case Outcome.CLASSIFIED:
-            return reason if end.confidence is None else f"{end.label} {end.confidence:.2f} {end.route}"
+            seconded = isinstance(end, Record) and end.seconded_by
+            also = f", {printable(seconded)} agrees" if seconded else ""
+            return reason if end.confidence is None else f"{end.label} {end.confidence:.2f} {end.route}{also}"
         case Outcome.NEEDS_REVIEW:
             return reason if end.confidence is None else f"only {end.confidence:.2f} sure"
         case Outcome.REJECTED | Outcome.FAILED | None:

@@ -266,12 +266,16 @@ def packaged(application: Application) -> dict[str, Any]:
             # The same definition a second time, which a stack of the default type does not look at.
             properties["DefinitionUri"] = ARTEFACT
         elif "DefinitionUri" in properties:
-            properties["Definition"] = json.loads(
-                (application.folder / properties.pop("DefinitionUri")).read_text("utf-8")
-            )
+            text = (application.folder / properties.pop("DefinitionUri")).read_text("utf-8")
+            # A request takes no more than so many bytes, and no service reads comments.
+            properties["Definition"] = json.loads(text, object_hook=_without_comment)
         if resource["Type"] == "AWS::CloudWatch::Dashboard":
             properties["DashboardBody"] = json.dumps({"widgets": []})
     return template
+
+
+def _without_comment(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name != "Comment"}
 
 
 # ---- IAM -------------------------------------------------------------------------------------------------------------
@@ -414,7 +418,8 @@ VARIABLES: Final[dict[str, Any]] = {
         "inferences", "model_version", "label", "confidence", "route",
     )},
     "sequencer": "00AA", "by_hand": True, "reason": "States.Timeout", "hint": None, "outcome": "CLASSIFIED",
-    "own": True, "unannounced": True, "left_alone": False, "knows_more": False, "recorded": "CLASSIFIED",
+    "second_opinion": None, "own": True, "unannounced": True, "left_alone": False, "knows_more": False,
+    "recorded": "CLASSIFIED",
 }  # fmt: skip
 CONTEXT: Final = {
     "Execution": {

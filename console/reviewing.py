@@ -21,7 +21,7 @@ from console.ledger import Identity, Ledger, identity_of
 from monitoring import holding
 from monitoring.errors import LabelRefusedError
 from monitoring.holding import Desk, Reviewer
-from monitoring.review import Reviewed, decide, drawn, waits
+from monitoring.review import Reviewed, decide, sampled, waits
 from vehiclevision.labels import TRUTHS
 from vehiclevision.record import Outcome, Record
 
@@ -219,6 +219,8 @@ def interest(record: Record, threshold: float | None) -> Waiting:
         why = "two labels at odds"
     elif near >= 0.75:
         why = "close to the threshold"
+    elif record.seconded_by:
+        why = f"{record.seconded_by} agreed, drawn for a check"
     elif record.outcome is Outcome.CLASSIFIED:
         why = "sure, drawn for a check"
     else:
@@ -232,7 +234,7 @@ def _is_asked_for(record: Record) -> bool:
         return False
     if record.outcome is Outcome.NEEDS_REVIEW:
         return True
-    return record.outcome is Outcome.CLASSIFIED and drawn(record.s3_bucket, record.s3_key, record.version_id)
+    return record.outcome is Outcome.CLASSIFIED and sampled(record)
 
 
 def _unfinished(error: Exception) -> str:

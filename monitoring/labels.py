@@ -23,6 +23,8 @@ SUFFIX: Final = ".jpg"
 SUFFIXES: Final = (SUFFIX, ".png")
 # One sure answer in twenty is put up for review: 100 a day give a year's accuracy to within a point.
 SURE_SHARE: Final = 0.05
+# One in ten of those that passed only because a second opinion agreed.
+SECONDED_SHARE: Final = 0.1
 # One in five is held out for ever, by its hash: what decides between two models was never learnt from.
 HELD_OUT_BELOW: Final = 51
 _NAME: Final = re.compile(

@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 
 from monitoring.errors import LabelRefusedError
 from monitoring.holding import FREE, HELD_NAMES, Desk, Reviewer
-from monitoring.labels import SURE_SHARE, digest_of
+from monitoring.labels import SECONDED_SHARE, SURE_SHARE, digest_of
 from monitoring.labels import key_of as picture_key
 from vehiclevision.errors import InvalidImageError
 from vehiclevision.image_gate import Limits, normalise
@@ -66,6 +66,12 @@ def drawn(s3_bucket: str, s3_key: str, version_id: str, share: float = SURE_SHAR
     return int.from_bytes(mark[:8]) < share * 2**64
 
 
+def sampled(record: Record) -> bool:
+    """Whether people look at an answer that passed without them: more often where a second opinion let it pass."""
+    share = SECONDED_SHARE if record.seconded_by else SURE_SHARE
+    return drawn(record.s3_bucket, record.s3_key, record.version_id, share)
+
+
 def waits(record: Record) -> bool:
     """Whether nobody has decided it yet, or not to the end."""
     return record.decided_by is None
@@ -75,7 +81,7 @@ def asked(record: Record) -> bool:
     """Whether it is reviewed because somebody asked, not because it was put up."""
     if record.asked_about is not None:
         return record.asked_about
-    return record.outcome is not Outcome.NEEDS_REVIEW and not drawn(record.s3_bucket, record.s3_key, record.version_id)
+    return record.outcome is not Outcome.NEEDS_REVIEW and not sampled(record)
 
 
 def waiting(results: ResultsTable, *, sure: bool) -> Iterator[Record]:
@@ -83,7 +89,7 @@ def waiting(results: ResultsTable, *, sure: bool) -> Iterator[Record]:
     yield from filter(waits, results.of_outcome(Outcome.NEEDS_REVIEW, newest_first=False))
     if sure:
         for record in results.of_outcome(Outcome.CLASSIFIED):
-            if waits(record) and drawn(record.s3_bucket, record.s3_key, record.version_id):
+            if waits(record) and sampled(record):
                 yield record
 
 

@@ -34,12 +34,13 @@ def command(
     read = sorted({price.read.isoformat() for price in known.values()})
     bill = Bill(photos)
     days = int(template_of(VEHICLEVISION)["Parameters"]["UploadRetentionDays"]["Default"])
-    kept = costs.kept_photos_dollars(bill, days)
+    kept, seconded = costs.kept_photos_dollars(bill, days), costs.second_opinion_dollars(photos)
     if as_json:
         sources = {name: {**vars(price), "read": price.read.isoformat()} for name, price in known.items()}
         print_json({
             "region": region, "photos": photos, "kept_photos_dollars": round(kept, 2), "prices": sources,
             "profiles": [profile.as_json() for profile in found],
+            "second_opinion_dollars": {name: round(dollars, 2) for name, dollars in seconded.items()},
             "goals": [{**vars(goal), "reached": goal.reached} for goal in costs.goals(found)],
         })  # fmt: skip
         return SUCCESS
@@ -48,6 +49,8 @@ def command(
     console.print(own_ways([profile for profile in found if not profile.alone]))
     console.print()
     console.print(others([profile for profile in found if profile.alone]))
+    named = ", ".join(f"{name} ${dollars:,.2f}" for name, dollars in seconded.items())
+    console.print(f"SecondOpinion adds, for {100 * bill.photo.doubtful_share:.1f} % of them that are doubtful: {named}")
     for goal in costs.goals(found):
         reached = {True: "reached", False: "not reached", None: "reached if the missing price allows"}[goal.reached]
         least, paper = "≥ " if goal.is_least else "", "" if goal.offered else "on paper "

@@ -3,6 +3,7 @@
 The exit code is 0 if images can be dropped, else 1.
 """
 
+from itertools import islice
 from typing import Any, Final
 
 from cli.answering import endpoint_of
@@ -12,8 +13,12 @@ from cli.options import Application, AsJson
 from cli.target import Target, local_target, state_directory
 from local import stack
 from monitoring.alarms import ringing
+from vehiclevision.record import Outcome
+from vehiclevision.results import ResultsTable
 
-NOTHING_DEPLOYED: Final[dict[str, Any]] = {"endpoint": None, "ringing": None, "outputs": {}}
+NOTHING_DEPLOYED: Final[dict[str, Any]] = {"endpoint": None, "ringing": None, "second_opinion": None, "outputs": {}}
+# So many of the newest records of each outcome are looked through for second opinions.
+MOST_RECORDS: Final = 1_000
 
 
 def command(application: Application, as_json: AsJson = False) -> int:
@@ -51,7 +56,27 @@ def _facts_of_stack(target: Target) -> dict[str, Any]:
 def _facts_of_application(target: Target) -> dict[str, Any]:
     asked = endpoint_of(target)
     endpoint = asked and {"name": asked.name, "status": asked.status, "trouble": asked.trouble}
-    return {"endpoint": endpoint, "ringing": ringing(target.client, target.stack), "outputs": dict(target.outputs)}
+    by = target.outputs.get("SecondOpinion", "none")
+    return {
+        "endpoint": endpoint,
+        "ringing": ringing(target.client, target.stack),
+        "second_opinion": None if by == "none" else {"by": by, **seconded(target.results)},
+        "outputs": dict(target.outputs),
+    }
+
+
+def seconded(results: ResultsTable) -> dict[str, int]:
+    """Of the newest records, how many a second opinion let pass, how many of those people saw, and agreed with."""
+    # What a person called neither is REJECTED since.
+    newest = (
+        each
+        for outcome in (Outcome.CLASSIFIED, Outcome.REJECTED)
+        for each in islice(results.of_outcome(outcome), MOST_RECORDS)
+    )
+    passed = [record for record in newest if record.seconded_by and record.second_opinion]
+    seen = [record for record in passed if record.decided_by]
+    agreed = sum(record.reviewed_label == (record.second_opinion or {}).get("label") for record in seen)
+    return {"passed": len(passed), "seen_by_people": len(seen), "people_agreed": agreed}
 
 
 def _print_facts(facts: dict[str, Any]) -> None:
@@ -72,6 +97,11 @@ def _print_facts(facts: dict[str, Any]) -> None:
         console.print(f"  {'endpoint':<14} {printable(endpoint['name'])} ({endpoint['status'] or 'missing'})")
         if endpoint["trouble"]:
             notes().print(printable(endpoint["trouble"]))
+    if told := facts["second_opinion"]:
+        console.print(
+            f"  {'second opinion':<14} {printable(told['by'])}: {told['passed']} of the newest photos passed by it; "
+            f"people saw {told['seen_by_people']} of them and agreed on {told['people_agreed']}"
+        )
     if facts["ringing"] is not None:
         console.print(f"  {'alarms':<14} {len(facts['ringing']) or 'none'} ringing")
         for name, description in facts["ringing"].items():

@@ -21,7 +21,7 @@ from vehiclevision.record import Record
 SIGN_OF_LIFE_SECONDS: Final = 15.0
 COLUMNS: Final = (
     *("recorded_at", "outcome", "label", "confidence", "route", "reason", "s3_key", "version_id", "model_version"),
-    *("decided_by", "reviewed_by", "uploaded_at", "announced_at", "execution"),
+    *("decided_by", "reviewed_by", "uploaded_at", "announced_at", "execution", "seconded_by"),
 )
 # A spreadsheet takes what begins so for a formula.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
@@ -104,7 +104,7 @@ def _csv(records: Iterator[Record]) -> Iterator[str]:
     writer = csv.writer(stream)
     writer.writerow(("recorded (local time)", *COLUMNS))
     for record in records:
-        fields = record.to_json()
+        fields = record.to_json() | {"seconded_by": record.seconded_by}
         at = local(record.recorded_at).striptags()
         writer.writerow([_harmless(value) for value in (at, *(fields[name] for name in COLUMNS))])
         yield stream.getvalue()

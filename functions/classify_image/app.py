@@ -7,9 +7,12 @@ from typing import Any
 import boto3
 from aws_lambda_powertools import Logger, Metrics
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 from vehiclevision import capture, telemetry
+from vehiclevision.decision import worth_asking
 from vehiclevision.errors import VehicleVisionError
+from vehiclevision.opinion import REKOGNITION, Bedrock, Rekognition, Service
 from vehiclevision.prediction import Prediction, predict
 from vehiclevision.record import inference_id
 from vehiclevision.requests import Picture
@@ -17,6 +20,8 @@ from vehiclevision.settings import (
     CAPTURE_CONNECT_SECONDS,
     CAPTURE_READ_SECONDS,
     CONNECT_TIMEOUT_SECONDS,
+    OPINION_CONNECT_SECONDS,
+    OPINION_READ_SECONDS,
     READ_TIMEOUT_SECONDS,
     ClassifySettings,
 )
@@ -43,6 +48,21 @@ s3 = settings.capture and boto3.client(
 )
 
 
+def _service(name: str) -> Service:
+    """Who is asked where the model is in doubt; once, and not for long."""
+    config = Config(
+        connect_timeout=OPINION_CONNECT_SECONDS,
+        read_timeout=OPINION_READ_SECONDS,
+        retries={"total_max_attempts": 1},
+    )
+    if name == REKOGNITION:
+        return Rekognition(boto3.client("rekognition", config=config))
+    return Bedrock(boto3.client("bedrock-runtime", config=config), name.partition(":")[2])
+
+
+service = settings.doubt and _service(settings.doubt.service)
+
+
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
@@ -60,7 +80,26 @@ def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         _keep(picture, prediction, named)
     inferences = list(prediction.answer.confidences)
     logger.info("prediction_made", inferences=inferences, model_version=prediction.model_version)
-    return {**event, "inferences": inferences, "model_version": prediction.model_version}
+    said = _second_opinion(picture, prediction)
+    return {**event, "inferences": inferences, "model_version": prediction.model_version, **said}
+
+
+def _second_opinion(picture: Picture, prediction: Prediction) -> dict[str, Any]:
+    """What somebody else says of a doubtful photo; without any use of it, all goes on as if nobody had been asked."""
+    if not settings.doubt or not service or not worth_asking(prediction.answer, settings.doubt.threshold):
+        return {}
+    try:
+        said = service.ask(picture.content)
+        trouble = said.unusable
+    except (ClientError, BotoCoreError) as error:
+        trouble = f"{type(error).__name__}: {error}"[:300]
+    if trouble:
+        telemetry.count(metrics, telemetry.SECOND_OPINION_FAILED)
+        logger.warning("no_second_opinion", by=service.name, detail=trouble)
+        return {}
+    label, confidence = said.opinion
+    logger.info("second_opinion", by=service.name, label=label, confidence=confidence, milliseconds=said.milliseconds)
+    return {"second_opinion": {"by": service.name, "label": label, "confidence": confidence}}
 
 
 def _keep(picture: Picture, prediction: Prediction, named: str) -> None:

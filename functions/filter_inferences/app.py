@@ -10,7 +10,7 @@ from vehiclevision import telemetry
 from vehiclevision.answer import checked
 from vehiclevision.decision import decide
 from vehiclevision.errors import THRESHOLD_CONFIDENCE_NOT_MET
-from vehiclevision.requests import inferences
+from vehiclevision.requests import inferences, second_opinion
 from vehiclevision.settings import FilterSettings
 
 logger = Logger()
@@ -23,14 +23,16 @@ settings = FilterSettings.from_environment(os.environ)
 def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Hold the highest confidence against the threshold."""
     telemetry.follow(logger, event)
-    answer = checked(inferences(event))
+    answer, opinion = checked(inferences(event)), second_opinion(event)
     metrics.add_metric(name=telemetry.CONFIDENCE, unit=MetricUnit.NoUnit, value=answer.confidence)
     try:
-        decision = decide(answer, settings.confidence_threshold)
+        decision = decide(answer, settings.confidence_threshold, opinion)
     except THRESHOLD_CONFIDENCE_NOT_MET:
         telemetry.count(metrics, telemetry.NEEDS_REVIEW)
         logger.info("needs_review", inferences=list(answer.confidences), threshold=settings.confidence_threshold)
         raise
     telemetry.count(metrics, telemetry.CONFIDENT)
+    if opinion:
+        telemetry.count(metrics, telemetry.SECONDED)
     logger.info("confident", label=decision.label, confidence=decision.confidence)
     return {**event, "label": decision.label, "confidence": decision.confidence, "route": decision.route}

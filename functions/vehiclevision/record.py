@@ -29,6 +29,14 @@ VEHICLE_CLASSIFIED: Final = "VehicleClassified"
 VEHICLE_REVIEWED: Final = "VehicleReviewed"
 
 
+class SecondOpinion(TypedDict):
+    """What somebody else said of a photo that the model was in doubt about."""
+
+    by: str
+    label: str
+    confidence: float
+
+
 class ClassifiedDetail(TypedDict):
     """What a VehicleClassified event says; the state machine writes it."""
 
@@ -44,6 +52,8 @@ class ClassifiedDetail(TypedDict):
     sequencer: str | None
     superseded: bool
     correlation_id: str
+    # Null of a photo that the model was sure about by itself.
+    second_opinion: SecondOpinion | None
 
 
 class ReviewedDetail(TypedDict):
@@ -95,6 +105,8 @@ class Record:
     confidence: float | None
     inferences: list[float] | None
     route: str | None
+    # Who else was asked, what it said, and whether that is why the photo `passed` without a person.
+    second_opinion: dict[str, Any] | None
     reason: str | None
     # Of a photo that was refused: what its sender can do about it.
     hint: str | None
@@ -131,6 +143,11 @@ class Record:
             # Earlier releases noted no time: they announced as soon as they had recorded.
             fields["announced_at"] = fields["recorded_at"]
         return cls(**fields)
+
+    @property
+    def seconded_by(self) -> str | None:
+        """Whose agreement let it pass; None where the model was sure by itself, or a person decides."""
+        return self.second_opinion["by"] if self.second_opinion and self.second_opinion["passed"] else None
 
     @property
     def waits_for_announcement(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from vehiclevision.decision import Opinion
 from vehiclevision.errors import InvalidRequestError
 
 MAX_KEY_BYTES: Final = 1024  # S3's own limit
@@ -62,6 +63,18 @@ def inferences(event: Any) -> list[Any]:
     if not isinstance(value, list):
         raise InvalidRequestError("inferences must be a list; take it from the output of Classify image")
     return value
+
+
+def second_opinion(event: Any) -> Opinion | None:
+    """What Classify image was told by somebody else, if it asked."""
+    told = _mapping(event).get("second_opinion")
+    if told is None:
+        return None
+    fields = _mapping(told)
+    confidence = fields.get("confidence")
+    if isinstance(confidence, bool) or not isinstance(confidence, int | float) or not 0 <= confidence <= 1:
+        raise InvalidRequestError("second_opinion needs a confidence from 0 to 1; take it from Classify image")
+    return Opinion(_text(fields, "by"), _text(fields, "label"), float(confidence))
 
 
 def _mapping(event: Any) -> Mapping[str, Any]:

@@ -1,5 +1,6 @@
 """Settings of the functions, read from the environment once, at cold start."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,6 +10,9 @@ READ_TIMEOUT_SECONDS = 20
 # A record that is captured may keep an answer waiting no longer than both of these together.
 CAPTURE_CONNECT_SECONDS = 1
 CAPTURE_READ_SECONDS = 2
+# Nor does a second opinion: whoever does not answer within these is none.
+OPINION_CONNECT_SECONDS = 1
+OPINION_READ_SECONDS = 8
 
 
 class SettingsError(Exception):
@@ -25,23 +29,43 @@ class Destination:
 
 
 @dataclass(frozen=True)
+class Doubt:
+    """Who is asked about an answer that is not sure enough, and from which confidence it is."""
+
+    service: str
+    threshold: float
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Doubt | None":
+        """Read SECOND_OPINION, and CONFIDENCE_THRESHOLD if it names somebody."""
+        service = environment.get("SECOND_OPINION", "").strip()
+        if service in ("", "none"):
+            return None
+        if service != "rekognition" and not re.fullmatch(r"bedrock:[\w.:-]+", service):
+            raise SettingsError(f"SECOND_OPINION must be none, rekognition or bedrock:MODEL, not {service!r}")
+        return cls(service, FilterSettings.from_environment(environment).confidence_threshold)
+
+
+@dataclass(frozen=True)
 class ClassifySettings:
-    """Which endpoint answers, and where its answers are captured by the function itself, if they are."""
+    """Which endpoint answers, who else is asked, and where answers are captured by the function itself, if at all."""
 
     endpoint_name: str
     capture: Destination | None = None
+    doubt: Doubt | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "ClassifySettings":
         """Read ENDPOINT_NAME and, where the function captures, CAPTURE_BUCKET, CAPTURE_PREFIX and CAPTURE_PERCENT."""
         name, bucket = _required(environment, "ENDPOINT_NAME"), environment.get("CAPTURE_BUCKET", "").strip()
+        doubt = Doubt.from_environment(environment)
         if not bucket:
-            return cls(name)
+            return cls(name, None, doubt)
         percent = _number(environment, "CAPTURE_PERCENT")
         if not 0 <= percent <= 100:
             raise SettingsError(f"CAPTURE_PERCENT must lie between 0 and 100, not {percent}")
         prefix = _required(environment, "CAPTURE_PREFIX").strip("/")
-        return cls(name, Destination(bucket, prefix, percent) if percent else None)
+        return cls(name, Destination(bucket, prefix, percent) if percent else None, doubt)
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,12 @@ def rendered(value: Any) -> str:
             return f"{rendered(one)} or {rendered(other)}"
         case {"Fn::GetAtt": [name, attribute]}:
             return f"{name}.{attribute}"
+        case {"Fn::Sub": [text, names]}:
+            for name, inner in names.items():
+                text = text.replace(f"${{{name}}}", rendered(inner))
+            return rendered({"Fn::Sub": text})
+        case {"Fn::Select": [_, inner]} | {"Fn::Split": [_, inner]}:
+            return rendered(inner)
         case {"Fn::GetAtt": text} | {"Fn::Sub": text}:
             return str(text).replace("${", "").replace("}", "")
         case _:

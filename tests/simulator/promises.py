@@ -10,7 +10,7 @@ from vehiclevision.record import VEHICLE_REVIEWED, Outcome
 
 def broken(world: World) -> list[str]:
     """Each promise that a settled history breaks, in a sentence."""
-    return [*lost(world), *doubled(world), *stale(world), *overruled(world)]
+    return [*lost(world), *doubled(world), *stale(world), *overruled(world), *unmarked(world)]
 
 
 def lost(world: World) -> list[str]:
@@ -69,6 +69,23 @@ def overruled(world: World) -> list[str]:
         record = world.record(version)
         if record is None or (record.label or "neither") != label:
             complaints.append(f"{version_id}: a person said {label}, the record says {record and record.label}")
+    return complaints
+
+
+def unmarked(world: World) -> list[str]:
+    """What passed because somebody else agreed says so, in its record and to consumers, and nothing else does."""
+    complaints = []
+    for version in world.versions:
+        record, seconded = world.record(version), version.shows == "seconded"
+        if record and record.outcome is Outcome.CLASSIFIED and not record.decided_by:
+            complaints += [f"{version.version_id}: the record hides who agreed"] * (
+                bool(record.seconded_by) != seconded
+            )
+        complaints += [
+            f"{version.version_id}: consumers are not told who agreed"
+            for event in world.said_of(version)
+            if event["detail-type"] != VEHICLE_REVIEWED and bool(event["detail"]["second_opinion"]) != seconded
+        ]
     return complaints
 
 

@@ -48,7 +48,7 @@ class AnyHistory(RuleBasedStateMachine):
 
     @rule(
         key=st.sampled_from("ab"),
-        shows=st.sampled_from(["bicycle", "motorcycle", "unsure", "junk"]),
+        shows=st.sampled_from(["bicycle", "motorcycle", "unsure", "seconded", "disputed", "junk"]),
         heard=st.booleans(),
     )
     def upload(self, key: str, shows: str, heard: bool) -> None:

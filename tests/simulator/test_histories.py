@@ -165,6 +165,47 @@ def test_a_decision_is_finished_though_the_photo_is_gone(world: World) -> None:
     assert broken(world) == []
 
 
+def test_what_somebody_else_agreed_to_is_recorded_and_told_as_such(world: World) -> None:
+    """Who said what, how sure, and that it passed; with the model's own confidence, below the threshold."""
+    version = world.upload("a.jpg", "seconded")
+    run = world.finish(world.deliver(version))
+
+    record = world.record(version)
+    assert record is not None
+    opinion = {"by": "rekognition", "label": "bicycle", "confidence": 0.9731}
+    assert record.second_opinion == {**opinion, "passed": True}
+    assert (record.label, record.confidence, record.seconded_by) == ("bicycle", 0.7, "rekognition")
+    assert [event["detail"]["second_opinion"] for event in world.said_of(version)] == [opinion]
+    assert len(run.visited) == 6
+
+
+def test_where_both_differ_a_person_decides_and_sees_both(world: World) -> None:
+    """The record keeps what the other said; nobody is told anything until a person has decided."""
+    version = world.upload("a.jpg", "disputed")
+    world.finish(world.deliver(version))
+
+    record = world.record(version)
+    assert record is not None
+    assert (record.outcome, record.seconded_by) == (Outcome.NEEDS_REVIEW, None)
+    assert record.second_opinion == {"by": "rekognition", "label": "neither", "confidence": 0.6, "passed": False}
+    assert world.said_of(version) == []
+
+
+@pytest.mark.parametrize("fault", [Fault.STOPPED_AFTER, Fault.LOST_ALWAYS])
+def test_who_agreed_is_told_by_whoever_announces_later(world: World, fault: Fault) -> None:
+    """What is announced from the record says what the first run would have said."""
+    version = world.upload("a.jpg", "seconded")
+    run = world.deliver(version)
+    reach(world, run, "putItem")
+    world.step(run, fault)
+    world.settle()
+
+    world.finish(world.start(version))
+
+    assert world.said_of(version)
+    assert broken(world) == []
+
+
 def test_a_second_delivery_says_nothing_while_the_first_is_at_it(world: World) -> None:
     """Both runs meet at the record; only the one that won it announces."""
     version = world.upload("a.jpg", "bicycle")

@@ -27,7 +27,45 @@ _RUNTIME = "tests/unit/local/sagemaker/test_runtime.py"
 _REVIEWING, _REPAIR = "tests/unit/cli/test_console.py", "tests/unit/reconciling/test_repair.py"
 _ERASE, _SWEEP = "tests/unit/erasing/test_erase.py", "tests/unit/reconciling/test_sweep.py"
 
+_SECOND = "tests/unit/test_second_opinion.py"
+
 TEETH: Final = (
+    # ---- a second opinion ----
+    Tooth(
+        "whoever agrees need not be sure",
+        "functions/vehiclevision/decision.py",
+        "return opinion.label == label and opinion.confidence >= LEAST_OF_THE_OTHER",
+        "return opinion.label == label",
+        f"{_SECOND}::test_only_agreement_of_two_that_are_both_rather_sure_passes",
+    ),
+    Tooth(
+        "an answer that is of no use counts as an opinion",
+        "functions/classify_image/app.py",
+        "    if trouble:",
+        "    if False:",
+        f"{_SECOND}::test_without_a_usable_answer_all_goes_on_as_if_nobody_had_been_asked",
+    ),
+    Tooth(
+        "a number that a model did not say is made up",
+        "functions/vehiclevision/opinion.py",
+        "if isinstance(sure, bool) or not isinstance(sure, int | float) or not 0 <= sure <= 100:",
+        "if isinstance(sure, bool) or not isinstance(sure, int | float):",
+        "tests/unit/training/test_against.py::test_anything_else_is_none",
+    ),
+    Tooth(
+        "people see no more of what passed by a second opinion",
+        "monitoring/review.py",
+        "share = SECONDED_SHARE if record.seconded_by else SURE_SHARE",
+        "share = SURE_SHARE",
+        "tests/unit/cli/test_review.py::test_what_passed_by_a_second_opinion_is_seen_twice_as_often",
+    ),
+    Tooth(
+        "an answer that was paid for is asked for again",
+        "training/evaluation/against.py",
+        "missing = {key: index for key, index in missing.items() if key not in self.kept.answers}",
+        "missing = dict(missing)",
+        "tests/unit/cli/test_evaluate_against.py::test_a_second_time_costs_nothing",
+    ),
     # ---- the door of the local AWS ----
     Tooth(
         "a web page's origin is not looked at",

@@ -19,6 +19,7 @@ from local.sagemaker import runtime_process as sagemaker
 from monitoring.captures.reader import read
 from monitoring.captures.record import Captured
 from monitoring.captures.source import open_source
+from tests.unit.cli.answering_services import Services, services
 from tests.unit.pictures import encoded, noise
 from tests.workflow.driver import Application, all_files, assert_starts_alone
 from training.artefact import DEFAULT_MODEL, load_model
@@ -371,6 +372,38 @@ def test_the_function_captures_what_a_serverless_endpoint_does_not(application: 
     assert captured.inference_id == inference_id(application.bucket, record["s3_key"], record["version_id"])
     assert captured.model_version == record["model_version"]
     assert refused["outcome"] == record["outcome"] == "CLASSIFIED"
+
+
+@pytest.fixture
+def somebody_else(application: Application) -> Iterator[Services]:
+    """Rekognition on loopback, asked for a while about every photo: at a threshold of 1 the model is sure of none."""
+    functions = application.client("lambda")
+    names = [application.outputs[f"{name}FunctionName"] for name in ("ClassifyImage", "FilterInferences")]
+    before = [functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"] for name in names]
+    with services() as both:
+        own = {"SECOND_OPINION": "rekognition", "CONFIDENCE_THRESHOLD": "1", "AWS_ENDPOINT_URL_REKOGNITION": both.url}
+        for name, variables in zip(names, before, strict=True):
+            functions.update_function_configuration(FunctionName=name, Environment={"Variables": {**variables, **own}})
+        yield both
+        for name, variables in zip(names, before, strict=True):
+            functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+
+
+def test_a_doubtful_photo_passes_if_somebody_else_agrees(application: Application, somebody_else: Services) -> None:
+    """Recorded and announced as such; where the other differs, a person decides and the record tells both."""
+    bicycle = {"Name": "Bicycle", "Confidence": 97.25}
+    somebody_else.rekognition = lambda picture: (200, {"Labels": [bicycle]})
+
+    agreed = application.outcome("uploads/agreed.jpg", sure("bicycle"))
+    differed = application.outcome("uploads/differed.jpg", sure("motorcycle"))
+
+    opinion = {"by": "rekognition", "label": "bicycle", "confidence": 0.9725}
+    assert agreed["second_opinion"] == {**opinion, "passed": True}
+    assert (agreed["outcome"], agreed["label"], agreed["confidence"] < 1) == ("CLASSIFIED", "bicycle", True)
+    (event,) = application.announced(agreed["s3_key"])
+    assert event["detail"]["second_opinion"] == opinion
+    assert (differed["outcome"], differed["second_opinion"]) == ("NEEDS_REVIEW", {**opinion, "passed": False})
+    assert (len(somebody_else.pictures), somebody_else.wrong) == (2, [])
 
 
 def test_a_failed_image_is_kept_with_its_input(application: Application, request: Any) -> None:

@@ -26,10 +26,11 @@ from training.evaluation import scores
 from training.evaluation.report import Answered
 from training.evaluation.samples import printable
 from training.evaluation.scores import Flags, Judged, Numbers, judge
-from training.evaluation.services import Said, Service, ask
+from training.evaluation.services import ask
 from vehiclevision.errors import InvalidImageError
 from vehiclevision.image_gate import decode, encode
 from vehiclevision.labels import LABELS
+from vehiclevision.opinion import Said, Service
 
 AT_A_TIME: Final = 4
 # Shares of wrong answers among those that pass, at which both are compared; beside them the one of our threshold.

@@ -113,6 +113,7 @@ def _show(desk: Desk, record: Record, heading: str, labels: Sequence[str], folde
     console = output()
     console.print(in_colours(decoded.working, console.width - 2, max(LEAST_LINES, console.height - LINES_BELOW)))
     kind = "a sure answer, drawn for a check" if record.outcome is Outcome.CLASSIFIED else "not sure enough"
+    kind = f"{record.seconded_by} agrees, drawn for a check" if record.seconded_by else kind
     console.print(f"  {shown}\n  {confidences(labels, record.inferences)}  ({kind})")
     return True
 

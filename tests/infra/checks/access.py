@@ -6,6 +6,8 @@ from typing import Any
 from tests.infra.project import Json, Project, as_list, rendered
 
 _ENDPOINT = "arn:AWS::Partition:sagemaker:AWS::Region:AWS::AccountId:endpoint/EndpointName"
+# What stands behind `bedrock:` in SecondOpinion.
+_MODEL = "SecondOpinion"
 _WRITE_LOGS = ("logs:CreateLogStream", "logs:PutLogEvents")
 
 # Actions for which IAM knows no resource, and why the role needs them.
@@ -57,6 +59,19 @@ EXPECTED_BESIDE: dict[str, tuple[str, list[str], set[tuple[str, str]]]] = {
         "IsExpress",
         ["ClassifyVehicleRole"],
         {("states:StartExecution", "ClassifyVehicleStateMachine")},
+    ),
+    "RekognitionPolicy": ("AsksRekognition", ["ClassifyImageRole"], {("rekognition:DetectLabels", "*")}),
+    "BedrockPolicy": (
+        "AsksBedrock",
+        ["ClassifyImageRole"],
+        {
+            ("bedrock:InvokeModel", f"arn:AWS::Partition:bedrock:AWS::Region::foundation-model/{_MODEL}"),
+            (
+                "bedrock:InvokeModel",
+                f"arn:AWS::Partition:bedrock:AWS::Region:AWS::AccountId:inference-profile/{_MODEL}",
+            ),
+            ("bedrock:InvokeModel", "arn:AWS::Partition:bedrock:*::foundation-model/*"),
+        },
     ),
     "CapturePolicy": (
         "Captures",

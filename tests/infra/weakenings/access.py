@@ -49,6 +49,16 @@ def a_capture_that_writes_anywhere(project: Project) -> None:
     project.properties("CapturePolicy")["PolicyDocument"]["Statement"][0]["Resource"] = "*"
 
 
+@weakens("policies_beside_roles_are_there_when_needed")
+def a_right_to_rekognition_for_who_does_not_ask_it(project: Project) -> None:
+    del project.resources("AWS::IAM::Policy")["RekognitionPolicy"]["Condition"]
+
+
+@weakens("policies_beside_roles_are_there_when_needed")
+def a_right_to_every_model_on_bedrock(project: Project) -> None:
+    project.properties("BedrockPolicy")["PolicyDocument"]["Statement"][0]["Resource"] = "*"
+
+
 @weakens("only_the_service_takes_the_role")
 def a_role_that_anyone_s_rule_can_take(project: Project) -> None:
     del project.properties("UploadRuleRole")["AssumeRolePolicyDocument"]["Statement"][0]["Condition"]

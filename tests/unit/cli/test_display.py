@@ -39,6 +39,11 @@ def test_any_label_is_shown_with_its_route(label: str) -> None:
     assert words in _row("a.jpg", label, "CLASSIFIED", what(end), "1.0")
     assert f"{label}, a person, {FOUR[label]}" in record_line(decided).plain
     assert "confidence" not in record_line(decided).plain
+    opinion = {"by": "rekognition", "label": label, "confidence": 0.9, "passed": True}
+    seconded = record(
+        Outcome.CLASSIFIED, label=label, route=FOUR[label], confidence=0.6, inferences=[], second_opinion=opinion
+    )
+    assert f"{label} 0.60 {FOUR[label]}, rekognition agrees" in record_line(seconded).plain
 
 
 def test_a_sentence_names_a_command_as_it_can_be_typed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from cli.commands import review
 from cli.commands.review import list as list_
+from cli.commands.status import seconded
 from cli.errors import CommandError
 from cli.reviewing import confidences, in_colours, keys, question, understood
 from cli.target import Target
@@ -210,6 +211,37 @@ def test_the_sample_of_sure_answers_has_the_stated_size_and_is_the_same_every_ti
 
     assert sum(found) == pytest.approx(1000, abs=130)
     assert found == [drawn("photos", f"uploads/{number}.jpg", "v1") for number in range(20_000)]
+
+
+def test_what_passed_by_a_second_opinion_is_seen_twice_as_often(deployed: Target) -> None:
+    """One in ten of those, and among them each that would be seen without it."""
+    opinion = {"by": {"S": "rekognition"}, "label": {"S": "bicycle"}, "confidence": {"N": "0.9"}}
+    passed = {"M": {**opinion, "passed": {"BOOL": True}}}
+    for number in range(300):
+        put_record(deployed, f"uploads/{number}.jpg", "1", second_opinion=passed)
+
+    seen = {record.s3_key for record in waiting(deployed.results, sure=True)}
+
+    keys = [f"uploads/{number}.jpg" for number in range(300)]
+    assert seen == {key for key in keys if drawn("vehicles-uploads", key, "1", 0.1)}
+    assert seen > {key for key in keys if drawn("vehicles-uploads", key, "1")}
+
+
+def test_status_tells_how_often_people_agreed(deployed: Target) -> None:
+    """Of those that passed by a second opinion, the ones that a person has seen since; not what others passed."""
+    opinion = {"by": {"S": "rekognition"}, "label": {"S": "bicycle"}, "confidence": {"N": "0.9"}}
+    passed, differed = ({"M": {**opinion, "passed": {"BOOL": value}}} for value in (True, False))
+    human = {"decided_by": {"S": "human"}, "reviewed_at": {"S": "2026-11-22T10:00:00.000Z"}}
+    put_record(deployed, "unseen.jpg", "1", second_opinion=passed)
+    put_record(deployed, "right.jpg", "1", second_opinion=passed, reviewed_label={"S": "bicycle"}, **human)
+    put_record(deployed, "wrong.jpg", "1", second_opinion=passed, reviewed_label={"S": "motorcycle"}, **human)
+    put_record(
+        deployed, "neither.jpg", "1", "REJECTED", second_opinion=passed, reviewed_label={"S": "neither"}, **human
+    )
+    put_record(deployed, "differed.jpg", "1", second_opinion=differed, reviewed_label={"S": "bicycle"}, **human)
+    put_record(deployed, "sure.jpg", "1", reviewed_label={"S": "bicycle"}, **human)
+
+    assert seconded(deployed.results) == {"passed": 4, "seen_by_people": 3, "people_agreed": 1}
 
 
 def test_what_waits_is_listed_unsure_ones_first(deployed: Target, called: Called) -> None:

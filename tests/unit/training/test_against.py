@@ -13,18 +13,18 @@ from botocore.stub import ANY, Stubber
 from training.errors import ServiceFailedError
 from training.evaluation.against import Kept, equal_errors
 from training.evaluation.scores import judge
-from training.evaluation.services import (
+from training.evaluation.services import ask
+from vehiclevision.labels import TRUTHS
+from vehiclevision.opinion import (
     MAX_TOKENS,
     QUESTION,
     Bedrock,
     Rekognition,
     Said,
     UnusableAnswerError,
-    ask,
     rated,
     stated,
 )
-from vehiclevision.labels import TRUTHS
 
 JPEG = b"\xff\xd8\xff any"
 USAGE = {"inputTokens": 7, "outputTokens": 3, "totalTokens": 10}
