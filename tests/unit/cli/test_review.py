@@ -231,7 +231,7 @@ def test_status_tells_how_often_people_agreed(deployed: Target) -> None:
     """Of those that passed by a second opinion, the ones that a person has seen since; not what others passed."""
     opinion = {"by": {"S": "rekognition"}, "label": {"S": "bicycle"}, "confidence": {"N": "0.9"}}
     passed, differed = ({"M": {**opinion, "passed": {"BOOL": value}}} for value in (True, False))
-    human = {"decided_by": {"S": "human"}, "reviewed_at": {"S": "2026-11-22T10:00:00.000Z"}}
+    human: dict[str, Any] = {"decided_by": {"S": "human"}, "reviewed_at": {"S": "2026-11-22T10:00:00.000Z"}}
     put_record(deployed, "unseen.jpg", "1", second_opinion=passed)
     put_record(deployed, "right.jpg", "1", second_opinion=passed, reviewed_label={"S": "bicycle"}, **human)
     put_record(deployed, "wrong.jpg", "1", second_opinion=passed, reviewed_label={"S": "motorcycle"}, **human)
