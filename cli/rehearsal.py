@@ -8,7 +8,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
@@ -16,14 +16,21 @@ from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 from cli.sam import template_of
 from lifecycle.foundation import TEMPLATE as SAGEMAKER_TEMPLATE
-from local.deploy import MONITORING, RETRAINING, VEHICLEVISION, Application
+from local.deploy import BACKFILLING, MONITORING, RECONCILING, RETRAINING, VEHICLEVISION, Application
 from local.place import CHECKOUT
 from monitoring.watched import described
 
+# Each machine: its application, and what that one's template calls it.
+PHOTOS: Final = (VEHICLEVISION, "ClassifyVehicleStateMachine")
+EXPRESS: Final = (VEHICLEVISION, "ClassifyVehicleExpressStateMachine")
 MACHINES: Final = {
-    "classify_vehicle": CHECKOUT / "statemachine" / "classify_vehicle.asl.json",
-    "retrain_model": CHECKOUT / "retraining" / "statemachine" / "retrain_model.asl.json",
+    "classify_vehicle": PHOTOS,
+    "classify_vehicle express": EXPRESS,
+    "retrain_model": (RETRAINING, "RetrainModelStateMachine"),
+    "backfill": (BACKFILLING, "BackfillStateMachine"),
 }
+# Where a fault of an Express run leads.
+HAND_OVER: Final = "Hand over"
 CHANGE_SET: Final = "vehiclevision-rehearsal"
 # CloudFormation takes no more of a template in the request itself.
 MAX_TEMPLATE_BYTES: Final = 51_200
@@ -76,9 +83,10 @@ def _asked(ask: Callable[[Account], Iterator[Answer]], account: Account) -> Iter
 
 
 def definitions(account: Account) -> Iterator[Answer]:
-    """ValidateStateMachineDefinition for both machines."""
-    for name, text in _definitions(account):
-        answer = account.client("stepfunctions").validate_state_machine_definition(definition=text, type="STANDARD")
+    """ValidateStateMachineDefinition for each machine, as of the type that it is."""
+    for name, machine in MACHINES.items():
+        text, kind = _definition(account, *machine)
+        answer = account.client("stepfunctions").validate_state_machine_definition(definition=text, type=kind)
         said = [
             f"{each['severity']} {each['code']} {each.get('location', '')}".strip() for each in answer["diagnostics"]
         ]
@@ -86,11 +94,24 @@ def definitions(account: Account) -> Iterator[Answer]:
 
 
 def states(account: Account) -> Iterator[Answer]:
-    """TestState for each state of a photo's machine: with an answer that is made up, and each error that it catches."""
-    (_, text), *_ = _definitions(account)
-    machine = json.loads(text)
-    for name, state in machine["States"].items():
-        for case, mock, following in _cases(name, state):
+    """TestState for each state of a photo's machine: with an answer that is made up, and each error that it catches.
+
+    Of the Express machine, those that can hand over: it differs in nothing else.
+    """
+    yield from _states(account, PHOTOS, "", lambda _: True)
+    yield from _states(account, EXPRESS, " express", _can_hand_over)
+
+
+def _can_hand_over(state: Mapping[str, Any]) -> bool:
+    return any(each["Next"] == HAND_OVER for each in _catches(state))
+
+
+def _states(
+    account: Account, machine: tuple[Application, str], of: str, chosen: Callable[[Mapping[str, Any]], bool]
+) -> Iterator[Answer]:
+    text, _ = _definition(account, *machine)
+    for name, state in json.loads(text)["States"].items():
+        for case, mock, following in _cases(name, state) if chosen(state) else ():
             request: dict[str, Any] = {
                 "definition": text,
                 "stateName": name,
@@ -109,7 +130,7 @@ def states(account: Account) -> Iterator[Answer]:
             words = (
                 f"{reached}" if reached == following else f"{reached} instead of {following}: {answer.get('cause', '')}"
             )
-            yield Answer(f"TestState {name}, {case}", reached == following, _masked(words, account))
+            yield Answer(f"TestState{of} {name}, {case}", reached == following, _masked(words, account))
 
 
 def _cases(name: str, state: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any] | None, str]]:
@@ -119,10 +140,10 @@ def _cases(name: str, state: Mapping[str, Any]) -> Iterator[tuple[str, dict[str,
             result = json.dumps(RESULTS.get(name, {}))
             # Made-up answers of AWS's services are held against nothing but what the machine reads of them.
             yield "answered", {"result": result, "fieldValidationMode": "NONE"}, state.get("Next", "SUCCEEDED")
-            for catcher in state.get("Catch", []):
-                error = catcher["ErrorEquals"][0].replace("States.ALL", "Custom.Error")
-                cause = json.dumps({"errorMessage": "NOT_AN_IMAGE: the file is no picture. Send a JPEG."})
-                yield f"caught {error}", {"errorOutput": {"error": error, "cause": cause}}, catcher["Next"]
+            cause = json.dumps({"errorMessage": "NOT_AN_IMAGE: the file is no picture. Send a JPEG."})
+            for error in dict.fromkeys(_named_error(catcher) for catcher in _catches(state)):
+                following = next(each["Next"] for each in _catches(state) if _matches(each, error))
+                yield f"caught {error}", {"errorOutput": {"error": error, "cause": cause}}, following
         case "Choice":
             yield "a classified photo", None, CHOSEN[name]
         case "Fail":
@@ -133,10 +154,23 @@ def _cases(name: str, state: Mapping[str, Any]) -> Iterator[tuple[str, dict[str,
 
 def _most_retries(state: Mapping[str, Any], error: str) -> int:
     """How often the retrier of an error retries: a test begins where it has given up."""
-    for retrier in state.get("Retry", []):
-        if error in retrier["ErrorEquals"] or "States.ALL" in retrier["ErrorEquals"]:
-            return int(retrier["MaxAttempts"])
-    return 0
+    return next((int(each["MaxAttempts"]) for each in state.get("Retry", []) if _matches(each, error)), 0)
+
+
+def _catches(state: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return list(state.get("Catch", []))
+
+
+def _named_error(catcher: Mapping[str, Any]) -> str:
+    """The first error of a catch; one of nobody's where it catches any."""
+    name = str(catcher["ErrorEquals"][0])
+    return "Custom.Error" if name in ("States.ALL", "States.TaskFailed") else name
+
+
+def _matches(rule: Mapping[str, Any], error: str) -> bool:
+    """Whether a Retry or Catch is for an error."""
+    names = rule["ErrorEquals"]
+    return error in names or "States.ALL" in names or ("States.TaskFailed" in names and error != "States.Timeout")
 
 
 def _inputs(name: str) -> Any:
@@ -147,19 +181,13 @@ def _inputs(name: str) -> Any:
     return FUNCTION_ANSWER
 
 
-def _definitions(account: Account) -> Iterator[tuple[str, str]]:
-    """Each machine's definition with its substitutions filled in, as CloudFormation would."""
-    for name, application in (("classify_vehicle", VEHICLEVISION), ("retrain_model", RETRAINING)):
-        substitutions = next(
-            resource["Properties"]["DefinitionSubstitutions"]
-            for resource in template_of(application)["Resources"].values()
-            if resource["Type"] == "AWS::Serverless::StateMachine"
-        )
-        values = {word: _filled(value, account) for word, value in substitutions.items()}
-        text = MACHINES[name].read_text("utf-8")
-        for word, value in values.items():
-            text = text.replace(f"${{{word}}}", value)
-        yield name, text
+def _definition(account: Account, application: Application, machine: str) -> tuple[str, str]:
+    """A machine's definition with its substitutions filled in, as CloudFormation would; and its type."""
+    properties = template_of(application)["Resources"][machine]["Properties"]
+    text = (application.folder / properties["DefinitionUri"]).read_text("utf-8")
+    for word, value in properties["DefinitionSubstitutions"].items():
+        text = text.replace(f"${{{word}}}", _filled(value, account))
+    return text, properties["Type"]
 
 
 # ---- EventBridge -----------------------------------------------------------------------------------------------------
@@ -196,14 +224,20 @@ def patterns(account: Account) -> Iterator[Answer]:
 
 
 def change_sets(account: Account) -> Iterator[Answer]:
-    """A change set of the application, made, looked at, and taken away; it is never executed."""
+    """Change sets of the application, of either type, and of a backfill: made and taken away, never executed."""
+    yield from _rehearsed(account, VEHICLEVISION, "", {})
+    yield from _rehearsed(account, VEHICLEVISION, " express", {"WorkflowType": "EXPRESS"})
+    backfill = replace(account, stack=f"{account.stack}-backfilling")
+    yield from _rehearsed(backfill, BACKFILLING, " backfilling", {**BACKFILL, "Application": account.stack})
+
+
+def _rehearsed(account: Account, application: Application, of: str, given: Mapping[str, str]) -> Iterator[Answer]:
     cloudformation, name = account.client("cloudformation"), {"StackName": account.stack, "ChangeSetName": CHANGE_SET}
-    template = packaged(VEHICLEVISION)
+    template = packaged(application)
     body = json.dumps(template, separators=(",", ":"))
     if len(body.encode()) > MAX_TEMPLATE_BYTES:
-        yield Answer(
-            "CreateChangeSet", False, f"The template has {len(body.encode()):,} bytes, too many for a request."
-        )
+        words = f"The template has {len(body.encode()):,} bytes, too many for a request."
+        yield Answer(f"CreateChangeSet{of}", False, words)
         return
     stack = described(account.client, account.stack)
     # What a rehearsal that was stopped has left.
@@ -214,34 +248,36 @@ def change_sets(account: Account) -> Iterator[Answer]:
         **name,
         ChangeSetType="UPDATE" if there else "CREATE",
         TemplateBody=body,
-        Parameters=[{"ParameterKey": each, "UsePreviousValue": True} for each in sorted(known)] if there else [],
+        Parameters=[
+            *({"ParameterKey": each, "UsePreviousValue": True} for each in sorted(known - given.keys()) if there),
+            *({"ParameterKey": each, "ParameterValue": value} for each, value in given.items()),
+        ],
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         Description="A rehearsal, never to be executed",
     )
     try:
-        yield _change_set(cloudformation, name, account)
+        yield _change_set(cloudformation, name, account, of)
     finally:
         _take_away(cloudformation, account)
     left = described(account.client, account.stack)
     gone = there or left is None or left["StackStatus"].startswith("DELETE")
-    yield Answer(
-        "DeleteChangeSet", gone, "nothing is left of it" if gone else f"the stack is {left and left['StackStatus']}"
-    )
+    words = "nothing is left of it" if gone else f"the stack is {left and left['StackStatus']}"
+    yield Answer(f"DeleteChangeSet{of}", gone, words)
 
 
-def _change_set(cloudformation: Any, name: Mapping[str, str], account: Account) -> Answer:
+def _change_set(cloudformation: Any, name: Mapping[str, str], account: Account, of: str) -> Answer:
     try:
         cloudformation.get_waiter("change_set_create_complete").wait(**name, WaiterConfig=WAIT)
     except WaiterError:
         failed = cloudformation.describe_change_set(**name)
-        return Answer("CreateChangeSet", False, _masked(failed.get("StatusReason", failed["Status"]), account))
+        return Answer(f"CreateChangeSet{of}", False, _masked(failed.get("StatusReason", failed["Status"]), account))
     actions = Counter(
         each["ResourceChange"]["Action"]
         for page in cloudformation.get_paginator("describe_change_set").paginate(**name)
         for each in page["Changes"]
     )
     words = ", ".join(f"{count} {action.lower()}" for action, count in sorted(actions.items()))
-    return Answer("CreateChangeSet", True, f"{actions.total()} changes: {words or 'none'}")
+    return Answer(f"CreateChangeSet{of}", True, f"{actions.total()} changes: {words or 'none'}")
 
 
 def _take_away(cloudformation: Any, account: Account) -> None:
@@ -288,11 +324,13 @@ def roles(account: Account) -> Iterator[Answer]:
         ("application", template_of(VEHICLEVISION)),
         ("monitoring", template_of(MONITORING)),
         ("retraining", template_of(RETRAINING)),
+        ("reconciling", template_of(RECONCILING)),
+        ("backfilling", template_of(BACKFILLING)),
         ("sagemaker", _sagemaker_template()),
     ):
         for name, resource in template["Resources"].items():
             if resource["Type"] == "AWS::IAM::Role":
-                statements = _statements(resource, account)
+                statements = [*_statements(resource, account), *_attached(template, name, account)]
                 yield _role(iam, f"SimulateCustomPolicy {room} {name}", statements)
 
 
@@ -329,6 +367,13 @@ def _simulated(
     return [(each["EvalActionName"], each["EvalDecision"]) for each in answer["EvaluationResults"]]
 
 
+def _attached(template: Mapping[str, Any], role: str, account: Account) -> Iterator[dict[str, Any]]:
+    """What policies that stand beside a role add to it, where they are asked for."""
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::IAM::Policy" and {"Ref": role} in resource["Properties"]["Roles"]:
+            yield from _statements({"Properties": {"Policies": [resource["Properties"]]}}, account)
+
+
 def _statements(role: Mapping[str, Any], account: Account) -> list[dict[str, Any]]:
     policies = [policy for policy in role["Properties"].get("Policies", []) if "PolicyDocument" in policy]
     return [
@@ -336,6 +381,7 @@ def _statements(role: Mapping[str, Any], account: Account) -> list[dict[str, Any
             **statement,
             "Action": _listed(statement["Action"]),
             "Resource": [_arn(each, account) for each in _listed(statement["Resource"])],
+            **({"Condition": _named(statement["Condition"], account)} if "Condition" in statement else {}),
         }
         for policy in policies
         for statement in policy["PolicyDocument"]["Statement"]
@@ -404,6 +450,12 @@ def _masked(text: str, account: Account) -> str:
 
 # ---- a photo that is made up -----------------------------------------------------------------------------------------
 
+# What a backfill's template takes.
+BACKFILL: Final = {
+    "UploadBucketName": "photos", "ResultsTableName": "results", "SourceBucketName": "photos", "SourcePrefix": "2019/",
+    "StateMachineArn": "arn:aws:states:us-east-1:111122223333:stateMachine:rehearsal",
+    "SerializeImageRoleName": "rehearsal",
+}  # fmt: skip
 DEFAULTS: Final = {
     "ResultsRetentionDays": "365", "PollSeconds": "20", "WatchSeconds": "3600", "ManualApproval": "true",
 }  # fmt: skip

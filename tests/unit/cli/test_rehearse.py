@@ -102,12 +102,25 @@ def answers() -> list[Answer]:
 
 
 def test_all_is_as_promised(answers: list[Answer]) -> None:
-    """Both machines, every state and catch of a photo's, the patterns, a change set, every role of four templates."""
+    """Four machines, each state and catch of a photo's, the patterns, three change sets, each role of six templates."""
     assert [answer for answer in answers if not answer.good] == []
     questions = [answer.question for answer in answers]
     assert sum(question.startswith("TestState ") for question in questions) > 30
     assert "TestState Note announcement, caught DynamoDB.ConditionalCheckFailedException" in questions
-    for role in ("application ClassifyVehicleRole", "monitoring CheckDriftRole", "sagemaker BuilderRole"):
+    for question in (
+        "ValidateStateMachineDefinition classify_vehicle express",
+        "ValidateStateMachineDefinition backfill",
+        "TestState express Serialize image, caught Custom.Error",
+        "CreateChangeSet express",
+        "CreateChangeSet backfilling",
+    ):
+        assert question in questions
+    for role in (
+        "application ClassifyVehicleRole",
+        "backfilling BackfillRole",
+        "monitoring CheckDriftRole",
+        "sagemaker BuilderRole",
+    ):
         assert f"SimulateCustomPolicy {role}" in questions
 
 
@@ -130,9 +143,11 @@ def test_a_deployed_application_is_not_touched() -> None:
 
     said = asked(fake)
 
-    (request,) = fake.sent("CreateChangeSet")
-    assert request["ChangeSetType"] == "UPDATE"
-    assert request["Parameters"] == [{"ParameterKey": "AlarmEmail", "UsePreviousValue": True}]
+    plain, express, backfill = fake.sent("CreateChangeSet")
+    kept = {"ParameterKey": "AlarmEmail", "UsePreviousValue": True}
+    assert (plain["ChangeSetType"], backfill["ChangeSetType"]) == ("UPDATE", "CREATE")
+    assert plain["Parameters"] == [kept]
+    assert express["Parameters"] == [kept, {"ParameterKey": "WorkflowType", "ParameterValue": "EXPRESS"}]
     assert fake.stacks["vehiclevision"]["StackStatus"] == "UPDATE_COMPLETE"
     assert all(answer.good for answer in said)
 
