@@ -36,6 +36,8 @@ LOOKED_UP_A_SECOND: Final = 2_200
 MOST_SWEPT_AN_HOUR: Final = 2_000_000
 VERSIONS_A_PAGE: Final = 1_000
 DAYS_A_MONTH: Final = 30
+# What CloudWatch gives each account without a price, by the price that it would else have.
+FREE: Final = {"cloudwatch_alarm_metric": 10.0, "cloudwatch_dashboard": 3.0}
 # What the id of a model on Bedrock has in it, whichever region or inference profile it begins with, and its prices.
 MODEL_PRICES: Final = {"claude-haiku-5-5": "haiku", "claude-sonnet-5-5": "sonnet"}
 
@@ -127,6 +129,15 @@ class Profile:
         return sum(line.dollars for line in self.lines if line.idle and line.dollars is not None)
 
     @property
+    def dollars_idle_free(self) -> float:
+        """The same where nothing else in the account uses what CloudWatch gives for nothing."""
+        return self.dollars_idle - sum(
+            line.dollars * min(1.0, FREE.get(line.price, 0.0) / line.quantity)
+            for line in self.lines
+            if line.idle and line.dollars is not None
+        )
+
+    @property
     def missing(self) -> list[str]:
         """The lines for which no price is known."""
         return [f"{line.service}: {line.what}" for line in self.lines if line.dollars is None]
@@ -146,6 +157,7 @@ class Profile:
             "photos": self.photos,
             "dollars_total": round(self.dollars_total, 2),
             "dollars_idle": round(self.dollars_idle, 2),
+            "dollars_idle_free": round(self.dollars_idle_free, 2),
             "dollars_per_million": None if million is None else round(million, 2),
             "missing": self.missing,
             "lines": [line.as_json() for line in self.lines],

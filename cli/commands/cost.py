@@ -89,6 +89,7 @@ def own_ways(found: Sequence[Profile]) -> Table:
     made.add_row()
     made.add_row("in all", *(f"{_least(profile)}{profile.dollars_total:,.2f}" for profile in found))
     made.add_row("idle", *(f"{profile.dollars_idle:,.2f}" for profile in found))
+    made.add_row("idle, CloudWatch's free tier", *(f"{profile.dollars_idle_free:,.2f}" for profile in found))
     made.add_row("a million", *(_million(profile) for profile in found))
     return made
 

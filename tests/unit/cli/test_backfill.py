@@ -1,10 +1,13 @@
 """What a backfill is asked to go through: what names photos, what stands in a policy, and what it costs."""
 
+from pathlib import Path
+
 import pytest
 
 from cli import backfilling
-from cli.backfilling import Source
+from cli.backfilling import BATCH, BATCH_TRANSITIONS, MOST_PHOTOS, Source
 from cli.errors import USAGE, CommandError
+from lifecycle import costs
 
 
 @pytest.mark.parametrize(
@@ -54,3 +57,18 @@ def test_the_price_is_the_photos_own_and_a_little_for_going_through() -> None:
     assert 1 < sum(line.dollars or 0 for line in lines) < 4
     assert backfilling.dollars(1_000_000) == pytest.approx(1000 * backfilling.dollars(1000))
     assert backfilling.dollars(0) == 0
+
+
+def test_the_guide_says_which_quota_binds(root: Path) -> None:
+    """Transitions: six a photo and four a batch. Its figures follow from the workflow and from AWS's defaults."""
+    guide = (root / "docs" / "guide" / "backfill.md").read_text("utf-8")
+    transitions = len(costs.way_of_a_classified_photo(costs.machine())) + BATCH_TRANSITIONS / BATCH
+    starts = 1 + 1 / BATCH
+    day = MOST_PHOTOS / 86_400
+
+    assert f"**{1500 // transitions:.0f}** ({500 // transitions:.0f})" in guide
+    assert f"{300 // starts:.0f} ({150 // starts:.0f})" in guide
+    assert f"{round(day * transitions, -1):,.0f} a second" in guide
+    assert f"{round(day * starts, -1):,.0f} a second" in guide
+    assert f"a million photos in {1e6 * transitions / 1500 / 60:.0f} minutes" in guide
+    assert f"{MOST_PHOTOS * transitions / 1500 / 86_400:.1f} days" in guide

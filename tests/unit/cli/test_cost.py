@@ -85,6 +85,17 @@ def test_a_bill_is_the_sum_of_its_lines() -> None:
     assert profile("standard-instance").dollars_idle == profile("standard-instance", 0).dollars_total
 
 
+def test_what_idles_is_less_where_cloudwatchs_free_tier_is_left() -> None:
+    """Ten metrics that alarms read and three dashboards a month cost nothing; the endpoint's instance does."""
+    serverless, instance = profile("express-serverless"), profile("standard-instance")
+    (metrics,) = [line.quantity for line in serverless.lines if "that alarms read" in line.what]
+
+    assert serverless.dollars_idle == pytest.approx(metrics * 0.10 + 2 * 3.00)
+    assert serverless.dollars_idle_free == pytest.approx((metrics - 10) * 0.10)
+    assert instance.dollars_idle_free == pytest.approx(serverless.dollars_idle_free + 167.90)
+    assert profile("batch").dollars_idle_free == 0
+
+
 def test_more_photos_than_one_instance_answers_take_another() -> None:
     """131 million a month are 50 a second, around the clock."""
     one, two = (profile("standard-instance", photos) for photos in (131_000_000, 132_000_000))
