@@ -36,6 +36,11 @@ class Endpoint:
     runtime: "SageMakerRuntimeClient"
 
 
+# Where a threshold comes from.
+GIVEN: Final = "given"
+MANIFEST: Final = "manifest of model "
+
+
 @dataclass(frozen=True)
 class Request:
     """What is to be measured: a folder, or the validation part of `data`; by a model file, or by an endpoint."""
@@ -45,6 +50,7 @@ class Request:
     model: Path = DEFAULT_MODEL
     endpoint: Endpoint | None = None
     threshold: float | None = None
+    threshold_from: str = GIVEN
     costs: Costs | None = None
     robustness: bool | None = None
 
@@ -87,7 +93,9 @@ def evaluate(request: Request, bar: Bar = unseen) -> Evaluation:
     answered = _with_maps(answered, threshold, model, facts["model_versions"])
     facts = {
         **facts,
-        "threshold_from": "given" if request.threshold is not None else f"manifest of model {model.manifest.version}",
+        "threshold_from": f"{MANIFEST}{model.manifest.version}"
+        if request.threshold is None
+        else request.threshold_from,
         "machine": machine(),
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
@@ -139,12 +147,12 @@ def warnings(found: Mapping[str, Any]) -> list[str]:
         said.append("Every picture shows a vehicle: how many of other things pass is unknown.")
     if len(found["model_versions"]) > 1:
         said.append(f"The endpoint answered with several models: {', '.join(found['model_versions'])}.")
-    if found["data"]["source"] == samples.VALIDATION_PART and found["threshold_from"] != "given":
+    if found["data"]["source"] == samples.VALIDATION_PART and found["threshold_from"] != GIVEN:
         said.append("Training chose the model's threshold on these pictures, which flatters the figures at it.")
     if found["against"] and found["against"]["theirs"]["unusable"] == found["against"]["pictures"]:
         said.append(f"No answer of {found['against']['words']} was of use: nothing can be concluded about it.")
-    threshold_model = found["threshold_from"].removeprefix("manifest of model ")
-    if found["threshold_from"] != "given" and threshold_model not in found["model_versions"]:
+    threshold_model = found["threshold_from"].removeprefix(MANIFEST)
+    if found["threshold_from"].startswith(MANIFEST) and threshold_model not in found["model_versions"]:
         said.append(
             f"The threshold is that of model {threshold_model}, not the endpoint's: give --threshold or --model."
         )

@@ -17,10 +17,11 @@ from cli.comparing import Against, compare
 from cli.display import notes
 from cli.errors import FAILURE, INTERRUPTED, SUCCESS, USAGE, CommandError
 from cli.options import Application, AsJson, argument, flag, option
+from monitoring import watched
 from training.artefact import DEFAULT_MODEL
 from training.data.errors import DataError
 from training.errors import EndpointFailedError, ModelError, ServiceFailedError
-from training.evaluate import Endpoint, Request, evaluate, finish
+from training.evaluate import GIVEN, Endpoint, Request, evaluate, finish
 from training.evaluation.costs import Costs
 from training.progress import bars
 
@@ -40,7 +41,8 @@ def command(
     model: Annotated[Path | None, option("--model", "FILE", "A model.tar.gz.")] = None,
     endpoint: Annotated[str | None, option("--endpoint", "NAME", "Ask this SageMaker endpoint.")] = None,
     threshold: Annotated[
-        float | None, option("--threshold", "X", "Confidence that counts; else the model's.", min=0, max=1)
+        float | None,
+        option("--threshold", "X", "Confidence that counts; else the application's or the model's.", min=0, max=1),
     ] = None,
     wrong_cost: Annotated[float | None, option("--wrong-cost", "X", "What a wrong route costs.", min=0)] = None,
     review_cost: Annotated[float | None, option("--review-cost", "Y", "What a manual review costs.", min=0)] = None,
@@ -70,16 +72,22 @@ def command(
     try:
         other = against.asked(application, folder)
         costs = asked = None
+        threshold_from = GIVEN
         if wrong_cost is not None and review_cost is not None:
             costs = Costs(wrong_cost, review_cost, vehicle_share)
         if endpoint is not None:
-            asked = Endpoint(endpoint, application.target().client("sagemaker-runtime"))
+            target = application.target()
+            asked = Endpoint(endpoint, target.client("sagemaker-runtime"))
+            own = watched.parameters(watched.described(target.client, target.stack))
+            if threshold is None and own.get("EndpointName") == endpoint:
+                threshold, threshold_from = float(own["ConfidenceThreshold"]), f"that of the application {target.stack}"
         request = Request(
             folder=folder,
             data=data,
             model=model or DEFAULT_MODEL,
             endpoint=asked,
             threshold=threshold,
+            threshold_from=threshold_from,
             costs=costs,
             robustness=robustness,
         )

@@ -248,6 +248,8 @@ class Report:
     hours_of_day: Sequence[HourOfDay]
     latency: Latency | None
     latency_why: str
+    # By reason; None where only captured data is known, which holds nothing of them.
+    refused: Mapping[str, int] | None
     baseline: BaselineFacts | None
     drift: Decision | None
     drift_why: str

@@ -4,13 +4,13 @@ Captured data says when, never how long, and names a model only where the reques
 """
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 from typing import Final
 
 from monitoring.captures.source import Window
-from vehiclevision.record import ANSWERED, Record, iso
+from vehiclevision.record import ANSWERED, Outcome, Record, iso
 from vehiclevision.results import ResultsTable
 
 # Of each outcome the newest: enough for a p99, whatever the table holds.
@@ -24,12 +24,16 @@ WHOLE_SECONDS: Final = "S3 gives the time of an upload in whole seconds, so the 
 
 @dataclass(frozen=True)
 class Recorded:
-    """Seconds of the images that the endpoint answered, and the versions that did; `why` says why there are none."""
+    """Seconds of the images that the endpoint answered, and the versions that did; `why` says why there are none.
+
+    Images that were refused have no answer: they are counted by their reasons, None where nothing is known of them.
+    """
 
     why: str = NOT_CAPTURED
     upload_to_record: list[float] = field(default_factory=list)
     start_to_record: list[float] = field(default_factory=list)
     model_versions: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] | None = None
 
 
 def read(results: ResultsTable, window: Window | None) -> Recorded:
@@ -39,7 +43,9 @@ def read(results: ResultsTable, window: Window | None) -> Recorded:
     for outcome in ANSWERED:
         for record in islice(results.of_outcome(outcome, between=between), MAX_RECORDS):
             _count(recorded, record)
-    return recorded if recorded.upload_to_record else Recorded(NOT_RECORDED, model_versions=recorded.model_versions)
+    refused = islice(results.of_outcome(Outcome.REJECTED, between=between), MAX_RECORDS)
+    why = recorded.why if recorded.upload_to_record else NOT_RECORDED
+    return replace(recorded, why=why, refused=Counter(record.reason or "unknown" for record in refused))
 
 
 def _count(recorded: Recorded, record: Record) -> None:

@@ -141,6 +141,7 @@ def report(gathered: Gathered) -> Report:
         hours_of_day=_hours_of_day(gathered),
         latency=_latency(gathered.recorded),
         latency_why=gathered.recorded.why,
+        refused=None if gathered.recorded.refused is None else dict(gathered.recorded.refused.most_common()),
         baseline=_baseline(gathered.compared.baseline, facts.threshold),
         drift=gathered.compared.decision,
         drift_why=gathered.compared.why,

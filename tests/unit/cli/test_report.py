@@ -213,6 +213,7 @@ def test_the_own_endpoint_brings_threshold_labels_latency_and_model_version(
     moments: dict[str, Any] = {name: {"S": f"2026-11-20T{time}Z"} for name, time in times.items()}
     put_record(deployed, "uploads/a.jpg", "v1", **moments, model_version={"S": "m1"})
     put_record(deployed, "uploads/old.jpg", "v1", recorded_at={"S": "2026-10-01T00:00:00Z"})
+    put_record(deployed, "uploads/none.jpg", "v1", "REJECTED", recorded_at=moments["recorded_at"])
     place = Deployed(deployed, {"DestinationS3Uri": f"s3://{CAPTURED}/capture"})
 
     answer = called(
@@ -226,6 +227,8 @@ def test_the_own_endpoint_brings_threshold_labels_latency_and_model_version(
     assert figures["latency"]["upload_to_record"] == {"n": 1, "p50": 3.5, "p95": 3.5, "p99": 3.5}
     assert figures["latency"]["start_to_record"]["p50"] == 2
     assert figures["model_versions"] == {"m1": 1}
+    assert figures["refused"] == {"SOME_REASON": 1}
+    assert "1 <code>SOME_REASON</code>" in (tmp_path / "own.html").read_text()
     assert "How long it takes" in (tmp_path / "own.html").read_text()
 
 

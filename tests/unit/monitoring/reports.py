@@ -1,5 +1,6 @@
 """Reports for the tests, from captured lines."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -102,7 +103,7 @@ def everything(folder: Path, made_from: str = "pictures") -> Gathered:
         plain.summary,
         plain.facts,
         replace(compared, oddest=odd),
-        Recorded("why", [1.0, 2.0, 9.0], [0.5, 1.5, 8.0]),
+        Recorded("why", [1.0, 2.0, 9.0], [0.5, 1.5, 8.0], refused=Counter({HOSTILE: 2, "NOT_AN_IMAGE": 5})),
         plain.labels,
         Looked(pictures={example.digest: example.picture for example in (*odd, *plain.summary.mistakes)}),
     )
