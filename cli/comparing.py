@@ -9,7 +9,7 @@ from botocore.exceptions import NoCredentialsError
 from cli import target as targets
 from cli.display import notes, printable
 from cli.errors import USAGE, CommandError
-from cli.options import Application, YesToQuestions, option
+from cli.options import Application, YesToQuestions, flag, option
 from cli.sagemaker import Dialogue
 from lifecycle import costs
 from lifecycle.costs import Photo
@@ -50,14 +50,17 @@ class Against:
     answers: Annotated[
         Path | None, option("--answers", "FILE", "Where its answers are kept; else beside the page.")
     ] = None
+    small: Annotated[
+        bool, flag("--small", "Send it the small picture that the workflow carries, as for a second opinion.")
+    ] = False
     yes: YesToQuestions = False
 
     def asked(self, application: Application, folder: Path | None) -> Asked | None:
         """The service and how it is reached; None where nobody wants to compare."""
         if self.service is None:
-            if self.photos is not None or self.answers is not None or self.yes:
+            if self.photos is not None or self.answers is not None or self.small or self.yes:
                 raise CommandError(
-                    "--photos, --answers and --yes belong to --against.", "Add --against SERVICE.", USAGE
+                    "--photos, --answers, --small and --yes belong to --against.", "Add --against SERVICE.", USAGE
                 )
             return None
         if folder is None:
@@ -80,11 +83,12 @@ def compare(evaluation: Evaluation, asked: Asked, against: Against, out: Path | 
             asked.service,
             region=asked.region,
             most=against.photos or PHOTOS,
+            small=against.small,
             file=file,
             listener=bar("making them small"),
         )
     if comparison.to_ask:
-        notes().print(_priced(asked, comparison.to_ask, len(comparison.keys)))
+        notes().print(_priced(asked, comparison))
         Dialogue(yes=against.yes).ask("Ask it?")
         # A folder that is not there, or may not be written to, is found out before anything is paid for.
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -99,16 +103,17 @@ def compare(evaluation: Evaluation, asked: Asked, against: Against, out: Path | 
     return evaluation.beside(beside.compared(comparison, said, threshold, asked.dollars, ours))
 
 
-def _priced(asked: Asked, photos: int, chosen: int) -> str:
+def _priced(asked: Asked, comparison: beside.Comparison) -> str:
     """What asking costs, in a sentence or two."""
-    photo = Photo()
-    about = asked.dollars(photos, photos * photo.tokens_in, photos * photo.tokens_out)
-    most = asked.dollars(photos, photos * photo.tokens_in, photos * MAX_TOKENS)
+    photo, photos, chosen = Photo(), comparison.to_ask, len(comparison.keys)
+    tokens_in = photo.doubtful_tokens_in if comparison.small else photo.tokens_in
+    about = asked.dollars(photos, photos * tokens_in, photos * photo.tokens_out)
+    most = asked.dollars(photos, photos * tokens_in, photos * MAX_TOKENS)
     kept = f"; {chosen - photos:,} more are answered already" if chosen > photos else ""
     words = f"{asked.service.words} in {asked.region} is asked about {photos:,} photos{kept}."
     if about is None or most is None:
         return (
-            f"{words} Its price is not known here: about {photo.tokens_in} tokens in and {photo.tokens_out} out "
+            f"{words} Its price is not known here: about {tokens_in} tokens in and {photo.tokens_out} out "
             f"a photo, {MAX_TOKENS} out at most. See the prices of Amazon Bedrock."
         )
     more = f", ${most:,.2f} at most if it talks" if most > about else ""

@@ -1,7 +1,7 @@
 """Our answers beside those of another service, on the same photos; whatever was paid for is kept and never paid twice.
 
-The service gets each photo upright and whole, of at most 512 pixels, as the gate decoded it: no other part of the file
-leaves the machine. Our model gets what it always gets.
+The service gets each photo upright and whole, of at most 512 pixels, as the gate decoded it, or the small picture that
+the workflow carries: no other part of the file leaves the machine. Our model gets what it always gets.
 """
 
 import hashlib
@@ -80,6 +80,7 @@ class Comparison:
     chosen: Classes
     keys: tuple[str, ...]
     kept: Kept
+    small: bool
 
     @property
     def to_ask(self) -> int:
@@ -98,7 +99,7 @@ class Comparison:
     def _ask(self, asked: tuple[str, int]) -> None:
         key, index = asked
         try:
-            said = ask(self.service, self.region, picture(self.answered.samples.paths[index]))
+            said = ask(self.service, self.region, picture(self.answered, index, small=self.small))
         except ServiceFailedError as error:
             raise ServiceFailedError(error.message, f"{error.hint} Then run the same again: {self.paid}") from error
         self.kept.add(key, said)
@@ -112,7 +113,7 @@ class Comparison:
 
 
 def prepare(
-    answered: Answered, service: Service, *, region: str, most: int, file: Path, listener: Listener
+    answered: Answered, service: Service, *, region: str, most: int, small: bool, file: Path, listener: Listener
 ) -> Comparison:
     """Choose at most so many photos, evenly over all classes, and see which answers are kept; nothing is asked yet."""
     samples = answered.samples
@@ -120,16 +121,18 @@ def prepare(
         raise EvaluationRefusedError("Only photos of a folder are compared.", "Name a folder instead of --split.")
     chosen = np.sort(evenly(np.argsort(samples.classes, kind="stable"), most))
     key = partial(_key, service, region)
-    paths = [samples.paths[index] for index in chosen]
     keys = []
-    for each in in_threads(lambda path: key(picture(path)), paths, AT_A_TIME):
+    for each in in_threads(lambda index: key(picture(answered, index, small=small)), chosen.tolist(), AT_A_TIME):
         keys.append(each)
-        listener(len(keys), len(paths))
-    return Comparison(service, region, answered, chosen, tuple(keys), Kept.read(file))
+        listener(len(keys), len(chosen))
+    return Comparison(service, region, answered, chosen, tuple(keys), Kept.read(file), small)
 
 
-def picture(path: Path) -> bytes:
+def picture(answered: Answered, index: int, *, small: bool) -> bytes:
     """What the service gets of a photo."""
+    if small:
+        return answered.samples.files[index]
+    path = answered.samples.paths[index]
     try:
         content = content_of(path)
         if content is not None:
@@ -165,6 +168,7 @@ def compared(
         "words": comparison.service.words,
         "region": comparison.region,
         "versions": sorted({each.version for each in said if each.version}),
+        "small": comparison.small,
         "pictures": len(said),
         "of_pictures": len(comparison.answered.samples),
         "ours": {**_side(own, classes, threshold), "dollars_per_million": our_dollars_per_million},

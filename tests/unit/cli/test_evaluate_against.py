@@ -107,6 +107,19 @@ def test_a_service_sees_the_whole_picture_and_nothing_else_of_the_file(
     assert b"secret" not in picture
 
 
+def test_it_can_be_asked_about_what_a_second_opinion_would_see(against: Command, asked: Services) -> None:
+    """The model's own picture; an answer to the large one is none to this."""
+    against("rekognition", "--yes", "--json", "--photos", "1")
+    asked.pictures.clear()
+
+    report = against("rekognition", "--yes", "--json", "--photos", "1", "--small").json_lines()[0]
+
+    (picture,) = asked.pictures
+    with Image.open(io.BytesIO(picture)) as image:
+        assert image.size == (224, 224)
+    assert report["against"]["small"]
+
+
 def test_a_model_on_bedrock_is_asked_for_json_and_its_tokens_are_counted(against: Command, asked: Services) -> None:
     """Converse with the id as it was given; what it costs follows from what it used."""
     answer = against(f"bedrock:{MODEL}", "--yes", "--json")
@@ -294,6 +307,7 @@ def test_without_credentials_nothing_is_begun(command: Command, folder: Path) ->
         ("photos", "--against", "rekognition:x"),
         ("photos", "--photos", "4"),
         ("photos", "--yes"),
+        ("photos", "--small"),
         ("--split", "validation", "--data", "x", "--against", "rekognition"),
     ],
 )
