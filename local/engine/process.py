@@ -30,7 +30,13 @@ HEALTH = "/_ministack/health"
 # MiniStack's own management: to look at its parts, to change its settings, to erase everything.
 PATHS = Paths(
     unsigned=frozenset({("GET", HEALTH)}),
-    unsigned_below=(("PUT", "/_ministack/cfn-response/"), ("PUT", "/_ministack/cfn-signal/")),
+    unsigned_below=(
+        *(("PUT", "/_ministack/cfn-response/"), ("PUT", "/_ministack/cfn-signal/")),
+        # An API's own authorizers say who may ask it, as in AWS; a token stands where a signature would.
+        *((method, "/_aws/execute-api/") for method in ("GET", "POST")),
+        # The public keys of a user pool, which begins with the region; no bucket can be called so.
+        ("GET", f"/{REGION}_"),
+    ),
     closed=("/_ministack/", "/_localstack/", "/health"),
 )
 
