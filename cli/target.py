@@ -69,6 +69,11 @@ class Target:
         """What backfilling's stack of the application is called."""
         return f"{self.stack}-backfilling"
 
+    @property
+    def console_stack(self) -> str:
+        """What the shared page's stack of the application is called."""
+        return f"{self.stack}-console"
+
     def write_captures(self) -> None:
         """Have the local endpoint write what it captured, so that what it was asked a second ago counts too."""
         if self.is_local:

@@ -2,6 +2,7 @@
 
 Refusal             one sentence and a hint: the root of every room's errors for people
 └── ConsoleError    the same of the page
+    ├── WrongQuestionError  what was asked cannot be meant
     └── UnknownPageError    there is nothing at this address
         └── UnknownPhotoError   nothing is known of such a photo
 """
@@ -11,6 +12,10 @@ from vehiclevision.refusal import Refusal
 
 class ConsoleError(Refusal):
     """The page cannot do that."""
+
+
+class WrongQuestionError(ConsoleError):
+    """What was asked cannot be meant."""
 
 
 class UnknownPageError(ConsoleError):

@@ -40,6 +40,9 @@ class Ledger:
     """Records, newest first; several threads may read and refresh it."""
 
     results: ResultsTable
+    most: int = MOST_RECORDS
+    # Whether nobody loads it in the background, so that whoever needs it first does; it then waits for what is new.
+    on_demand: bool = False
     is_complete: bool = False
     _records: dict[Identity, Record] = field(default_factory=dict)
     _ordered: list[Record] | None = None
@@ -53,8 +56,8 @@ class Ledger:
         """Read everything again: first what is newest, so that there is something to show, then the rest."""
         if not self._records:
             self._take(self.results.newest(list(Outcome), FIRST_RECORDS))
-        records = [record for outcome in Outcome for record in islice(self.results.of_outcome(outcome), MOST_RECORDS)]
-        newest = sorted(records, key=_recorded_at, reverse=True)[:MOST_RECORDS]
+        records = [record for outcome in Outcome for record in islice(self.results.of_outcome(outcome), self.most)]
+        newest = sorted(records, key=_recorded_at, reverse=True)[: self.most]
         with self._lock:
             self._records = {identity_of(record): record for record in newest}
             self._ordered = None
@@ -67,7 +70,7 @@ class Ledger:
         since = self._newest
         if since:
             since = (datetime.fromisoformat(since) - LAG).astimezone(UTC).isoformat(timespec="milliseconds")
-        between, most = ((since, FOREVER), MOST_RECORDS) if since else (None, FIRST_RECORDS)
+        between, most = ((since, FOREVER), self.most) if since else (None, FIRST_RECORDS)
         fresh = [
             record for outcome in Outcome for record in islice(self.results.of_outcome(outcome, between=between), most)
         ]
@@ -75,6 +78,12 @@ class Ledger:
 
     def keep_up(self) -> None:
         """Read what is new, unless that was done a moment ago; where it takes long, the next page has it."""
+        if self.on_demand:
+            if not self.is_complete:
+                self.load()
+            elif time.monotonic() - self._refreshed_at > FRESH_SECONDS:
+                self.refresh()
+            return
         with self._lock:
             if self._reading is None or (
                 self._reading.done() and time.monotonic() - self._refreshed_at > FRESH_SECONDS

@@ -5,20 +5,22 @@ versions are known, so that their records are looked up in one call; where the o
 """
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from itertools import islice
+from datetime import UTC, datetime, timedelta
+from itertools import islice, takewhile
 from typing import Any, Final
 
 from anyio import to_thread
 from botocore.exceptions import BotoCoreError, ClientError
 
 from console.ledger import Identity, Ledger, identity_of
-from vehiclevision.record import Outcome, Record
+from vehiclevision.record import Outcome, Record, iso
 from vehiclevision.refusal import Refusal
 from vehiclevision.results import UPLOADS
 
@@ -38,6 +40,8 @@ KEYS_PER_LOOK: Final = 300
 # After so long without news a card stays as it is and says so.
 OVERDUE_SECONDS: Final = 300.0
 MOST_WAITING_MESSAGES: Final = 500
+# So long what has ended is told to pages that ask again and again.
+JUST_NOW: Final = timedelta(seconds=60)
 
 
 @dataclass
@@ -123,6 +127,24 @@ class Live:
         """No more changes for this one."""
         self._listeners.discard(queue)
 
+    def just_now(self) -> list[Card]:
+        """What has ended in the last minute and what is on its way, looked up anew and remembered nowhere."""
+        since = iso(datetime.now(UTC) - JUST_NOW)
+        ended = takewhile(lambda record: (record.recorded_at or "") >= since, self._ledger.newest_first())
+        cards = {identity_of(each): Card(identity_of(each), _stage_of(each), each) for each in ended}
+        for run, photo in self._running():
+            if photo not in cards:
+                cards[photo] = Card(photo, self._stage(run), run=run)
+        return list(cards.values())
+
+    def stage_of(self, bucket: str, key: str) -> int:
+        """How far a photo has come by its run; as if it had just come in where none is known."""
+        with contextlib.suppress(ClientError, BotoCoreError):
+            for run, photo in self._running():
+                if photo[:2] == (bucket, key):
+                    return self._stage(run)
+        return 0
+
     async def watch(self) -> None:
         """Look again and again, for as long as somebody listens or something is on its way."""
         while True:
@@ -173,8 +195,7 @@ class Live:
         before = card.stage, card.record, card.run
         card.record, card.run = record or card.record, run or card.run
         if record:
-            is_told = record.outcome is Outcome.CLASSIFIED and record.announced_at is not None
-            card.stage = ANNOUNCED if is_told else RECORDED
+            card.stage = _stage_of(record)
         elif run:
             card.stage = max(card.stage, self._stage(run))
         if (card.stage, card.record, card.run) != before:
@@ -203,6 +224,11 @@ class Live:
         )["events"]
         names = (event["stateEnteredEventDetails"]["name"] for event in events if "stateEnteredEventDetails" in event)
         return _STAGE_IN.get(next(names, ""), 0)
+
+
+def _stage_of(record: Record) -> int:
+    is_told = record.outcome is Outcome.CLASSIFIED and record.announced_at is not None
+    return ANNOUNCED if is_told else RECORDED
 
 
 def _photo(text: str) -> Identity | None:

@@ -6,19 +6,12 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cache
 from typing import Any, Final, TypeAlias
 
-import numpy as np
 from PIL import Image
 
 from console.errors import ConsoleError
-from training.artefact import DEFAULT_MODEL, Model, load_model
-from training.errors import ModelRefusedError
-from training.looked import overlay
-from training.session import gives_maps, run_maps
 from vehiclevision.image_gate import Limits, decode, encode, model_input
-from vehiclevision.labels import LABELS, MODEL_INPUT_SIDE
 from vehiclevision.record import NO_VERSION
 from vehiclevision.requests import ObjectVersion
 from vehiclevision.storage import read_version
@@ -30,6 +23,8 @@ THUMBNAIL_SIDE: Final = 176
 QUALITY: Final = 86
 
 Identity: TypeAlias = tuple[str, str, str]
+# Tints a picture where the model saw a label.
+Tint: TypeAlias = Callable[[Image.Image, str | None], Image.Image]
 
 
 class View(StrEnum):
@@ -46,6 +41,7 @@ class Pictures:
     """JPEGs of photos, made when they are asked for and kept for a while."""
 
     s3: Any
+    tint: Tint | None = None
     limits: Limits = field(default_factory=Limits)
     _made: OrderedDict[tuple[Identity, str], bytes] = field(default_factory=OrderedDict)
     _bytes: int = 0
@@ -63,7 +59,7 @@ class Pictures:
                 self._made.move_to_end(name)
                 return self._made[name]
         with self._decoding:
-            made = _VIEWS[view](self._decoded(photo), label)
+            made = self._view(self._decoded(photo), view, label)
         with self._lock:
             self._made[name] = made
             self._bytes = sum(map(len, self._made.values()))
@@ -71,50 +67,22 @@ class Pictures:
                 self._bytes -= len(self._made.popitem(last=False)[1])
         return made
 
+    def _view(self, working: Image.Image, view: View, label: str | None) -> bytes:
+        if view is View.MODEL:
+            return encode(model_input(working))
+        if view is View.LOOKED:
+            if self.tint is None:
+                raise ConsoleError("No model is at hand that says where it looked.", "Look at the photo as uploaded.")
+            return _encoded(self.tint(working, label))
+        shown = working.copy()
+        if view is View.SMALL:
+            shown.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BICUBIC)
+        return _encoded(shown)
+
     def _decoded(self, photo: Identity) -> Image.Image:
         bucket, key, version = photo
         asked = ObjectVersion(bucket, key, None if version in ("", NO_VERSION, "null") else version)
         return decode(read_version(self.s3, asked, self.limits.max_bytes).data, self.limits).working
-
-
-def can_look(model_version: str | None) -> bool:
-    """Whether the model that answered is at hand and can say where it looked."""
-    model = model_at_hand()
-    return model is not None and model.manifest.version == model_version and gives_maps(model.session)
-
-
-@cache
-def model_at_hand() -> Model | None:
-    """The shipped model, read once; None if it cannot be used."""
-    try:
-        return load_model(DEFAULT_MODEL)
-    except ModelRefusedError:
-        return None
-
-
-def _small(working: Image.Image, label: str | None) -> bytes:
-    small = working.copy()
-    small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BICUBIC)
-    return _encoded(small)
-
-
-def _uploaded(working: Image.Image, label: str | None) -> bytes:
-    return _encoded(working)
-
-
-def _seen(working: Image.Image, label: str | None) -> bytes:
-    return encode(model_input(working))
-
-
-def _looked(working: Image.Image, label: str | None) -> bytes:
-    """Tinted where the model saw the label, in the picture's own proportions."""
-    model = model_at_hand()
-    if model is None or not gives_maps(model.session) or label not in LABELS:
-        raise ConsoleError("The model at hand cannot say where it looked.", "Look at the photo as it was uploaded.")
-    [maps] = run_maps(model.session, np.asarray(model_input(working))[np.newaxis])
-    shown = working.copy()
-    shown.thumbnail((2 * MODEL_INPUT_SIDE, 2 * MODEL_INPUT_SIDE))
-    return _encoded(Image.fromarray(overlay(np.asarray(shown), maps[LABELS.index(label)])))
 
 
 def _encoded(picture: Image.Image) -> bytes:
@@ -122,11 +90,3 @@ def _encoded(picture: Image.Image) -> bytes:
     stream = io.BytesIO()
     Image.frombytes("RGB", picture.size, picture.tobytes()).save(stream, format="JPEG", quality=QUALITY)
     return stream.getvalue()
-
-
-_VIEWS: Final[dict[View, Callable[[Image.Image, str | None], bytes]]] = {
-    View.SMALL: _small,
-    View.UPLOADED: _uploaded,
-    View.MODEL: _seen,
-    View.LOOKED: _looked,
-}

@@ -89,6 +89,8 @@ class ReviewTable:
     ledger: Ledger
     threshold: Callable[[], float | None]
     clock: Callable[[], float] = time.monotonic
+    # Without a second, whoever decides waits until it is taken: where nothing goes on between two requests.
+    undo_seconds: float = UNDO_SECONDS
     _decisions: dict[Identity, Decision] = field(default_factory=dict)
     _sittings: dict[str, Sitting] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
@@ -131,7 +133,7 @@ class ReviewTable:
         self._let_go(reviewer, None)
 
     def decide(self, reviewer: Reviewer, record: Record, label: str, *, again: bool = False) -> None:
-        """Take a person's word, which is announced when the ten seconds are over."""
+        """Take a person's word, which is announced when there is no time left to undo it."""
         if label not in TRUTHS:
             raise ConsoleError(f"{label[:40]!r} is no label.", f"Use {', '.join(TRUTHS)}.")
         with self._lock:
@@ -141,11 +143,13 @@ class ReviewTable:
             if held is None or (not again and not waits(held)):
                 self.ledger.look_again(record)
                 raise ConsoleError("Somebody else looks at that photo, or has decided it.", "Go on with the next one.")
-            due = self.clock() + UNDO_SECONDS
+            due = self.clock() + self.undo_seconds
             self._decisions[identity_of(record)] = Decision(held, label, reviewer, due, again)
             sitting = self.sitting(reviewer)
             sitting.decided_at.append(self.clock())
             sitting.shown = None
+        if not self.undo_seconds:
+            self.take_due(everything=True)
 
     def undo(self, reviewer: Reviewer) -> Record | None:
         """Take back this reviewer's last word that is not taken yet; its photo, or None if there is none."""

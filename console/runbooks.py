@@ -3,13 +3,14 @@
 import re
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
 from markupsafe import Markup
 
 from console.errors import UnknownPageError
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
 
 FOLDER: Final = Path(__file__).parents[1] / "docs" / "runbooks"
 _NAMED: Final = re.compile(r"\s*Runbook docs/runbooks/([a-z-]+)\.md\s*")
@@ -30,6 +31,9 @@ def without(description: str) -> str:
 @cache
 def page(name: str) -> Markup:
     """A runbook as HTML; UnknownPageError where there is none of that name."""
+    # Where the page runs without it, no runbook is asked for.
+    from markdown_it import MarkdownIt  # noqa: PLC0415
+
     names = {path.stem: path for path in FOLDER.glob("*.md")}
     if name not in names:
         raise UnknownPageError("There is no runbook of that name.", "Open it from its alarm.")
@@ -41,7 +45,7 @@ def page(name: str) -> Markup:
     return Markup(markdown.renderer.render(tokens, markdown.options, {}))  # noqa: S704 - our own file, without HTML in it
 
 
-def _lead_on(token: Token) -> None:
+def _lead_on(token: "Token") -> None:
     """Links to another runbook lead there; what is not among them is no link here."""
     if token.type == "link_open":
         beside = _BESIDE.fullmatch(str(token.attrs.pop("href", "")))

@@ -4,18 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from console.deployed import Deployed
-from console.in_use import InUse
 from console.ledger import Ledger
 from console.live import Live
 from console.pictures import Pictures
 from console.reviewing import ReviewTable
-from console.slow import Slow
 from console.threshold import Threshold
-from console.versions import Comparison, Served
 from vehiclevision.refusal import Refusal
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Site:
     """The page of one application."""
 
@@ -25,17 +22,23 @@ class Site:
     pictures: Pictures
     reviews: ReviewTable
     threshold: Threshold
-    in_use: Slow[InUse]
-    served: Slow[Served]
-    compared: Slow[Comparison]
     # Words for an error of AWS.
     explain: Callable[[Exception], Refusal | None]
-    # Who sits here, unless a browser says otherwise.
-    user: str
     # What of the page's own work failed, in words; whoever opens a page is told until it is started anew.
     fault: str = ""
+    # Who sits here, unless a browser or a token says otherwise.
+    user: str = ""
+    # Whether the model of that version is at hand and can say where it looked.
+    can_look: Callable[[str | None], bool] = lambda version: False
+    # Where browsers send photos themselves; empty where they come through the page.
+    bucket_origin: str = ""
 
     @property
     def bucket(self) -> str:
         """Where photos lie."""
         return self.deployed.output("BucketName")
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether it is served to people who signed in, by a function that sleeps between two requests."""
+        return bool(self.bucket_origin)

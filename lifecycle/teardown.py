@@ -206,7 +206,7 @@ def _foundation(aws: Aws) -> Iterator[Item]:
 def _application(aws: Aws) -> Iterator[Item]:
     """The application's stack, and first what nobody could name after it: what reads it, photos and results."""
     name = aws.site.application
-    for room in ("reconciling", "backfilling"):
+    for room in ("console", "reconciling", "backfilling"):
         beside = f"{name}-{room}"
         if foundation.describe(aws, beside) is not None:
             yield Item(f"{room}'s stack", beside, (), None, partial(foundation.remove, aws, beside))

@@ -101,6 +101,14 @@ BACKFILLING = Application(
     with_packages=False,
 )
 
+CONSOLE = Application(
+    CHECKOUT / "console",
+    "vehiclevision-console",
+    ("template.yaml", "samconfig.toml", "lambda"),
+    "deploy-console",
+    with_packages=False,
+)
+
 
 def deploy(
     application: Application,

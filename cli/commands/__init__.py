@@ -8,7 +8,7 @@ from typing import Final
 # All that can be typed, in the order of `vehiclevision --help`: a file or a folder each.
 PANELS: Final = {
     "The local AWS": ("up", "down", "status", "env", "demo", "open", "doctor"),
-    "AWS": ("rehearse", "deploy", "cost"),
+    "AWS": ("rehearse", "deploy", "share", "cost"),
     "Images": ("console", "drop", "start", "results", "logs", "review", "backfill", "reconcile", "redrive", "erase"),
     "The model": ("train", "evaluate", "data", "sagemaker"),
     "Monitoring": ("report", "baseline", "monitor", "retrain"),

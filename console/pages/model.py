@@ -14,11 +14,14 @@ from starlette.responses import HTMLResponse, Response
 
 from console import runbooks
 from console.errors import UnknownPageError
+from console.in_use import InUse
+from console.looking import model_at_hand
 from console.month import this_month
-from console.pages.rendering import page, part, site_of
-from console.pictures import model_at_hand
+from console.pages.rendering import page, part
+from console.pages.rendering import site_of as common_site_of
 from console.site import Site
-from console.versions import measured
+from console.slow import Slow
+from console.versions import Comparison, Served, measured
 from monitoring.alarms import ringing_first
 from vehiclevision.labels import LABELS
 from vehiclevision.record import Record
@@ -37,6 +40,15 @@ NEWEST: Final = 1_000
 THRESHOLDS: Final = (0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99)
 
 
+@dataclass(kw_only=True)
+class SiteWithModel(Site):
+    """A page that holds the model and its statistics too."""
+
+    in_use: Slow[InUse]
+    served: Slow[Served]
+    compared: Slow[Comparison]
+
+
 @dataclass(frozen=True)
 class AtThreshold:
     """What would have become of the newest answers at a threshold."""
@@ -48,6 +60,13 @@ class AtThreshold:
     judged: int
     right: int
     is_in_force: bool
+
+
+def site_of(request: Request) -> SiteWithModel:
+    """What the model's pages share."""
+    site = common_site_of(request)
+    assert isinstance(site, SiteWithModel)  # noqa: S101 - these addresses are served nowhere else
+    return site
 
 
 def watch(request: Request) -> Response:
@@ -116,17 +135,17 @@ def _part(request: Request, template: str, values: dict[str, Any], *, goes_on: b
     return Response(part(request, template, **values), media_type="text/html", headers=headers)
 
 
-def _in_use(site: Site) -> dict[str, Any]:
+def _in_use(site: SiteWithModel) -> dict[str, Any]:
     in_use, why = _asked(site, site.in_use.ask)
     return {"in_use": in_use, "why_no_report": why}
 
 
-def _compared(site: Site) -> dict[str, Any]:
+def _compared(site: SiteWithModel) -> dict[str, Any]:
     compared, why = _asked(site, site.compared.ask)
     return {"compared": compared, "why": why}
 
 
-def _asked(site: Site, ask: Callable[[], T | None]) -> tuple[T | None, str]:
+def _asked(site: SiteWithModel, ask: Callable[[], T | None]) -> tuple[T | None, str]:
     """What was made last, and why there is nothing; neither, while it is being made."""
     try:
         return ask(), ""

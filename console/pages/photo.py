@@ -15,8 +15,8 @@ from console.graph import anchor, run_graph
 from console.ledger import Identity
 from console.pages.rendering import form, page, part, photo_address, site_of
 from console.pages.reviewer import remember, reviewer_of
-from console.pictures import View, can_look
-from console.reviewing import UNDO_SECONDS, reviewable
+from console.pictures import View
+from console.reviewing import reviewable
 from console.run import Run, pretty
 from console.site import Site
 from vehiclevision.errors import InvalidImageError, StorageRefusedError, StorageUnavailableError
@@ -46,9 +46,8 @@ def story(request: Request) -> Response:
         why=why,
         versions=versions,
         surest=surest,
-        looks=bool(record and surest and can_look(record.model_version)),
+        looks=bool(record and surest and site.can_look(record.model_version)),
         reviewable=bool(record and reviewable(record)),
-        undo_seconds=UNDO_SECONDS,
         **_told(request, record, run),
     )
     remember(request, response)

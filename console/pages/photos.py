@@ -19,6 +19,7 @@ from vehiclevision.record import Record
 
 # A comment so often keeps a silent stream open.
 SIGN_OF_LIFE_SECONDS: Final = 15.0
+MOST_ARRIVALS: Final = 60
 COLUMNS: Final = (
     *("recorded_at", "outcome", "label", "confidence", "route", "reason", "s3_key", "version_id", "model_version"),
     *("decided_by", "reviewed_by", "uploaded_at", "announced_at", "execution", "seconded_by"),
@@ -49,6 +50,14 @@ async def upload(request: Request) -> Response:
 async def live(request: Request) -> Response:
     """Every change of a photo on its way, as it comes."""
     return StreamingResponse(_changes(request), media_type="text/event-stream")
+
+
+def arrivals(request: Request) -> Response:
+    """What comes in and what has just ended, for a page that asks again and again where no stream comes through."""
+    site = site_of(request)
+    site.ledger.keep_up()
+    cards = [{"id": card.id, "html": _rendered(request, card)} for card in site.live.just_now()[:MOST_ARRIVALS]]
+    return JSONResponse({"cards": cards, "totals": part(request, "_totals.html", totals=today(site.ledger))})
 
 
 def as_csv(request: Request) -> Response:

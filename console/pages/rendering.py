@@ -15,10 +15,11 @@ from starlette.responses import HTMLResponse, Response
 
 from console import runbooks
 from console.errors import ConsoleError
+from console.roles import PERSON, Role
 from console.site import Site
 from console.words import advice, because, outcome_word
-from training.evaluation import page as evaluation_page
-from training.evaluation.chart import vehicle_styles
+from training import evaluation
+from training.evaluation.colours import vehicle_styles
 from vehiclevision.labels import LABELS, TRUTHS
 from vehiclevision.record import Outcome, Record
 from vehiclevision.refusal import Refusal
@@ -30,7 +31,7 @@ MOST_FORM_BYTES: Final = 16 * 1024
 FOREVER: Final = "private, max-age=31536000, immutable"
 # The parts of each file that a page loads; the style that all our pages share comes first.
 STATIC: Final[dict[str, tuple[str, list[Path]]]] = {
-    "page.css": ("text/css", [evaluation_page.HERE / "style.css", HERE / "static" / "page.css"]),
+    "page.css": ("text/css", [Path(evaluation.__file__).parent / "style.css", HERE / "static" / "page.css"]),
     "page.js": ("text/javascript", [HERE / "static" / "page.js"]),
     "icon.svg": ("image/svg+xml", [HERE / "static" / "icon.svg"]),
     "review.js": ("text/javascript", [HERE / "static" / "review.js"]),
@@ -76,7 +77,11 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> H
 def part(request: Request, template: str, **values: Any) -> str:
     """A template filled in: everything is escaped."""
     site = site_of(request)
-    shared = {"site": site, "here": request.url.path, "threshold": site.threshold(), "application": site.deployed.stack}
+    person = request.scope.get(PERSON)
+    shared = {
+        **{"site": site, "here": request.url.path, "threshold": site.threshold(), "application": site.deployed.stack},
+        **{"person": person, "may": lambda role: person is None or person.role >= role, "roles": Role},
+    }
     return _environment().get_template(template).render({**shared, **values})
 
 

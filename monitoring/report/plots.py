@@ -18,7 +18,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from monitoring.report.figures import HourCounts, Measure, Report, Share
 from monitoring.report.report import TITLES
-from training.evaluation.chart import LIGHT, OF_THE_PAGE, Colours, figure, legend, png, settings, svg, threshold_line
+from training.evaluation.chart import figure, legend, png, settings, svg, threshold_line
+from training.evaluation.colours import LIGHT, OF_THE_PAGE, Colours
 from vehiclevision.labels import LABELS
 
 # What the columns of the time axis may stand for, in hours: up to a year.

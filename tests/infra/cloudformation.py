@@ -49,9 +49,9 @@ def monitoring_to_cloudformation(project: Project) -> Json:
     return translated
 
 
-def reconciling_to_cloudformation(project: Project) -> Json:
-    """The same for reconciling/template.yaml."""
-    template = copy.deepcopy(project.reconciling)
+def plain_to_cloudformation(template: Json) -> Json:
+    """The same for a template of a function and what is around it."""
+    template = copy.deepcopy(template)
     template["Globals"]["Function"]["CodeUri"] = _ARTEFACT
     translated: Json = transform(template, {}, NoManagedPolicies())
     return translated

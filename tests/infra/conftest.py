@@ -7,7 +7,7 @@ import pytest
 from tests.infra.cloudformation import (
     backfilling_to_cloudformation,
     monitoring_to_cloudformation,
-    reconciling_to_cloudformation,
+    plain_to_cloudformation,
     retraining_to_cloudformation,
     to_cloudformation,
 )
@@ -32,6 +32,7 @@ def beside(project: Project) -> dict[str, Json]:
     return {
         "monitoring": monitoring_to_cloudformation(project),
         "retraining": retraining_to_cloudformation(project),
-        "reconciling": reconciling_to_cloudformation(project),
+        "reconciling": plain_to_cloudformation(project.reconciling),
         "backfilling": backfilling_to_cloudformation(project),
+        "console": plain_to_cloudformation(project.console),
     }

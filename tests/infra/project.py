@@ -35,6 +35,7 @@ class Project:
     retraining: Json
     reconciling: Json
     backfilling: Json
+    console: Json
 
     def resources(self, kind: str) -> Json:
         """The template's resources of a type, by logical id."""
@@ -61,6 +62,10 @@ class Project:
         """The same project with backfilling's template and state machine in the place of the application's."""
         return replace(self, template=self.backfilling, machine=json.loads(self.files[BACKFILL]))
 
+    def of_console(self) -> "Project":
+        """The same project with the page's template in the place of the application's."""
+        return replace(self, template=self.console)
+
     def beside(self) -> "dict[str, Project]":
         """The applications beside the first, by their rooms."""
         return {
@@ -68,6 +73,7 @@ class Project:
             "retraining": self.of_retraining(),
             "reconciling": self.of_reconciling(),
             "backfilling": self.of_backfilling(),
+            "console": self.of_console(),
         }
 
     def tasks(self) -> Json:
@@ -90,6 +96,7 @@ def read_project(root: Path) -> Project:
         retraining=parse_yaml(files["retraining/template.yaml"]),
         reconciling=parse_yaml(files["reconciling/template.yaml"]),
         backfilling=parse_yaml(files["backfilling/template.yaml"]),
+        console=parse_yaml(files["console/template.yaml"]),
     )
 
 

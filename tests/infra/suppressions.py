@@ -9,6 +9,7 @@ _LOG_GROUPS = ("ClassifyVehicleLogGroup", "SerializeImageLogGroup", "ClassifyIma
 _CHECK = ("CheckDriftFunction",)
 _JOIN = ("FindGapsFunction",)
 _BACKFILL = ("BackfillPhotosFunction",)
+_PAGE = ("ServePageFunction",)
 _RETRAINING = ("StageDataFunction", "RegisterChallengerFunction")
 _RETRAINING_LOG_GROUPS = ("StageDataLogGroup", "RegisterChallengerLogGroup", "RetrainModelLogGroup")
 _QUEUES = ("ApprovalQueue", "RetrainingDeadLetterQueue")
@@ -112,6 +113,19 @@ BACKFILLING_CHECKOV: Final = (
     Suppression("CKV_AWS_116", _BACKFILL, "Only the workflow calls it, and retries."),
     Suppression("CKV_AWS_117", _BACKFILL, "It calls AWS only; a VPC adds a way out to pay for, not a lock."),
     Suppression("CKV_AWS_173", _BACKFILL, "Lambda encrypts them anyway, and there is no secret among them."),
+)
+
+CONSOLE_CFN_LINT: Final = (
+    Suppression("WS1000", _PAGE, "PassThrough follows whoever calls; the role needs no X-Ray right."),
+    Suppression("WS1004", _PAGE, "The rule does not know LoggingConfig; `every_log_ends` checks it."),
+)
+
+CONSOLE_CHECKOV: Final = (
+    Suppression("CKV_AWS_158", ("ServePageLogGroup", "PageApiLogGroup"), "CloudWatch encrypts logs anyway."),
+    Suppression("CKV_AWS_115", _PAGE, "Of a new account's ten none can be reserved; API Gateway throttles."),
+    Suppression("CKV_AWS_116", _PAGE, "Only API Gateway calls it, and tells the caller."),
+    Suppression("CKV_AWS_117", _PAGE, "It calls AWS only; a VPC adds a way out to pay for, not a lock."),
+    Suppression("CKV_AWS_173", _PAGE, "Lambda encrypts them anyway, and there is no secret among them."),
 )
 
 SAGEMAKER_CHECKOV: Final = (

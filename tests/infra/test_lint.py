@@ -36,6 +36,8 @@ def findings(
         "reconciling transformed": folder / "reconciling.json",
         "backfilling": root / "backfilling" / "template.yaml",
         "backfilling transformed": folder / "backfilling.json",
+        "console": root / "console" / "template.yaml",
+        "console transformed": folder / "console.json",
         "broken": folder / "broken.json",
     }
     paths["transformed"].write_text(json.dumps(transformed), "utf-8")
@@ -59,6 +61,8 @@ def findings(
         ("reconciling transformed", suppressions.RECONCILING_CFN_LINT),
         ("backfilling", suppressions.BACKFILLING_CFN_LINT),
         ("backfilling transformed", suppressions.BACKFILLING_TRANSFORMED_CFN_LINT),
+        ("console", suppressions.CONSOLE_CFN_LINT),
+        ("console transformed", suppressions.CONSOLE_CFN_LINT),
     ],
 )
 def test_nothing_is_found_that_is_not_listed(
@@ -85,7 +89,7 @@ def test_the_workflow_is_linted_too(findings: Findings) -> None:
         ".",
         *(
             pytest.param(each, marks=pytest.mark.soak)
-            for each in ("monitoring", "retraining", "reconciling", "backfilling")
+            for each in ("monitoring", "retraining", "reconciling", "backfilling", "console")
         ),
     ],
 )

@@ -85,6 +85,7 @@ def test_the_scan_saw_the_templates(scan: Scan, transformed: Json, beside: dict[
         ("retraining", suppressions.RETRAINING_CHECKOV),
         ("reconciling", suppressions.RECONCILING_CHECKOV),
         ("backfilling", suppressions.BACKFILLING_CHECKOV),
+        ("console", suppressions.CONSOLE_CHECKOV),
         ("sagemaker", suppressions.SAGEMAKER_CHECKOV),
     ],
 )

@@ -16,7 +16,7 @@ _CHECKS = {check.__name__: check for check in CHECKS}
 def test_weakening_is_caught(project: Project, weakening: Weakening) -> None:
     """The named check has nothing to complain about before the weakening, and something after it."""
     check = _CHECKS[weakening.check]
-    parts = ("template", "machine", "monitoring", "retraining", "reconciling", "backfilling")
+    parts = ("template", "machine", "monitoring", "retraining", "reconciling", "backfilling", "console")
     copied = {name: copy.deepcopy(getattr(project, name)) for name in parts}
     own = dataclasses.replace(project, **copied)
 

@@ -24,7 +24,7 @@ from local.engine import task_calls
 FOLDER_VARIABLE = "VEHICLEVISION_CALLS"
 # A role of one of our templates: its logical name between the stack's and a mark of CloudFormation's.
 ROLE = re.compile(
-    r"^vehiclevision-(?:(?:monitoring|retraining|reconciling|backfilling)-)?([A-Za-z]+Role|RetrainingStarterRole)-"
+    r"^vehiclevision-(?:(?:monitoring|retraining|reconciling|backfilling|console)-)?([A-Za-z]+Role|RetrainingStarterRole)-"
 )
 
 # What the engine cannot see, or what `make test` does not go through, each with its reason.

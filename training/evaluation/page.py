@@ -12,7 +12,7 @@ from PIL import Image
 
 from training.data.pictures import Pixels, decoded
 from training.evaluation import plots
-from training.evaluation.chart import dot, vehicle_styles
+from training.evaluation.colours import dot, vehicle_styles
 from training.evaluation.degrade import DEGRADATIONS, degraded
 from training.evaluation.report import CLEAN, Answered, least_sure, right, wrong
 from training.evaluation.scores import VERDICTS

@@ -9,7 +9,8 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from training.evaluation.chart import OF_THE_PAGE, figure, legend, settings, svg, threshold_line
+from training.evaluation.chart import figure, legend, settings, svg, threshold_line
+from training.evaluation.colours import OF_THE_PAGE
 from training.evaluation.scores import Judged, wilson
 from vehiclevision.labels import TRUTHS
 

@@ -102,7 +102,7 @@ class FakeAws:
 
     def deploy_monitoring(self) -> None:
         """The stacks of the applications beside the first."""
-        for room in ("monitoring", "retraining", "reconciling", "backfilling"):
+        for room in ("monitoring", "retraining", "reconciling", "backfilling", "console"):
             self.stacks[f"vehiclevision-{room}"] = _stack(f"vehiclevision-{room}")
 
     def finish_jobs(self, model: bytes) -> None:

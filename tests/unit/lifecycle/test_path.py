@@ -315,7 +315,8 @@ def test_the_application_goes_only_when_asked(fake: FakeAws, killed_after: int) 
     fake.deploy_monitoring()
     teardown.remove(aws, teardown.find(aws))
     assert fake.leftovers == [
-        *("photos", "results", "vehiclevision", "vehiclevision-backfilling", "vehiclevision-reconciling")
+        *("photos", "results", "vehiclevision", "vehiclevision-backfilling", "vehiclevision-console")
+        + ("vehiclevision-reconciling",)
     ]
 
     fake.kill_at = len(fake.calls) + killed_after

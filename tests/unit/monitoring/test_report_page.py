@@ -21,7 +21,7 @@ from tests.unit.monitoring.capture_lines import line, png, record
 from tests.unit.monitoring.reports import HOSTILE, answered, everything, found
 from tests.unit.monitoring.reports import write as write_lines
 from tests.unit.pages import Page
-from training.evaluation.chart import LIGHT, vehicle_styles
+from training.evaluation.colours import LIGHT, vehicle_styles
 from vehiclevision.image_gate import encode
 from vehiclevision.labels import MODEL_INPUT_SIDE
 

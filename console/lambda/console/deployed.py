@@ -1,0 +1,1 @@
+../../deployed.py

@@ -1,0 +1,1 @@
+../../../monitoring/__init__.py

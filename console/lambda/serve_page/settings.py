@@ -1,0 +1,89 @@
+"""Settings of the page in AWS, read from the environment once, at cold start."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from console.sign_in import Pool
+from vehiclevision.results import ResultsTable
+from vehiclevision.settings import CONNECT_TIMEOUT_SECONDS, SettingsError
+
+# API Gateway waits 30 seconds: with two tries each call ends within that.
+READ_TIMEOUT_SECONDS = 8
+OUTPUTS = (
+    *("BucketName", "ResultsTableName", "EventBusName", "StateMachineArn", "FilterInferencesFunctionName"),
+    *("SerializeImageLogGroup", "ClassifyImageLogGroup", "FilterInferencesLogGroup"),
+)
+
+
+@dataclass(frozen=True)
+class Application:
+    """The application that the page shows, by the outputs of its stack."""
+
+    stack: str
+    region: str
+    outputs: Mapping[str, str]
+    _clients: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def options(self) -> str:
+        """What to add to a command so that it works on this application too."""
+        return f" --stack {self.stack} --region {self.region}"
+
+    @cached_property
+    def results(self) -> ResultsTable:
+        """Its results table."""
+        return ResultsTable(self.client("dynamodb"), self.output("ResultsTableName"))
+
+    def output(self, name: str) -> str:
+        """One output of its stack."""
+        return self.outputs[name]
+
+    def write_captures(self) -> None:
+        """In AWS they are written without being asked for."""
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of the named service, made once."""
+        if service not in self._clients:
+            config = Config(
+                connect_timeout=CONNECT_TIMEOUT_SECONDS,
+                read_timeout=READ_TIMEOUT_SECONDS,
+                retries={"total_max_attempts": 2, "mode": "standard"},
+                signature_version="s3v4" if service == "s3" else None,
+            )
+            session: Any = boto3.session.Session(region_name=self.region)
+            self._clients[service] = session.client(service, config=config)
+        return self._clients[service]
+
+
+def application(environment: Mapping[str, str]) -> Application:
+    """The application that the environment names, by its stack and by the outputs of it."""
+    outputs = {name: _required(environment, _variable(name)) for name in OUTPUTS}
+    return Application(_required(environment, "APPLICATION"), _required(environment, "AWS_REGION"), outputs)
+
+
+def pool(environment: Mapping[str, str]) -> Pool:
+    """Where people sign in."""
+    return Pool(
+        client_id=_required(environment, "CLIENT_ID"),
+        issuer=_required(environment, "ISSUER"),
+        keys_address=_required(environment, "ISSUER") + "/.well-known/jwks.json",
+        domain=_required(environment, "SIGN_IN_ADDRESS"),
+        address=_required(environment, "PAGE_ADDRESS"),
+    )
+
+
+def _variable(output: str) -> str:
+    """BucketName is BUCKET_NAME."""
+    return "".join(f"_{char}" if char.isupper() else char.upper() for char in output).lstrip("_")
+
+
+def _required(environment: Mapping[str, str], name: str) -> str:
+    value = environment.get(name, "").strip()
+    if not value:
+        raise SettingsError(f"{name} is not set")
+    return value

@@ -1,0 +1,1 @@
+../../../../training/evaluation/__init__.py

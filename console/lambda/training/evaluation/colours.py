@@ -1,0 +1,1 @@
+../../../../training/evaluation/colours.py
