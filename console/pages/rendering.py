@@ -1,6 +1,7 @@
 """Templates, and the words and numbers in them as people read them."""
 
 import hashlib
+import re
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache
@@ -27,6 +28,7 @@ from vehiclevision.results import UPLOADS
 
 HERE: Final = Path(__file__).parents[1]
 MOST_FORM_BYTES: Final = 16 * 1024
+_SENT: Final = re.compile(r"^(?:page|partner/[A-Za-z0-9]+)/[A-Za-z0-9_-]{22}\.(?=.)")
 # Of a file whose address changes with its content.
 FOREVER: Final = "private, max-age=31536000, immutable"
 # The parts of each file that a page loads; the style that all our pages share comes first.
@@ -80,7 +82,11 @@ def part(request: Request, template: str, **values: Any) -> str:
     person = request.scope.get(PERSON)
     shared = {
         **{"site": site, "here": request.url.path, "threshold": site.threshold(), "application": site.deployed.stack},
-        **{"person": person, "may": lambda role: person is None or person.role >= role, "roles": Role},
+        **{
+            "person": person,
+            "may": lambda role: not site.is_shared or (person is not None and person.role >= role),
+            "roles": Role,
+        },
     }
     return _environment().get_template(template).render({**shared, **values})
 
@@ -124,8 +130,8 @@ def clock(at: datetime) -> str:
 
 
 def short(key: str) -> str:
-    """A key as people know it."""
-    return key.removeprefix(UPLOADS)
+    """A key as people know it, without the folder and the mark of what was sent straight to the bucket."""
+    return _SENT.sub("", key.removeprefix(UPLOADS))
 
 
 def percent(share: float | None, digits: int = 1) -> str:
