@@ -388,8 +388,9 @@ def plot(figures: Mapping[str, Any], path: Path) -> None:
     import matplotlib as mpl  # noqa: PLC0415 - the tables need none of it
 
     from training.evaluation import chart  # noqa: PLC0415
+    from training.evaluation.colours import LIGHT  # noqa: PLC0415
 
-    ours, light = chart.LIGHT.accent, chart.LIGHT
+    ours, light = LIGHT.accent, LIGHT
     rivals = (("psi_01", "PSI > 0.1", light.bad), ("psi_02", "PSI > 0.2", light.other), ("alarms", "this check", ours))
     colours = (ours, light.good, light.ink, light.other, light.bad)
     with mpl.rc_context(chart.settings(light)):
