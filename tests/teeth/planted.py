@@ -22,6 +22,7 @@ class Tooth:
 
 _DOOR, _PAGES = "local/door.py", "tests/browser/test_door.py"
 _GATE, _GATE_TESTS = "functions/vehiclevision/image_gate.py", "tests/unit/test_image_gate.py"
+_BOXES, _HEIF_TESTS = "functions/vehiclevision/boxes.py", "tests/unit/test_heif.py"
 _SEGMENTS = "functions/vehiclevision/segments.py"
 _RUNTIME = "tests/unit/local/sagemaker/test_runtime.py"
 _REVIEWING, _REPAIR = "tests/unit/cli/test_console.py", "tests/unit/reconciling/test_repair.py"
@@ -138,6 +139,20 @@ TEETH: Final = (
         'elif kind == b"acTL" and int.from_bytes(body[:4], "big") > 1:',
         "elif False:",
         f"{_GATE_TESTS}::test_animations_are_refused",
+    ),
+    Tooth(
+        "places of no bytes are counted as often as a HEIC says",
+        _BOXES,
+        "if pieces_left < 0:",
+        "if False:",
+        f"{_HEIF_TESTS}::test_files_that_mislead_stay_within_memory_and_time",
+    ),
+    Tooth(
+        "units that no picture needs are read without an end",
+        _BOXES,
+        "for _ in range(_MAX_UNITS):",
+        "while True:",
+        f"{_HEIF_TESTS}::test_files_that_mislead_stay_within_memory_and_time",
     ),
     Tooth(
         "an error of a decoder leaves the gate as it is",
