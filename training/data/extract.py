@@ -69,7 +69,9 @@ def _from_class_folders(source: Path, listener: Listener) -> LabelledImages:
             sources.append(printable(source_of(file.name)))
         listener(done, len(files))
     if not pictures:
-        words = f"{len(refused):,} files in folders, none a usable picture" if refused else "no folder with pictures"
+        words = "no folder with pictures"
+        if refused:
+            words = f"folders with {len(refused):,} entries, and none of these is a usable picture"
         raise DataRefusedError(
             f"{source} holds {words}.",
             f"Put the pictures into folders named {', '.join(LABELS)}, and any other name for neither.",

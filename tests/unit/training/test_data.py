@@ -261,8 +261,11 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     for label in LABELS:
         (tmp_path / "classes" / label).mkdir(parents=True)
 
-    for folder in (tmp_path, tmp_path / "classes"):
-        with pytest.raises(DataRefusedError, match=r"holds no folder with pictures.*folders named bicycle"):
+    for folder, holds in (
+        (tmp_path, "folders with 2 entries, and none of these is a usable picture"),
+        (tmp_path / "classes", "no folder with pictures"),
+    ):
+        with pytest.raises(DataRefusedError, match=rf"holds {holds}\..*folders named bicycle"):
             extract(folder)
 
 
