@@ -264,6 +264,9 @@ def test_each_page_is_pictured(dropped: Tab, tab: Tab, page: Page, tmp_path: Pat
         picture = Image.open(folder / f"{name}.png").convert("RGB").quantize(128, dither=Image.Dither.NONE)
         picture.save(folder / f"{name}.png", optimize=True)
         assert (folder / f"{name}.png").stat().st_size > 8_000
+    # Whoever looks at a photo holds it: others decide this one next.
+    tab.press("s")
+    tab.wait("document.querySelector('#decide [name=key]')?.value !== 'uploads/cat.jpg'")
 
 
 @pytest.mark.soak
