@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import typer
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 from cli.display import notes, printable, telling, typed
@@ -57,6 +58,22 @@ class Deployer:
         )
         if done.returncode != 0:
             raise CommandError(f"`sam {arguments[0]}` failed.", "What it said stands above.")
+
+
+def agree_to_delete(question: str, *, yes: bool) -> None:
+    """Go on only if somebody agrees."""
+    if not yes and not (sys.stdin.isatty() and typer.confirm(question, err=True)):
+        raise CommandError("Nothing was deleted.", "Add --yes.", USAGE)
+
+
+def delete_stack(target: Target, name: str) -> bool:
+    """Delete a stack in AWS and wait until it is gone; whether there was one."""
+    if watched.described(target.client, name) is None:
+        return False
+    client = target.client("cloudformation")
+    client.delete_stack(StackName=name)
+    client.get_waiter("stack_delete_complete").wait(StackName=name)
+    return True
 
 
 def parameters_in(application: Application) -> frozenset[str]:

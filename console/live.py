@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice, takewhile
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 from anyio import to_thread
 from botocore.exceptions import BotoCoreError, ClientError
@@ -24,7 +24,8 @@ from vehiclevision.record import Outcome, Record, iso
 from vehiclevision.refusal import Refusal
 from vehiclevision.results import UPLOADS
 
-STAGES: Final = ("uploaded", "serialized", "classified", "filtered", "recorded", "announced")
+Stage: TypeAlias = Literal["uploaded", "serialized", "classified", "filtered", "recorded", "announced"]
+STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
 # The state that a run is in says how far its photo has come.
 _STAGE_IN: Final = {"Classify image": 1, "Filter inferences": 2, "Record vehicle": 3, "Record outcome": 3}
 RECORDED: Final = 4

@@ -2,9 +2,11 @@
 
 import types
 from dataclasses import fields, is_dataclass
+from enum import Enum
 from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
 from console.pages import partner
+from vehiclevision.labels import LABELS, either
 
 VERSION: Final = "3.1.0"
 _PLAIN: Final = {str: "string", int: "integer", float: "number", bool: "boolean", types.NoneType: "null"}
@@ -27,13 +29,14 @@ _WISH: Final = {
 
 def document(address: str, token_url: str) -> dict[str, Any]:
     """The document of the interface at this address, whose tokens come from `token_url`."""
+    vehicles = tuple(f"a {label}" for label in LABELS)
     scopes = {partner.SEND: "Send photos", partner.READ: "Read what became of them"}
     return {
         "openapi": VERSION,
         "info": {
             "title": "VehicleVision",
             "version": "1",
-            "description": "Send a photo; read whether it shows a bicycle or a motorcycle, how sure that is, and where "
+            "description": f"Send a photo; read whether it shows {either(vehicles)}, how sure that is, and where "
             "the rider goes.",
         },
         "servers": [{"url": address}],
@@ -102,6 +105,8 @@ def _of(hint: Any) -> dict[str, Any]:
     if is_dataclass(hint) and isinstance(hint, type):
         return {"$ref": f"#/components/schemas/{hint.__name__}"}
     origin, arguments = get_origin(hint), get_args(hint)
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return {"enum": [each.value for each in hint]}
     if origin is Literal:
         return {"enum": list(arguments)}
     if origin is dict:

@@ -74,10 +74,11 @@ class Pictures:
             if self.tint is None:
                 raise ConsoleError("No model is at hand that says where it looked.", "Look at the photo as uploaded.")
             return _encoded(self.tint(working, label))
-        shown = working.copy()
-        if view is View.SMALL:
-            shown.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BICUBIC)
-        return _encoded(shown)
+        if view is View.UPLOADED:
+            return _encoded(working)
+        small = working.copy()
+        small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BICUBIC)
+        return _encoded(small)
 
     def _decoded(self, photo: Identity) -> Image.Image:
         bucket, key, version = photo

@@ -4,15 +4,12 @@ It is an application of its own, behind API Gateway and Cognito's sign-in pages,
 Whoever runs it adds people, each into one of the groups viewer, reviewer and operator.
 """
 
-import sys
 from typing import Annotated, Final
-
-import typer
 
 from cli.display import output, print_json, typed
 from cli.errors import SUCCESS, USAGE, CommandError
 from cli.options import Application, AsJson, YesToQuestions, flag, option
-from cli.sam import Deployer, given_parameters, local_environment, parameters_in
+from cli.sam import Deployer, agree_to_delete, delete_stack, given_parameters, local_environment, parameters_in
 from cli.target import Target, state_directory
 from local import deploy as local_deploy
 from local.deploy import CONSOLE
@@ -85,12 +82,9 @@ def _remove(target: Target, *, yes: bool, as_json: bool) -> int:
         removed = local_deploy.remove(CONSOLE, state_directory(), local_environment())
     else:
         removed = watched.described(target.client, name) is not None
-        question = f"Delete the stack {name}, and everybody who was added?"
-        if removed and not yes and not (sys.stdin.isatty() and typer.confirm(question, err=True)):
-            raise CommandError("Nothing was deleted.", "Add --yes.", USAGE)
         if removed:
-            target.client("cloudformation").delete_stack(StackName=name)
-            target.client("cloudformation").get_waiter("stack_delete_complete").wait(StackName=name)
+            agree_to_delete(f"Delete the stack {name}, and everybody who was added?", yes=yes)
+            delete_stack(target, name)
     if as_json:
         print_json({"stack": name, "removed": removed})
     else:

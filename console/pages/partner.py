@@ -12,12 +12,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from console.errors import ConsoleError, UnknownPhotoError, WrongQuestionError
-from console.live import STAGES
-from console.pages.rendering import MOST_FORM_BYTES, page, site_of
+from console.live import STAGES, Stage
+from console.pages.rendering import body_of, page, site_of
 from console.roles import PERSON, SYSTEM
 from console.site import Site
 from vehiclevision.labels import LABELS
-from vehiclevision.record import Record
+from vehiclevision.record import Outcome, Record
 from vehiclevision.results import UPLOADS
 
 SEND: Final = "photos/send"
@@ -60,8 +60,8 @@ class Photo:
     # Nothing was sent yet; it is on its way; it has ended.
     state: Literal["AWAITED", "ON_ITS_WAY", "ENDED"]
     # How far it has come.
-    stage: Literal["uploaded", "serialized", "classified", "filtered", "recorded", "announced"] | None = None
-    outcome: Literal["CLASSIFIED", "NEEDS_REVIEW", "REJECTED", "FAILED"] | None = None
+    stage: Stage | None = None
+    outcome: Outcome | None = None
     label: str | None = None
     confidence: float | None = None
     # Each label's probability out of everything that the model knows, so that they need not add up to 1.
@@ -81,7 +81,8 @@ class Photo:
 
 async def place(request: Request) -> Response:
     """Say where a photo may be sent, within five minutes and by whoever has this answer."""
-    name, content_type = _wish(await _body(request))
+    too_long = WrongQuestionError("That question is too long.", "Send the photo itself to the address in the answer.")
+    name, content_type = _wish(await body_of(request, too_long))
     site, folder = site_of(request), _folder(request)
     photo = f"{secrets.token_urlsafe(16)}{f'.{name}' if name else ''}"
     made = await to_thread.run_sync(_presigned, site, f"{UPLOADS}{folder}/{photo}", content_type)
@@ -138,7 +139,7 @@ def _ended(name: str, record: Record) -> Photo:
         id=name,
         state="ENDED",
         stage="announced" if record.announced_at else "recorded",
-        outcome=record.outcome.value,
+        outcome=record.outcome,
         label=record.label,
         confidence=record.confidence,
         confidences=dict(zip(LABELS, answers, strict=True)) if answers else None,
@@ -162,17 +163,6 @@ def _folder(request: Request) -> str:
     if not _SYSTEM.fullmatch(system):
         raise ConsoleError("Nobody knows who asks.", "Ask with a token of this application.")
     return f"partner/{system}"
-
-
-async def _body(request: Request) -> bytes:
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MOST_FORM_BYTES:
-            raise WrongQuestionError(
-                "That question is too long.", "Send the photo itself to the address in the answer."
-            )
-    return bytes(body)
 
 
 def _wish(body: bytes) -> tuple[str, str]:

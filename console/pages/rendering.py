@@ -100,12 +100,18 @@ def refused(request: Request, error: Refusal, status: int) -> Response:
 
 async def form(request: Request) -> dict[str, str]:
     """The fields of a form; ConsoleError when it is larger than any of ours."""
+    body = await body_of(request, ConsoleError("That form is larger than any on this page.", "Go back and try again."))
+    return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=50))
+
+
+async def body_of(request: Request, too_long: Refusal) -> bytes:
+    """The body of a request, read no further than the largest that we take."""
     body = bytearray()
     async for piece in request.stream():
         body += piece
         if len(body) > MOST_FORM_BYTES:
-            raise ConsoleError("That form is larger than any on this page.", "Go back and try again.")
-    return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=50))
+            raise too_long
+    return bytes(body)
 
 
 def photo_address(record: Record, address: str = "/photo", **more: str) -> str:
