@@ -211,8 +211,13 @@ def test_it_goes_on_where_it_was_stopped(against: Command, asked: Services) -> N
 def test_ctrl_c_keeps_what_was_paid_for(against: Command, asked: Services) -> None:
     """What was on its way is waited for and kept; no page is written."""
     asked.before = lambda number: os.kill(os.getpid(), signal.SIGINT) if number == 5 else None
+    # As in a terminal: what a shell has put into the background ignores the signal.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    answer = against("rekognition", "--yes")
+    try:
+        answer = against("rekognition", "--yes")
+    finally:
+        signal.signal(signal.SIGINT, before)
 
     assert answer.code == 130
     assert "only the rest is asked for" in answer.err
