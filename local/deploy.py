@@ -72,42 +72,19 @@ VEHICLEVISION = Application(
     ("template.yaml", "samconfig.toml", "dashboard.yaml", "statemachine/classify_vehicle.asl.json", "functions"),
     "deploy",
 )
-MONITORING = Application(
-    CHECKOUT / "monitoring",
-    "vehiclevision-monitoring",
-    ("template.yaml", "samconfig.toml", "dashboard.yaml", "lambda"),
-    "deploy-monitoring",
-    with_packages=False,
-)
-RETRAINING = Application(
-    CHECKOUT / "retraining",
-    "vehiclevision-retraining",
-    ("template.yaml", "samconfig.toml", "statemachine", "lambda"),
-    "deploy-retraining",
-    with_packages=False,
-)
-RECONCILING = Application(
-    CHECKOUT / "reconciling",
-    "vehiclevision-reconciling",
-    ("template.yaml", "samconfig.toml", "lambda"),
-    "deploy-reconciling",
-    with_packages=False,
-)
-BACKFILLING = Application(
-    CHECKOUT / "backfilling",
-    "vehiclevision-backfilling",
-    ("template.yaml", "samconfig.toml", "statemachine", "lambda"),
-    "deploy-backfilling",
-    with_packages=False,
-)
 
-CONSOLE = Application(
-    CHECKOUT / "console",
-    "vehiclevision-console",
-    ("template.yaml", "samconfig.toml", "lambda"),
-    "deploy-console",
-    with_packages=False,
-)
+
+def _beside(name: str, *inputs: str) -> Application:
+    """The application of a room, whose functions lie in its folder `lambda`."""
+    made_from = ("template.yaml", "samconfig.toml", *inputs, "lambda")
+    return Application(CHECKOUT / name, f"vehiclevision-{name}", made_from, f"deploy-{name}", with_packages=False)
+
+
+MONITORING = _beside("monitoring", "dashboard.yaml")
+RETRAINING = _beside("retraining", "statemachine")
+RECONCILING = _beside("reconciling")
+BACKFILLING = _beside("backfilling", "statemachine")
+CONSOLE = _beside("console")
 
 
 def deploy(
@@ -127,7 +104,9 @@ def deploy(
         build(application, shared, room, environment, progress)
         template = prepare(shared, room)
     progress("Deploying the stack with SAM")
-    remove_failed_stack(environment, application.stack)
+    if _stack(environment, application.stack).get("StackStatus") in NEVER_CREATED:
+        # It cannot be updated and holds nothing.
+        _delete(environment, application.stack)
     deploy_stack(application.folder, room, template, environment, parameters)
     outputs = stack_outputs(environment, application.stack)
     processes.write_atomically(room / "deployed.json", json.dumps({"inputs": wanted, "outputs": outputs}, indent=1))
@@ -168,12 +147,6 @@ def stack_outputs(environment: Mapping[str, str], name: str = VEHICLEVISION.stac
     if stack.get("StackStatus") not in SOUND:
         return {}
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
-
-
-def remove_failed_stack(environment: Mapping[str, str], name: str) -> None:
-    """A stack that was never created completely cannot be updated and holds nothing: away with it."""
-    if _stack(environment, name).get("StackStatus") in NEVER_CREATED:
-        _delete(environment, name)
 
 
 def _delete(environment: Mapping[str, str], name: str) -> None:

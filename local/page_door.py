@@ -10,7 +10,7 @@ from html import escape
 from pathlib import Path
 from urllib.parse import parse_qs, quote
 
-from local.door import FORBIDDEN, Application, Receive, Scope, Send, refuse_pages
+from local.door import FORBIDDEN, Application, Receive, Scope, Send, answer, refuse_pages
 from local.errors import LocalAwsError
 from local.processes import HOST, private_folder, write_atomically
 
@@ -61,8 +61,7 @@ class PageDoor:
             (b"referrer-policy", b"no-referrer"),
             (b"cache-control", b"no-store"),
         ]
-        await send({"type": "http.response.start", "status": SEE_OTHER, "headers": headers})
-        await send({"type": "http.response.body", "body": b""})
+        await answer(send, SEE_OTHER, "", headers)
 
 
 def token_of(directory: Path) -> str:
@@ -75,12 +74,9 @@ def token_of(directory: Path) -> str:
 
 
 def _cookies(scope: Scope, name: str) -> list[str]:
-    pairs = (pair.partition("=") for key, value in scope["headers"] if key == b"cookie" for pair in _split(value))
+    headers = [value.decode("latin-1") for key, value in scope["headers"] if key == b"cookie"]
+    pairs = (pair.strip().partition("=") for header in headers for pair in header.split(";"))
     return [value for key, _, value in pairs if key == name]
-
-
-def _split(header: bytes) -> list[str]:
-    return [pair.strip() for pair in header.decode("latin-1").split(";")]
 
 
 def _is_same(given: str, token: str) -> bool:
@@ -88,13 +84,11 @@ def _is_same(given: str, token: str) -> bool:
 
 
 async def _refuse(send: Send, error: LocalAwsError) -> None:
-    body = f"<!doctype html><title>Refused</title><p>{escape(error.message)} {escape(error.hint)}</p>".encode()
+    page = f"<!doctype html><title>Refused</title><p>{escape(error.message)} {escape(error.hint)}</p>"
     headers = [
         (b"content-type", b"text/html; charset=utf-8"),
-        (b"content-length", b"%d" % len(body)),
         (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
         (b"x-content-type-options", b"nosniff"),
         (b"cache-control", b"no-store"),
     ]
-    await send({"type": "http.response.start", "status": FORBIDDEN, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await answer(send, FORBIDDEN, page, headers)

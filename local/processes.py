@@ -20,9 +20,10 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 from local.errors import LocalAwsError
+from local.place import CHECKOUT, INHERITED
 
 HOST = "127.0.0.1"
 POLL_SECONDS = 0.05
@@ -122,6 +123,32 @@ def remembered_port(server: Server) -> int:
     raise LocalAwsError("No free port was found on 127.0.0.1.", "Close some programs that listen for connections.")
 
 
+@dataclass(frozen=True)
+class Launch:
+    """A process on its way up, or one that was up already."""
+
+    server: Server
+    process: "subprocess.Popen[bytes] | None"
+    port: int
+
+    def ready(self, path: str, patience_seconds: float) -> str:
+        """The server's URL once it answers at this path."""
+        url = f"http://{HOST}:{self.port}"
+        await_answer(self.server, self.process, f"{url}{path}", patience_seconds)
+        return url
+
+
+def launch(server: Server, module: str, directory: Path, settings: Sequence[str] = ()) -> Launch:
+    """Start a server of a state folder unless it runs, without waiting for it; of our environment it gets these."""
+    record = running(server)
+    if record is not None:
+        return Launch(server, None, record["port"])
+    port = remembered_port(server)
+    environment = {name: os.environ[name] for name in (*INHERITED, "PYTHONPATH", *settings) if name in os.environ}
+    arguments = ["--directory", str(directory), "--port", str(port)]
+    return Launch(server, start(server, module, arguments, environment, CHECKOUT), port)
+
+
 def start(
     server: Server, module: str, arguments: Sequence[str], environment: Mapping[str, str], working_directory: Path
 ) -> subprocess.Popen[bytes]:
@@ -219,28 +246,39 @@ def run_tied(
 
     It ends, with whatever it started, when this process does, or raises subprocess.TimeoutExpired.
     """
+    with open(log, "wb", opener=opened_privately) as file:
+        process, held = start_tied(command, environment, working_directory, file)
+    try:
+        return process.wait(patience_seconds)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        os.close(held)
+
+
+def start_tied(
+    command: Sequence[str], environment: Mapping[str, str], working_directory: Path, output: "int | IO[bytes]"
+) -> "tuple[subprocess.Popen[bytes], int]":
+    """Start a command that ends, with whatever it started, once this descriptor is closed: at the latest with us."""
     watched, held = os.pipe()
     try:
-        with open(log, "wb", opener=opened_privately) as file:
-            process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(TIED), str(watched), *command],
-                cwd=working_directory,
-                env=dict(environment),
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                pass_fds=(watched,),
-                start_new_session=True,
-            )
-        try:
-            return process.wait(patience_seconds)
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(TIED), str(watched), *command],
+            cwd=working_directory,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            pass_fds=(watched,),
+            start_new_session=True,
+        )
+    except BaseException:
+        os.close(held)
+        raise
     finally:
         os.close(watched)
-        os.close(held)
+    return process, held
 
 
 def tail(path: Path, lines: int = 5) -> str:

@@ -96,7 +96,7 @@ def start(
         sagemaker_url = sagemaker.start(directory)
         progress("Starting the local AWS engine")
         engine.start(directory, sagemaker_url)
-        control.await_ready(directory, launched)
+        control.await_ready(launched)
         found = running(directory)
         if found is None:
             raise LocalAwsError("The local AWS ended right after its start.", f"Its logs are in {directory}")

@@ -18,7 +18,7 @@ from local.door import Door, Paths
 from local.engine.journal import Journal
 from local.engine.lambda_worker.runtime_client import WORKER_SECRET
 from local.place import CHECKOUT, INHERITED, MINISTACK_VERSION, REGION
-from local.processes import HOST, Server
+from local.processes import HOST, Launch, Server
 from local.sagemaker.control import process as control
 
 START_SECONDS = 60.0
@@ -48,21 +48,17 @@ def server(directory: Path) -> Server:
 
 def start(directory: Path, sagemaker_url: str) -> str:
     """Start the engine unless it runs; returns its URL once it answers."""
-    found = server(directory)
-    record = processes.running(found)
-    if record is not None and record.get("sagemaker_url") != sagemaker_url:
-        processes.stop(found, STOP_SECONDS)
-        record = None
-    process = None
-    port = record["port"] if record is not None else processes.remembered_port(found)
-    if record is None:
-        arguments = ["--directory", str(directory), "--port", str(port), "--sagemaker-url", sagemaker_url]
-        settings = environment(os.environ, found.directory, port, sagemaker_url, credentials.of(directory))
-        Path(settings["TMPDIR"]).mkdir(parents=True, exist_ok=True)
-        process = processes.start(found, "local.engine.process", arguments, settings, CHECKOUT)
-    url = f"http://{HOST}:{port}"
-    processes.await_answer(found, process, f"{url}{HEALTH}", START_SECONDS)
-    return url
+    own = server(directory)
+    record = processes.running(own)
+    if record is not None and record.get("sagemaker_url") == sagemaker_url:
+        return Launch(own, None, record["port"]).ready(HEALTH, START_SECONDS)
+    processes.stop(own, STOP_SECONDS)
+    port = processes.remembered_port(own)
+    arguments = ["--directory", str(directory), "--port", str(port), "--sagemaker-url", sagemaker_url]
+    settings = environment(os.environ, own.directory, port, sagemaker_url, credentials.of(directory))
+    Path(settings["TMPDIR"]).mkdir(parents=True, exist_ok=True)
+    process = processes.start(own, "local.engine.process", arguments, settings, CHECKOUT)
+    return Launch(own, process, port).ready(HEALTH, START_SECONDS)
 
 
 def stop(directory: Path) -> None:

@@ -13,9 +13,7 @@ from typing import Any
 
 from ministack import app
 from ministack.core import persistence
-from ministack.services import (
-    cloudwatch_logs,
-)
+from ministack.services import cloudwatch_logs
 
 from local.engine.journal import Journal
 from local.engine.patches import cloudwatch, dynamodb, logs, sqs, stepfunctions

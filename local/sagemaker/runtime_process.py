@@ -5,14 +5,13 @@ Apart from `runtime`, so that a command that only looks or starts does not load 
 
 import contextlib
 import json
-import os
 import tarfile
 import urllib.request
 import zlib
 from pathlib import Path
 
 from local import credentials, processes
-from local.place import CHECKOUT, INHERITED
+from local.place import CHECKOUT
 from local.processes import HOST, Server
 
 START_SECONDS = 60.0
@@ -39,20 +38,10 @@ def endpoints_file(directory: Path) -> Path:
 
 def start(directory: Path) -> str:
     """Start the runtime unless it runs; returns its URL once it answers."""
-    found = server(directory)
     if not endpoints_file(directory).exists():
         text = json.dumps({"endpoints": DEFAULT_ENDPOINTS}, indent=1) + "\n"
         processes.write_atomically(endpoints_file(directory), text)
-    record = processes.running(found)
-    process = None
-    port = record["port"] if record is not None else processes.remembered_port(found)
-    if record is None:
-        environment = {name: os.environ[name] for name in (*INHERITED, "PYTHONPATH") if name in os.environ}
-        arguments = ["--directory", str(directory), "--port", str(port)]
-        process = processes.start(found, "local.sagemaker.runtime", arguments, environment, CHECKOUT)
-    url = f"http://{HOST}:{port}"
-    processes.await_answer(found, process, f"{url}/ping", START_SECONDS)
-    return url
+    return processes.launch(server(directory), "local.sagemaker.runtime", directory).ready("/ping", START_SECONDS)
 
 
 def threshold(directory: Path) -> float | None:

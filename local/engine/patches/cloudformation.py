@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from ministack.services import (
-    cloudformation,
-)
+from ministack.services import cloudformation
 from ministack.services.cloudformation import provisioners
 
 

@@ -10,13 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from ministack.services import (
-    cloudwatch,
-    eventbridge,
-    lambda_svc,
-    sqs,
-    stepfunctions,
-)
+from ministack.services import cloudwatch, eventbridge, lambda_svc, sqs, stepfunctions
 
 from local.engine import alarms, embedded_metrics
 from local.engine.journal import Journal

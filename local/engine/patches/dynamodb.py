@@ -4,9 +4,7 @@ import copy
 from collections import defaultdict
 from typing import Any
 
-from ministack.services import (
-    dynamodb,
-)
+from ministack.services import dynamodb
 
 from local.engine.journal import Journal
 

@@ -9,13 +9,7 @@ from typing import Any
 
 from ministack.core.arn import parse_arn
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import (
-    cloudwatch,
-    eventbridge,
-    lambda_svc,
-    sqs,
-    stepfunctions,
-)
+from ministack.services import cloudwatch, eventbridge, lambda_svc, sqs, stepfunctions
 
 from local.engine.journal import Journal
 from local.engine.patches import iam

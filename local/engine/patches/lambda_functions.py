@@ -14,11 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ministack.core import lambda_runtime
-from ministack.services import (
-    lambda_svc,
-    stepfunctions,
-    sts,
-)
+from ministack.services import lambda_svc, stepfunctions, sts
 
 from local.credentials import Credentials
 from local.engine.lambda_worker.runtime_client import END_OF_LOG, WORKER_HEADER

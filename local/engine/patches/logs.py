@@ -3,9 +3,7 @@
 import copy
 from typing import Any
 
-from ministack.services import (
-    cloudwatch_logs,
-)
+from ministack.services import cloudwatch_logs
 
 from local.engine.journal import Journal
 

@@ -9,10 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ministack.services import (
-    s3,
-    stepfunctions,
-)
+from ministack.services import s3, stepfunctions
 
 from local.engine.patches.stepfunctions import refuse_beyond_role
 from local.engine.scopes import scope_of

@@ -6,10 +6,7 @@ import uuid
 from typing import Any
 
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import (
-    eventbridge,
-    s3,
-)
+from ministack.services import eventbridge, s3
 
 from local.engine.journal import Journal
 from local.engine.scopes import in_scope

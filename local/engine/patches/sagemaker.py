@@ -11,9 +11,7 @@ from typing import Any
 from ministack import app
 from ministack.core.responses import get_account_id, get_region
 from ministack.core.router import extract_access_key_id
-from ministack.services import (
-    stepfunctions,
-)
+from ministack.services import stepfunctions
 
 from local.credentials import Credentials
 from local.engine import task_calls

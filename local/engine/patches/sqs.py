@@ -6,9 +6,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ministack.services import (
-    sqs,
-)
+from ministack.services import sqs
 
 from local.engine.journal import Journal
 

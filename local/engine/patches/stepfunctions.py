@@ -6,9 +6,7 @@ import json
 import threading
 from typing import Any, Final
 
-from ministack.services import (
-    stepfunctions,
-)
+from ministack.services import stepfunctions
 
 from local.engine import task_calls
 from local.engine.journal import Journal

@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections import deque
@@ -16,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from local import processes
 from local.place import CHECKOUT
-from local.processes import TIED
 from local.sagemaker.control import script_mode
 from local.sagemaker.control.aws import FAULTS, Engine, split
 from local.sagemaker.control.errors import JobError
@@ -137,20 +136,8 @@ class Program:
     def __init__(self, job: Record, layout: Layout, engine: Engine, settings: Settings) -> None:
         self.command = script_mode.command(job, layout, settings.training_python)
         own = script_mode.environment(job, layout, engine, str(SITE), os.environ)
-        watched, self._held = os.pipe()
-        try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(TIED), str(watched), *self.command],
-                cwd=layout.code,
-                env={**own, "VEHICLEVISION_LEFT_OUT": str(CHECKOUT)},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                pass_fds=(watched,),
-                start_new_session=True,
-            )
-        finally:
-            os.close(watched)
+        own["VEHICLEVISION_LEFT_OUT"] = str(CHECKOUT)
+        self._process, self._held = processes.start_tied(self.command, own, layout.code, subprocess.PIPE)
         self.last_lines: deque[str] = deque(maxlen=LAST_LINES)
 
     def read(self, hear: Callable[[str], None]) -> None:

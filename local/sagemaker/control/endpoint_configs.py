@@ -7,10 +7,10 @@ from local.sagemaker.control import models
 from local.sagemaker.control.errors import invalid
 from local.sagemaker.control.listing import Listing
 from local.sagemaker.control.names import ENDPOINT_CONFIG, arn, now
-from local.sagemaker.control.resource import Resource, without_tags
+from local.sagemaker.control.resource import Resource
 from local.sagemaker.control.script_mode import is_s3
 from local.sagemaker.control.service import Operation, Request, Service
-from local.sagemaker.control.store import Record
+from local.sagemaker.control.store import Record, without_tags
 
 CONFIGS = Resource(
     ENDPOINT_CONFIG,

@@ -8,9 +8,7 @@ import os
 import shutil
 import tarfile
 import zlib
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
 
 from local.sagemaker.control.errors import JobError
 
@@ -21,46 +19,17 @@ MAX_SOURCE_FILES = 20_000
 PIECE_BYTES = 1024 * 1024
 
 
-@dataclass(frozen=True)
 class Layout:
     """The folders under what is /opt/ml in the container."""
 
-    root: Path
-
-    @property
-    def data(self) -> Path:
-        """Channels, a folder each."""
-        return self.root / "input" / "data"
-
-    @property
-    def config(self) -> Path:
-        """hyperparameters.json and its like."""
-        return self.root / "input" / "config"
-
-    @property
-    def model(self) -> Path:
-        """What becomes model.tar.gz."""
-        return self.root / "model"
-
-    @property
-    def output(self) -> Path:
-        """Output data and the failure's text."""
-        return self.root / "output"
-
-    @property
-    def code(self) -> Path:
-        """The unpacked source."""
-        return self.root / "code"
-
-    @property
-    def checkpoints(self) -> Path:
-        """What is kept in S3 while the job runs."""
-        return self.root / "checkpoints"
-
-    @property
-    def temporary(self) -> Path:
-        """For the program's temporary files."""
-        return self.root / "tmp"
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        # Channels, a folder each; and hyperparameters.json and its like.
+        self.data, self.config = root / "input" / "data", root / "input" / "config"
+        # What becomes model.tar.gz; output data and the failure's text.
+        self.model, self.output = root / "model", root / "output"
+        # The unpacked source; what is kept in S3 while the job runs; the program's temporary files.
+        self.code, self.checkpoints, self.temporary = root / "code", root / "checkpoints", root / "tmp"
 
     def make(self) -> None:
         """All folders, empty."""
@@ -99,7 +68,12 @@ def unpack_source(packed: Path, folder: Path, scratch: Path) -> None:
     """A sourcedir.tar.gz into the code folder: plain files and folders only, within limits."""
     try:
         with scratch.open("w+b") as unpacked:
-            _unzip(packed, unpacked)
+            with gzip.open(packed) as stream:
+                # A piece more than is allowed tells that there is more.
+                while unpacked.tell() <= MAX_SOURCE_BYTES and (piece := stream.read(PIECE_BYTES)):
+                    unpacked.write(piece)
+            if unpacked.tell() > MAX_SOURCE_BYTES:
+                raise JobError(f"ClientError: sagemaker_submit_directory unpacks to more than {MAX_SOURCE_BYTES} bytes")
             unpacked.seek(0)
             with tarfile.open(fileobj=unpacked, mode="r:") as archive:
                 _extract(archive, folder)
@@ -107,16 +81,6 @@ def unpack_source(packed: Path, folder: Path, scratch: Path) -> None:
         raise JobError("ClientError: sagemaker_submit_directory is no sound .tar.gz archive") from error
     finally:
         scratch.unlink(missing_ok=True)
-
-
-def _unzip(packed: Path, unpacked: BinaryIO) -> None:
-    with gzip.open(packed) as stream:
-        size = 0
-        while piece := stream.read(PIECE_BYTES):
-            size += len(piece)
-            if size > MAX_SOURCE_BYTES:
-                raise JobError(f"ClientError: sagemaker_submit_directory unpacks to more than {MAX_SOURCE_BYTES} bytes")
-            unpacked.write(piece)
 
 
 def _extract(archive: tarfile.TarFile, folder: Path) -> None:

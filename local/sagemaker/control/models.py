@@ -6,11 +6,11 @@ from typing import Any
 from local.sagemaker.control.errors import invalid
 from local.sagemaker.control.listing import Listing
 from local.sagemaker.control.names import MODEL, PACKAGE, arn, key, now
-from local.sagemaker.control.resource import Resource, without_tags
+from local.sagemaker.control.resource import Resource
 from local.sagemaker.control.script_mode import is_s3
 from local.sagemaker.control.service import Operation, Request, Service
 from local.sagemaker.control.serving import SHIPPED_URL
-from local.sagemaker.control.store import Record, Store
+from local.sagemaker.control.store import Record, Store, without_tags
 
 MODELS = Resource(
     MODEL,
@@ -55,15 +55,6 @@ def data_url(store: Store, container: Mapping[str, Any]) -> str:
         return str(package["InferenceSpecification"]["Containers"][0].get("ModelDataUrl", ""))
     source = container.get("ModelDataSource", {}).get("S3DataSource", {})
     return str(container.get("ModelDataUrl") or source.get("S3Uri", ""))
-
-
-def image(store: Store, record: Record) -> str:
-    """The image that AWS would serve a model with."""
-    container = record.get("PrimaryContainer") or record["Containers"][0]
-    if "ModelPackageName" in container:
-        package = store.get(PACKAGE, key(container["ModelPackageName"])) or {}
-        container = package.get("InferenceSpecification", {}).get("Containers", [{}])[0]
-    return str(container.get("Image", ""))
 
 
 # An endpoint that serves a deleted one goes on.

@@ -1,13 +1,9 @@
 """The control plane's process, without what it answers with: a command that only looks loads none of it."""
 
-import os
-import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 
 from local import processes
-from local.place import CHECKOUT, INHERITED
-from local.processes import HOST, Server
+from local.processes import HOST, Launch, Server
 
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
@@ -31,36 +27,14 @@ def url(directory: Path) -> str | None:
     return f"http://{HOST}:{record['port']}" if record else None
 
 
-@dataclass(frozen=True)
-class Launch:
-    """A process on its way up, or one that was up already."""
-
-    process: "subprocess.Popen[bytes] | None"
-    port: int
-
-
 def launch(directory: Path) -> Launch:
     """Start the process unless it runs, without waiting for it."""
-    found = server(directory)
-    record = processes.running(found)
-    if record is not None:
-        return Launch(None, record["port"])
-    port = processes.remembered_port(found)
-    environment = {name: os.environ[name] for name in (*INHERITED, *SETTINGS, "PYTHONPATH") if name in os.environ}
-    arguments = ["--directory", str(directory), "--port", str(port)]
-    return Launch(processes.start(found, "local.sagemaker.control.server", arguments, environment, CHECKOUT), port)
+    return processes.launch(server(directory), "local.sagemaker.control.server", directory, SETTINGS)
 
 
-def await_ready(directory: Path, launched: Launch) -> str:
+def await_ready(launched: Launch) -> str:
     """The URL of the control plane once it answers."""
-    address = f"http://{HOST}:{launched.port}"
-    processes.await_answer(server(directory), launched.process, f"{address}/ping", START_SECONDS)
-    return address
-
-
-def start(directory: Path) -> str:
-    """Start the control plane unless it runs; returns its URL once it answers."""
-    return await_ready(directory, launch(directory))
+    return launched.ready("/ping", START_SECONDS)
 
 
 def stop(directory: Path) -> None:

@@ -9,7 +9,7 @@ import botocore.loaders
 from botocore.model import ServiceModel
 
 from local.sagemaker.control.errors import ServiceError
-from local.sagemaker.control.validation import checked
+from local.sagemaker.control.validation import checked, known
 
 
 @functools.lru_cache
@@ -32,19 +32,7 @@ def parse(model: ServiceModel, operation: str, body: bytes) -> dict[str, Any]:
     return dict(checked(found, shape))
 
 
-def compose(model: ServiceModel, operation: str, answer: Mapping[str, Any]) -> bytes:
+def compose(model: ServiceModel, operation: str, answer: Mapping[str, Any]) -> str:
     """The answer with exactly what the operation's output may hold; times are seconds since 1970."""
     shape = model.operation_model(operation).output_shape
-    return json.dumps(_shaped(answer, shape)).encode() if shape is not None else b""
-
-
-def _shaped(value: Any, shape: Any) -> Any:
-    if shape.type_name == "structure":
-        return {
-            name: _shaped(value[name], member) for name, member in shape.members.items() if value.get(name) is not None
-        }
-    if shape.type_name == "list":
-        return [_shaped(each, shape.member) for each in value]
-    if shape.type_name == "map":
-        return {name: _shaped(each, shape.value) for name, each in value.items()}
-    return value
+    return json.dumps(known(answer, shape)) if shape is not None else ""

@@ -7,9 +7,9 @@ from local.sagemaker.control import tags
 from local.sagemaker.control.errors import ServiceError, invalid
 from local.sagemaker.control.listing import Listing, page
 from local.sagemaker.control.names import ACCOUNT, PACKAGE, PACKAGE_GROUP, arn, key, now
-from local.sagemaker.control.resource import Resource, without_tags
+from local.sagemaker.control.resource import Resource
 from local.sagemaker.control.service import Operation, Request, Service
-from local.sagemaker.control.store import Record
+from local.sagemaker.control.store import Record, without_tags
 
 GROUPS = Resource(
     PACKAGE_GROUP,

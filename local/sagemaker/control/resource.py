@@ -75,8 +75,3 @@ class Resource:
         noun = self.name.removesuffix("Name")
         common = {f"Describe{noun}": self.describe, f"List{noun}s": self.list, f"Delete{noun}": self.delete}
         return {**common, **own}
-
-
-def without_tags(request: Request) -> dict[str, Any]:
-    """A request's fields as a record keeps them: its tags are kept beside it."""
-    return {field: value for field, value in request.items() if field != "Tags"}

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from local import processes
 from local.credentials import SESSION_PREFIX
-from local.door import SIGNER, Receive, Scope, Send
+from local.door import SIGNER, Receive, Scope, Send, answer
 from local.sagemaker.control.errors import ServiceError
 from local.sagemaker.control.process import server
 from local.sagemaker.control.settings import Settings
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 REQUESTS_AT_A_TIME = 16
-CONTENT_TYPE = "application/x-amz-json-1.1"
+CONTENT_TYPE = b"application/x-amz-json-1.1"
 
 
 class Control:
@@ -56,28 +56,22 @@ class Control:
         try:
             if scope.get(SIGNER, "").startswith(SESSION_PREFIX):
                 raise ServiceError("AccessDeniedException", "Functions ask the engine, which holds their policies.")
-            status, answer = await self._answer(scope["method"], scope["path"], headers, receive)
+            status, text = await self._answer(scope["method"], scope["path"], headers, receive)
         except ServiceError as error:
-            status, answer = error.status, json.dumps({"__type": error.code, "message": error.message}).encode()
-        sent = {
-            "content-type": CONTENT_TYPE,
-            "content-length": str(len(answer)),
-            "x-amzn-requestid": str(uuid.uuid4()),
-        }
-        raw = [(name.encode(), value.encode()) for name, value in sent.items()]
-        await send({"type": "http.response.start", "status": status, "headers": raw})
-        await send({"type": "http.response.body", "body": answer})
+            status, text = error.status, json.dumps({"__type": error.code, "message": error.message})
+        request_id = (b"x-amzn-requestid", str(uuid.uuid4()).encode())
+        await answer(send, status, text, [(b"content-type", CONTENT_TYPE), request_id])
 
-    async def _answer(self, method: str, path: str, headers: Mapping[str, str], receive: Receive) -> tuple[int, bytes]:
+    async def _answer(self, method: str, path: str, headers: Mapping[str, str], receive: Receive) -> tuple[int, str]:
         if method == "GET" and path == "/ping":
-            return 200, b"{}"
+            return 200, "{}"
         target = headers.get("x-amz-target", "")
         if method != "POST" or "." not in target:
             raise ServiceError("UnknownOperationException", f"There is no {method} {target[:100] or path[:100]} here.")
         body = await read_body(receive)
         return 200, await asyncio.get_running_loop().run_in_executor(self._pool, self._perform, target, body)
 
-    def _perform(self, target: str, body: bytes) -> bytes:
+    def _perform(self, target: str, body: bytes) -> str:
         from local.sagemaker.control import aws, protocol  # noqa: PLC0415 - loaded with the first request
         from local.sagemaker.control.operations import APIS  # noqa: PLC0415
 

@@ -13,6 +13,11 @@ from local.engine.journal import Journal
 Record = Mapping[str, Any]
 
 
+def without_tags(request: Mapping[str, Any]) -> dict[str, Any]:
+    """A request's fields as a record keeps them: its tags are kept beside it."""
+    return {field: value for field, value in request.items() if field != "Tags"}
+
+
 class Store:
     """Records by kind and key; fields that begin with an underscore are ours and never leave the service."""
 

@@ -1,7 +1,6 @@
 """The life of training jobs: from Starting to Completed, Failed or Stopped, and through a spot reclaim."""
 
 import contextlib
-import re
 import shutil
 import threading
 import time
@@ -9,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from local.sagemaker.control import attempt, script_mode
+from local.sagemaker.control import attempt
 from local.sagemaker.control.attempt import Control, Metrics, Room
 from local.sagemaker.control.aws import FAULTS, Engine
 from local.sagemaker.control.errors import JobError
@@ -17,7 +16,7 @@ from local.sagemaker.control.layout import Layout, pack
 from local.sagemaker.control.log import JobLog
 from local.sagemaker.control.names import TRAINING_JOB, arn, key, now
 from local.sagemaker.control.settings import Settings
-from local.sagemaker.control.store import Record, Store
+from local.sagemaker.control.store import Record, Store, without_tags
 
 ENDED = frozenset({"Completed", "Failed", "Stopped"})
 MAX_REASON = 1_024
@@ -246,33 +245,12 @@ def _ended(record: Record, moment: float) -> list[dict[str, Any]]:
     return [*before, last if "EndTime" in last else {**last, "EndTime": moment}]
 
 
-def wrong_pattern(job: Record) -> str:
-    """The first metric whose regular expression is none, or nothing."""
-    for definition in job["AlgorithmSpecification"].get("MetricDefinitions", []):
-        try:
-            re.compile(definition["Regex"])
-        except re.error as error:
-            return f"{definition['Name']}: {error}"
-    return ""
-
-
-def missing_for_script_mode(job: Record) -> str:
-    """What a script-mode job lacks, in one sentence, or nothing."""
-    if not script_mode.program(job):
-        return (
-            "HyperParameters lack sagemaker_program: the local SageMaker runs script mode, and knows no other program."
-        )
-    if not script_mode.is_s3(script_mode.source(job)):
-        return "HyperParameters lack sagemaker_submit_directory, the s3:// address of the program's sourcedir.tar.gz."
-    return ""
-
-
 def new_record(request: Mapping[str, Any], **more: Any) -> Record:
     """The record of a job that begins."""
     moment, name = now(), request["TrainingJobName"]
     output = request["OutputDataConfig"]["S3OutputPath"].rstrip("/")
     return {
-        **{field: value for field, value in request.items() if field != "Tags"},
+        **without_tags(request),
         "TrainingJobArn": arn(TRAINING_JOB, name),
         "TrainingJobStatus": "InProgress",
         "SecondaryStatus": "Starting",

@@ -1,5 +1,6 @@
 """CreateTrainingJob and its like."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,13 +11,7 @@ from local.sagemaker.control.names import TRAINING_JOB
 from local.sagemaker.control.resource import Resource
 from local.sagemaker.control.service import Operation, Request, Service
 from local.sagemaker.control.store import Record
-from local.sagemaker.control.training import (
-    ENDED,
-    SPOT_TAG,
-    missing_for_script_mode,
-    new_record,
-    wrong_pattern,
-)
+from local.sagemaker.control.training import ENDED, SPOT_TAG, new_record
 
 JOBS = Resource(
     TRAINING_JOB,
@@ -68,10 +63,15 @@ def check(request: Request) -> None:
         if required not in request:
             raise invalid(f"1 validation error detected: {required} is required for a training job.")
     check_image(request["AlgorithmSpecification"])
-    if missing := missing_for_script_mode(request):
-        raise invalid(missing)
-    if wrong := wrong_pattern(request):
-        raise invalid(f"Invalid regular expression in MetricDefinitions: {wrong}")
+    if not script_mode.program(request):
+        raise invalid("HyperParameters lack sagemaker_program: the local SageMaker runs script mode and nothing else.")
+    if not script_mode.is_s3(script_mode.source(request)):
+        raise invalid("HyperParameters lack sagemaker_submit_directory, the s3:// address of a sourcedir.tar.gz.")
+    for metric in request["AlgorithmSpecification"].get("MetricDefinitions", []):
+        try:
+            re.compile(metric["Regex"])
+        except re.error as error:
+            raise invalid(f"Invalid regular expression in MetricDefinitions: {metric['Name']}: {error}") from error
     if request["ResourceConfig"].get("InstanceCount", 1) != 1:
         raise invalid("The local SageMaker has one machine: ResourceConfig.InstanceCount must be 1.")
     if not script_mode.is_s3(request["OutputDataConfig"]["S3OutputPath"].rstrip("/") + "/x"):

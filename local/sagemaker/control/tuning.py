@@ -130,8 +130,7 @@ def training_request(record: Record, number: int) -> dict[str, Any]:
 
 def objective(record: Record) -> Mapping[str, Any]:
     """The metric that decides, and whether more is better."""
-    found: Mapping[str, Any] = record["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]
-    return found
+    return dict(record["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"])
 
 
 def objective_value(record: Record, job: Record) -> float | None:
@@ -167,8 +166,7 @@ def reached_target(record: Record, jobs: list[Record]) -> bool:
 
 def ranges(record: Record) -> Mapping[str, Any]:
     """The ranges to draw from."""
-    found: Mapping[str, Any] = record["HyperParameterTuningJobConfig"].get("ParameterRanges", {})
-    return found
+    return dict(record["HyperParameterTuningJobConfig"].get("ParameterRanges", {}))
 
 
 def job_count(record: Record) -> int:

@@ -9,9 +9,9 @@ from local.sagemaker.control import tuning
 from local.sagemaker.control.errors import ServiceError, invalid
 from local.sagemaker.control.listing import Listing, cut
 from local.sagemaker.control.names import TUNING_JOB, arn, key, now
-from local.sagemaker.control.resource import Resource, without_tags
+from local.sagemaker.control.resource import Resource
 from local.sagemaker.control.service import Operation, Request, Service
-from local.sagemaker.control.store import Record
+from local.sagemaker.control.store import Record, without_tags
 from local.sagemaker.control.training import ENDED
 from local.sagemaker.control.training_operations import check as check_training_job
 
@@ -27,7 +27,6 @@ TUNING = Resource(
 JOBS = Listing("TrainingJobSummaries", "TrainingJobName", "TrainingJobStatus")
 STRATEGIES = ("Random", "Grid", "Bayesian")
 MAX_JOBS, MAX_TOGETHER = 750, 10
-MAX_NAME = 32
 
 
 def create(service: Service, request: Request) -> Mapping[str, Any]:

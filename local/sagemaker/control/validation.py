@@ -35,19 +35,19 @@ def checked(value: Any, shape: Shape) -> Any:
     if errors:
         count = f"{len(errors)} validation error{'s' if len(errors) > 1 else ''} detected"
         raise invalid(f"{count}: {'; '.join(errors)}")
-    return _known(value, shape)
+    return known(value, shape)
 
 
-def _known(value: Any, shape: Any) -> Any:
-    """Members that the model does not name are not looked at, as in AWS; null is the same as absent."""
+def known(value: Any, shape: Any) -> Any:
+    """Only what the model names: other members are not looked at, as in AWS; null is the same as absent."""
     if shape.type_name == "structure":
         return {
-            name: _known(value[name], member) for name, member in shape.members.items() if value.get(name) is not None
+            name: known(value[name], member) for name, member in shape.members.items() if value.get(name) is not None
         }
     if shape.type_name == "list":
-        return [_known(each, shape.member) for each in value]
+        return [known(each, shape.member) for each in value]
     if shape.type_name == "map":
-        return {name: _known(each, shape.value) for name, each in value.items()}
+        return {name: known(each, shape.value) for name, each in value.items()}
     if shape.type_name == "timestamp" and isinstance(value, str):
         return datetime.fromisoformat(value.replace("Z", "+00:00")).timestamp()
     return value
