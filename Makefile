@@ -6,6 +6,8 @@ SHELL := /bin/sh
 PYTHON ?= $(shell scripts/find-python)
 BIN := .venv/bin
 export IMAGES ?=
+# Hundreds of interpreters are started here, most of them by tests: what one has compiled serves the others.
+unexport PYTHONDONTWRITEBYTECODE
 DATA ?=
 
 help: ## list the targets

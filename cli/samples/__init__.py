@@ -3,6 +3,7 @@
 They are drawings, not photos: they show the way of an image, and say nothing about the model's quality.
 """
 
+import functools
 import io
 import struct
 import zlib
@@ -52,13 +53,14 @@ def write(directory: Path, samples: Sequence[Sample]) -> list[Path]:
     return paths
 
 
-def draw(labels: Sequence[str] = LABELS) -> list[Sample]:
+@functools.cache
+def draw(labels: tuple[str, ...] = LABELS) -> tuple[Sample, ...]:
     """Samples of those vehicles that have a label and can be drawn, of other things and of broken files.
 
     The bytes are the same every time.
     """
     vehicles = [sample for label in labels if label in _VEHICLES for sample in _VEHICLES[label]()]
-    return [*vehicles, *_others(), *_broken()]
+    return (*vehicles, *_others(), *_broken())
 
 
 # ---- backgrounds -------------------------------------------------------------------------------------------------
