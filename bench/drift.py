@@ -393,7 +393,7 @@ def plot(figures: Mapping[str, Any], path: Path) -> None:
     ours, light = LIGHT.accent, LIGHT
     rivals = (("psi_01", "PSI > 0.1", light.bad), ("psi_02", "PSI > 0.2", light.other), ("alarms", "this check", ours))
     colours = (ours, light.good, light.ink, light.other, light.bad)
-    with mpl.rc_context(chart.settings(light)):
+    with mpl.rc_context(chart.SETTINGS):
         drawn = chart.figure(4.2, width=10.4)
         left, right = drawn.subplots(1, 2, sharey=True)
         for name, label, colour in rivals:
@@ -413,7 +413,7 @@ def plot(figures: Mapping[str, Any], path: Path) -> None:
             axes.set_title(title, loc="left", pad=66, fontsize=12, fontweight="bold", color=light.ink)
             chart.legend(axes, columns=columns)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(chart.png(drawn, light))
+        path.write_bytes(chart.png(drawn))
 
 
 def _of(rows: Iterable[Mapping[str, Any]], what: str) -> list[Mapping[str, Any]]:

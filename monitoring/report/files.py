@@ -24,8 +24,9 @@ def write(gathered: Gathered, figures: Report, out: Path, *, images: bool) -> Wr
     from monitoring.report.plots import NAMES, plots  # noqa: PLC0415
 
     written = Written(out.with_suffix(".html"), out.with_suffix(".json"), out.with_name(f"{out.stem}-plots"))
-    drawn = {plot.name: plot.png(figures) for plot in plots(figures)}
-    text = page(figures, pictures(gathered, figures) if images else None)
+    all_drawn = plots(figures)
+    text = page(figures, pictures(gathered, figures) if images else None, all_drawn)
+    drawn = {plot.name: plot.png() for plot in all_drawn}
     written.plots.mkdir(parents=True, exist_ok=True)
     for name in NAMES - drawn.keys():
         (written.plots / f"{name}.png").unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from monitoring.captures.record import REASONS
 from monitoring.report.figures import Report, plain
-from monitoring.report.plots import plots
+from monitoring.report.plots import Plot, plots
 from monitoring.report.report import LOOKED, report_json
 from monitoring.report.standing import arrows
 from training.evaluation import page as evaluation_page
@@ -31,14 +31,17 @@ _QUALITIES: Final = (85, 70, 50, 30, 10)
 Pictures = Mapping[str, Sequence[bytes | None]]
 
 
-def page(figures: Report, pictures: Pictures | None) -> str:
-    """The whole page; without pictures when there are none to be shown. All text from captured data is escaped."""
+def page(figures: Report, pictures: Pictures | None, drawn: Sequence[Plot] | None = None) -> str:
+    """The whole page; without pictures when there are none to be shown. All text from captured data is escaped.
+
+    What is drawn of the figures may be given, so that nobody draws it twice.
+    """
     shown, report = pictures or {}, report_json(figures)
     environment = evaluation_page.environment(Path(__file__).parent, evaluation_page.HERE)
     environment.filters.update(moment=moment, reading=reading, figure=figure, arrows=arrows)
     return environment.get_template(TEMPLATE).render(
         report=report,
-        plots={plot.name: plot.svg(figures) for plot in plots(figures)},
+        plots={plot.name: plot.svg() for plot in (plots(figures) if drawn is None else drawn)},
         **{name: _thumbnails(name, report, shown) for name in report["pictures"]},
         examples={
             column.name: [_data_uri(jpeg, SMALL_SIDE) for jpeg in shown.get(column.name, ()) if jpeg]

@@ -1,8 +1,8 @@
-"""The drawings of the report, from its figures alone: for the page in the page's colours, and as PNGs in real ones."""
+"""The drawings of the report, from its figures alone: each is drawn once, for the page and as a PNG."""
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -18,8 +18,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from monitoring.report.figures import HourCounts, Measure, Report, Share
 from monitoring.report.report import TITLES
-from training.evaluation.chart import figure, legend, png, settings, svg, threshold_line
-from training.evaluation.colours import LIGHT, OF_THE_PAGE, Colours
+from training.evaluation.chart import SETTINGS, figure, legend, png, svg, threshold_line
+from training.evaluation.colours import LIGHT
 from vehiclevision.labels import LABELS
 
 # What the columns of the time axis may stand for, in hours: up to a year.
@@ -41,59 +41,56 @@ _DASHED: Final = (0, (3, 2))
 
 @dataclass(frozen=True)
 class Plot:
-    """A drawing by its name, what it says in words, and what draws it."""
+    """A drawing, by its name and with what it says in words."""
 
     name: str
     title: str
-    draw: Callable[[Report, Colours], Figure]
+    drawn: Figure
 
-    def svg(self, report: Report) -> Markup:
+    def svg(self) -> Markup:
         """For the page."""
-        with mpl.rc_context(settings(OF_THE_PAGE)):
-            return svg(self.draw(report, OF_THE_PAGE), self.name, self.title)
+        with mpl.rc_context(SETTINGS):
+            return svg(self.drawn, self.name, self.title)
 
-    def png(self, report: Report) -> bytes:
+    def png(self) -> bytes:
         """As a file."""
-        with mpl.rc_context(settings(LIGHT)):
-            return png(self.draw(report, LIGHT), LIGHT)
+        with mpl.rc_context(SETTINGS):
+            return png(self.drawn)
 
 
 def plots(report: Report) -> list[Plot]:
     """All that these figures give something to draw for."""
-    drawings = []
+    with mpl.rc_context(SETTINGS):
+        return list(_plots(report))
+
+
+def _plots(report: Report) -> Iterator[Plot]:
     if report.answers:
-        drawings += [
-            Plot("confidence", "How sure the answers are, with the threshold", confidence),
-            Plot("mix", "Shares of each label and of reviews", mix),
-        ]
+        yield Plot("confidence", "How sure the answers are, with the threshold", confidence(report))
+        yield Plot("mix", "Shares of each label and of reviews", mix(report))
     if any(hour.answers for hour in report.hours):
-        drawings += [
-            Plot("time", "Answers over time, and the share that passes", over_time),
-            Plot("hours", "Answers by hour of day, and the share that passes", by_hour_of_day),
-        ]
+        yield Plot("time", "Answers over time, and the share that passes", over_time(report))
+        yield Plot("hours", "Answers by hour of day, and the share that passes", by_hour_of_day(report))
     if report.accuracy.passed.estimated or report.accuracy.passed.reviewed:
-        drawings.append(Plot("accuracy", "Accuracy: estimated, and by reviewed labels", accuracy))
+        yield Plot("accuracy", "Accuracy: estimated, and by reviewed labels", accuracy(report))
     if report.latency:
-        drawings.append(Plot("latency", "Seconds from upload to record", latency))
-    return drawings + [_measure(column) for column in report.measures]
+        yield Plot("latency", "Seconds from upload to record", latency(report))
+    for column in report.measures:
+        title = f"{column.title}: now{' and in the baseline' if column.before else ''}"
+        yield Plot(f"{_DRIFT}{column.name}", title, measure(column))
 
 
-def _measure(column: Measure) -> Plot:
-    title = f"{column.title}: now{' and in the baseline' if column.before else ''}"
-    return Plot(f"{_DRIFT}{column.name}", title, lambda _, colours: measure(column, colours))
-
-
-def confidence(report: Report, colours: Colours) -> Figure:
+def confidence(report: Report) -> Figure:
     """How many answers are how sure, by the surest label."""
     drawn = figure(2.9, _WIDE)
     axes = drawn.subplots()
     edges = np.linspace(0, 1, _CONFIDENCE_BINS + 1)
     below = np.zeros(_CONFIDENCE_BINS)
-    for label, colour in zip(LABELS, colours.vehicles, strict=True):
+    for label, colour in zip(LABELS, LIGHT.vehicles, strict=True):
         counts = np.array(report.confidence[label]).reshape(_CONFIDENCE_BINS, -1).sum(axis=1)
         axes.bar(edges[:-1] + 0.02, counts, width=0.034, bottom=below, color=colour, label=label)
         below += counts
-    threshold_line(axes, report.threshold, colours.accent)
+    threshold_line(axes, report.threshold, LIGHT.accent)
     axes.set_xlim(0, 1)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
     axes.set_ylim(0, 1.08 * max(1.0, float(below.max())))
@@ -103,21 +100,21 @@ def confidence(report: Report, colours: Colours) -> Figure:
     return drawn
 
 
-def over_time(report: Report, colours: Colours) -> Figure:
+def over_time(report: Report) -> Figure:
     """What became of the answers, hour by hour or in longer steps, and below it the share that passes."""
     step, columns = columns_of(report.hours)
     drawn = figure(3.6, _WIDE)
     above, below = drawn.subplots(2, 1, sharex=True, height_ratios=(2, 1))
     width = step / 24
     middles = [float(date2num(start)) + width / 2 for start in columns]  # type: ignore[no-untyped-call]
-    _stack(above, middles, list(columns.values()), width * 0.85, colours)
+    _stack(above, middles, list(columns.values()), width * 0.85)
     legend(above, _LEGEND_COLUMNS, **_LEGEND)
     shares = [entry["passed"] / entry["answers"] if entry["answers"] else np.nan for entry in columns.values()]
-    below.plot(middles, shares, color=colours.accent, marker="o", markersize=4, linewidth=1.5)
+    below.plot(middles, shares, color=LIGHT.accent, marker="o", markersize=4, linewidth=1.5)
     below.set_ylim(0, 1.08)
     below.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     below.set_yticks([0, 0.5, 1])
-    below.set_title("share that passes", loc="left", fontsize=10.5, color=colours.accent, pad=3)
+    below.set_title("share that passes", loc="left", fontsize=10.5, color=LIGHT.accent, pad=3)
     first, last = middles[0] - width / 2, middles[-1] + width / 2
     margin = max(0.02 * (last - first), (0.5 - (last - first) / 2) if last - first < 1 else 0)
     below.set_xlim(first - margin, last + margin)
@@ -157,21 +154,21 @@ def step_in_words(step: int) -> str:
     return names.get(days) or f"{days // 365} years"
 
 
-def by_hour_of_day(report: Report, colours: Colours) -> Figure:
+def by_hour_of_day(report: Report) -> Figure:
     """What became of the answers at each hour of day, how many pass, and by labels how many of those are right."""
     hours = report.hours_of_day
     drawn = figure(3.6, _WIDE)
     above, below = drawn.subplots(2, 1, sharex=True, height_ratios=(2, 1.4))
     x = [entry.hour for entry in hours]
-    _stack(above, x, [entry.by_verdict for entry in hours], 0.8, colours)
+    _stack(above, x, [entry.by_verdict for entry in hours], 0.8)
     legend(above, _LEGEND_COLUMNS, **_LEGEND)
-    _points(below, x, [entry.coverage for entry in hours], colour=colours.accent)
+    _points(below, x, [entry.coverage for entry in hours], colour=LIGHT.accent)
     title = "share that passes"
     if any(entry.labelled for entry in hours):
         accuracies = [entry.accuracy for entry in hours]
-        _points(below, [hour + 0.3 for hour in x], accuracies, colour=colours.good, marker="D")
+        _points(below, [hour + 0.3 for hour in x], accuracies, colour=LIGHT.good, marker="D")
         title = "● share that passes   ◆ right of those, by labels"
-    below.set_title(title, loc="left", fontsize=10.5, color=colours.faint, pad=3)
+    below.set_title(title, loc="left", fontsize=10.5, color=LIGHT.faint, pad=3)
     below.set_ylim(0, 1.08)
     below.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     below.set_yticks([0, 0.5, 1])
@@ -189,21 +186,21 @@ def _points(axes: Axes, x: Sequence[float], shares: Sequence[Share], *, colour: 
     axes.plot(x, share, marker, color=colour, markersize=5, clip_on=False)
 
 
-def mix(report: Report, colours: Colours) -> Figure:
+def mix(report: Report) -> Figure:
     """Each label and reviews now, and in the baseline where there is one."""
     rows = [("now", report.mix)]
     if report.baseline and report.baseline.mix:
         rows.append(("baseline", report.baseline.mix))
-    legend_lines = math.ceil(len(colours.of_verdicts()) / _LEGEND_COLUMNS)
+    legend_lines = math.ceil(len(LIGHT.of_verdicts()) / _LEGEND_COLUMNS)
     drawn = figure(0.6 + 0.2 * legend_lines + 0.45 * len(rows), _WIDE)
     axes = drawn.subplots()
     for row, (_, counts) in enumerate(rows):
         left, total = 0.0, max(1, sum(counts.values()))
-        for name, colour in colours.of_verdicts().items():
+        for name, colour in LIGHT.of_verdicts().items():
             share = counts[name] / total
-            axes.barh(row, share, left=left, height=0.55, color=colour, edgecolor=colours.paper, linewidth=1.5)
+            axes.barh(row, share, left=left, height=0.55, color=colour, edgecolor=LIGHT.paper, linewidth=1.5)
             if share > 0.1:
-                axes.text(left + share / 2, row, f"{share:.0%}", color=colours.paper, ha="center", va="center")
+                axes.text(left + share / 2, row, f"{share:.0%}", color=LIGHT.paper, ha="center", va="center")
             left += share
     axes.set_yticks(range(len(rows)), [name for name, _ in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
@@ -211,20 +208,20 @@ def mix(report: Report, colours: Colours) -> Figure:
     axes.xaxis.set_visible(False)
     axes.spines["bottom"].set_visible(False)
     axes.grid(visible=False)
-    handles = [Patch(color=colour, label=name) for name, colour in colours.of_verdicts().items()]
+    handles = [Patch(color=colour, label=name) for name, colour in LIGHT.of_verdicts().items()]
     legend(axes, _LEGEND_COLUMNS, handles=handles, handlelength=1)
     return drawn
 
 
-def accuracy(report: Report, colours: Colours) -> Figure:
+def accuracy(report: Report) -> Figure:
     """What is expected without labels, and what reviewed labels say, each with its error bar."""
     rows = []
     for judged, what in ((report.accuracy.passed, "that pass"), (report.accuracy.all, "all")):
         if judged.estimated:
-            fill = colours.accent if judged.estimated.holds else "none"
-            rows.append((f"estimated, {what}", judged.estimated.accuracy, colours.accent, "o", fill))
+            fill = LIGHT.accent if judged.estimated.holds else "none"
+            rows.append((f"estimated, {what}", judged.estimated.accuracy, LIGHT.accent, "o", fill))
         if judged.reviewed:
-            rows.append((f"reviewed, {what}", judged.reviewed.accuracy, colours.good, "D", colours.good))
+            rows.append((f"reviewed, {what}", judged.reviewed.accuracy, LIGHT.good, "D", LIGHT.good))
     drawn = figure(0.6 + 0.4 * len(rows), _WIDE)
     axes = drawn.subplots()
     for row, (_, share, colour, marker, fill) in enumerate(rows):
@@ -241,31 +238,31 @@ def accuracy(report: Report, colours: Colours) -> Figure:
     return drawn
 
 
-def latency(report: Report, colours: Colours) -> Figure:
+def latency(report: Report) -> Figure:
     """How long images take from upload to record."""
     drawn = figure(2.4, _WIDE)
     axes = drawn.subplots()
     if report.latency:
         edges, whole = np.array(report.latency.histogram.edges), report.latency.upload_to_record
         middles = (edges[:-1] + edges[1:]) / 2
-        axes.bar(middles, report.latency.histogram.counts, width=0.88 * np.diff(edges), color=colours.accent)
+        axes.bar(middles, report.latency.histogram.counts, width=0.88 * np.diff(edges), color=LIGHT.accent)
         for seconds in (whole.p50, whole.p95, whole.p99):
-            axes.axvline(seconds, color=colours.ink, linewidth=1, linestyle=_DASHED)
+            axes.axvline(seconds, color=LIGHT.ink, linewidth=1, linestyle=_DASHED)
         axes.set_xlim(edges[0], edges[-1])
     axes.set_xlabel("seconds from upload to record; lines: p50, p95, p99")
     _counts(axes)
     return drawn
 
 
-def measure(column: Measure, colours: Colours) -> Figure:
+def measure(column: Measure) -> Figure:
     """One measurement now, before it in grey what the baseline has."""
     drawn = figure(1.75, _SMALL)
     axes = drawn.subplots()
     edges = np.array(column.edges)
     if column.before:
-        axes.stairs(column.before, edges, fill=True, color=colours.line)
-        axes.stairs(column.before, edges, color=colours.faint, linewidth=1)
-    colour = colours.bad if column.changed else colours.accent
+        axes.stairs(column.before, edges, fill=True, color=LIGHT.line)
+        axes.stairs(column.before, edges, color=LIGHT.faint, linewidth=1)
+    colour = LIGHT.bad if column.changed else LIGHT.accent
     axes.stairs(column.now, edges, color=colour, linewidth=2)
     axes.set_xlim(edges[0], edges[-1])
     axes.set_ylim(0, None)
@@ -296,12 +293,10 @@ def _pixels(count: int) -> str:
     return str(count)
 
 
-def _stack(
-    axes: Axes, x: Sequence[float], entries: Sequence[Mapping[str, int]], width: float, colours: Colours
-) -> None:
+def _stack(axes: Axes, x: Sequence[float], entries: Sequence[Mapping[str, int]], width: float) -> None:
     """Columns of each label and of reviews."""
     below = np.zeros(len(x))
-    for name, colour in colours.of_verdicts().items():
+    for name, colour in LIGHT.of_verdicts().items():
         counts = np.array([entry[name] for entry in entries], dtype=float)
         axes.bar(x, counts, width=width, bottom=below, color=colour, label=name)
         below += counts

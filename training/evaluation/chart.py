@@ -1,7 +1,7 @@
 """A drawing that fits its page: SVG that takes its colours from the page and its text from the reader's fonts.
 
-matplotlib draws with stand-in colours, each of which becomes a CSS variable: the same drawing then fits a light page, a
-dark page and paper. The same figures give the same bytes. Drawn in real colours, it can be a PNG as well.
+matplotlib draws in the colours of a light page, each of which becomes a CSS variable: the same drawing then fits a dark
+page and paper, too, and as a PNG it is as it was drawn. The same figures give the same bytes.
 """
 
 import io
@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from training.evaluation.colours import OF_THE_PAGE, Colours
+from training.evaluation.colours import LIGHT
 
 # Inches at 72 points: about as wide as a phone, so that text keeps its size there.
 WIDTH: Final = 5.2
@@ -22,36 +22,35 @@ TEXT_POINTS: Final = 10.5
 _PNG_DOTS_PER_INCH: Final = 200
 
 
-def settings(colours: Colours) -> dict[Any, Any]:
-    """How all drawings look, in matplotlib's words."""
-    return {
-        "svg.fonttype": "none",
-        "svg.hashsalt": "vehiclevision",
-        "font.family": "sans-serif",
-        "font.size": TEXT_POINTS,
-        "text.color": colours.ink,
-        "axes.edgecolor": colours.line,
-        "axes.labelcolor": colours.faint,
-        "axes.facecolor": "none",
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.spines.left": False,
-        "axes.grid": True,
-        "axes.grid.axis": "y",
-        "axes.axisbelow": True,
-        "grid.color": colours.line,
-        "grid.linewidth": 0.8,
-        "xtick.color": colours.line,
-        "ytick.color": colours.line,
-        "xtick.labelcolor": colours.faint,
-        "ytick.labelcolor": colours.faint,
-        "xtick.major.size": 0,
-        "ytick.major.size": 0,
-        "xtick.major.pad": 6,
-        "lines.linewidth": 2,
-        "lines.solid_capstyle": "round",
-        "figure.facecolor": "none",
-    }
+# How all drawings look, in matplotlib's words.
+SETTINGS: Final[dict[Any, Any]] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "vehiclevision",
+    "font.family": "sans-serif",
+    "font.size": TEXT_POINTS,
+    "text.color": LIGHT.ink,
+    "axes.edgecolor": LIGHT.line,
+    "axes.labelcolor": LIGHT.faint,
+    "axes.facecolor": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.spines.left": False,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.axisbelow": True,
+    "grid.color": LIGHT.line,
+    "grid.linewidth": 0.8,
+    "xtick.color": LIGHT.line,
+    "ytick.color": LIGHT.line,
+    "xtick.labelcolor": LIGHT.faint,
+    "ytick.labelcolor": LIGHT.faint,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "xtick.major.pad": 6,
+    "lines.linewidth": 2,
+    "lines.solid_capstyle": "round",
+    "figure.facecolor": "none",
+}
 
 
 def figure(height: float, width: float = WIDTH) -> Figure:
@@ -76,7 +75,7 @@ def threshold_line(axes: Axes, threshold: float, colour: str, words: bool = True
         axes.annotate(f"passes from {threshold:g}", (threshold, 1), color=colour, ha=aligned, **place)
 
 
-def png(drawn: Figure, colours: Colours) -> bytes:
+def png(drawn: Figure) -> bytes:
     """The drawing as a file of its own, on the page's paper."""
     buffer = io.BytesIO()
     FigureCanvasAgg(drawn)
@@ -84,7 +83,7 @@ def png(drawn: Figure, colours: Colours) -> bytes:
         buffer,
         format="png",
         dpi=_PNG_DOTS_PER_INCH,
-        facecolor=colours.paper,
+        facecolor=LIGHT.paper,
         bbox_inches="tight",
         pad_inches=0.15,
         metadata={"Software": None},
@@ -96,6 +95,8 @@ def svg(drawn: Figure, name: str, title: str) -> Markup:
     """The drawing as it can stand in a page: without fixed size, metadata or style of its own."""
     buffer = io.StringIO()
     drawn.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    # What stands where is settled with that: a PNG of the same need not find it out again.
+    drawn.set_layout_engine("none")
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>|<!--.*?-->", "", text, flags=re.DOTALL)
@@ -108,6 +109,6 @@ def svg(drawn: Figure, name: str, title: str) -> Markup:
     # Several drawings share a page, so what they name must not clash.
     text = re.sub(r'\bid="', f'id="{name}-', text)
     text = re.sub(r'(url\(#|href="#)', rf"\g<1>{name}-", text)
-    for variable, colour in OF_THE_PAGE.variables().items():
+    for variable, colour in LIGHT.variables().items():
         text = text.replace(colour, f"var(--{variable})")
     return Markup(text)  # noqa: S704 - drawn by matplotlib, which escapes what is written into it

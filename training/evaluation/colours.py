@@ -50,19 +50,8 @@ def told_apart(chosen: Sequence[str], lightness: float) -> tuple[str, ...]:
     return (*chosen[: len(LABELS)], *("#" + bytes(round(255 * part) for part in colour).hex() for colour in more))
 
 
-# Colours that no drawing needs, each standing for a variable of the page's style sheet.
-OF_THE_PAGE: Final = Colours(
-    ink="#010203",
-    faint="#010204",
-    line="#010205",
-    paper="#010206",
-    good="#010207",
-    bad="#010208",
-    other="#010209",
-    accent="#01020a",
-    vehicles=tuple(f"#0103{number:02x}" for number in range(len(LABELS))),
-)
-# The style sheet's own colours for a light page: a test holds them together.
+# The style sheet's own colours for a light page: a test holds them together. No two are the same, so that a drawing's
+# colours can be told by what they stand for.
 LIGHT: Final = Colours(
     ink="#1d2430",
     faint="#5d6675",
@@ -72,7 +61,7 @@ LIGHT: Final = Colours(
     bad="#b4530a",
     other="#6d5aa8",
     accent="#2457c5",
-    vehicles=told_apart(("#0b7a75", "#b4530a", "#a3265c", "#5b7a0a", "#1f6fa8", "#8a5a2b"), 0.33),
+    vehicles=told_apart(("#0b7a76", "#b4530b", "#a3265c", "#5b7a0a", "#1f6fa8", "#8a5a2b"), 0.33),
 )
 _DARK: Final = told_apart(("#4fc4b8", "#f0a35e", "#f08bb6", "#b6d05e", "#7fc0ef", "#d9ab7c"), 0.7)
 _PAPER: Final = told_apart(("#0b7a75", "#a34a06", "#8f1f50", "#4c6608", "#185a89", "#734a22"), 0.28)

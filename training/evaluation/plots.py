@@ -9,22 +9,21 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from training.evaluation.chart import figure, legend, settings, svg, threshold_line
-from training.evaluation.colours import OF_THE_PAGE
+from training.evaluation.chart import SETTINGS, figure, legend, svg, threshold_line
+from training.evaluation.colours import LIGHT
 from training.evaluation.scores import Judged, wilson
 from vehiclevision.labels import TRUTHS
 
-INK, FAINT, ACCENT = OF_THE_PAGE.ink, OF_THE_PAGE.faint, OF_THE_PAGE.accent
-GOOD, OTHER = OF_THE_PAGE.good, OF_THE_PAGE.other
-_OF_TRUTH: Final = OF_THE_PAGE.of_truths()
-_SETTINGS: Final = settings(OF_THE_PAGE)
+INK, FAINT, ACCENT = LIGHT.ink, LIGHT.faint, LIGHT.accent
+GOOD, OTHER = LIGHT.good, LIGHT.other
+_OF_TRUTH: Final = LIGHT.of_truths()
 _HISTOGRAM_BINS: Final = 20
 
 
 def histogram(judged: Judged, threshold: float) -> Markup:
     """How sure the model is, for pictures of each kind that there is by themselves."""
     there = [row for row in range(len(TRUTHS)) if (judged.truth == row).any()]
-    with mpl.rc_context(_SETTINGS):
+    with mpl.rc_context(SETTINGS):
         drawn = figure(0.5 + max(2, len(there)))
         for row, axes in zip(there, drawn.subplots(len(there), 1, sharex=True, squeeze=False)[:, 0], strict=True):
             _histogram_of(axes, judged.confidence[judged.truth == row], TRUTHS[row])
@@ -51,7 +50,7 @@ def reliability(bins: Sequence[Mapping[str, Any]]) -> Markup:
     most = max((item["n"] for item in filled), default=1)
     said, true = [item["confidence"] for item in filled], [item["right"] for item in filled]
     sure = [wilson(round(item["right"] * item["n"]), item["n"]) for item in filled]
-    with mpl.rc_context(_SETTINGS):
+    with mpl.rc_context(SETTINGS):
         drawn = figure(3.5)
         axes = drawn.subplots()
         axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1.2, linestyle=(0, (3, 2)))
@@ -64,7 +63,7 @@ def reliability(bins: Sequence[Mapping[str, Any]]) -> Markup:
 
 def thresholds(curve: Sequence[Mapping[str, Any]], threshold: float) -> Markup:
     """What every threshold would do."""
-    with mpl.rc_context(_SETTINGS):
+    with mpl.rc_context(SETTINGS):
         drawn = figure(3.5)
         axes = drawn.subplots()
         x = [point["threshold"] for point in curve]
@@ -84,7 +83,7 @@ def thresholds(curve: Sequence[Mapping[str, Any]], threshold: float) -> Markup:
 
 def trade_off(curve: Sequence[Mapping[str, Any]], threshold: float) -> Markup:
     """Two numbers that conflict: fewer vehicles for a person to look at, and more mistakes."""
-    with mpl.rc_context(_SETTINGS):
+    with mpl.rc_context(SETTINGS):
         drawn = figure(3.5)
         axes = drawn.subplots()
         coverage = [_or_gap(point["coverage"]) for point in curve]
@@ -110,7 +109,7 @@ def trade_off(curve: Sequence[Mapping[str, Any]], threshold: float) -> Markup:
 
 def costs(found: Mapping[str, Any]) -> Markup:
     """What 1,000 uploads cost at every threshold."""
-    with mpl.rc_context(_SETTINGS):
+    with mpl.rc_context(SETTINGS):
         drawn = figure(3.4)
         axes = drawn.subplots()
         x = [point["threshold"] for point in found["curve"]]

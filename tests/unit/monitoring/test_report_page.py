@@ -218,16 +218,16 @@ def test_the_same_figures_give_the_same_files(folder: Path) -> None:
     write_lines(folder, answered([(0.9, 0.05), (0.4, 0.5)]))
     made = found(folder)
     figures = report(made)
-    first = plots(figures)[0]
 
     assert page(figures, pictures(made, figures)) == page(figures, pictures(made, figures))
-    assert first.png(figures) == first.png(figures)
+    assert plots(figures)[0].png() == plots(figures)[0].png()
 
 
 def test_pngs_have_the_colours_of_the_light_page(root: Path) -> None:
-    """What is drawn as a file looks as it does on the page."""
+    """What is drawn as a file looks as it does on the page, and each colour stands for one thing."""
     style = vehicle_styles() + (root / "training" / "evaluation" / "style.css").read_text().partition("@media")[0]
 
+    assert len(set(LIGHT.variables().values())) == len(LIGHT.variables())
     for name, colour in LIGHT.variables().items():
         assert f"--{'card' if name == 'paper' else name}: {colour};" in style
 
