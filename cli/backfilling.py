@@ -99,7 +99,7 @@ def count(target: Target, source: Source, advanced: Callable[[int], None]) -> Co
 def bill(photos: int) -> tuple[Line, ...]:
     """What going through so many photos costs beside what each of them costs on its way: all but the classifying."""
     made = Bill(photos)
-    memory = costs.memory_gigabytes("BackfillPhotosFunction")
+    memory = made.memory_gigabytes("BackfillPhotosFunction")
     batches = photos / BATCH
     return (
         made.line("S3", "a list request a thousand photos", photos / 1000, "s3_put"),

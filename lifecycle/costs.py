@@ -1,14 +1,16 @@
 """What so many photos a month cost, line by line: list prices, no free allowances, one region.
 
-How often each service is asked follows from the state machine and the templates themselves; what a photo takes of it is
-in `Photo`, with the reason. What AWS stores of the photos is told apart: it depends on nothing but their size.
+How often each service is asked follows from the state machine and from the templates as they are deployed, with their
+defaults or with samconfig.toml's `lean` parameters; what a photo takes of it is in `Photo`, with the reason. What AWS
+keeps of photos and records is told apart: it depends on their size, and on for how long.
 """
 
 import json
 import math
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -16,7 +18,8 @@ from typing import Any, Final
 
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
-from lifecycle.endpoint import Serverless
+from lifecycle import lean
+from lifecycle.endpoint import ALARMS, Serverless
 from lifecycle.prices import HOURS_A_MONTH
 from vehiclevision import telemetry
 
@@ -30,12 +33,22 @@ EXPRESS_GB: Final = 64 / 1024
 EXPRESS_SECONDS: Final = 0.1
 # X-Ray's default rule beyond one trace a second.
 TRACED_BEYOND: Final = 0.05
-# What reconciling's sweep reads in a second of CPU, and in an hourly run at most: docs/decisions/0019.
+# Lambda gives a whole processor at so many MB.
+PROCESSOR_MB: Final = 1769
+# What reconciling's sweep reads in a second of CPU, and in a run at most: docs/decisions/0019.
 SWEPT_A_SECOND: Final = 5_700
 LOOKED_UP_A_SECOND: Final = 2_200
-MOST_SWEPT_AN_HOUR: Final = 2_000_000
+MOST_SWEPT_A_RUN: Final = 2_000_000
 VERSIONS_A_PAGE: Final = 1_000
 DAYS_A_MONTH: Final = 30
+# A deleted photo stays so long as a version that is no longer the newest: template.yaml.
+NONCURRENT_DAYS: Final = 30
+# Metrics that a run of the join and a check count: each is billed for the hours in which it is counted.
+JOIN_METRICS: Final = 2
+CHECK_METRICS: Final = 8
+# Target tracking makes two alarms of its own.
+SCALING_ALARMS: Final = 2
+HOURS: Final = {"minute": 1 / 60, "hour": 1.0, "day": 24.0}
 # What CloudWatch gives each account without a price, by the price that it would else have.
 FREE: Final = {"cloudwatch_alarm_metric": 10.0, "cloudwatch_dashboard": 3.0}
 # What the id of a model on Bedrock has in it, whichever region or inference profile it begins with, and its prices.
@@ -57,8 +70,9 @@ class Photo:
     """What one classified photo takes; a phone's, of 12 megapixels."""
 
     megabytes: float = 3.0
-    # The image gate needs 0.15 s of a processor for it; at 1,024 MB Lambda gives 1,024/1,769 of one. S3 takes the rest.
-    serialize_seconds: float = 0.40
+    # The image gate needs so much of a processor for it, of which Lambda gives a part; for the rest it waits for S3.
+    serialize_processor_seconds: float = 0.10
+    serialize_waiting_seconds: float = 0.14
     # 18 ms of the endpoint's processor, and the network both ways.
     classify_seconds: float = 0.10
     filter_seconds: float = 0.01
@@ -66,12 +80,20 @@ class Photo:
     workflow_seconds: float = 0.30
     # An item of at most 1 KB, in the table and in its index.
     write_units: int = 2
-    # HEAD for whether a newer version is there, and GET.
-    reads: int = 2
-    # A line of our own, one of metrics, and Lambda's three, in each of three functions.
-    log_bytes: int = 4_500
+    # Whether a newer version is there is asked only where it is read later than a minute after its upload.
+    reads: int = 1
+    # In the table, and in its index again.
+    record_bytes: int = 1_000
+    # In each of three functions: a line of our own, one of metrics, and Lambda's three.
+    own_log_bytes: int = 2_300
+    metrics_log_bytes: int = 900
+    lambda_log_bytes: int = 1_300
+    # The model's input, as it is sent to the endpoint.
+    input_bytes: int = 20_000
     # Captured in base64 with its answer, a file each at worst, kept for 30 days.
     captured_bytes: int = 40_000
+    # What a serverless endpoint works on one answer: a server gives one client 66 a second; as much again on top.
+    answer_seconds: float = 0.03
     # What one ml.m5.xlarge answers in a second, with room.
     answered_a_second: float = 50.0
     # A picture of 512 pixels with the question, and a short answer, to a multimodal model.
@@ -166,16 +188,43 @@ class Profile:
 
 @dataclass(frozen=True)
 class Bill:
-    """What lines are made with: prices by name, and what a photo takes."""
+    """What lines are made with: prices by name, what a photo takes, and what is deployed."""
 
     photos: int
     photo: Photo = field(default_factory=Photo)
+    is_lean: bool = False
     prices: Mapping[str, Price] = field(default_factory=lambda: prices()[1])
 
     def line(self, service: str, what: str, quantity: float, price: str, *, idle: bool = False) -> Line:
         """A quantity times its price."""
         known = self.prices.get(price)
         return Line(service, what, quantity, price, None if known is None else quantity * known.dollars, idle)
+
+    @property
+    def templates(self) -> tuple[dict[str, Any], ...]:
+        """The application's template, and those beside it, as they are deployed."""
+        return templates(is_lean=self.is_lean)
+
+    def given(self, name: str) -> str:
+        """A parameter of the application."""
+        return str(self.templates[0]["Parameters"][name])
+
+    @property
+    def gb_second(self) -> str:
+        """The name of the price of Lambda's time."""
+        return "lambda_gb_second_arm64" if self.given("Architecture") == "arm64" else "lambda_gb_second"
+
+    @property
+    def function_seconds(self) -> tuple[float, float, float]:
+        """How long each function is busy with a photo."""
+        photo, memory = self.photo, self.memory_gigabytes(FUNCTIONS[0]) * 1024
+        serialize = photo.serialize_processor_seconds * PROCESSOR_MB / memory + photo.serialize_waiting_seconds
+        return serialize, photo.classify_seconds, photo.filter_seconds
+
+    def memory_gigabytes(self, function: str) -> float:
+        """A function's memory."""
+        (resource,) = (each["Resources"][function] for each in self.templates if function in each["Resources"])
+        return float(resource["Properties"]["MemorySize"]) / 1024
 
 
 def prices(path: Path = PRICES) -> tuple[str, dict[str, Price]]:
@@ -192,7 +241,7 @@ def profiles(photos: int, serverless_dollars_a_second: float | None = None) -> l
         bill = Bill(photos, prices={**bill.prices, "sagemaker_serverless_second": asked})
     standard, express = list(_standard(bill)), list(_express(bill))
     instance, serverless = list(_instance(bill)), list(_serverless(bill))
-    common = [*_functions(bill), *_around(bill), *_join(bill), *_watch(bill)]
+    common, lean_bill = list(_common(bill)), replace(bill, is_lean=True)
     return [
         Profile("standard-instance", "Standard workflow, an endpoint that runs always: what is deployed by default",
                 True, photos, (*standard, *common, *instance)),
@@ -202,6 +251,8 @@ def profiles(photos: int, serverless_dollars_a_second: float | None = None) -> l
                 (*express, *common, *instance)),
         Profile("express-serverless", "WorkflowType=EXPRESS, an endpoint by the request", True, photos,
                 (*express, *common, *serverless)),
+        Profile("lean", "deploy --lean, an endpoint by the request: few alarms, lost photos looked for once a day",
+                True, photos, (*_express(lean_bill), *_common(lean_bill), *_serverless(lean_bill))),
         Profile("batch", "One job over photos that lie in S3, records and all", False, photos, tuple(_batch(bill))),
         Profile("rekognition", "Rekognition DetectLabels: its answer alone", False, photos, tuple(_rekognition(bill))),
         Profile("claude-haiku-5.5", "Claude Haiku 5.5 on pictures of 512 pixels: its answer alone", False, photos,
@@ -278,10 +329,18 @@ def _beside_s3(profile: Profile) -> float:
     return (profile.dollars_total - requests) / profile.photos * 1e6
 
 
-def kept_photos_dollars(bill: Bill, days: int) -> float:
-    """What it costs a month to keep the photos themselves for so many days."""
-    gigabytes = bill.photos * bill.photo.megabytes / 1000
-    return gigabytes * days / 30 * bill.prices["s3_gb_month"].dollars
+def kept_photos_dollars(bill: Bill) -> float:
+    """What it costs a month to keep the photos themselves, those that are deleted included until they are gone."""
+    days = int(bill.given("UploadRetentionDays")) + NONCURRENT_DAYS
+    gigabytes = bill.photos * bill.photo.megabytes / 1000 * days / DAYS_A_MONTH
+    return gigabytes * bill.prices["s3_gb_month"].dollars
+
+
+def kept_records_dollars(bill: Bill) -> float:
+    """What it costs a month to keep their records, in the table and in its index; without the table's backup."""
+    days = int(bill.given("ResultsRetentionDays"))
+    gigabytes = bill.photos * 2 * bill.photo.record_bytes / 1e9 * days / DAYS_A_MONTH
+    return gigabytes * bill.prices["dynamodb_gb_month"].dollars
 
 
 # ---- how often what is asked -----------------------------------------------------------------------------------------
@@ -319,16 +378,19 @@ def machine() -> dict[str, Any]:
 
 
 @cache
-def templates() -> tuple[dict[str, Any], ...]:
-    """The application's template, and those of the applications beside it."""
+def templates(*, is_lean: bool = False) -> tuple[dict[str, Any], ...]:
+    """The application's template, and those of the applications beside it, as CloudFormation reads them."""
     rooms = (CHECKOUT, *(CHECKOUT / room for room in ("monitoring", "retraining", "reconciling", "backfilling")))
-    return tuple(yaml_parse((room / "template.yaml").read_text("utf-8")) for room in rooms)
+    return tuple(
+        lean.resolved(yaml_parse((room / "template.yaml").read_text("utf-8")), lean.parameters(room) if is_lean else {})
+        for room in rooms
+    )
 
 
-def memory_gigabytes(function: str) -> float:
-    """A function's memory, as the template that has it gives it."""
-    (resource,) = (each["Resources"][function] for each in templates() if function in each["Resources"])
-    return float(resource["Properties"]["MemorySize"]) / 1024
+def runs_a_month(schedule: str) -> float:
+    """How often a schedule comes round; one that names hours comes once a day."""
+    rate = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", schedule)
+    return HOURS_A_MONTH / (int(rate[1]) * HOURS[rate[2]] if rate else HOURS["day"])
 
 
 # ---- the lines -------------------------------------------------------------------------------------------------------
@@ -340,8 +402,7 @@ def _standard(bill: Bill) -> Iterator[Line]:
 
 
 def _express(bill: Bill) -> Iterator[Line]:
-    photo = bill.photo
-    seconds = photo.serialize_seconds + photo.classify_seconds + photo.filter_seconds + photo.workflow_seconds
+    seconds = sum(bill.function_seconds) + bill.photo.workflow_seconds
     billed = math.ceil(round(seconds / EXPRESS_SECONDS, 6)) * EXPRESS_SECONDS
     yield bill.line("Step Functions", "a request a photo", bill.photos, "step_functions_express_request")
     yield bill.line(
@@ -352,11 +413,19 @@ def _express(bill: Bill) -> Iterator[Line]:
     )
 
 
+def _common(bill: Bill) -> Iterator[Line]:
+    """What is the same whatever the workflow is and whoever answers."""
+    yield from _functions(bill)
+    yield from _around(bill)
+    yield from _join(bill)
+    yield from _watch(bill)
+
+
 def _functions(bill: Bill) -> Iterator[Line]:
-    seconds = (bill.photo.serialize_seconds, bill.photo.classify_seconds, bill.photo.filter_seconds)
-    gb_seconds = sum(memory_gigabytes(name) * each for name, each in zip(FUNCTIONS, seconds, strict=True))
+    seconds = zip(FUNCTIONS, bill.function_seconds, strict=True)
+    gb_seconds = sum(bill.memory_gigabytes(name) * each for name, each in seconds)
     yield bill.line("Lambda", f"{len(FUNCTIONS)} calls a photo", len(FUNCTIONS) * bill.photos, "lambda_request")
-    yield bill.line("Lambda", f"{gb_seconds:.3f} GB-seconds a photo", gb_seconds * bill.photos, "lambda_gb_second")
+    yield bill.line("Lambda", f"{gb_seconds:.3f} GB-seconds a photo", gb_seconds * bill.photos, bill.gb_second)
 
 
 def _around(bill: Bill) -> Iterator[Line]:
@@ -366,38 +435,82 @@ def _around(bill: Bill) -> Iterator[Line]:
     yield bill.line("DynamoDB", f"{units} write units a photo", units * bill.photos, "dynamodb_write")
     yield bill.line("EventBridge", "an announcement a photo", bill.photos, "eventbridge_event")
     yield bill.line("S3", "the upload's own request", bill.photos, "s3_put")
-    yield bill.line("S3", f"{photo.reads} requests to read it", photo.reads * bill.photos, "s3_get")
-    gigabytes = photo.log_bytes * bill.photos / 1e9
-    yield bill.line("CloudWatch", f"{photo.log_bytes:,} bytes of logs a photo", gigabytes, "cloudwatch_logs_gb")
-    # X-Ray's default rule, and photos that come evenly.
-    every_second = min(bill.photos, HOURS_A_MONTH * 3600)
-    traced = every_second + TRACED_BEYOND * (bill.photos - every_second)
-    yield bill.line("X-Ray", "one trace a second, and 5 % of the rest", traced, "xray_trace")
+    yield bill.line("S3", f"{photo.reads} request to read it", photo.reads * bill.photos, "s3_get")
+    if log_bytes := logged(bill):
+        yield bill.line(
+            "CloudWatch", f"{log_bytes:,} bytes of logs a photo", log_bytes * bill.photos / 1e9, "cloudwatch_logs_gb"
+        )
+    if bill.templates[0]["Resources"]["ClassifyVehicleStateMachine"]["Properties"]["Tracing"]["Enabled"]:
+        # X-Ray's default rule, and photos that come evenly.
+        every_second = min(bill.photos, HOURS_A_MONTH * 3600)
+        traced = every_second + TRACED_BEYOND * (bill.photos - every_second)
+        yield bill.line("X-Ray", "one trace a second, and 5 % of the rest", traced, "xray_trace")
+
+
+def logged(bill: Bill) -> int:
+    """Bytes of logs about a photo that meets no fault."""
+    photo, function = bill.photo, bill.templates[0]["Globals"]["Function"]
+    written = (
+        (photo.own_log_bytes, function["Environment"]["Variables"]["POWERTOOLS_LOG_LEVEL"] == "INFO"),
+        (photo.metrics_log_bytes, counts(bill)),
+        (photo.lambda_log_bytes, function["LoggingConfig"]["LogFormat"] == "Text"),
+    )
+    return sum(size for size, is_written in written if is_written)
+
+
+def counts(bill: Bill) -> bool:
+    """Whether the functions count metrics of their own."""
+    return bool(
+        bill.templates[0]["Globals"]["Function"]["Environment"]["Variables"]["POWERTOOLS_METRICS_DISABLED"] == "false"
+    )
 
 
 def _join(bill: Bill) -> Iterator[Line]:
-    """Reconciling's sweep, each hour: of all versions that lie there while they are few enough for one run."""
+    """Reconciling's sweep: of all versions that lie there while they are few enough for one run."""
+    runs = joins_a_month(bill)
+    gigabytes = bill.memory_gigabytes("FindGapsFunction")
+    # With nothing to do a run takes a second.
+    yield bill.line("Reconciling", "runs of its function", runs * gigabytes, bill.gb_second, idle=True)
     if not bill.photos:
         return
-    days = int(templates()[0]["Parameters"]["UploadRetentionDays"]["Default"])
-    swept = min(bill.photos * days / DAYS_A_MONTH, MOST_SWEPT_AN_HOUR)
-    gigabytes = memory_gigabytes("FindGapsFunction")
-    seconds = HOURS_A_MONTH * swept / SWEPT_A_SECOND + bill.photos / LOOKED_UP_A_SECOND
-    pages = HOURS_A_MONTH * math.ceil(swept / VERSIONS_A_PAGE)
-    yield bill.line("Reconciling", "pages of the bucket listed, each hour anew", pages, "s3_put")
-    yield bill.line("Reconciling", "GB-seconds of its function", seconds * gigabytes, "lambda_gb_second")
+    days = int(bill.given("UploadRetentionDays")) + NONCURRENT_DAYS
+    swept = min(bill.photos * days / DAYS_A_MONTH, MOST_SWEPT_A_RUN)
+    seconds = runs * swept / SWEPT_A_SECOND + bill.photos / LOOKED_UP_A_SECOND
+    pages = runs * math.ceil(swept / VERSIONS_A_PAGE)
+    yield bill.line("Reconciling", "pages of the bucket listed, at each run anew", pages, "s3_put")
+    yield bill.line("Reconciling", "GB-seconds of its sweeps", seconds * gigabytes, bill.gb_second)
     yield bill.line("Reconciling", "half a read unit to look up each photo", bill.photos / 2, "dynamodb_read")
 
 
+def joins_a_month(bill: Bill) -> float:
+    """How often the bucket is swept."""
+    (schedule,) = (
+        each["Parameters"]["JoinSchedule"] for each in bill.templates if "JoinSchedule" in each["Parameters"]
+    )
+    return runs_a_month(schedule)
+
+
 def _watch(bill: Bill) -> Iterator[Line]:
-    read, dashboards = alarm_metrics(templates()), 2
+    # Those of the endpoint are made with it.
+    read = alarm_metrics(bill.templates) + len(ALARMS)
+    dashboards = sum(
+        resource["Type"] == "AWS::CloudWatch::Dashboard"
+        for template in bill.templates
+        for resource in template["Resources"].values()
+    )
+    yield bill.line("CloudWatch", f"{read} metrics that alarms read", read, "cloudwatch_alarm_metric", idle=True)
+    if dashboards:
+        yield bill.line("CloudWatch", f"{dashboards} dashboards", dashboards, "cloudwatch_dashboard", idle=True)
+    checks = HOURS_A_MONTH / HOURS["day"]
+    hours = JOIN_METRICS * min(joins_a_month(bill), HOURS_A_MONTH) + CHECK_METRICS * checks
+    words = f"{JOIN_METRICS} metrics of the join and {CHECK_METRICS} of the check, in the hours of their runs"
+    yield bill.line("CloudWatch", words, hours / HOURS_A_MONTH, "cloudwatch_metric", idle=True)
     # Those of a second opinion are counted only where one is asked for.
     names = [name for name in vars(telemetry) if name.isupper() and not name.startswith(("_", "SECOND"))]
     ours = len(names) - names.count("NAMESPACE")
-    yield bill.line("CloudWatch", f"{read} metrics that alarms read", read, "cloudwatch_alarm_metric", idle=True)
-    yield bill.line("CloudWatch", f"{dashboards} dashboards", dashboards, "cloudwatch_dashboard", idle=True)
-    if bill.photos:
+    if bill.photos and counts(bill):
         yield bill.line("CloudWatch", f"{ours} metrics of our own", ours, "cloudwatch_metric")
+    yield bill.line("SageMaker", "the serving image, 0.3 GB", 0.3, "ecr_gb_month", idle=True)
 
 
 def _instance(bill: Bill) -> Iterator[Line]:
@@ -407,26 +520,35 @@ def _instance(bill: Bill) -> Iterator[Line]:
     if needed > 1:
         more = (needed - 1) * HOURS_A_MONTH
         yield bill.line("SageMaker", f"{needed - 1} more under load", more, hour)
-    yield from _captured(bill, "at worst")
+    yield bill.line("CloudWatch", "alarms of auto scaling", SCALING_ALARMS, "cloudwatch_alarm_metric", idle=True)
+    yield from _asked(bill)
+    yield from _captured(bill, "at worst", 1.0)
 
 
-def _captured(bill: Bill, by: str) -> Iterator[Line]:
-    captured = bill.photo.captured_bytes * bill.photos
-    yield bill.line("S3", f"captured pictures, a file each {by}", bill.photos, "s3_put")
-    yield bill.line("S3", "captured pictures, kept for 30 days", captured / 1e9, "s3_gb_month")
+def _asked(bill: Bill) -> Iterator[Line]:
+    sent = bill.photo.input_bytes * bill.photos / 1e9
+    yield bill.line("SageMaker", "GB into the endpoint", sent, "sagemaker_gb")
+
+
+def _captured(bill: Bill, by: str, share: float) -> Iterator[Line]:
+    captured = share * bill.photos
+    yield bill.line("S3", f"captured pictures, a file each {by}", captured, "s3_put")
+    kept = captured * bill.photo.captured_bytes / 1e9
+    yield bill.line("S3", "captured pictures, kept for 30 days", kept, "s3_gb_month")
 
 
 def _serverless(bill: Bill) -> Iterator[Line]:
-    # SageMaker captures nothing there, so the function does: every photo, unless CapturePercent says less.
-    yield from _captured(bill, "by the function")
-    words = f"{bill.photo.classify_seconds:g} s of {Serverless().memory_mb} MB a photo"
-    yield bill.line("SageMaker", words, bill.photo.classify_seconds * bill.photos, "sagemaker_serverless_second")
+    # SageMaker captures nothing there, so the function does: as many as CapturePercent says.
+    yield from _captured(bill, "by the function", float(bill.given("CapturePercent")) / 100)
+    yield from _asked(bill)
+    words = f"{bill.photo.answer_seconds:g} s of {Serverless().memory_mb} MB a photo"
+    yield bill.line("SageMaker", words, bill.photo.answer_seconds * bill.photos, "sagemaker_serverless_second")
 
 
 def _batch(bill: Bill) -> Iterator[Line]:
     photo = bill.photo
     # The picture is made ready on the same four processors that predict.
-    seconds = bill.photos * (1 / photo.answered_a_second + 0.15 / 4)
+    seconds = bill.photos * (1 / photo.answered_a_second + photo.serialize_processor_seconds / 4)
     yield bill.line("SageMaker", "hours of ml.m5.xlarge", seconds / 3600, "sagemaker_instance_hour")
     yield bill.line(
         "DynamoDB", f"{photo.write_units} write units a photo", photo.write_units * bill.photos, "dynamodb_write"

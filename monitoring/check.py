@@ -5,6 +5,7 @@ a run which ended between the announcement and the note of it announces again.
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -32,7 +33,7 @@ from vehiclevision.results import ResultsTable
 DRIFT_DETECTED: Final = "DriftDetected"
 RESULT: Final = "check.json"
 ANNOUNCED: Final = "announced.json"
-# So many photos without a single record are no accident, even where only a part is captured.
+# So many photos that should have been captured, and none was, are no accident.
 SILENT_FROM: Final = 20
 # Records of the last minutes may not be written yet.
 WRITTEN_WITHIN: Final = timedelta(minutes=10)
@@ -52,6 +53,7 @@ class CheckSettings:
     threshold: float
     window_hours: int
     alarm_rate: float
+    capture_percent: float = 100
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "CheckSettings":
@@ -66,11 +68,17 @@ class CheckSettings:
                 threshold=float(environment["CONFIDENCE_THRESHOLD"]),
                 window_hours=int(environment["WINDOW_HOURS"]),
                 alarm_rate=float(environment["ALARM_RATE"]),
+                capture_percent=float(environment["CAPTURE_PERCENT"]),
             )
         except KeyError as error:
             raise MonitoringError(f"The setting {error.args[0]} is missing.", "Deploy monitoring again.") from error
         except ValueError as error:
             raise MonitoringError(f"A setting is no number: {error}.", "Deploy monitoring again.") from error
+
+    @property
+    def silent_from(self) -> int:
+        """So many photos without a captured one are silence: of a hundred, `capture_percent` are captured."""
+        return math.ceil(SILENT_FROM * 100 / self.capture_percent) if self.capture_percent else SILENT_FROM
 
     @property
     def captures(self) -> str:
@@ -124,8 +132,9 @@ class Check:
     coverage: Coverage | None
     # How many of the answers that pass are right, without labels.
     accuracy: Estimate | None
-    # Photos that asked the endpoint and were not captured; silence if they are many.
+    # Photos that asked the endpoint and were not captured, and from how many on that is silence.
     uncaptured: int
+    silent_from: int
     baseline_version: str
     # The address of the violations.
     report: str
@@ -133,7 +142,7 @@ class Check:
     @property
     def silent(self) -> bool:
         """Whether the endpoint answers and nothing of it is captured."""
-        return self.uncaptured >= SILENT_FROM
+        return self.uncaptured >= self.silent_from
 
     def as_json(self) -> dict[str, Any]:
         """The result as it is written, returned and printed."""
@@ -239,6 +248,7 @@ def check(settings: CheckSettings, clients: Clients, window: Window, baseline: B
         coverage=coverage_of(summary, baseline),
         accuracy=estimate(baseline, summary.sample, decision).passed,
         uncaptured=uncaptured(settings, clients.dynamodb, window, captures.last(summary.last)),
+        silent_from=settings.silent_from,
         baseline_version=baseline.model_version,
         report=f"s3://{settings.bucket}/{settings.folder(window)}/{files.VIOLATIONS}",
     )
@@ -255,13 +265,13 @@ def coverage_of(summary: Summary, baseline: Baseline) -> Coverage | None:
 
 
 def uncaptured(settings: CheckSettings, dynamodb: Any, window: Window, last: datetime | None) -> int:
-    """How many photos asked the endpoint after its last captured request; it is enough to count to SILENT_FROM."""
+    """How many photos asked the endpoint after its last captured request; it is enough to count to silence."""
     since = max(window.start, last + timedelta(seconds=1)) if last else window.start
     until = window.end - WRITTEN_WITHIN
     if since >= until:
         return 0
     results = ResultsTable(dynamodb, settings.table)
-    return sum(results.count(outcome, (iso(since), iso(until)), SILENT_FROM) for outcome in ANSWERED)
+    return sum(results.count(outcome, (iso(since), iso(until)), settings.silent_from) for outcome in ANSWERED)
 
 
 def write(settings: CheckSettings, s3: Any, folder: str, result: Check, baseline: Baseline) -> None:

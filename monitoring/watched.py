@@ -52,7 +52,8 @@ def capture_settings(client: Client, endpoint: str, stack: Mapping[str, str]) ->
     if not stack.get("CaptureBucketName") or stack.get("EndpointName") != endpoint:
         return {}
     destination = f"s3://{stack['CaptureBucketName']}/{stack['CapturePrefix']}"
-    return {"EnableCapture": float(stack["CapturePercent"]) > 0, "DestinationS3Uri": destination}
+    percent = float(stack["CapturePercent"])
+    return {"EnableCapture": percent > 0, "DestinationS3Uri": destination, "InitialSamplingPercentage": f"{percent:g}"}
 
 
 def endpoint_status(client: Client, endpoint: str) -> str | None:

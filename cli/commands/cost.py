@@ -5,6 +5,7 @@ With --aws, AWS's price list is asked for what is not published in words.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Final
 
 from rich.table import Table
@@ -12,11 +13,9 @@ from rich.table import Table
 from cli.display import notes, output, print_json
 from cli.errors import SUCCESS
 from cli.options import Account, AsJson, flag, option
-from cli.sam import template_of
 from lifecycle import costs, prices
 from lifecycle.costs import Bill, Profile
 from lifecycle.endpoint import Serverless
-from local.deploy import VEHICLEVISION
 
 MILLION: Final = 1_000_000
 
@@ -33,12 +32,13 @@ def command(
     found = costs.profiles(photos, serverless_price(account))
     read = sorted({price.read.isoformat() for price in known.values()})
     bill = Bill(photos)
-    days = int(template_of(VEHICLEVISION)["Parameters"]["UploadRetentionDays"]["Default"])
-    kept, seconded = costs.kept_photos_dollars(bill, days), costs.second_opinion_dollars(photos)
+    seconded = costs.second_opinion_dollars(photos)
+    kept, kept_lean = kept_dollars(bill), kept_dollars(replace(bill, is_lean=True))
     if as_json:
         sources = {name: {**vars(price), "read": price.read.isoformat()} for name, price in known.items()}
         print_json({
-            "region": region, "photos": photos, "kept_photos_dollars": round(kept, 2), "prices": sources,
+            "region": region, "photos": photos, "kept_photos_dollars": kept[0], "kept_records_dollars": kept[1],
+            "prices": sources,
             "profiles": [profile.as_json() for profile in found],
             "second_opinion_dollars": {name: round(dollars, 2) for name, dollars in seconded.items()},
             "goals": [{**vars(goal), "reached": goal.reached} for goal in costs.goals(found)],
@@ -64,12 +64,20 @@ def command(
     console.print(
         f"List prices of {region}, read on {' and '.join(read)}, without free allowances: lifecycle/prices.toml."
     )
-    each = f"{bill.photo.megabytes:g} MB each for {days} days"
-    console.print(f"Not in it: keeping the photos themselves, {each}, ${kept:,.2f} a month.")
+    console.print(
+        f"Not in it: keeping the photos themselves, {bill.photo.megabytes:g} MB each, ${kept[0]:,.2f} a month for "
+        f"{bill.given('UploadRetentionDays')} days and {costs.NONCURRENT_DAYS} more in which they can be brought back "
+        f"(lean ${kept_lean[0]:,.2f}); and their records, ${kept[1]:,.2f} (lean ${kept_lean[1]:,.2f})."
+    )
     if any(profile.missing for profile in found):
         console.print("≥ and ?: a price of it was not found; --aws asks AWS's price list for the endpoint's.")
     console.print("What this release does not do is in brackets.")
     return SUCCESS
+
+
+def kept_dollars(bill: Bill) -> tuple[float, float]:
+    """What keeping photos and records costs a month once the oldest have come of age, in cents' precision."""
+    return round(costs.kept_photos_dollars(bill), 2), round(costs.kept_records_dollars(bill), 2)
 
 
 def serverless_price(account: Account) -> float | None:

@@ -15,6 +15,7 @@ from cli.errors import SUCCESS, USAGE, CommandError
 from cli.options import AsJson, YesToQuestions, flag, option
 from cli.sagemaker import SageMakerAccount
 from cli.sam import Deployer, given_parameters, parameters_in, template_of
+from lifecycle import lean as thrift
 from lifecycle.site import CAPTURES, Aws
 from lifecycle.standing import standing
 from local.deploy import VEHICLEVISION, overrides
@@ -29,6 +30,13 @@ def command(
     parameters: Annotated[
         list[str] | None, option("--parameter", "NAME=VALUE", "A parameter of template.yaml; repeatable.")
     ] = None,
+    lean: Annotated[
+        bool | None,
+        flag(
+            "--lean/--no-lean",
+            "As cheaply as it goes: the parameters of samconfig.toml's environment lean; --no-lean takes them back.",
+        ),
+    ] = None,
     dry_run: Annotated[bool, flag("--dry-run", "Say what would be run and given, and do nothing.")] = False,
     yes: YesToQuestions = False,
     as_json: AsJson = False,
@@ -40,7 +48,10 @@ def command(
     connection = account.connect()
     target, aws = connection.target, connection.aws
     before = watched.parameters(watched.described(aws.client, target.stack))
-    wanted = {**({} if asks_another_endpoint(before, aws) else of_the_model(aws, before)), **given}
+    thrifty = {} if lean is None else thrift.parameters(VEHICLEVISION.folder)
+    chosen = thrifty if lean else {name: default(name) for name in thrifty}
+    of_model = {} if asks_another_endpoint(before, aws) else of_the_model(aws, {**before, **chosen})
+    wanted = {**chosen, **of_model, **given}
     wanted["PythonRuntime"] = runtime(given.get("PythonRuntime"), before.get("PythonRuntime"), shutil.which)
     wanted.setdefault("Architecture", before.get("Architecture") or default("Architecture"))
     changed = {name for name, value in wanted.items() if before.get(name) != value}
@@ -52,8 +63,10 @@ def command(
         return told(as_json, facts, dry_words(wanted))
     facts["outputs"] = Deployer(target, account.profile, yes, quiet=as_json).deploy(VEHICLEVISION, target.stack, wanted)
     words = [f"{target.stack} is deployed. Classify images with: {typed()} drop PATH...{target.options}"]
-    if "ConfidenceThreshold" in changed and watched.described(aws.client, target.monitoring_stack):
-        words.append(f"Its monitoring takes the threshold over with: {typed()} monitor deploy{target.options}")
+    if changed & {"ConfidenceThreshold", "Watch"} and watched.described(aws.client, target.monitoring_stack):
+        words.append(f"Its monitoring takes that over with: {typed()} monitor deploy{target.options}")
+    elif wanted.get("Watch") == "lean" and not watched.described(aws.client, target.reconciling_stack):
+        words.append(f"Lost photos are found by reconciling alone: {typed()} monitor deploy{target.options}")
     return told(as_json, facts, words)
 
 

@@ -116,7 +116,16 @@ class ResultsTable:
 
     def count(self, outcome: Outcome, between: tuple[str, str], enough: int) -> int:
         """How many records with this outcome were recorded in between; counting ends at `enough`."""
-        return self.dynamodb.query(**self._query(outcome, between), Select="COUNT", Limit=enough)["Count"]
+        counted = 0
+        # A page ends at 1 MB, however many are asked for.
+        pages = self.dynamodb.get_paginator("query").paginate(
+            **self._query(outcome, between), Select="COUNT", PaginationConfig={"PageSize": min(enough, PAGE_ITEMS)}
+        )
+        for page in pages:
+            counted += page["Count"]
+            if counted >= enough:
+                break
+        return min(counted, enough)
 
     def _query(self, outcome: Outcome, between: tuple[str, str] | None) -> dict[str, Any]:
         condition, values = "#outcome = :outcome", {":outcome": {"S": outcome.value}}

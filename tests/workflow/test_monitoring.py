@@ -345,6 +345,7 @@ HANDLERS = {
         "EVENT_BUS": "bus",
         "WINDOW_HOURS": "24",
         "ALARM_RATE": "0.01",
+        "CAPTURE_PERCENT": "100",
     },
     "find_gaps": dict.fromkeys(("UPLOAD_BUCKET", "RESULTS_TABLE", "LEDGER_TABLE"), "x"),
     "stage_data": RETRAINING,

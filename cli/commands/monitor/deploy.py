@@ -14,9 +14,10 @@ from cli.display import notes, output, print_json, printable, typed
 from cli.errors import SUCCESS, CommandError
 from cli.options import Application, AsJson, BaselineFile, YesToQuestions, option
 from cli.sagemaker import Connection, SageMakerAccount
-from cli.sam import Deployer, given_parameters, parameters_in
+from cli.sam import Deployer, given_parameters, parameters_in, template_of
 from cli.target import Target
 from lifecycle import foundation, prices
+from lifecycle import lean as thrift
 from lifecycle.images import OWN
 from lifecycle.jobs import DEFAULT_INSTANCES
 from lifecycle.site import CAPTURES, Aws
@@ -28,6 +29,7 @@ from retraining.parameters import parameters as retraining_parameters
 from training.artefact import DEFAULT_MODEL
 
 DEFAULT_BASELINE: Final = DEFAULT_MODEL.with_name("baseline.json")
+EVERY_PHOTO: Final = "100"
 # A run that is watched wants to end while somebody looks.
 LOCAL_RETRAINING: Final = {"PollSeconds": "1", "WatchSeconds": "5"}
 # What was a parameter once, and why it is none any more.
@@ -67,19 +69,21 @@ def command(
     foundation.ensure(aws)
     stack = watched.parameters(watched.described(target.client, target.stack))
     endpoint, s3 = stack["EndpointName"], target.client("s3")
-    bucket, prefix = captures_of(target, aws, stack)
+    bucket, prefix, percent = captures_of(target, aws, stack)
     version = watched.put_baseline(s3, bucket, endpoint, baseline, shipped=DEFAULT_BASELINE, tell=notes().print)
     all_three = {"AlarmTopicArn": target.output("AlarmTopicArn"), "LogRetentionDays": stack["LogRetentionDays"]}
     if not target.is_local:
         all_three |= {"PythonRuntime": stack["PythonRuntime"], "Architecture": stack["Architecture"]}
     both = {
         **all_three,
+        "Watch": stack["Watch"],
         "EventBusName": target.output("EventBusName"),
         "ConfidenceThreshold": stack["ConfidenceThreshold"],
         "EndpointName": endpoint,
         "KmsKeyArn": aws.site.kms_key or "",
     }
     of_reconciling = {
+        **as_often(stack["Watch"], watched.parameters(watched.described(target.client, target.reconciling_stack))),
         **all_three,
         "UploadBucketName": target.output("BucketName"),
         "ResultsTableName": target.output("ResultsTableName"),
@@ -89,6 +93,7 @@ def command(
         "ResultsTableName": target.output("ResultsTableName"),
         "CaptureBucketName": bucket,
         "CapturePrefix": prefix,
+        "CapturePercent": percent,
     }
     of_retraining = {
         **kept,
@@ -136,6 +141,15 @@ def given_to_all(texts: Sequence[str]) -> dict[str, str]:
     return given_parameters(texts, known, "The template.yaml in monitoring, retraining and reconciling lists", GONE)
 
 
+def as_often(watch: str, before: Mapping[str, str]) -> dict[str, str]:
+    """How often the join goes on, as the application is watched: what `lean` has, or where that ends, as at first."""
+    lean, defaults = thrift.parameters(RECONCILING.folder), template_of(RECONCILING)["Parameters"]
+    names = lean.keys() & {"JoinSchedule", "HoursWithoutJoin"}
+    if watch == "lean":
+        return {name: lean[name] for name in names}
+    return {name: str(defaults[name]["Default"]) for name in names if before.get(name) == lean[name]}
+
+
 def given_before(target: Target) -> dict[str, str]:
     """What retraining was given by a person while it was a part of monitoring's stack, as in earlier releases.
 
@@ -156,13 +170,14 @@ def given_before(target: Target) -> dict[str, str]:
     return _own(watched.parameters(stack), parameters_in(RETRAINING))
 
 
-def captures_of(target: Target, aws: Aws, stack: Mapping[str, str]) -> tuple[str, str]:
-    """Bucket and prefix of the endpoint's captures; if there are none yet, of what `sagemaker deploy` will capture."""
+def captures_of(target: Target, aws: Aws, stack: Mapping[str, str]) -> tuple[str, str, str]:
+    """Bucket and prefix of the endpoint's captures, and how many photos in a hundred are captured; without an endpoint,
+    of what `sagemaker deploy` will capture."""
     endpoint = stack["EndpointName"]
     settings = watched.capture_settings(target.client, endpoint, stack)
     if settings is None:
         notes().print(f"There is no endpoint {printable(endpoint)} yet; it is checked once it captures.")
-        return aws.site.bucket, CAPTURES
+        return aws.site.bucket, CAPTURES, EVERY_PHOTO
     if not settings.get("EnableCapture"):
         notes().print(
             f"The endpoint {printable(endpoint)} captures nothing. Deploy it with capture, or checks see none."
@@ -174,7 +189,7 @@ def captures_of(target: Target, aws: Aws, stack: Mapping[str, str]) -> tuple[str
             f"The endpoint {printable(endpoint)} captures into the whole bucket {bucket}.",
             "Deploy it with: vehiclevision sagemaker deploy",
         )
-    return bucket, prefix.strip("/")
+    return bucket, prefix.strip("/"), str(settings.get("InitialSamplingPercentage") or EVERY_PHOTO)
 
 
 def _sagemaker(target: Target, application: Application) -> Connection:

@@ -6,7 +6,7 @@ A check's name is what a failure shows first; its docstring is the claim.
 from collections.abc import Callable
 from typing import Final
 
-from tests.infra.checks import access, errors, monitoring, names, resources, sources, watch, workflow
+from tests.infra.checks import access, errors, lean, monitoring, names, resources, sources, watch, workflow
 from tests.infra.project import Project
 
 Check = Callable[[Project], list[str]]
@@ -64,6 +64,10 @@ CHECKS: Final[tuple[Check, ...]] = (
     watch.our_metrics_are_asked_for_by_service,
     watch.sums_survive_silence,
     watch.dashboard_points_at_this_stack,
+    lean.lean_parameters_are_known,
+    lean.no_failure_is_without_a_witness,
+    lean.lean_watches_with_little,
+    lean.silence_is_waited_for_longer_than_a_run,
     names.stems_agree,
     names.every_function_has_a_folder,
     names.one_artefact_serves_all,

@@ -73,7 +73,7 @@ _UNNAMEABLE = {
 }
 # What silence between two checks means to each alarm.
 SILENCE = {
-    "DriftAlarm": "ignore",
+    "DriftAlarm": "ignore or missing",
     "SilentCaptureAlarm": "ignore",
     "FallingCoverageAlarm": "ignore",
     "CheckFailingAlarm": "missing",
@@ -203,7 +203,7 @@ def monitoring_alarms_reach_someone(project: Project) -> list[str]:
         for when in ("AlarmActions", "OKActions")[: 1 if name == "RetrainingFailedAlarm" else 2]:
             if [rendered(action) for action in properties.get(when, [])] != ["AlarmTopicArn"]:
                 complaints.append(f"{name} has no {when}")
-        if properties.get("TreatMissingData") != SILENCE.get(name):
+        if rendered(properties.get("TreatMissingData")) != SILENCE.get(name):
             complaints.append(f"{name} takes silence for {properties.get('TreatMissingData')}")
     return complaints + [f"there is no {name}" for name in sorted(set(SILENCE) - set(alarms))]
 

@@ -118,7 +118,7 @@ def workflow_logs_hold_no_data(project: Project) -> list[str]:
         "leaves out data": logging.get("IncludeExecutionData") is False,
         "logs errors": logging.get("Level") == "ERROR",
         "logs into its group": groups == ["ClassifyVehicleLogGroup.Arn"],
-        "is traced": machine.get("Tracing") == {"Enabled": True},
+        "is traced where that is wanted": machine.get("Tracing") == {"Enabled": {"Fn::If": ["IsTraced", True, False]}},
         "keeps a history": machine.get("Type") == "STANDARD",
     }
     return [f"the workflow no longer {what}" for what, present in held.items() if not present]

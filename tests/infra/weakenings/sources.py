@@ -26,7 +26,7 @@ def the_product_knows_of_a_local_mode(project: Project) -> Project:
 
 @weakens("only_local_knows_of_local")
 def the_template_knows_of_a_local_mode(project: Project) -> Project:
-    return rewritten(project, "template.yaml", "POWERTOOLS_LOG_LEVEL: INFO", "AWS_ENDPOINT_URL: x")
+    return rewritten(project, "template.yaml", "POWERTOOLS_LOG_LEVEL:", "AWS_ENDPOINT_URL:")
 
 
 @weakens("only_entry_points_read_the_environment")

@@ -8,13 +8,18 @@ from typing import Any
 import pytest
 
 from cli.main import main
-from lifecycle import costs, prices
+from lifecycle import costs, lean, prices
 from lifecycle.costs import Bill, Price, Profile
+from monitoring import telemetry as of_the_check
+from monitoring.drift.baseline import load
+from monitoring.drift.decision import needed
+from reconciling import telemetry as of_the_join
 from tests.simulator.machine import read_machine
 from tests.simulator.world import World
 
 MILLION = 1_000_000
 TRANSITIONS = len(costs.way_of_a_classified_photo(costs.machine()))
+SERIALIZED_AND_MORE = 640 / 1024 * (0.1 * 1769 / 640 + 0.14) + 0.1 / 2 + 0.01 / 4
 
 
 def profile(name: str, photos: int = MILLION, **options: Any) -> Profile:
@@ -37,15 +42,24 @@ def test_the_transitions_are_those_of_a_run() -> None:
     [
         ("standard-instance", "transitions a photo", TRANSITIONS * 25.00),
         ("standard-instance", "3 calls a photo", 3 * 0.20),
-        # 1 GB for 0.4 s, a half for 0.1 s, a quarter for 0.01 s.
-        ("standard-instance", "GB-seconds a photo", 452_500 * 0.0000166667),
+        # 640 MB for 0.1 s of a processor and 0.14 s of waiting, a half of a GB for 0.1 s, a quarter for 0.01 s.
+        ("standard-instance", "GB-seconds a photo", 1e6 * SERIALIZED_AND_MORE * 0.0000166667),
+        ("lean", "GB-seconds a photo", 1e6 * SERIALIZED_AND_MORE * 0.0000133334),
         ("standard-instance", "4 write units a photo", 4 * 0.625),
         ("standard-instance", "an announcement a photo", 1.00),
         ("standard-instance", "the upload's own request", 5.00),
-        ("standard-instance", "2 requests to read it", 2 * 0.40),
+        ("standard-instance", "1 request to read it", 0.40),
         ("standard-instance", "bytes of logs a photo", 4.5 * 0.50),
         ("standard-instance", "2 dashboards", 6.00),
         ("standard-instance", "metrics of our own", 8 * 0.30),
+        # Every hour two of the join, every day eight of the check.
+        ("standard-instance", "in the hours of their runs", (2 + 8 / 24) * 0.30),
+        ("lean", "in the hours of their runs", (2 / 24 + 8 / 24) * 0.30),
+        ("standard-instance", "alarms of auto scaling", 2 * 0.10),
+        ("standard-instance", "GB into the endpoint", 20 * 0.016),
+        ("lean", "the serving image", 0.03),
+        ("lean", "0.03 s of 2048 MB", 30_000 * 0.00004),
+        ("lean", "a file each by the function", 10_000 * 0.000005),
         ("standard-instance", "one ml.m5.xlarge, always", 167.90),
         ("standard-instance", "captured pictures, a file each at worst", 5.00),
         ("standard-instance", "captured pictures, kept for 30 days", 40 * 0.023),
@@ -53,13 +67,16 @@ def test_the_transitions_are_those_of_a_run() -> None:
         ("express-serverless", "captured pictures, kept for 30 days", 40 * 0.023),
         ("express-instance", "a request a photo", 1.00),
         ("express-instance", "one trace a second", 5.00),
-        # Three million versions lie there; each hour two million of them are listed and read.
+        # Four million versions lie there, a million of them deleted; each hour two million of them are listed and read.
         ("express-instance", "pages of the bucket", 730 * 2_000 * 0.000005),
         ("express-instance", "GB-seconds of its", (730 * 2e6 / 5_700 + 1e6 / 2_200) * 1769 / 1024 * 0.0000166667),
+        # Two million, once a day.
+        ("lean", "pages of the bucket", 730 / 24 * 2_000 * 0.000005),
+        ("lean", "runs of its function", 730 / 24 * 1769 / 1024 * 0.0000133334),
         ("express-instance", "look up each photo", 0.0625),
-        # 0.81 s count as 0.9 s of a sixteenth of a GB.
+        # 0.83 s count as 0.9 s of a sixteenth of a GB.
         ("express-instance", "0.9 s of 64 MB a photo", 0.9 / 16 * 16.67),
-        ("batch", "hours of ml.m5.xlarge", MILLION * (0.02 + 0.0375) / 3600 * 0.23),
+        ("batch", "hours of ml.m5.xlarge", MILLION * (0.02 + 0.025) / 3600 * 0.23),
         ("batch", "2 write units a photo", 2 * 0.625),
         ("batch", "a request to read each", 0.40),
         ("rekognition", "the first million", 1000.00),
@@ -90,9 +107,10 @@ def test_what_idles_is_less_where_cloudwatchs_free_tier_is_left() -> None:
     serverless, instance = profile("express-serverless"), profile("standard-instance")
     (metrics,) = [line.quantity for line in serverless.lines if "that alarms read" in line.what]
 
-    assert serverless.dollars_idle == pytest.approx(metrics * 0.10 + 2 * 3.00)
-    assert serverless.dollars_idle_free == pytest.approx((metrics - 10) * 0.10)
-    assert instance.dollars_idle_free == pytest.approx(serverless.dollars_idle_free + 167.90)
+    others = sum(line.dollars or 0 for line in serverless.lines if line.idle and line.price not in costs.FREE)
+    assert serverless.dollars_idle == pytest.approx(metrics * 0.10 + 2 * 3.00 + others)
+    assert serverless.dollars_idle_free == pytest.approx((metrics - 10) * 0.10 + others)
+    assert instance.dollars_idle == pytest.approx(serverless.dollars_idle + 0.20 + 167.90)
     assert profile("batch").dollars_idle_free == 0
 
 
@@ -115,7 +133,10 @@ def test_a_goal_is_reached_missed_or_left_open() -> None:
     """By the cheapest way, and of two alike the first; a price that was not found leaves open what would be reached."""
     driven, idle, batch = costs.goals(costs.profiles(MILLION))
 
-    assert (driven.profile, idle.reached, batch.reached) == ("express-instance", False, True)
+    assert [(each.profile, each.reached) for each in (driven, idle, batch)] == [
+        ("lean", True), ("lean", True), ("batch", True)
+    ]  # fmt: skip
+    assert driven.dollars + idle.dollars < 20
     for dollars, is_least, reached in ((19, True, None), (21, True, False), (19, False, True)):
         assert costs.Goal("x", 20, "y", True, dollars, is_least).reached is reached
     assert list(costs.goals(costs.profiles(0))) == []
@@ -127,12 +148,13 @@ def test_rekognition_is_cheaper_beyond_a_million() -> None:
 
 
 def test_a_price_that_was_not_found_is_not_made_up() -> None:
-    """The line says so, and what it is a part of says what is missing; AWS's own price list fills it in."""
-    unknown, known = profile("standard-serverless"), profile("standard-serverless", serverless_dollars_a_second=0.00003)
+    """The line says so, and what it is a part of says what is missing; AWS's own price list goes before ours."""
+    unknown = Profile("x", "x", True, 1, (Bill(1, prices={}).line("SageMaker", "seconds", 1, "sagemaker_gb"),))
+    ours, theirs = profile("standard-serverless"), profile("standard-serverless", serverless_dollars_a_second=0.00005)
 
-    assert "SageMaker: 0.1 s of 2048 MB a photo" in unknown.missing
-    assert known.missing == []
-    assert known.dollars_total - unknown.dollars_total == pytest.approx(3.00)
+    assert unknown.missing == ["SageMaker: seconds"]
+    assert ours.missing == theirs.missing == []
+    assert theirs.dollars_total - ours.dollars_total == pytest.approx(0.30)
 
 
 def test_every_price_says_who_says_so_and_when() -> None:
@@ -145,7 +167,7 @@ def test_every_price_says_who_says_so_and_when() -> None:
         assert price.unit
         assert date(2026, 1, 1) <= price.read <= date.today()
         assert price.dollars > 0
-    assert set(known) <= used
+    assert set(known) - {"dynamodb_gb_month"} <= used
 
 
 def test_alarms_are_billed_by_the_metrics_that_they_read() -> None:
@@ -155,6 +177,60 @@ def test_alarms_are_billed_by_the_metrics_that_they_read() -> None:
     resources = {"A": plain, "B": {**plain, "Properties": {"Metrics": of_two}}, "C": {"Type": "AWS::S3::Bucket"}}
 
     assert costs.alarm_metrics([{"Resources": resources}]) == 3
+
+
+def test_the_lean_way_is_what_lean_parameters_deploy() -> None:
+    """Its lines are read from the templates with samconfig.toml's parameters; neither changes without the other."""
+    application = costs.templates(is_lean=True)[0]
+    function, machine = application["Globals"]["Function"], application["Resources"]["ClassifyVehicleStateMachine"]
+    told = {(line.service, line.price) for line in profile("lean").lines}
+
+    assert lean.parameters(costs.CHECKOUT).keys() <= application["Parameters"].keys()
+    assert "ClassifyVehicleExpressStateMachine" in application["Resources"]
+    assert (function["Architectures"], machine["Properties"]["Tracing"]) == (["arm64"], {"Enabled": False})
+    assert function["LoggingConfig"] == {"LogFormat": "JSON", "SystemLogLevel": "WARN"}
+    assert not told & {
+        ("X-Ray", "xray_trace"),
+        ("CloudWatch", "cloudwatch_dashboard"),
+        ("CloudWatch", "cloudwatch_logs_gb"),
+    }
+    assert ("Lambda", "lambda_gb_second_arm64") in told
+
+
+def test_what_is_captured_leanly_is_enough_for_a_check(root: Path) -> None:
+    """A million photos a month are 333 captured ones a day; drift is decided from 247 on."""
+    percent = float(lean.parameters(costs.CHECKOUT)["CapturePercent"])
+
+    assert percent / 100 * MILLION / 30 > needed(load(root / "training/model/baseline.json"))
+
+
+def test_a_schedule_comes_round_so_often() -> None:
+    """A rate by its unit; a time of day once a day."""
+    schedules = {"rate(1 hour)": 730, "rate(15 minutes)": 2920, "rate(1 day)": 730 / 24, "cron(15 3 * * ? *)": 730 / 24}
+
+    assert {each: costs.runs_a_month(each) for each in schedules} == schedules
+
+
+def test_what_is_kept_is_told_apart() -> None:
+    """Photos of 3 MB for 90 days and 30 more, records of 1 KB twice for a year; leanly 30 and 30, and 90."""
+    full, thin = Bill(MILLION), Bill(MILLION, is_lean=True)
+
+    assert costs.kept_photos_dollars(full) == pytest.approx(3_000 * 4 * 0.023)
+    assert costs.kept_photos_dollars(thin) == pytest.approx(3_000 * 2 * 0.023)
+    assert costs.kept_records_dollars(full) == pytest.approx(2 * 365 / 30 * 0.25)
+    assert costs.kept_records_dollars(thin) == pytest.approx(2 * 3 * 0.25)
+    rules = full.templates[0]["Resources"]["UploadBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    assert [
+        rule["NoncurrentVersionExpiration"]["NoncurrentDays"] for rule in rules if "NoncurrentVersionExpiration" in rule
+    ] == [costs.NONCURRENT_DAYS]
+
+
+def test_the_metrics_that_runs_count_are_those_that_are_billed() -> None:
+    """Two of the join, eight of a check."""
+    for module, count in ((of_the_join, costs.JOIN_METRICS), (of_the_check, costs.CHECK_METRICS)):
+        assert (
+            len([name for name in vars(module) if name.isupper() and name not in ("NAMESPACE", "DIMENSION")]) == count
+        )
 
 
 def test_a_record_takes_one_write_unit(root: Path) -> None:

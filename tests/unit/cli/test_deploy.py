@@ -14,7 +14,9 @@ from cli.errors import CommandError
 from cli.sagemaker import Connection
 from cli.target import Target
 from lifecycle import foundation
+from lifecycle import lean as thrift
 from lifecycle.site import Aws
+from local.deploy import VEHICLEVISION
 from tests.unit.lifecycle.fake_aws import REGION, FakeAws
 from tests.unit.lifecycle.steps import deploy_newest, register_shipped
 from tests.unit.lifecycle.test_commands import SHIPPED, Reached
@@ -132,6 +134,27 @@ def test_what_is_given_wins(account: Reached, asked: Path, capfd: pytest.Capture
 
     assert facts["parameters"]["ConfidenceThreshold"] == "0.95"
     assert 'AlarmEmail="a@b.example"' in asked.read_text()
+
+
+def test_lean_gives_samconfigs_parameters_and_takes_them_back(
+    account: Reached, fake: FakeAws, asked: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What is given by hand wins; --no-lean gives the template's defaults; without either nothing is touched."""
+    serve_a_model(account)
+    thrifty = thrift.parameters(VEHICLEVISION.folder)
+
+    lean = deployed(account, capfd, lean=True, parameters=["UploadRetentionDays=7"])
+    with_application(fake, **lean["parameters"])
+    untouched = deployed(account, capfd)
+    full = deployed(account, capfd, lean=False)
+
+    assert lean["parameters"].items() >= {**thrifty, "UploadRetentionDays": "7"}.items()
+    assert not untouched["parameters"].keys() & (thrifty.keys() - {"Architecture", "CapturePercent"})
+    assert untouched["parameters"]["Architecture"] == "arm64"
+    assert {name: full["parameters"][name] for name in ("Watch", "Tracing", "WorkflowType", "Architecture")} == {
+        "Watch": "full", "Tracing": "enabled", "WorkflowType": "STANDARD", "Architecture": "x86_64"
+    }  # fmt: skip
+    assert "Architecture=arm64" in asked.read_text().splitlines()[0]
 
 
 def test_a_dry_run_runs_nothing(account: Reached, asked: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -145,16 +145,29 @@ def test_a_damaged_baseline_is_replaced(s3: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("endpoints", "expected"),
     [
-        (Endpoints({"EnableCapture": True, "DestinationS3Uri": "s3://mine/a/b/"}), ("mine", "a/b")),
-        (Endpoints(missing=True), ("bikes-sagemaker-1-eu", "capture")),
-        (Endpoints(), ("bikes-sagemaker-1-eu", "capture")),
+        (
+            Endpoints({"EnableCapture": True, "DestinationS3Uri": "s3://mine/a/b/", "InitialSamplingPercentage": 5}),
+            ("mine", "a/b", "5"),
+        ),
+        (Endpoints(missing=True), ("bikes-sagemaker-1-eu", "capture", "100")),
+        (Endpoints(), ("bikes-sagemaker-1-eu", "capture", "100")),
     ],
 )
-def test_the_endpoint_says_where_it_captures(endpoints: Endpoints, expected: tuple[str, str]) -> None:
+def test_the_endpoint_says_where_it_captures(endpoints: Endpoints, expected: tuple[str, str, str]) -> None:
     """Without an endpoint, or without capture, it is where `sagemaker deploy` would have it capture."""
     found = deploy.captures_of(Application({"sagemaker": endpoints}), Sagemakers(), {"EndpointName": "bikes"})  # type: ignore[arg-type]
 
     assert found == expected
+
+
+def test_the_join_goes_on_as_often_as_the_application_is_watched() -> None:
+    """Once a day where that is lean; where it no longer is, as at first; what somebody chose stays."""
+    lean = {"JoinSchedule": "rate(1 day)", "HoursWithoutJoin": "26"}
+
+    assert deploy.as_often("lean", {}) == lean
+    assert deploy.as_often("full", {}) == {}
+    assert deploy.as_often("full", lean) == {"JoinSchedule": "rate(1 hour)", "HoursWithoutJoin": "4"}
+    assert deploy.as_often("full", {**lean, "JoinSchedule": "rate(2 hours)"}) == {"HoursWithoutJoin": "4"}
 
 
 def test_a_whole_bucket_is_refused() -> None:

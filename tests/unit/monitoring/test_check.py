@@ -209,6 +209,17 @@ def test_records_that_are_still_on_their_way_are_no_silence(clients: check.Clien
     assert check.run(SETTINGS, clients, WINDOW)["silent"] is False
 
 
+def test_where_few_are_captured_silence_takes_many(clients: check.Clients) -> None:
+    """Of a hundred photos five are captured: 399 without one are no silence yet, 400 are, though a page ends before."""
+    settings = replace(SETTINGS, capture_percent=5)
+    classified(clients, 399, WINDOW.start + timedelta(minutes=40))
+    quiet = check.run(settings, clients, WINDOW)
+    classified(clients, 400, WINDOW.start + timedelta(minutes=41))
+
+    assert (quiet["silent"], quiet["uncaptured"]) == (False, 399)
+    assert check.run(settings, clients, WINDOW)["silent"] is True
+
+
 def test_falling_coverage_is_counted_as_far_as_it_is_sure(clients: check.Clients) -> None:
     """Many answers below the threshold: the fall is the distance from the baseline to the interval's upper end."""
     capture(clients, 200, least=0.2)
@@ -318,6 +329,7 @@ ENVIRONMENT = {
     "CONFIDENCE_THRESHOLD": "0.8",
     "WINDOW_HOURS": "1",
     "ALARM_RATE": "0.01",
+    "CAPTURE_PERCENT": "100",
 }
 
 
