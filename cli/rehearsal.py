@@ -293,8 +293,12 @@ def _take_away(cloudformation: Any, account: Account) -> None:
 
 
 def packaged(application: Application) -> dict[str, Any]:
-    """A template as `sam deploy` sends it, but for the code, which is not looked at before it is deployed."""
+    """A template as `sam deploy` sends it, but for the code, which is not looked at before it is deployed, and for what
+    only people read: a request takes no more than so many bytes."""
     template = template_of(application)
+    template.pop("Metadata", None)
+    for parameter in template["Parameters"].values():
+        parameter.pop("Description", None)
     template["Globals"]["Function"]["CodeUri"] = ARTEFACT
     for resource in template["Resources"].values():
         properties = resource.get("Properties", {})
@@ -303,7 +307,6 @@ def packaged(application: Application) -> dict[str, Any]:
             properties["DefinitionUri"] = ARTEFACT
         elif "DefinitionUri" in properties:
             text = (application.folder / properties.pop("DefinitionUri")).read_text("utf-8")
-            # A request takes no more than so many bytes, and no service reads comments.
             properties["Definition"] = json.loads(text, object_hook=_without_comment)
         if resource["Type"] == "AWS::CloudWatch::Dashboard":
             properties["DashboardBody"] = json.dumps({"widgets": []})
