@@ -1,4 +1,4 @@
-"""Where uploads start an Express workflow: the same outcomes, and faults handed to the Standard one."""
+"""Leanly deployed, where uploads start an Express workflow: the same outcomes, faults handed to the Standard one."""
 
 import json
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lifecycle import lean
 from local import deploy, stack
 from local.sagemaker import runtime_process as sagemaker
 from tests.workflow import may
@@ -34,12 +35,14 @@ SAID = ("outcome", "label", "confidence", "route", "inferences", "reason", "hint
 
 @pytest.fixture(scope="module")
 def express(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[Application]:
-    """An application of its own, updated to WorkflowType=EXPRESS, with someone listening on its event bus."""
+    """An application of its own, updated to the lean parameters, with someone listening on its event bus."""
     directory = tmp_path_factory.mktemp("express-aws")
     aws = started(directory, root)
     try:
         threshold = sagemaker.threshold(directory)
-        parameters = {"WorkflowType": "EXPRESS", "ConfidenceThreshold": str(threshold)}
+        parameters = lean.parameters(root) | {"ConfidenceThreshold": str(threshold)}
+        # It is built for this machine.
+        del parameters["Architecture"]
         application = deploy.VEHICLEVISION.at(root)
         outputs = deploy.deploy(application, directory, aws.environment(), lambda _: None, parameters)
         deployed = Application(aws, outputs)
@@ -73,6 +76,24 @@ def test_an_express_run_says_what_a_standard_one_says(express: Application, name
     assert len(express.announced(f"uploads/{name}", at_least=int(outcome == Outcome.CLASSIFIED))) == int(
         outcome == Outcome.CLASSIFIED
     )
+
+
+def test_what_went_well_is_neither_counted_nor_logged(express: Application) -> None:
+    """The functions count no metrics and write no line about a photo that met no fault; two alarms are left."""
+    key = "uploads/quiet.jpg"
+    assert express.outcome(key, sure("bicycle"))["outcome"] == Outcome.CLASSIFIED
+
+    cloudwatch, logs = express.client("cloudwatch"), express.client("logs")
+    groups = [name for output, name in express.outputs.items() if output.endswith("LogGroup")]
+    lines = [
+        event["message"] for group in groups for event in logs.filter_log_events(logGroupName=group).get("events", [])
+    ]
+    assert cloudwatch.list_metrics(Namespace="VehicleVision")["Metrics"] == []
+    assert len(groups) == 3
+    assert [line for line in lines if key in line] == []
+    assert {alarm["AlarmName"] for alarm in cloudwatch.describe_alarms()["MetricAlarms"]} == {
+        "vehiclevision-workflow-fault", "vehiclevision-workflow-stopped"
+    }  # fmt: skip
 
 
 def test_a_lasting_fault_is_handed_over_and_leaves_its_letter(express: Application) -> None:
