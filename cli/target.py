@@ -36,8 +36,6 @@ class Target:
     outputs: Mapping[str, str]
     session: boto3.session.Session = field(repr=False)
     endpoint_url: str | None = None
-    # Services of the local AWS that have a server of their own, by boto3's name.
-    own_endpoints: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_local(self) -> bool:
@@ -96,7 +94,7 @@ class Target:
 
     def client(self, service: str) -> Any:
         """A boto3 client of the named service, safe to share between threads."""
-        return _client(self.session, service, self.own_endpoints.get(service, self.endpoint_url))
+        return _client(self.session, service, self.endpoint_url)
 
 
 def state_directory() -> Path:
@@ -137,14 +135,8 @@ def local_target(running: LocalAws) -> Target:
 
 def _reached(running: LocalAws) -> Target:
     """A running local AWS, whether the application is deployed in it or not."""
-    environment, prefix = running.environment(), "AWS_ENDPOINT_URL_"
-    own = {
-        name.removeprefix(prefix).lower().replace("_", "-"): url
-        for name, url in environment.items()
-        if name.startswith(prefix)
-    }
-    session = _sealed_session(environment)
-    return Target(LOCAL_STACK, running.region, running.outputs(), session, environment["AWS_ENDPOINT_URL"], own)
+    session = _sealed_session(running.environment())
+    return Target(LOCAL_STACK, running.region, running.outputs(), session, running.engine_url)
 
 
 def describe(session: boto3.session.Session, stack: str) -> "StackTypeDef":

@@ -16,9 +16,6 @@ from pathlib import Path
 from local.errors import LocalAwsError
 from local.processes import private_folder, read_json
 
-# Temporary credentials begin so, in AWS as in the engine.
-SESSION_PREFIX = "ASIA"
-
 
 @dataclass(frozen=True)
 class Credentials:
@@ -37,10 +34,8 @@ class Credentials:
         return self.derived("Lambda runtime API")
 
     def secret_of(self, access_key_id: str) -> str | None:
-        """The secret that signs with a key: this one, or a function's; None for a key of nobody."""
-        if access_key_id == self.access_key_id:
-            return self.secret_access_key
-        return self.derived(access_key_id) if access_key_id.startswith(SESSION_PREFIX) else None
+        """The secret that signs with this key; None for every other."""
+        return self.secret_access_key if access_key_id == self.access_key_id else None
 
 
 def of(directory: Path) -> Credentials:

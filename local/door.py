@@ -26,8 +26,6 @@ TYPED = b"none"
 SAME_ORIGIN = b"same-origin"
 HINT = "Sign with the key of this local AWS: `vehiclevision env` prints it."
 FORBIDDEN = 403
-# The key that signed a request, in the scope that is handed on.
-SIGNER = "vehiclevision.signer"
 
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -85,7 +83,7 @@ class Door:
         try:
             refuse_pages(scope["headers"], self._hosts)
             if self._paths.needs_signature(scope["method"], scope["path"]) and not self._is_ours(scope["headers"]):
-                scope, receive = await self._signed(scope, receive)
+                receive = await self._signed(scope, receive)
         except LocalAwsError as error:
             return await refuse(scope, send, "AccessDenied", f"{error.message} {error.hint}")
         except SignatureError as error:
@@ -96,17 +94,16 @@ class Door:
         """Whether a server of the same state folder asks, which says the secret itself."""
         return any(name == b"authorization" and hmac.compare_digest(value, self._bearer) for name, value in headers)
 
-    async def _signed(self, scope: Scope, receive: Receive) -> tuple[Scope, Receive]:
-        """The request with its signer, and what receives its body; SignatureError unless it is well signed."""
+    async def _signed(self, scope: Scope, receive: Receive) -> Receive:
+        """What receives the request's body; SignatureError unless it is well signed."""
         request = Request(scope["method"], scope["raw_path"], scope["query_string"], scope["headers"])
         made = signature.parsed(request)
-        scope = {**scope, SIGNER: made.access_key_id}
         if not signature.needs_body(request, made):
             signature.check(request, made, b"", self._secret_of)
-            return scope, receive
+            return receive
         body = await read(receive)
         signature.check(request, made, body, self._secret_of)
-        return scope, replay(body, receive)
+        return replay(body, receive)
 
 
 def refuse_pages(

@@ -109,6 +109,12 @@ def running(server: Server) -> dict[str, Any] | None:
     return record if record and is_alive(server) else None
 
 
+def url(server: Server) -> str | None:
+    """Where the server answers; None while it does not run."""
+    record = running(server)
+    return f"http://{HOST}:{record['port']}" if record else None
+
+
 def remembered_port(server: Server) -> int:
     """The port of the last run when it is free, so that what was written down still holds; else a free one."""
     last = read_json(server.record).get("port", 0)

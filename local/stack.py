@@ -27,12 +27,7 @@ class LocalAws:
     """A running local AWS and how to reach it."""
 
     engine_url: str
-    sagemaker_url: str
-    control_url: str
     state_dir: Path
-    engine_pid: int
-    sagemaker_pid: int
-    control_pid: int
     credentials: Credentials
     region: str = REGION
 
@@ -40,9 +35,6 @@ class LocalAws:
         """What makes boto3, the AWS CLI and SAM talk to this AWS and to no other."""
         return {
             "AWS_ENDPOINT_URL": self.engine_url,
-            "AWS_ENDPOINT_URL_SAGEMAKER": self.control_url,
-            "AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING": self.control_url,
-            "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": self.sagemaker_url,
             "AWS_REGION": self.region,
             "AWS_DEFAULT_REGION": self.region,
             "AWS_ACCESS_KEY_ID": self.credentials.access_key_id,
@@ -93,9 +85,9 @@ def start(
     with _alone(directory, progress):
         progress("Starting the local SageMaker")
         launched = control.launch(directory)
-        sagemaker_url = sagemaker.start(directory)
+        sagemaker.start(directory)
         progress("Starting the local AWS engine")
-        engine.start(directory, sagemaker_url)
+        engine.start(directory)
         control.await_ready(launched)
         found = running(directory)
         if found is None:
@@ -128,21 +120,10 @@ def stop(directory: Path = DIRECTORY) -> None:
 def running(directory: Path = DIRECTORY) -> LocalAws | None:
     """The local AWS of this state folder if its servers run."""
     directory = directory.resolve()
-    own = processes.running(engine.server(directory))
-    runtime = processes.running(sagemaker.server(directory))
-    plane = processes.running(control.server(directory))
-    if own is None or runtime is None or plane is None:
+    address = processes.url(engine.server(directory))
+    if address is None or not sagemaker.url(directory) or not control.url(directory):
         return None
-    return LocalAws(
-        engine_url=f"http://{HOST}:{own['port']}",
-        sagemaker_url=f"http://{HOST}:{runtime['port']}",
-        control_url=f"http://{HOST}:{plane['port']}",
-        state_dir=directory,
-        engine_pid=own["pid"],
-        sagemaker_pid=runtime["pid"],
-        control_pid=plane["pid"],
-        credentials=credentials.of(directory),
-    )
+    return LocalAws(address, directory, credentials.of(directory))
 
 
 def status(directory: Path = DIRECTORY) -> Status:

@@ -19,7 +19,6 @@ from local.engine.journal import Journal
 from local.engine.lambda_worker.runtime_client import WORKER_SECRET
 from local.place import CHECKOUT, INHERITED, MINISTACK_VERSION, REGION
 from local.processes import HOST, Launch, Server
-from local.sagemaker.control import process as control
 
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
@@ -46,16 +45,15 @@ def server(directory: Path) -> Server:
     return Server("local AWS engine", directory / "engine")
 
 
-def start(directory: Path, sagemaker_url: str) -> str:
+def start(directory: Path) -> str:
     """Start the engine unless it runs; returns its URL once it answers."""
     own = server(directory)
     record = processes.running(own)
-    if record is not None and record.get("sagemaker_url") == sagemaker_url:
+    if record is not None:
         return Launch(own, None, record["port"]).ready(HEALTH, START_SECONDS)
-    processes.stop(own, STOP_SECONDS)
     port = processes.remembered_port(own)
-    arguments = ["--directory", str(directory), "--port", str(port), "--sagemaker-url", sagemaker_url]
-    settings = environment(os.environ, own.directory, port, sagemaker_url, credentials.of(directory))
+    arguments = ["--directory", str(directory), "--port", str(port)]
+    settings = environment(os.environ, own.directory, port, credentials.of(directory))
     Path(settings["TMPDIR"]).mkdir(parents=True, exist_ok=True)
     process = processes.start(own, "local.engine.process", arguments, settings, CHECKOUT)
     return Launch(own, process, port).ready(HEALTH, START_SECONDS)
@@ -66,9 +64,7 @@ def stop(directory: Path) -> None:
     processes.stop(server(directory), STOP_SECONDS)
 
 
-def environment(
-    own: Mapping[str, str], directory: Path, port: int, sagemaker_url: str, root: Credentials
-) -> dict[str, str]:
+def environment(own: Mapping[str, str], directory: Path, port: int, root: Credentials) -> dict[str, str]:
     """The engine's whole environment, which its Lambda workers inherit."""
     return {
         **{name: own[name] for name in (*INHERITED, CALLS_VARIABLE) if name in own},
@@ -88,7 +84,6 @@ def environment(
         "AWS_ACCESS_KEY_ID": root.access_key_id,
         "AWS_SECRET_ACCESS_KEY": root.secret_access_key,
         "AWS_ENDPOINT_URL": f"http://{HOST}:{port}",
-        "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": sagemaker_url,
         "AWS_EC2_METADATA_DISABLED": "true",
         "VEHICLEVISION_LAMBDA_PYTHON": sys.executable,
         WORKER_SECRET: root.worker_secret,
@@ -105,29 +100,26 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m local.engine.process")
     parser.add_argument("--directory", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--sagemaker-url", required=True)
     parser.add_argument("--lifeline", type=int, required=True)
     options = parser.parse_args(arguments)
     own = server(options.directory)
-    processes.serve_alone(own, {"port": options.port, "sagemaker_url": options.sagemaker_url})
+    processes.serve_alone(own, {"port": options.port})
     processes.follow(options.lifeline)
 
     refuse_other_versions(importlib.metadata.version("ministack"))
     from ministack import app  # noqa: PLC0415 - it takes a second, and its settings from the environment
 
-    from local.engine import patches, permission, saving  # noqa: PLC0415 - they need the above
+    from local.engine import patches, saving  # noqa: PLC0415 - they need the above
     from local.engine.patches import cloudwatch, eventbridge, iam, lambda_functions, s3, stepfunctions  # noqa: PLC0415
 
     journal = Journal(own.directory / "journal.sqlite3")
     root = credentials.of(options.directory)
-    patches.apply(workers_per_function(), journal, root, lambda: control.url(options.directory))
+    patches.apply(workers_per_function(), journal, root, options.directory)
     if folder := os.environ.get(CALLS_VARIABLE):
         iam.note_calls(Path(folder) / f"calls.{options.port}.jsonl")
     saving.restore_from(journal)
     saver = saving.Saver(journal)
-    app.app = Door(
-        permission.answering(saver.watch(app.app)), root, options.port, PATHS, lambda key: iam.secret_of(key, root)
-    )
+    app.app = Door(saver.watch(app.app), root, options.port, PATHS, lambda key: iam.secret_of(key, root))
 
     def resume_and_save() -> None:
         processes.await_answer(own, None, f"http://{HOST}:{options.port}{HEALTH}", START_SECONDS)

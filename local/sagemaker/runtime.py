@@ -14,10 +14,9 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from local import processes
-from local.door import SIGNER
 from local.place import CHECKOUT, REGION
 from local.sagemaker.capture import Capture, Exchange
-from local.sagemaker.engine import Refusal, put_metrics, put_object, refusal_of
+from local.sagemaker.engine import put_metrics, put_object
 from local.sagemaker.listening import begin
 from local.sagemaker.metrics import NAMESPACE, SERVER_ERROR, Invocation, Metrics
 from local.sagemaker.runtime_process import DEFAULT_ENDPOINTS, IN_SERVICE, endpoints_file, server
@@ -130,13 +129,11 @@ class Runtime:
         self,
         models: Models,
         capture: Capture | None = None,
-        refusal: Refusal | None = None,
         metrics: Metrics | None = None,
         threads: int = PREDICTING_THREADS,
     ) -> None:
         self._models = models
         self._capture = capture
-        self._refusal = refusal
         self._metrics = metrics
         self.container = Container(threads)
         # One thread, so that requests that come together load a model once.
@@ -159,23 +156,11 @@ class Runtime:
             case "GET", ["ping"]:
                 return Answer(200, b"")
             case "POST", ["endpoints", name, "invocations"]:
-                await self._refuse_beyond_role(scope.get(SIGNER, ""), unquote(name))
                 return await self._invoke_endpoint(unquote(name), headers, receive)
             case "POST", ["flush-captured-data"] if self._capture is not None:
                 await asyncio.to_thread(self._capture.flush)
                 return Answer(200, b"")
         raise ServiceError(404, "UnknownOperationException", f"There is no {method} {path[:200]} here.")
-
-    async def _refuse_beyond_role(self, signer: str, name: str) -> None:
-        """What a function's role does not allow is refused as AWS refuses it, before anything is looked at."""
-        if self._refusal is None:
-            return
-        try:
-            reason = await asyncio.to_thread(self._refusal, signer, "InvokeEndpoint", {"EndpointName": name})
-        except OSError as error:
-            raise ServiceError(503, "ServiceUnavailable", "The local AWS engine does not say who may ask.") from error
-        if reason:
-            raise ServiceError(403, "AccessDeniedException", reason)
 
     async def _invoke_endpoint(self, name: str, headers: Mapping[str, str], receive: Receive) -> Answer:
         begun = time.perf_counter()
@@ -256,7 +241,7 @@ def main(arguments: list[str]) -> None:
     begun = begin("local.sagemaker.runtime", arguments, server)
     capture = Capture(partial(put_object, begun.directory))
     metrics = Metrics(partial(put_metrics, begun.directory, NAMESPACE))
-    runtime = Runtime(Models(endpoints_file(begun.directory)), capture, refusal_of(begun.directory), metrics)
+    runtime = Runtime(Models(endpoints_file(begun.directory)), capture, metrics)
     try:
         begun.listen(runtime)
     finally:

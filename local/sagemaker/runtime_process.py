@@ -12,7 +12,7 @@ from pathlib import Path
 
 from local import credentials, processes
 from local.place import CHECKOUT
-from local.processes import HOST, Server
+from local.processes import Server
 
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
@@ -34,6 +34,11 @@ def endpoints_file(directory: Path) -> Path:
     "capture", which local/sagemaker/capture.py reads.
     """
     return directory / "sagemaker" / "endpoints.json"
+
+
+def url(directory: Path) -> str | None:
+    """Where the runtime of a state folder answers, or None while it does not run."""
+    return processes.url(server(directory))
 
 
 def start(directory: Path) -> str:
@@ -59,11 +64,10 @@ def threshold(directory: Path) -> float | None:
 
 def flush(directory: Path) -> None:
     """Have the runtime write the data that it captured and has not written yet."""
-    record = processes.running(server(directory))
-    if record is not None:
-        url = f"http://{HOST}:{record['port']}/flush-captured-data"
+    address = url(directory)
+    if address is not None:
         own = {"Authorization": f"Bearer {credentials.of(directory).secret_access_key}"}
-        request = urllib.request.Request(url, b"", own, method="POST")
+        request = urllib.request.Request(f"{address}/flush-captured-data", b"", own, method="POST")  # noqa: S310
         with contextlib.suppress(OSError), urllib.request.urlopen(request, timeout=STOP_SECONDS):  # noqa: S310
             pass
 

@@ -180,7 +180,7 @@ def running(directory: Path) -> Iterator[Servers]:
     launched = control.launch(directory)
     try:
         runtime = runtime_process.start(directory)
-        urls = {"engine": engine.start(directory, runtime), "runtime": runtime}
+        urls = {"engine": engine.start(directory), "runtime": runtime}
         yield Servers(directory, {**urls, "control": control.await_ready(launched)})
     finally:
         control.stop(directory)

@@ -24,7 +24,6 @@ _DOOR, _PAGES = "local/door.py", "tests/browser/test_door.py"
 _GATE, _GATE_TESTS = "functions/vehiclevision/image_gate.py", "tests/unit/test_image_gate.py"
 _BOXES, _HEIF_TESTS = "functions/vehiclevision/boxes.py", "tests/unit/test_heif.py"
 _SEGMENTS = "functions/vehiclevision/segments.py"
-_RUNTIME = "tests/unit/local/sagemaker/test_runtime.py"
 _REVIEWING, _REPAIR = "tests/unit/cli/test_console.py", "tests/unit/reconciling/test_repair.py"
 _ERASE, _SWEEP = "tests/unit/erasing/test_erase.py", "tests/unit/reconciling/test_sweep.py"
 
@@ -104,20 +103,6 @@ TEETH: Final = (
         "tests/unit/local/test_signature.py::test_a_signature_of_another_time_is_refused",
     ),
     # ---- what functions may do on the local AWS ----
-    Tooth(
-        "a function's role may ask any endpoint",
-        "local/sagemaker/runtime.py",
-        "        if reason:\n",
-        "        if False:\n",
-        f"{_RUNTIME}::test_whoever_may_not_ask_is_refused_in_the_words_of_iam",
-    ),
-    Tooth(
-        "where nobody says who may ask an endpoint, everybody may",
-        "local/sagemaker/runtime.py",
-        'raise ServiceError(503, "ServiceUnavailable", "The local AWS engine does not say who may ask.") from error',
-        "return",
-        f"{_RUNTIME}::test_where_nobody_says_who_may_ask_nobody_is_answered",
-    ),
     Tooth(
         "what a function asks of SageMaker is not held to its role",
         "local/engine/patches/sagemaker.py",

@@ -84,8 +84,7 @@ class Application:
         session: Any = boto3.session.Session(
             values["AWS_ACCESS_KEY_ID"], values["AWS_SECRET_ACCESS_KEY"], region_name=values["AWS_REGION"]
         )
-        url = values.get(f"AWS_ENDPOINT_URL_{service.upper().replace('-', '_')}", values["AWS_ENDPOINT_URL"])
-        return session.client(service, endpoint_url=url)
+        return session.client(service, endpoint_url=values["AWS_ENDPOINT_URL"])
 
     @property
     def bucket(self) -> str:

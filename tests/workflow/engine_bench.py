@@ -24,7 +24,6 @@ from local.engine import process as engine
 from tests.unit.local.keys import KEY, give_key
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-NOWHERE = "http://127.0.0.1:9"
 FUNCTION = "bench"
 TRUST = {
     "Statement": [
@@ -63,13 +62,14 @@ def handler(event, context):
         return {"length": len(body)}
     if event.get("describe"):
         boto3.client("sagemaker").describe_endpoint(EndpointName=event["describe"])
+    if event.get("ask"):
+        boto3.client("sagemaker-runtime").invoke_endpoint(EndpointName=event["ask"], Body=b"\\xff")
     return {
         "pid": os.getpid(),
         "path": sys.path,
         "modules": sorted({name.split(".")[0] for name in sys.modules}),
         "task_root": os.environ["LAMBDA_TASK_ROOT"],
         "endpoint": os.environ.get("AWS_ENDPOINT_URL"),
-        "sagemaker": os.environ.get("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME"),
         "region": os.environ.get("AWS_REGION"),
         "name": context.function_name,
         "arn": context.invoked_function_arn,
@@ -373,7 +373,7 @@ def set_up(bench: Bench) -> None:
 def ours(directory: Path) -> Iterator[Bench]:
     """Our engine, stopped in the end."""
     give_key(directory)
-    bench = Bench(engine.start(directory, NOWHERE), directory)
+    bench = Bench(engine.start(directory), directory)
     try:
         yield bench
     finally:
@@ -385,7 +385,7 @@ def published(directory: Path) -> Iterator[tuple[Bench, "subprocess.Popen[bytes]
     """MiniStack as it is published, with the same settings and without any patch."""
     server = engine.server(directory)
     port = processes.remembered_port(server)
-    settings: Mapping[str, str] = engine.environment(os.environ, server.directory, port, NOWHERE, KEY)
+    settings: Mapping[str, str] = engine.environment(os.environ, server.directory, port, KEY)
     Path(settings["TMPDIR"]).mkdir(parents=True, exist_ok=True)
     process = subprocess.Popen(
         [sys.executable, "-m", "ministack"], env=settings, start_new_session=True, stderr=subprocess.DEVNULL

@@ -3,6 +3,7 @@
 import contextlib
 import http.server
 import json
+import os
 import sys
 import threading
 import time
@@ -15,6 +16,7 @@ import pytest
 
 from cli import samples
 from lifecycle.costs import machine, way_of_a_classified_photo
+from local import processes
 from local.sagemaker import runtime_process as sagemaker
 from monitoring.captures.reader import read
 from monitoring.captures.record import Captured
@@ -323,16 +325,17 @@ class Nonsense(http.server.BaseHTTPRequestHandler):
 @contextlib.contextmanager
 def nonsense_served(application: Application) -> Iterator[None]:
     """In the place of the endpoint, one that talks nonsense."""
-    port = int(application.aws.sagemaker_url.rsplit(":", 1)[1])
     sagemaker.stop(application.aws.state_dir)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Nonsense)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Nonsense)
+    lock = processes.serve_alone(sagemaker.server(application.aws.state_dir), {"port": server.server_port})
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield
     finally:
         server.shutdown()
         server.server_close()
-        assert sagemaker.start(application.aws.state_dir) == application.aws.sagemaker_url
+        os.close(lock)
+        sagemaker.start(application.aws.state_dir)
 
 
 @pytest.fixture
@@ -446,7 +449,7 @@ def endpoint_outage(application: Application, uploads: int, seconds: float, pref
         key = f"{prefix}/{number}.jpg"
         versions[key] = application.upload(key, sure("bicycle", number % 2))
     time.sleep(seconds)
-    assert sagemaker.start(application.aws.state_dir) == application.aws.sagemaker_url
+    sagemaker.start(application.aws.state_dir)
     found = [application.record(key, version) for key, version in versions.items()]
     return [record for record in found if record is not None]
 

@@ -10,7 +10,6 @@ import pytest
 from local import credentials, place
 from local.engine import process as engine
 from tests.unit.training.conftest import draw_picture
-from tests.workflow.engine_bench import NOWHERE
 from training.data.extract import extract
 from training.data.load import Destination, load
 from training.data.transform import transform
@@ -23,7 +22,7 @@ BUCKET = "training-pictures"
 def s3(tmp_path: Path) -> Iterator[Any]:
     """The engine's S3, with a bucket."""
     directory = tmp_path / "engine"
-    url, root = engine.start(directory, NOWHERE), credentials.of(directory)
+    url, root = engine.start(directory), credentials.of(directory)
     try:
         client = boto3.client(
             "s3",

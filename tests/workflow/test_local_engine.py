@@ -21,7 +21,6 @@ from tests.workflow.driver import from_rule
 from tests.workflow.engine_bench import (
     CHECKOUT,
     FUNCTION,
-    NOWHERE,
     Bench,
     eventually,
     group_of,
@@ -60,7 +59,7 @@ def start_elsewhere(directory: Path, *, then: str) -> "subprocess.Popen[bytes]":
     code = (
         "import sys, time, pathlib; from local import processes; from local.engine import process as engine\n"
         "d = pathlib.Path(sys.argv[1])\n"
-        f"print(engine.start(d, {NOWHERE!r}), flush=True)\n{then}"
+        f"print(engine.start(d), flush=True)\n{then}"
     )
     return subprocess.Popen([sys.executable, "-c", code, str(directory)], cwd=CHECKOUT, stdout=subprocess.PIPE)
 
@@ -87,7 +86,6 @@ def test_a_function_sees_its_artefact_and_the_runtime_only(bench: Bench) -> None
     assert found["path"][1] == found["task_root"]
     assert str(CHECKOUT) not in found["path"]
     assert found["endpoint"] == bench.url
-    assert found["sagemaker"] == NOWHERE
     assert found["region"] == "us-east-1"
     assert not {"POWERTOOLS_SERVICE_NAME", "AWS_PROFILE", "CONFIDENCE_THRESHOLD"} & set(found["environment"])
 
@@ -159,12 +157,30 @@ def test_a_role_holds(bench: Bench) -> None:
     assert "AccessDenied" in denied["errorMessage"]
 
 
-def test_a_role_holds_before_sagemaker_too(bench: Bench) -> None:
+@pytest.mark.parametrize(("way", "action"), [("describe", "DescribeEndpoint"), ("ask", "InvokeEndpoint")])
+def test_a_role_holds_before_sagemaker_too(bench: Bench, way: str, action: str) -> None:
     """The engine has no SageMaker and passes its requests on: what a function may not ask, it refuses itself."""
-    denied = bench.invoke(describe="vehiclevision")
+    denied = bench.invoke(**{way: "vehiclevision"})
 
     assert "AccessDeniedException" in denied["errorMessage"]
-    assert "is not authorized to perform: sagemaker:DescribeEndpoint on resource: arn:aws:" in denied["errorMessage"]
+    assert f"is not authorized to perform: sagemaker:{action} on resource: arn:aws:" in denied["errorMessage"]
+
+
+def test_without_sagemaker_its_clients_are_told_so(bench: Bench) -> None:
+    """An error that is tried again, in the form of each of its APIs."""
+    calls = (
+        ("sagemaker", "list_endpoints", {}),
+        ("sagemaker-runtime", "invoke_endpoint", {"EndpointName": "x", "Body": b"x"}),
+        ("application-autoscaling", "describe_scaling_policies", {"ServiceNamespace": "sagemaker"}),
+    )
+    for service, operation, request in calls:
+        with pytest.raises(botocore.exceptions.ClientError) as refused:
+            getattr(bench.client(service), operation)(**request)
+
+        error = refused.value.response
+        assert error["ResponseMetadata"]["HTTPStatusCode"] == 503
+        assert error["Error"]["Code"] == "ServiceUnavailable"
+        assert "The local SageMaker does not run" in error["Error"]["Message"]
 
 
 def test_a_role_reaches_a_key_with_a_line_break(bench: Bench) -> None:
@@ -396,7 +412,7 @@ def kill(bench: Bench) -> None:
     os.kill(bench.pid, signal.SIGKILL)
     server = engine.server(bench.directory)
     eventually(lambda: not processes.is_alive(server))
-    engine.start(bench.directory, NOWHERE)
+    engine.start(bench.directory)
 
 
 def test_kill_9_loses_nothing(own_bench: Bench) -> None:
@@ -488,7 +504,7 @@ def test_a_stop_is_complete_and_a_start_finds_all_again(own_bench: Bench) -> Non
 
     engine.stop(own_bench.directory)
     left = group_of(leader)
-    url = engine.start(own_bench.directory, NOWHERE)
+    url = engine.start(own_bench.directory)
 
     assert left == []
     assert url == own_bench.url

@@ -11,14 +11,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 from PIL import Image
 
+from cli import samples
 from local import stack
 from local.place import CHECKOUT
 from local.sagemaker import runtime_process as sagemaker
 from local.sagemaker.control.serving import SHIPPED_MODEL
+from serving.server import MAX_PAYLOAD_BYTES
 from tests.workflow.driver import PATIENCE_SECONDS, Application
 
 IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-training:2.8.0-cpu-py312-ubuntu22.04-sagemaker"
@@ -289,10 +292,46 @@ def test_a_failed_job_or_call_fails_its_task_under_awss_names(room: Application)
     assert "Could not find model" in absent["cause"]
 
 
+def test_one_address_is_enough_for_all_of_it(application: Application, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With `AWS_ENDPOINT_URL` alone, boto3 finds buckets and workflows, SageMaker, its endpoints and their scaling."""
+    values = application.aws.environment()
+    assert [name for name in values if name.startswith("AWS_ENDPOINT_URL")] == ["AWS_ENDPOINT_URL"]
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    session = boto3.session.Session()
+    runtime, scaling = session.client("sagemaker-runtime"), session.client("application-autoscaling")
+    endpoint = {"EndpointName": ENDPOINT, "ContentType": "image/jpeg"}
+    bicycle = next(sample.content for sample in samples.draw() if sample.label == "bicycle")
+    of_variant = {
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": f"endpoint/{ENDPOINT}/variant/AllTraffic",
+        "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+    }
+
+    answer = runtime.invoke_endpoint(**endpoint, Body=bicycle)
+    with pytest.raises(runtime.exceptions.ModelError) as unreadable:
+        runtime.invoke_endpoint(**endpoint, Body=bytes(range(256)))
+    with pytest.raises(ClientError) as too_large:
+        runtime.invoke_endpoint(**endpoint, Body=b"\xff" * (MAX_PAYLOAD_BYTES + 1))
+    scaling.register_scalable_target(**of_variant, MinCapacity=1, MaxCapacity=2)
+    (target,) = scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
+    scaling.deregister_scalable_target(**of_variant)
+
+    assert len(json.load(answer["Body"])) == 2
+    assert answer["InvokedProductionVariant"] == "AllTraffic"
+    assert unreadable.value.response["OriginalStatusCode"] == 400
+    assert too_large.value.response["ResponseMetadata"]["HTTPStatusCode"] == 413
+    assert target["MaxCapacity"] == 2
+    assert session.client("sagemaker").describe_endpoint(EndpointName=ENDPOINT)["EndpointStatus"] == "InService"
+    assert application.bucket in [each["Name"] for each in session.client("s3").list_buckets()["Buckets"]]
+    assert session.client("stepfunctions").list_state_machines()["stateMachines"]
+    assert session.client("events").list_event_buses()["EventBuses"]
+
+
 def test_everything_is_part_of_the_local_aws(application: Application) -> None:
-    """Its status names the control plane, and the environment points boto3 at it."""
+    """Its status names the control plane, too."""
     found = stack.status(application.aws.state_dir)
 
     assert found.up
-    assert found.control_url == application.aws.environment()["AWS_ENDPOINT_URL_SAGEMAKER"]
+    assert found.control_url
     assert Path(f"/proc/{found.control_pid}").exists()

@@ -158,7 +158,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def test_a_burst_of_500_is_recorded_within_bounds(directory: Path, root: Path) -> None:
     """All are classified, with a bounded number of workers and an engine of bounded size."""
     application = come_up(directory, root)
-    pid = application.aws.engine_pid
+    pid = processes.read_json(engine.server(directory).record)["pid"]
     most, largest_mib, started = 0, 0.0, time.monotonic()
 
     uploads = Uploads(application, "burst", 500).start()
@@ -206,13 +206,14 @@ def test_uploads_outlast_the_death_of_the_endpoint(directory: Path, root: Path) 
 
     uploads = Uploads(application, "endpoint", 50).start()
     eventually(lambda: len(uploads.acknowledged) > 10)
-    os.kill(application.aws.sagemaker_pid, signal.SIGKILL)
+    before = processes.read_json(server.record)
+    os.kill(before["pid"], signal.SIGKILL)
     eventually(lambda: not processes.is_alive(server))
     time.sleep(1)
-    url = sagemaker.start(directory)
+    sagemaker.start(directory)
     uploads.join()
 
-    assert url == application.aws.sagemaker_url
+    assert processes.read_json(server.record)["port"] == before["port"]
     assert len(uploads.acknowledged) == 50
     assert set(recorded(application, uploads.acknowledged).values()) == {"CLASSIFIED"}
 

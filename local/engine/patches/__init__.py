@@ -4,7 +4,7 @@ A patch is a last resort: whatever an environment variable or a public interface
 Each has a test that shows the defect in MiniStack as it is published, and so fails when it is mended.
 """
 
-from collections.abc import Callable
+from pathlib import Path
 
 from local.credentials import Credentials
 from local.engine.journal import Journal
@@ -24,9 +24,7 @@ from local.engine.patches import (
 )
 
 
-def apply(
-    workers_per_function: int, journal: Journal, root: Credentials, sagemaker_url: Callable[[], str | None]
-) -> None:
+def apply(workers_per_function: int, journal: Journal, root: Credentials, directory: Path) -> None:
     """Change this process's MiniStack, which must be of the version in local/place.py."""
     dynamodb.write_items_through(journal)
     stepfunctions.write_executions_through(journal)
@@ -59,4 +57,4 @@ def apply(
     iam.count_loopback_as_tls()
     iam.match_line_breaks_in_policies()
     iam.tell_policies_the_namespace()
-    sagemaker.reach_sagemaker(sagemaker_url, root)
+    sagemaker.reach_sagemaker(directory, root)

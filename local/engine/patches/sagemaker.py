@@ -1,55 +1,99 @@
-"""SageMaker, which MiniStack has not: the one beside it."""
+"""SageMaker, which MiniStack has not: the one beside it, at the engine's address and behind the engine's policies."""
 
 import asyncio
 import json
-import urllib.error
-import urllib.parse
-import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+import urllib3
 from ministack import app
+from ministack.core import router
 from ministack.core.responses import get_account_id, get_region
 from ministack.core.router import extract_access_key_id
 from ministack.services import stepfunctions
 
 from local.credentials import Credentials
-from local.engine import task_calls
 from local.engine.patches import iam
+from local.engine.task_calls import Call, of_sagemaker
+from local.sagemaker import runtime_process as runtime
+from local.sagemaker.control import process as control
+
+Answer = tuple[int, dict[str, str], bytes]
+SAGEMAKER, SCALING, SCALING_INTERFACE = "sagemaker", "application-autoscaling", "AnyScaleFrontendService"
+REQUESTS_AT_A_TIME = 64
+# AWS gives a container 60 s.
+PATIENCE_SECONDS = 70.0
+# What belongs to the connection, and the signature, which the door has checked.
+NOT_HANDED_ON = frozenset({"host", "content-length", "connection", "transfer-encoding", "expect"})
 
 
-def reach_sagemaker(url: Callable[[], str | None], root: Credentials) -> None:
-    """MiniStack has no SageMaker, and so no tasks for it: both forms of a task state call the one beside it."""
+def reach_sagemaker(directory: Path, root: Credentials) -> None:
+    """MiniStack has no SageMaker, and so no tasks for it: requests and both forms of a task state go to ours."""
+    # Not MiniStack's own threads, in which functions run that wait for these.
+    threads = ThreadPoolExecutor(REQUESTS_AT_A_TIME, "sagemaker")
+    connections = urllib3.PoolManager(maxsize=REQUESTS_AT_A_TIME, retries=False, timeout=PATIENCE_SECONDS)
+    own = {"authorization": f"Bearer {root.secret_access_key}"}
 
     def run_task(resource: str, parameters: Any) -> dict[str, Any]:
         from local.sagemaker.control import integration  # noqa: PLC0415 - few workflows have such a task
 
         try:
-            return integration.perform(resource, parameters, url(), root)
+            return integration.perform(resource, parameters, control.url(directory), root)
         except integration.TaskError as error:
             raise stepfunctions._ExecutionError(error.error, error.cause) from error
 
-    async def forward(
-        _method: str, _path: str, headers: dict[str, str], body: Any, query: Any
-    ) -> tuple[int, dict[str, str], bytes]:
-        headers, own = _lower(headers), {"authorization": f"Bearer {root.secret_access_key}"}
-        operation, request = headers.get("x-amz-target", "").rpartition(".")[2], _parsed(body)
-        reason = refusal(extract_access_key_id(headers, query), operation, request)
+    async def forward(method: str, path: str, headers: Mapping[str, str], body: Any, query: Any) -> Answer:
+        headers = {name.lower(): value for name, value in headers.items()}
+        reason = refusal(extract_access_key_id(headers, query), asked_for(path, headers, body))
         if reason:
-            return 400, {}, json.dumps({"__type": "AccessDeniedException", "message": reason}).encode()
-        return await asyncio.to_thread(_post, url(), {**headers, **own}, body)
+            return error(400 if invoked(path) is None else 403, "AccessDeniedException", reason)
+        sent = {name: value for name, value in headers.items() if name not in NOT_HANDED_ON} | own
+        return await asyncio.get_running_loop().run_in_executor(threads, send, method, path, sent, body)
+
+    def send(method: str, path: str, headers: Mapping[str, str], body: Any) -> Answer:
+        address = (control if invoked(path) is None else runtime).url(directory)
+        try:
+            answer = connections.request(method, f"{address}{quote(path)}", body=body, headers=headers)
+        except (urllib3.exceptions.HTTPError, OSError):
+            return error(503, "ServiceUnavailable", "The local SageMaker does not run. Start it with: vehiclevision up")
+        return answer.status, dict(answer.headers), answer.data
 
     stepfunctions._SERVICE_DISPATCH["arn:aws:states:::sagemaker:"] = run_task
     stepfunctions._AWS_SDK_SERVICE_MAP["sagemaker"] = {"target_prefix": "SageMaker", "protocol": "json"}
     stepfunctions._AWS_SDK_ERROR_PREFIX["sagemaker"] = "SageMaker"
-    app.SERVICE_HANDLERS["sagemaker"] = forward
+    for service in (SAGEMAKER, SCALING):
+        # Else MiniStack reads the models of all services of AWS, to know that there is such a one.
+        router.SERVICE_PATTERNS[service] = {}
+        app.SERVICE_HANDLERS[service] = forward
 
 
-def refusal(access_key_id: str, operation: str, request: Mapping[str, Any]) -> str | None:
+def invoked(path: str) -> str | None:
+    """The endpoint that a request invokes; None for every other operation, whose path is the root."""
+    parts = path.split("/")
+    return parts[2] if len(parts) == 4 and (parts[1], parts[3]) == ("endpoints", "invocations") else None
+
+
+def error(status: int, code: str, message: str) -> Answer:
+    """An error as all SDKs read it, of APIs in JSON and of those with paths."""
+    return status, {"x-amzn-errortype": code}, json.dumps({"__type": code, "message": message}).encode()
+
+
+def asked_for(path: str, headers: Mapping[str, str], body: Any) -> Iterator[Call]:
+    """What a request does, as policies name it."""
+    interface, _, operation = headers.get("x-amz-target", "").rpartition(".")
+    if endpoint := invoked(path):
+        return of_sagemaker("InvokeEndpoint", {"EndpointName": endpoint}, get_region(), get_account_id())
+    if interface == SCALING_INTERFACE:
+        return iter([Call(SCALING, f"{SCALING}:{operation}", "*")])
+    return of_sagemaker(operation, _parsed(body), get_region(), get_account_id())
+
+
+def refusal(access_key_id: str, calls: Iterator[Call]) -> str | None:
     """Why whoever signed a request may not make it, which MiniStack asks of no service that it does not know."""
-    region = get_region()
-    calls = task_calls.of_sagemaker(operation, request, region, get_account_id())
-    return next(filter(None, (iam.refusal_of_key(access_key_id, call, region) for call in calls)), None)
+    return next(filter(None, (iam.refusal_of_key(access_key_id, call, get_region()) for call in calls)), None)
 
 
 def _parsed(body: Any) -> Mapping[str, Any]:
@@ -59,22 +103,3 @@ def _parsed(body: Any) -> Mapping[str, Any]:
     except ValueError:
         return {}
     return request if isinstance(request, dict) else {}
-
-
-def _lower(headers: dict[str, str]) -> dict[str, str]:
-    return {name.lower(): value for name, value in headers.items()}
-
-
-def _post(url: str | None, headers: dict[str, str], body: Any) -> tuple[int, dict[str, str], bytes]:
-    """A JSON request as MiniStack makes it for its own services, sent on to another process."""
-    data = body.encode() if isinstance(body, str) else bytes(body)
-    kept = {name: value for name, value in headers.items() if name not in ("host", "content-length")}
-    try:
-        request = urllib.request.Request(f"{url}/", data, kept, method="POST")  # noqa: S310 - our own http address
-        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
-            return answer.status, dict(answer.headers), answer.read()
-    except urllib.error.HTTPError as error:
-        return error.code, dict(error.headers), error.read()
-    except (OSError, ValueError):
-        message = "The local SageMaker does not run. Start it with: vehiclevision up"
-        return 503, {}, json.dumps({"__type": "ServiceUnavailable", "message": message}).encode()

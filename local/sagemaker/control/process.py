@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from local import processes
-from local.processes import HOST, Launch, Server
+from local.processes import Launch, Server
 
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
@@ -23,8 +23,7 @@ def server(directory: Path) -> Server:
 
 def url(directory: Path) -> str | None:
     """Where the control plane of a state folder answers, or None while it does not run."""
-    record = processes.running(server(directory))
-    return f"http://{HOST}:{record['port']}" if record else None
+    return processes.url(server(directory))
 
 
 def launch(directory: Path) -> Launch:

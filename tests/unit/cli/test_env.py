@@ -14,7 +14,7 @@ from local.credentials import Credentials
 
 def running(directory: Path) -> stack.LocalAws:
     root = Credentials("LOCAL", "a secret with $(touch x) and 'quotes'")
-    return stack.LocalAws("http://e", "http://r", "http://c", directory, 1, 2, 3, root)
+    return stack.LocalAws("http://127.0.0.1:4566", directory, root)
 
 
 def test_a_shell_gets_what_the_clients_need(

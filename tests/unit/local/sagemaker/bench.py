@@ -73,7 +73,7 @@ def bare_engine(directory: Path) -> Iterator[str]:
     """S3, CloudWatch and the rest, in a process that ends with this one."""
     give_key(directory)
     try:
-        yield engine.start(directory, "http://127.0.0.1:1")
+        yield engine.start(directory)
     finally:
         engine.stop(directory)
 

@@ -14,7 +14,6 @@ import pytest
 from botocore.awsrequest import HeadersDict
 from PIL import Image
 
-from local.door import SIGNER
 from local.sagemaker.metrics import Metrics
 from local.sagemaker.runtime import Models, Runtime
 from serving.container import ACTIVATION_MAP, MAX_BYTES_IN_HAND
@@ -61,13 +60,10 @@ def ask(
     body: bytes = b"",
     headers: Mapping[str, str] = PNG,
     method: str = "POST",
-    *,
-    signer: str = "",
 ) -> Answer:
     sent: list[dict[str, Any]] = []
     scope = {
         "type": "http",
-        SIGNER: signer,
         "method": method,
         "path": path,
         "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
@@ -242,33 +238,6 @@ def test_a_replaced_model_is_served_at_once(runtime: Runtime, tmp_path: Path) ->
 def test_anything_else_is_unknown(runtime: Runtime) -> None:
     """Other paths and methods are refused in SageMaker's manner."""
     assert ask(runtime, "/endpoints", method="GET").status == 404
-
-
-def test_whoever_may_not_ask_is_refused_in_the_words_of_iam(endpoints: Path) -> None:
-    """The signer is asked about before anything is looked at, also where there is no such endpoint."""
-    asked = []
-
-    def refusal(*question: Any) -> str:
-        asked.append(question)
-        return "User: role is not authorized to perform: sagemaker:InvokeEndpoint"
-
-    answer = ask(Runtime(Models(endpoints), refusal=refusal), PATH, picture("red"), signer="ASIAROLE")
-
-    assert asked == [("ASIAROLE", "InvokeEndpoint", {"EndpointName": "vehiclevision"})]
-    error = parsed(answer)["Error"]
-    assert (answer.status, error["Code"]) == (403, "AccessDeniedException")
-    assert "is not authorized to perform: sagemaker:InvokeEndpoint" in error["Message"]
-
-
-def test_where_nobody_says_who_may_ask_nobody_is_answered(endpoints: Path) -> None:
-    """The engine is away: a failure that is tried again, and no answer."""
-
-    def refusal(*_: Any) -> str:
-        raise ConnectionRefusedError
-
-    answer = ask(Runtime(Models(endpoints), refusal=refusal), PATH, picture("red"), signer="ASIAROLE")
-
-    assert (answer.status, parsed(answer)["Error"]["Code"]) == (503, "ServiceUnavailable")
 
 
 @pytest.mark.parametrize(
