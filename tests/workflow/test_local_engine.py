@@ -168,7 +168,7 @@ def test_a_role_holds_before_sagemaker_too(bench: Bench, way: str, action: str) 
 
 def test_without_sagemaker_its_clients_are_told_so(bench: Bench) -> None:
     """An error that is tried again, in the form of each of its APIs."""
-    calls = (
+    calls: tuple[tuple[str, str, dict[str, Any]], ...] = (
         ("sagemaker", "list_endpoints", {}),
         ("sagemaker-runtime", "invoke_endpoint", {"EndpointName": "x", "Body": b"x"}),
         ("application-autoscaling", "describe_scaling_policies", {"ServiceNamespace": "sagemaker"}),

@@ -319,7 +319,7 @@ def test_one_address_is_enough_for_all_of_it(application: Application, monkeypat
 
     assert len(json.load(answer["Body"])) == 2
     assert answer["InvokedProductionVariant"] == "AllTraffic"
-    assert unreadable.value.response["OriginalStatusCode"] == 400
+    assert dict(unreadable.value.response)["OriginalStatusCode"] == 400
     assert too_large.value.response["ResponseMetadata"]["HTTPStatusCode"] == 413
     assert target["MaxCapacity"] == 2
     assert session.client("sagemaker").describe_endpoint(EndpointName=ENDPOINT)["EndpointStatus"] == "InService"
