@@ -12,9 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
-from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
-from cli.sam import template_of
+from cli.sam import parsed, template_of
 from lifecycle.foundation import TEMPLATE as SAGEMAKER_TEMPLATE
 from local.deploy import BACKFILLING, MONITORING, RECONCILING, RETRAINING, VEHICLEVISION, Application
 from local.place import CHECKOUT
@@ -329,7 +328,7 @@ def roles(account: Account) -> Iterator[Answer]:
         ("retraining", template_of(RETRAINING)),
         ("reconciling", template_of(RECONCILING)),
         ("backfilling", template_of(BACKFILLING)),
-        ("sagemaker", _sagemaker_template()),
+        ("sagemaker", parsed(SAGEMAKER_TEMPLATE)),
     ):
         for name, resource in template["Resources"].items():
             if resource["Type"] == "AWS::IAM::Role":
@@ -389,11 +388,6 @@ def _statements(role: Mapping[str, Any], account: Account) -> list[dict[str, Any
         for policy in policies
         for statement in policy["PolicyDocument"]["Statement"]
     ]
-
-
-def _sagemaker_template() -> dict[str, Any]:
-    template: dict[str, Any] = yaml_parse(SAGEMAKER_TEMPLATE.read_text("utf-8"))
-    return template
 
 
 # ---- what CloudFormation would fill in -------------------------------------------------------------------------------

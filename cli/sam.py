@@ -1,5 +1,7 @@
 """SAM applications beside the first: deployed into the local AWS, or in AWS as one would by hand."""
 
+import copy
+import functools
 import os
 import subprocess
 import sys
@@ -83,7 +85,18 @@ def parameters_in(application: Application) -> frozenset[str]:
 
 def template_of(application: Application) -> dict[str, Any]:
     """An application's template."""
-    template: dict[str, Any] = yaml_parse((application.folder / "template.yaml").read_text("utf-8"))
+    return parsed(application.folder / "template.yaml")
+
+
+def parsed(template: Path) -> dict[str, Any]:
+    """A template with CloudFormation's short forms (!Ref, !Sub) written out, as the caller's own."""
+    return copy.deepcopy(_parsed(template.read_text("utf-8")))
+
+
+@functools.cache
+def _parsed(text: str) -> dict[str, Any]:
+    # A third of a second each.
+    template: dict[str, Any] = yaml_parse(text)
     return template
 
 

@@ -1,5 +1,7 @@
 """The project as plain data, so that a check can be shown a weakened copy of it."""
 
+import copy
+import functools
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -111,7 +113,12 @@ def _paths(root: Path) -> Iterator[Path]:
 
 
 def parse_yaml(text: str) -> Json:
-    """YAML with CloudFormation's short forms (!Ref, !Sub) written out."""
+    """YAML with CloudFormation's short forms (!Ref, !Sub) written out, as the caller's own."""
+    return copy.deepcopy(_parsed(text))
+
+
+@functools.cache
+def _parsed(text: str) -> Json:
     parsed: Json = yaml_parse(text)
     return parsed
 
