@@ -83,12 +83,11 @@ def start(
     """
     directory = directory.resolve()
     with _alone(directory, progress):
-        progress("Starting the local SageMaker")
-        launched = control.launch(directory)
-        sagemaker.start(directory)
-        progress("Starting the local AWS engine")
-        engine.start(directory)
-        control.await_ready(launched)
+        progress("Starting the local AWS")
+        plane, runtime, own = control.launch(directory), sagemaker.launch(directory), engine.launch(directory)
+        sagemaker.await_ready(runtime)
+        engine.await_ready(own)
+        control.await_ready(plane)
         found = running(directory)
         if found is None:
             raise LocalAwsError("The local AWS ended right after its start.", f"Its logs are in {directory}")

@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import re
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
@@ -28,6 +29,9 @@ MAX_DECODED_AT_A_TIME: Final = 2
 PREDICTING_THREADS: Final = min(os.cpu_count() or 1, 8)
 # Requests that are in hand together hold no more: some 6,000 pictures as the gate writes them, a minute's work.
 MAX_BYTES_IN_HAND: Final = 256 * 1024 * 1024
+# Whoever asks gives up after 20 s (vehiclevision.settings): for a picture that has waited longer than this nothing is
+# done. Else a crowd has all answers come too late: docs/guide/measurements.md.
+MAX_WAITING_SECONDS: Final = 10.0
 CONTENT_TYPES: Final = frozenset({"image/png", "image/jpeg", "application/x-image"})
 # The caller's word, among its own custom attributes, for an answer that says where the model looked.
 ACTIVATION_MAP: Final = "activation-map"
@@ -105,6 +109,12 @@ def asks_for_map(attributes: str) -> bool:
     return ACTIVATION_MAP in re.split(r"[,;\s]+", attributes)
 
 
+def in_time(came: float) -> None:
+    """Refuse a request whose turn has come too late."""
+    if time.monotonic() - came > MAX_WAITING_SECONDS:
+        raise ContainerError(503, "too many pictures were waiting; send this one again later")
+
+
 # ---- many ----------------------------------------------------------------------------------------
 
 
@@ -134,8 +144,17 @@ class Container:
         with_map = asks_for_map(attributes)
         if with_map and not gives_maps(model.session):
             raise ContainerError(400, f"model {model.manifest.version} cannot say where it looked")
-        loop = asyncio.get_running_loop()
+        loop, came = asyncio.get_running_loop(), time.monotonic()
+
+        def decoded() -> Images:
+            in_time(came)
+            return decode(data)
+
+        def predicted(picture: Images | None = None) -> bytes:
+            in_time(came)
+            return predict(model, decode(data) if picture is None else picture, with_map)
+
         if is_ready(data):
-            return await loop.run_in_executor(self._predicting, lambda: predict(model, decode(data), with_map))
-        picture = await loop.run_in_executor(self._decoding, decode, data)
-        return await loop.run_in_executor(self._predicting, predict, model, picture, with_map)
+            return await loop.run_in_executor(self._predicting, predicted)
+        picture = await loop.run_in_executor(self._decoding, decoded)
+        return await loop.run_in_executor(self._predicting, predicted, picture)

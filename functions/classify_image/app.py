@@ -67,7 +67,7 @@ service = settings.doubt and _service(settings.doubt.service)
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Ask the endpoint about the picture and add its answer to the event."""
-    telemetry.follow(logger, event)
+    telemetry.follow(logger, metrics, event)
     picture, named = Picture.from_event(event), _inference_id(event)
     try:
         prediction = predict(runtime, settings.endpoint_name, picture, named)

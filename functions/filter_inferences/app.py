@@ -22,7 +22,7 @@ settings = FilterSettings.from_environment(os.environ)
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Hold the highest confidence against the threshold."""
-    telemetry.follow(logger, event)
+    telemetry.follow(logger, metrics, event)
     answer, opinion = checked(inferences(event)), second_opinion(event)
     metrics.add_metric(name=telemetry.CONFIDENCE, unit=MetricUnit.NoUnit, value=answer.confidence)
     try:

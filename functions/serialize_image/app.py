@@ -31,7 +31,7 @@ s3 = boto3.client(
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Read the object version, normalise it, and hand on the picture with its measurements."""
-    telemetry.follow(logger, event)
+    telemetry.follow(logger, metrics, event)
     try:
         stored = read_version(s3, ObjectVersion.from_event(event), limits.max_bytes)
         image = normalise(stored.data, limits)

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -92,6 +93,9 @@ def _translate(error: ClientError, endpoint_name: str) -> Exception:
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code == "ValidationError" and _MISSING.match(details.get("Message", "")):
         return EndpointMissingError(f"there is no endpoint {endpoint_name}; deploy a model or set EndpointName")
+    # A container that is too busy says so; whatever else it says is the model's own fault.
+    if code == "ModelError" and error.response.get("OriginalStatusCode") == HTTPStatus.SERVICE_UNAVAILABLE:
+        return EndpointUnavailableError(f"endpoint {endpoint_name}: the model is too busy; the step is retried")
     if known := _BY_CODE.get(code):
         return known(f"endpoint {endpoint_name}: {code}; the step is retried")
     if status >= 500:

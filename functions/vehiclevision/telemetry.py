@@ -24,8 +24,10 @@ CONFIDENCE: Final = "Confidence"
 _STORY: Final = ("correlation_id", "execution_id", "s3_bucket", "s3_key", "version_id")
 
 
-def follow(logger: Logger, event: Any) -> None:
-    """Put the image's identity on every line that this invocation logs."""
+def follow(logger: Logger, metrics: Metrics, event: Any) -> None:
+    """Put the image's identity on every line that this invocation logs, and count from nothing."""
+    # Where metrics are disabled Powertools keeps them all the same, and prints every hundredth time.
+    metrics.clear_metrics()
     fields = event if isinstance(event, Mapping) else {}
     texts = {name: str(fields.get(name) or "")[:1024] for name in _STORY}
     # Half a character would keep the line from being written.

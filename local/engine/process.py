@@ -47,16 +47,26 @@ def server(directory: Path) -> Server:
 
 def start(directory: Path) -> str:
     """Start the engine unless it runs; returns its URL once it answers."""
+    return await_ready(launch(directory))
+
+
+def await_ready(launched: Launch) -> str:
+    """The URL of the engine once it answers."""
+    return launched.ready(HEALTH, START_SECONDS)
+
+
+def launch(directory: Path) -> Launch:
+    """Start the engine unless it runs, without waiting for it."""
     own = server(directory)
     record = processes.running(own)
     if record is not None:
-        return Launch(own, None, record["port"]).ready(HEALTH, START_SECONDS)
+        return Launch(own, None, record["port"])
     port = processes.remembered_port(own)
     arguments = ["--directory", str(directory), "--port", str(port)]
     settings = environment(os.environ, own.directory, port, credentials.of(directory))
     Path(settings["TMPDIR"]).mkdir(parents=True, exist_ok=True)
     process = processes.start(own, "local.engine.process", arguments, settings, CHECKOUT)
-    return Launch(own, process, port).ready(HEALTH, START_SECONDS)
+    return Launch(own, process, port)
 
 
 def stop(directory: Path) -> None:

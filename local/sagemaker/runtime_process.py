@@ -12,7 +12,7 @@ from pathlib import Path
 
 from local import credentials, processes
 from local.place import CHECKOUT
-from local.processes import Server
+from local.processes import Launch, Server
 
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
@@ -43,10 +43,20 @@ def url(directory: Path) -> str | None:
 
 def start(directory: Path) -> str:
     """Start the runtime unless it runs; returns its URL once it answers."""
+    return await_ready(launch(directory))
+
+
+def await_ready(launched: Launch) -> str:
+    """The URL of the runtime once it answers."""
+    return launched.ready("/ping", START_SECONDS)
+
+
+def launch(directory: Path) -> Launch:
+    """Start the runtime unless it runs, without waiting for it."""
     if not endpoints_file(directory).exists():
         text = json.dumps({"endpoints": DEFAULT_ENDPOINTS}, indent=1) + "\n"
         processes.write_atomically(endpoints_file(directory), text)
-    return processes.launch(server(directory), "local.sagemaker.runtime", directory).ready("/ping", START_SECONDS)
+    return processes.launch(server(directory), "local.sagemaker.runtime", directory)
 
 
 def threshold(directory: Path) -> float | None:

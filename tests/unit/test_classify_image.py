@@ -168,6 +168,16 @@ def test_what_sagemaker_says_becomes_what_can_be_done(
         app.lambda_handler(dict(EVENT), Context())
 
 
+def test_a_model_that_is_too_busy_is_asked_again_for_long(endpoint: Stubber) -> None:
+    """A container's 503 comes as a ModelError with its status: patience helps there, not with a broken model."""
+    endpoint.add_client_error(
+        "invoke_endpoint", "ModelError", http_status_code=424, modeled_fields={"OriginalStatusCode": 503}
+    )
+
+    with pytest.raises(EndpointUnavailableError, match="too busy"):
+        app.lambda_handler(dict(EVENT), Context())
+
+
 @pytest.mark.parametrize(
     "failure",
     [

@@ -39,6 +39,18 @@ def test_a_sure_answer_passes_with_its_route(
     assert output == {**EVENT, "inferences": inferences, "label": label, "confidence": confidence, "route": route}
 
 
+def test_where_metrics_are_disabled_none_is_ever_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Leanly deployed a warm function goes through hundreds of photos: it neither prints metrics nor gathers them."""
+    monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "true")
+
+    for _ in range(101):
+        outcome([0.9, 0.05])
+
+    assert "_aws" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("inferences", [[0.5, 0.5], [0.01, 0.02], [0.6999, 0.0], [0, 0]])
 def test_an_unsure_answer_raises_by_the_name_that_operators_know(inferences: list[float]) -> None:
     """Below the threshold the error's class is THRESHOLD_CONFIDENCE_NOT_MET."""

@@ -30,8 +30,7 @@ FUNCTIONS = 3
 MAX_ENGINE_MIB = 600
 # The starter's words when a phase begins, and within how many seconds of it the starter is ended.
 PHASES = [
-    ("Starting the local SageMaker", 0.8),
-    ("Starting the local AWS engine", 1.2),
+    ("Starting the local AWS", 2.0),
     ("Building the functions", 8.0),
     ("Deploying the stack", 10.0),
 ]

@@ -190,6 +190,20 @@ def test_what_there_is_no_room_for_is_refused_until_there_is() -> None:
     assert refused.value.status == 503
 
 
+@pytest.mark.parametrize("picture", [Image.new("RGB", SIDE), Image.new("RGB", (300, 300))], ids=["ready", "not ready"])
+def test_for_what_has_waited_too_long_nothing_is_done(
+    model: Recording, monkeypatch: pytest.MonkeyPatch, picture: Image.Image
+) -> None:
+    """Whoever asked has given up by then: it is refused as one that came to a crowd, and not predicted."""
+    data = saved(picture)
+    monkeypatch.setattr("serving.container.MAX_WAITING_SECONDS", -1.0)
+
+    (refused,) = together(Container(threads=1).answer(model, data, JPEG))
+
+    assert isinstance(refused, ContainerError)
+    assert (refused.status, model.threads) == (503, [])
+
+
 # ---- which pictures are ready --------------------------------------------------------------------
 
 
