@@ -137,15 +137,11 @@ class Launch:
     process: "subprocess.Popen[bytes] | None"
     port: int
 
-    @property
-    def url(self) -> str:
-        """Where it answers, or will."""
-        return f"http://{HOST}:{self.port}"
-
     def ready(self, path: str, patience_seconds: float) -> str:
         """The server's URL once it answers at this path."""
-        await_answer(self.server, self.process, f"{self.url}{path}", patience_seconds)
-        return self.url
+        url = f"http://{HOST}:{self.port}"
+        await_answer(self.server, self.process, f"{url}{path}", patience_seconds)
+        return url
 
 
 def launch(server: Server, module: str, directory: Path, settings: Sequence[str] = ()) -> Launch:
