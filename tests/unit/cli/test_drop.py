@@ -187,7 +187,7 @@ def test_an_empty_folder_is_a_mistake_in_the_command(drop: Drop, tmp_path: Path)
 
 def test_records_are_asked_for_a_hundred_at_a_time(deployed: Target, drop: Drop, tmp_path: Path) -> None:
     """Waiting for many images takes few calls: BatchGetItem, never one GetItem each, and never too many keys."""
-    _files(tmp_path, *(f"{number}.jpg" for number in range(150)))
+    _files(tmp_path, *(f"{number}.jpg" for number in range(110)))
     calls: list[tuple[str, int]] = []
 
     def note(params: dict[str, Any], model: Any, **_: Any) -> None:
@@ -200,7 +200,7 @@ def test_records_are_asked_for_a_hundred_at_a_time(deployed: Target, drop: Drop,
         answer = drop(tmp_path)
 
     assert answer.code == 0
-    assert len(answer.json_lines()) == 150
+    assert len(answer.json_lines()) == 110
     asked = [(name, keys) for name, keys in calls if name != "PutItem"]
     assert {name for name, _ in asked} == {"BatchGetItem"}
     assert max(keys for _, keys in asked) <= 100 < KEYS_PER_LOOK

@@ -217,12 +217,12 @@ def test_what_passed_by_a_second_opinion_is_seen_twice_as_often(deployed: Target
     """One in ten of those, and among them each that would be seen without it."""
     opinion = {"by": {"S": "rekognition"}, "label": {"S": "bicycle"}, "confidence": {"N": "0.9"}}
     passed = {"M": {**opinion, "passed": {"BOOL": True}}}
-    for number in range(300):
+    for number in range(80):
         put_record(deployed, f"uploads/{number}.jpg", "1", second_opinion=passed)
 
     seen = {record.s3_key for record in waiting(deployed.results, sure=True)}
 
-    keys = [f"uploads/{number}.jpg" for number in range(300)]
+    keys = [f"uploads/{number}.jpg" for number in range(80)]
     assert seen == {key for key in keys if drawn("vehicles-uploads", key, "1", 0.1)}
     assert seen > {key for key in keys if drawn("vehicles-uploads", key, "1")}
 
