@@ -5,6 +5,7 @@ From uint8 pictures to probabilities; features and the activation map beside the
 
 import io
 import tempfile
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, cast
@@ -61,16 +62,19 @@ def to_onnx(network: Network) -> bytes:
     with torch.inference_mode():
         outputs = [LOGITS, FEATURES_NAME, MAP_NAME][: len(exported(picture))]
     written = io.BytesIO()
-    torch.onnx.export(
-        exported,
-        (picture,),
-        written,
-        input_names=[INPUT_NAME],
-        output_names=outputs,
-        dynamic_axes={name: {0: "batch"} for name in (INPUT_NAME, *outputs)},
-        opset_version=OPSET,
-        dynamo=False,
-    )
+    with warnings.catch_warnings():
+        # It tells a person of slices that it leaves as they are.
+        warnings.filterwarnings("ignore", "Constant folding")
+        torch.onnx.export(
+            exported,
+            (picture,),
+            written,
+            input_names=[INPUT_NAME],
+            output_names=outputs,
+            dynamic_axes={name: {0: "batch"} for name in (INPUT_NAME, *outputs)},
+            opset_version=OPSET,
+            dynamo=False,
+        )
     return written.getvalue()
 
 

@@ -50,6 +50,7 @@ from training.published import PACKAGE as PUBLISHED_WEIGHTS
 from training.published import PUBLISHED, RANDOM, backbone, imagenet_rows
 from training.recipe import INTEGERS, SINGLE_PRECISION, Recipe, quick_recipe
 from training.session import BATCH, Probabilities, milliseconds_per_image, open_onnx, run_session
+from training.summary import summary
 from vehiclevision.labels import LABELS
 from vehiclevision.refusal import Refusal
 
@@ -156,8 +157,7 @@ def _train(options: argparse.Namespace, words: str) -> int:
     finished = run(asked, options.out)
     if finished is None:
         return INTERRUPTED
-    print(json.dumps(finished.artefact.manifest["metrics"], indent=2))
-    print(f"Model {finished.artefact.version} is in {options.out / 'model.tar.gz'}")
+    print("\n".join(summary(finished.artefact, options.out)))
     return 0
 
 
@@ -176,6 +176,7 @@ def run(asked: Job, out: Path, looks: Path | None = None) -> Finished | None:
 def learn(asked: Job, out: Path, looks: Path, bar: Bar) -> Learnt | None:
     """Look, fit the head, tune."""
     recipe = asked.recipe
+    _say_what_comes(asked)
     keep_memory()
     device = prepare_torch(recipe.threads)
     torch.manual_seed(recipe.seed)
@@ -200,6 +201,18 @@ def learn(asked: Job, out: Path, looks: Path, bar: Bar) -> Learnt | None:
         listener=bar("tuning"),
     )
     return None if tuned is None else _averaged(tuned)
+
+
+def _say_what_comes(asked: Job) -> None:
+    """What is learnt from and how, before the first minute passes."""
+    for each in asked.sets:
+        print(
+            f"{each.name}: {len(each.learnt):,} pictures to learn from, {len(each.held_out):,} held out to measure on."
+        )
+    steps = asked.recipe.steps
+    tuned = f", then {steps:,} steps of tuning for its late layers" if steps else ""
+    print(f"Looking at what {asked.recipe.backbone} makes of each; then a head fitted to that{tuned}.")
+    print("Last it is exported, calibrated and measured. Ctrl-C keeps what is done.", flush=True)
 
 
 def _look(network: Network, each: TrainingSet, folder: Path, recipe: Recipe, bar: Bar) -> Looks:

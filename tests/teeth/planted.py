@@ -24,6 +24,7 @@ _DOOR, _PAGES = "local/door.py", "tests/browser/test_door.py"
 _GATE, _GATE_TESTS = "functions/vehiclevision/image_gate.py", "tests/unit/test_image_gate.py"
 _BOXES, _HEIF_TESTS = "functions/vehiclevision/boxes.py", "tests/unit/test_heif.py"
 _SEGMENTS = "functions/vehiclevision/segments.py"
+_SHARED, _SIGN_IN = "tests/unit/console/test_shared.py", "console/sign_in.py"
 _REVIEWING, _REPAIR = "tests/unit/cli/test_console.py", "tests/unit/reconciling/test_repair.py"
 _ERASE, _SWEEP = "tests/unit/erasing/test_erase.py", "tests/unit/reconciling/test_sweep.py"
 
@@ -252,5 +253,55 @@ TEETH: Final = (
         "waiting = [each for each in self._decisions.values() if not each.is_being_taken]",
         "waiting = list(self._decisions.values())",
         f"{_REVIEWING}::test_a_word_on_its_way_is_shown_until_it_is_known_what_became_of_it",
+    ),
+    # ---- the door of the page in AWS ----
+    Tooth(
+        "somebody of too small a role comes in",
+        _SIGN_IN,
+        "        if person.role < needed:\n",
+        "        if False:\n",
+        f"{_SHARED}::test_each_role_is_refused_where_it_should_be",
+    ),
+    Tooth(
+        "a system needs no scope",
+        _SIGN_IN,
+        'if needed not in str(found.get("scope", "")).split():',
+        "if False:",
+        f"{_SHARED}::test_a_system_needs_the_scope_and_comes_by_the_gateway_only",
+    ),
+    Tooth(
+        "another page may have a signed-in browser decide",
+        _SIGN_IN,
+        ' and request.headers.get("origin") != self._pool.address',
+        " and False",
+        f"{_SHARED}::test_another_page_makes_nobody_decide",
+    ),
+    Tooth(
+        "a token of another page's client is taken",
+        _SIGN_IN,
+        "audience=self.pool.client_id,",
+        'audience=jwt.decode(token, options={"verify_signature": False})["aud"],',
+        f"{_SHARED}::test_a_false_token_opens_nothing",
+    ),
+    Tooth(
+        "a code that another browser began with signs in",
+        _SIGN_IN,
+        "not hmac.compare_digest(given.encode(), state.encode()) or ",
+        "",
+        f"{_SHARED}::test_a_code_that_another_browser_began_with_signs_nobody_in",
+    ),
+    Tooth(
+        "signing in leads to another host",
+        _SIGN_IN,
+        '"/" + unquote(path).lstrip("/\\\\")',
+        "unquote(path)",
+        f"{_SHARED}::test_signing_in_leads_to_no_other_host",
+    ),
+    Tooth(
+        "a system reads another's photos",
+        "console/pages/partner.py",
+        'return f"partner/{system}"',
+        'return "partner"',
+        f"{_SHARED}::test_no_system_reads_another_s_photo",
     ),
 )

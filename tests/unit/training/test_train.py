@@ -1,6 +1,7 @@
 """The two commands, from pictures to a model artefact and its scores."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -31,6 +32,20 @@ def trained(drawn_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     ]
     assert train.main(arguments) == 0
     return out
+
+
+def test_what_is_printed_is_for_a_person(
+    drawn_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is learnt from, how it goes, how good the model is and where it lies; no line of JSON, none too long."""
+    assert train.main(["--data", str(drawn_folder), "--out", str(tmp_path), "--quick"]) == 0
+
+    printed = capsys.readouterr().out
+    assert "192 pictures to learn from, 48 held out" in printed
+    assert "24 vehicles and 24 other pictures, held out, and so new to it:" in printed
+    assert re.search(r"named rightly +\d+ of 24 ", printed)
+    assert str(tmp_path / "model.tar.gz") in printed
+    assert not set('{}"') & set(printed)
 
 
 def test_one_command_leaves_model_record_and_data_manifest(trained: Path) -> None:
