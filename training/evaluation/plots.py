@@ -55,7 +55,8 @@ def reliability(bins: Sequence[Mapping[str, Any]]) -> Markup:
         axes = drawn.subplots()
         axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1.2, linestyle=(0, (3, 2)))
         axes.vlines(said, [low for low, _ in sure], [high for _, high in sure], color=ACCENT, alpha=0.45, linewidth=2)
-        axes.scatter(said, true, s=[22 + 160 * item["n"] / most for item in filled], color=ACCENT, zorder=3)
+        sizes = [22 + 160 * item["n"] / most for item in filled]
+        axes.scatter(said, true, s=sizes, color=ACCENT, zorder=3, clip_on=False)
         _shares(axes, "mean confidence", "really so")
         axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         return svg(drawn, "reliability", "Reliability: mean confidence against the share of right answers")
@@ -74,7 +75,8 @@ def thresholds(curve: Sequence[Mapping[str, Any]], threshold: float) -> Markup:
         )
         for name, label, colour, style in lines:
             if any(point[name] is not None for point in curve):
-                axes.plot(x, [_or_gap(point[name]) for point in curve], color=colour, label=label, linestyle=style)
+                values = [_or_gap(point[name]) for point in curve]
+                axes.plot(x, values, color=colour, label=label, linestyle=style, clip_on=False)
         axes.axvline(threshold, color=INK, linewidth=1)
         _shares(axes, "threshold", "")
         legend(axes)
@@ -95,7 +97,7 @@ def trade_off(curve: Sequence[Mapping[str, Any]], threshold: float) -> Markup:
             (false, "neither that passes", OTHER, (0, (1.5, 1.5))),
         ):
             axes.plot(coverage, values, color=colour, label=label, linestyle=style)
-            axes.plot([coverage[chosen]], [values[chosen]], "o", color=colour, markersize=8)
+            axes.plot([coverage[chosen]], [values[chosen]], "o", color=colour, markersize=8, clip_on=False)
         # Thresholds near 0 pass nearly everything and would press the rest into the axis.
         near = [value for value in (wrong[chosen], false[chosen]) if not np.isnan(value)]
         axes.set_ylim(0, min(1.0, max(0.03, 3 * max(near, default=0.03))))
@@ -118,7 +120,7 @@ def costs(found: Mapping[str, Any]) -> Markup:
         axes.plot(x, y, color=ACCENT, label="with the model")
         everything = found["cost_all_reviewed"]
         axes.axhline(everything, color=FAINT, linewidth=1.2, linestyle=(0, (3, 2)), label="everything to a person")
-        axes.plot([found["threshold"]], [found["cost"]], "o", color=ACCENT, markersize=8)
+        axes.plot([found["threshold"]], [found["cost"]], "o", color=ACCENT, markersize=8, clip_on=False)
         axes.set_xlim(0.5, 1)
         axes.set_ylim(0, 1.15 * max(found["cost_all_reviewed"], min(max(y), 3 * max(min(y), 1e-9))))
         axes.set_xlabel("threshold")
