@@ -65,7 +65,10 @@ def train_arguments(options: argparse.Namespace, environment: Mapping[str, str],
     for option, channel in (("--reviewed", "REVIEWED"), ("--held-out", "HELDOUT")):
         if f"SM_CHANNEL_{channel}" in environment:
             given += [option, environment[f"SM_CHANNEL_{channel}"]]
-    return [*given, "--quick"] if options.quick.lower() in ("1", "true") else given
+    if options.quick.lower() not in ("1", "true"):
+        return given
+    champion = environment.get("SM_CHANNEL_CHAMPION")
+    return [*given, "--quick", *(["--champion", str(Path(champion) / ARTEFACT)] if champion else [])]
 
 
 def compare_arguments(options: argparse.Namespace, environment: Mapping[str, str], records: Path) -> list[str]:

@@ -27,6 +27,8 @@ from vehiclevision.labels import LABELS, MODEL_INPUT_SIDE
 OPSET: Final = 17
 MAX_DIFFERENCE: Final = 1e-2
 LOGITS: Final = "logits"
+# How the names of all that makes answers of logits begin.
+ANSWER: Final = "answer"
 # Where the labels lie among the logits, as an ONNX Slice takes it.
 _BOUNDS: Final = {"first": 0, "end": len(LABELS), "axis": 1}
 
@@ -50,9 +52,12 @@ class Uncalibrated(nn.Module):  # type: ignore[misc, unused-ignore]
         logits = head(features)
         if last.ndim != 4:
             return logits, features
-        # What speaks for a label, and not as much for everything: every place's part of the logit.
-        weight = head.weight - head.weight.mean(dim=0, keepdim=True)
-        return logits, features, nn.functional.conv2d(last, weight[: len(LABELS), :, None, None])
+        return logits, features, nn.functional.conv2d(last, map_weight(head.weight))
+
+
+def map_weight(weight: Tensor) -> Tensor:
+    """What speaks for a label, and not as much for everything: a convolution that gives every place's part of it."""
+    return (weight - weight.mean(dim=0, keepdim=True))[: len(LABELS), :, None, None]
 
 
 def to_onnx(network: Network) -> bytes:
@@ -84,12 +89,12 @@ def with_answers(graph: bytes, calibration: Calibration) -> bytes:
     nodes, constants = model.graph.node, model.graph.initializer
 
     def add(operation: str, inputs: list[str], output: str, **attributes: Any) -> str:
-        nodes.append(helper.make_node(operation, inputs, [output], name=f"answer.{output}", **attributes))
+        nodes.append(helper.make_node(operation, inputs, [output], name=f"{ANSWER}.{output}", **attributes))
         return output
 
     def constant(name: str, values: Any) -> str:
-        constants.append(numpy_helper.from_array(values, f"answer.{name}"))
-        return f"answer.{name}"
+        constants.append(numpy_helper.from_array(values, f"{ANSWER}.{name}"))
+        return f"{ANSWER}.{name}"
 
     shift = np.zeros(ANSWERS, np.float32)
     shift[: len(LABELS)] = calibration.vehicle_shift

@@ -95,11 +95,14 @@ def look(
             store.put(start, features.cpu().numpy(), front.cpu().numpy())
             listener(min(start + BATCH, len(looks)), len(looks))
     store.close()
-    numbers = [each.picture for each in looks]
-    classes = np.minimum(images.classes[numbers], len(LABELS))
+    return looked_at(images, np.array([each.picture for each in looks]), store.features, store.kept)
+
+
+def looked_at(images: LabelledImages, pictures: Indices, features: Kept, kept: Kept | None = None) -> Looks:
+    """What was seen of these pictures, with their classes and weights."""
+    classes = np.minimum(images.classes[pictures], len(LABELS))
     sources = images.sources or ("",) * len(images)
-    weights = weights_by_source(classes, np.array(sources)[numbers])
-    return Looks(classes, weights, store.features, store.kept)
+    return Looks(classes, weights_by_source(classes, np.array(sources)[pictures]), features, kept)
 
 
 def weights_by_source(classes: Classes, sources: npt.NDArray[np.str_]) -> npt.NDArray[np.float64]:

@@ -1,6 +1,7 @@
-"""The head: one linear map from features to the labels and all else, held to what ImageNet's own head says of them.
+"""The head: one linear map from features to the labels and all else, held to what an earlier head says of them.
 
-Convex, so it has one answer; a minute for tens of thousands of looks.
+That head is ImageNet's, of the network as published, or a champion's own. Convex, so it has one answer; a minute for
+tens of thousands of looks.
 """
 
 from collections.abc import Sequence
@@ -29,8 +30,14 @@ class Head:
     bias: Tensor
 
 
-def fit_head(sets: Sequence[Looks], shares: Sequence[float], rows: Tensor, pull: float) -> Head:
-    """The head with the smallest loss over all looks; `shares` says how much each set weighs."""
+def fit_head(
+    sets: Sequence[Looks], shares: Sequence[float], rows: Tensor, pull: float, *, trusts_rows: bool = False
+) -> Head:
+    """The head with the smallest loss over all looks; `shares` says how much each set weighs.
+
+    How much `rows` weigh is fitted, too, unless they are trusted: on pictures that they were fitted to they would be
+    too sure of themselves.
+    """
     features = torch.from_numpy(np.concatenate([one.features for one in sets]).astype(np.float32))
     classes = torch.from_numpy(np.concatenate([one.classes for one in sets]))
     weights = torch.from_numpy(np.concatenate([balance(one) * share for one, share in zip(sets, shares, strict=True)]))
@@ -39,8 +46,9 @@ def fit_head(sets: Sequence[Looks], shares: Sequence[float], rows: Tensor, pull:
     scaled = (features - mean) / spread
     known = scaled @ (rows * spread).T
     change = torch.zeros(ANSWERS, features.shape[1], requires_grad=True)
-    bias, trust = torch.zeros(ANSWERS, requires_grad=True), torch.ones(1, requires_grad=True)
-    solver = torch.optim.LBFGS([change, bias, trust], max_iter=_ITERATIONS, history_size=_HISTORY)
+    bias, trust = torch.zeros(ANSWERS, requires_grad=True), torch.ones(1, requires_grad=not trusts_rows)
+    fitted = [change, bias] if trusts_rows else [change, bias, trust]
+    solver = torch.optim.LBFGS(fitted, max_iter=_ITERATIONS, history_size=_HISTORY)
 
     def loss() -> Tensor:
         solver.zero_grad()

@@ -44,6 +44,11 @@ class Recipe:
         return asdict(self)
 
 
+def onward_recipe(recipe: Recipe) -> Recipe:
+    """A head fitted anew on a champion's own features: its head is trusted, and each picture is seen once, as it is."""
+    return replace(recipe, looks=1, most_looks=1, most_others=3_000, pull=0.1, steps=0)
+
+
 def quick_recipe(recipe: Recipe) -> Recipe:
     """A head of our own on the network as published: minutes, on a processor."""
     return replace(recipe, looks=2, looks_aimed_at=2_000, most_looks=4, most_others=3_000, steps=0)

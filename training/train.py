@@ -7,6 +7,9 @@
 learns to leave alone) or CIFAR-100's official binary archive; several sets weigh the same. --out gets model.tar.gz,
 run.json and data.json. `vehiclevision train` is the same command. The stages, in order:
 
+With --quick, and no other beginning asked for, only the head is fitted, on what the last layer of the champion sees
+(training.champion): the model of --champion, or the shipped one. Its network and its calibration stay.
+
     look        what the published network makes of every picture, changed in several ways      training.features
     head        one linear map from that to the labels and all else                             training.head
     tune        the late layers learn, held to what they knew (not with --quick)                training.fit
@@ -31,16 +34,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.artefact import Artefact, compose, write_artefact
+from training.artefact import DEFAULT_MODEL, Artefact, compose, write_artefact
 from training.calibrate import Calibration, calibrate, cross_fitted, probabilities
+from training.champion import CHAMPION, Champion, features_of, read_champion, with_head
 from training.data.extract import extract
 from training.data.pictures import DataRefusedError, LabelledImages, Pixels, data_manifest, stacked
 from training.data.reviewed import learnable, read_reviewed, reviewed_share
 from training.data.split import Indices, divided
+from training.errors import ModelRefusedError
 from training.evaluation.costs import VEHICLE_SHARE, CheapestThreshold, Costs, cheapest_threshold
 from training.evaluation.scores import figures
 from training.export import check_export, in_integers, logits_of, to_onnx, with_answers
-from training.features import Looks, look, plan
+from training.features import Looks, look, looked_at, plan
 from training.fit import Run, fit, prepare_torch
 from training.head import fit_head
 from training.machine import keep_memory, machine
@@ -48,7 +53,7 @@ from training.network import DEFAULT_BACKBONE, Network, parameter_count
 from training.progress import Bar, bars
 from training.published import PACKAGE as PUBLISHED_WEIGHTS
 from training.published import PUBLISHED, RANDOM, backbone, imagenet_rows
-from training.recipe import INTEGERS, SINGLE_PRECISION, Recipe, quick_recipe
+from training.recipe import INTEGERS, SINGLE_PRECISION, Recipe, onward_recipe, quick_recipe
 from training.session import BATCH, Probabilities, milliseconds_per_image, open_onnx, run_session
 from training.summary import summary
 from vehiclevision.labels import LABELS
@@ -67,6 +72,10 @@ EXAMPLES: Final = 128
 # Of the held-out pictures that show no label, at most so many of each set are measured.
 MOST_MEASURED: Final = 2_000
 PACKAGES: Final = ("torch", "torchvision", "timm", "onnx", "onnxruntime", "numpy", "pillow")
+
+
+class NotOfAChampionError(Refusal):
+    """Options that cannot be had together."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +100,7 @@ class Job:
     costs: Costs
     threshold: float | None
     command: str
+    champion: Champion | None = None
 
     def data_hash(self) -> str:
         """Of all that is learnt from or measured on."""
@@ -123,6 +133,16 @@ class Decided:
     calibration: Calibration
     cheapest: CheapestThreshold
     answers: Sequence[Probabilities]
+
+
+@dataclass(frozen=True)
+class Answering:
+    """A graph that gives calibrated answers, what it answered to held-out pictures, and how it came to be."""
+
+    onnx: bytes
+    held_out: Sequence[Measured]
+    decided: Decided
+    story: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -164,13 +184,42 @@ def _train(options: argparse.Namespace, words: str) -> int:
 def run(asked: Job, out: Path, looks: Path | None = None) -> Finished | None:
     """Train, finish and write one model; None when Ctrl-C stopped it. `looks` may be another run's."""
     with bars() as bar:
-        learnt = learn(asked, out, looks or out / LOOKS, bar)
-    if learnt is None:
+        answering = (
+            _onward(asked, asked.champion, bar) if asked.champion else _anew(asked, out, looks or out / LOOKS, bar)
+        )
+    if answering is None:
         print(f"Stopped; the run so far is in {out}. Go on with the same command.")
         return None
-    finished = finish(learnt, asked)
+    finished = finish(answering, asked)
     write(finished, asked, out)
     return finished
+
+
+def _anew(asked: Job, out: Path, looks: Path, bar: Bar) -> Answering | None:
+    """A network of our own, from the one as published; None when Ctrl-C stopped it."""
+    learnt = learn(asked, out, looks, bar)
+    return None if learnt is None else export(learnt, asked)
+
+
+def _onward(asked: Job, champion: Champion, bar: Bar) -> Answering:
+    """The champion with a head fitted anew on what its own last layer sees, which takes no other pass through it."""
+    torch.manual_seed(asked.recipe.seed)
+    seen = []
+    for each in asked.sets:
+        chosen = np.array([one.picture for one in plan(each.images, each.learnt, asked.recipe)])
+        features = features_of(champion, each.images, chosen, bar(f"looking: {each.name}"))
+        seen.append(looked_at(each.images, chosen, features))
+    shares = [each.share for each in asked.sets]
+    head = fit_head(seen, shares, champion.head.weight, asked.recipe.pull, trusts_rows=True)
+    held_out = []
+    for each in asked.sets:
+        if len(each.held_out):
+            chosen = _to_measure(each)
+            features = torch.from_numpy(features_of(champion, each.images, chosen, bar(f"measuring: {each.name}")))
+            logits = features @ head.weight.T + head.bias
+            held_out.append(Measured(each.name, each.images.part(chosen), logits))
+    decided = _decide(held_out, asked.costs, champion.calibration)
+    return Answering(with_head(champion, head), held_out, decided, {"curve": []})
 
 
 def learn(asked: Job, out: Path, looks: Path, bar: Bar) -> Learnt | None:
@@ -228,8 +277,8 @@ def _averaged(tuned: Run) -> Learnt:
     return Learnt(network, tuned.curve, tuned.seconds)
 
 
-def finish(learnt: Learnt, asked: Job) -> Finished:
-    """Export, calibrate, choose the threshold, and measure."""
+def export(learnt: Learnt, asked: Job) -> Answering:
+    """The trained network as a graph, calibrated on what was held out."""
     network = learnt.network.cpu().eval()
     plain = to_onnx(network)
     examples = _examples(asked.sets)
@@ -237,8 +286,19 @@ def finish(learnt: Learnt, asked: Job) -> Finished:
     graph = in_integers(plain, examples) if asked.recipe.weights == INTEGERS else plain
     held_out = [_measured(graph, each) for each in asked.sets if len(each.held_out)]
     decided = _decide(held_out, asked.costs)
+    story = {
+        "parameters": parameter_count(network),
+        "training_seconds": round(learnt.seconds, 1),
+        "curve": list(learnt.curve),
+        "largest_difference_onnx_torch": difference,
+    }
+    return Answering(with_answers(graph, decided.calibration), held_out, decided, story)
+
+
+def finish(answering: Answering, asked: Job) -> Finished:
+    """Choose the threshold, measure, and say where the model comes from."""
+    onnx, held_out, decided = answering.onnx, answering.held_out, answering.decided
     threshold = decided.cheapest.threshold if asked.threshold is None else asked.threshold
-    onnx = with_answers(graph, decided.calibration)
     metrics = _metrics(held_out, decided.answers, threshold)
     if asked.photos is not None:
         metrics["photos"] = _photo_figures(onnx, asked.photos, threshold)
@@ -250,10 +310,7 @@ def finish(learnt: Learnt, asked: Job) -> Finished:
         **facts,
         "recipe": asked.recipe.as_json(),
         "hardware": {"machine": machine(), "threads": asked.recipe.threads},
-        "parameters": parameter_count(network),
-        "training_seconds": round(learnt.seconds, 1),
-        "curve": list(learnt.curve),
-        "largest_difference_onnx_torch": difference,
+        **answering.story,
         "onnx_bytes": len(onnx),
         "milliseconds_per_image": milliseconds_per_image(open_onnx(onnx)),
     }
@@ -275,6 +332,7 @@ def _facts(asked: Job, decided: "Decided", metrics: Mapping[str, Any]) -> dict[s
             for each in asked.sets
         ],
         "seed": asked.recipe.seed,
+        **({"champion": asked.champion.manifest.version} if asked.champion else {}),
         "backbone": asked.recipe.backbone,
         "calibration": {**vars(decided.calibration), "vehicle_share": VEHICLE_SHARE},
         "metrics": metrics,
@@ -313,23 +371,30 @@ def _examples(sets: Sequence[TrainingSet]) -> Pixels:
 
 
 def _measured(graph: bytes, each: TrainingSet) -> Measured:
+    part = each.images.part(_to_measure(each))
+    return Measured(each.name, part, logits_of(graph, part.batches(BATCH)))
+
+
+def _to_measure(each: TrainingSet) -> Indices:
+    """The held-out pictures, of those that show no label a part."""
     classes = each.images.classes[each.held_out]
     labels, others = each.held_out[classes < len(LABELS)], each.held_out[classes >= len(LABELS)]
     if len(others) > MOST_MEASURED:
         others = others[np.linspace(0, len(others) - 1, MOST_MEASURED).astype(int)]
-    part = each.images.part(np.concatenate([labels, others]))
-    return Measured(each.name, part, logits_of(graph, part.batches(BATCH)))
+    return np.concatenate([labels, others])
 
 
-def _decide(held_out: Sequence[Measured], costs: Costs) -> Decided:
+def _decide(held_out: Sequence[Measured], costs: Costs, kept: Calibration | None = None) -> Decided:
     """Confidences and threshold, on photos of sources that were left out where there are any.
 
     They are what both are to hold for. What decided is answered by the other half's numbers, all else by the model's.
+    A calibration that is kept was fitted on other pictures and answers all.
     """
     deciding = [each for each in held_out if any(each.images.sources)] or list(held_out)
     logits = torch.cat([each.logits for each in deciding])
     classes = torch.from_numpy(np.concatenate([each.images.classes for each in deciding]))
-    calibration, fitted = calibrate(logits, classes), cross_fitted(logits, classes).numpy()
+    calibration = kept or calibrate(logits, classes)
+    fitted = (probabilities(logits, kept) if kept else cross_fitted(logits, classes)).numpy()
     own = iter(np.split(fitted, np.cumsum([len(each.images) for each in deciding])[:-1]))
     answers = [next(own) if each in deciding else probabilities(each.logits, calibration).numpy() for each in held_out]
     cheapest = cheapest_threshold(fitted, classes.numpy(), costs)
@@ -364,14 +429,15 @@ def parser() -> argparse.ArgumentParser:
         "--data", type=Path, action="append", required=True, help="a folder per class, or CIFAR-100's archive; again"
     )
     options.add_argument("--out", type=Path, required=True, help="where model, run record and checkpoint go")
-    options.add_argument("--quick", action="store_true", help="a head on the network as published: minutes")
+    options.add_argument("--quick", action="store_true", help="a head of one's own on the champion: minutes")
     options.add_argument("--backbone", default=DEFAULT_BACKBONE, help="any network that timm has")
     options.add_argument(
         "--start",
-        choices=(PUBLISHED, RANDOM),
-        default=Recipe.start,
-        help="begin from weights published for ImageNet, or from random ones (for tests: it learns little)",
+        choices=(CHAMPION, PUBLISHED, RANDOM),
+        help="begin at a champion's own features (with --quick the default), from weights published for ImageNet (the "
+        "default otherwise), or from random ones (for tests: it learns little)",
     )
+    options.add_argument("--champion", type=Path, metavar="FILE", help="with --quick: the model to begin at")
     options.add_argument("--seed", type=int, default=Recipe.seed)
     options.add_argument("--steps", type=int, help="steps of tuning; 0 leaves the network as published")
     options.add_argument("--threads", type=int, default=Recipe.threads, help="part of what makes a run repeatable")
@@ -411,22 +477,43 @@ def job(options: argparse.Namespace, words: str) -> Job:
     recipe = Recipe(
         seed=options.seed,
         backbone=options.backbone,
-        start=options.start,
+        start=options.start or Recipe.start,
         threads=options.threads,
         weights=options.weights,
     )
-    if options.quick:
+    champion = _champion(options)
+    if champion is not None:
+        recipe = replace(onward_recipe(recipe), start=CHAMPION)
+    elif options.quick:
         recipe = quick_recipe(recipe)
     if options.steps is not None:
         recipe = replace(recipe, steps=options.steps)
-    asked = Job(
-        recipe, tuple(sets), extract(options.photos) if options.photos else None, costs, options.threshold, words
-    )
+    photos = extract(options.photos) if options.photos else None
+    asked = Job(recipe, tuple(sets), photos, costs, options.threshold, words, champion)
     # What people labelled comes on top: the hash that was asked for is the data's.
     data = replace(asked, sets=tuple(sets[: len(options.data)]))
     if options.data_hash and data.data_hash() != options.data_hash:
         raise DataRefusedError(f"The data has the hash {data.data_hash()}, not {options.data_hash}. Fetch it again.")
     return asked
+
+
+def _champion(options: argparse.Namespace) -> Champion | None:
+    """What a quick training begins at unless something is asked for that only a network as published has."""
+    other = options.backbone != DEFAULT_BACKBONE or options.steps or options.start in (PUBLISHED, RANDOM)
+    if options.start == CHAMPION or options.champion:
+        if other or not options.quick:
+            raise NotOfAChampionError(
+                "A champion's head is fitted anew with --quick alone: its network stays as it is.",
+                "Leave out --backbone, --steps and --start, or leave out --champion.",
+            )
+        return read_champion(options.champion or DEFAULT_MODEL)
+    if other or not options.quick:
+        return None
+    try:
+        return read_champion(DEFAULT_MODEL)
+    except ModelRefusedError as refused:
+        print(f"{refused.message} So this begins at the network as published.", file=sys.stderr)
+        return None
 
 
 def _set(source: Path, left_out: Sequence[str], taken: Sequence[Path]) -> TrainingSet:

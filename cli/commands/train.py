@@ -23,6 +23,7 @@ TRAINING_PYTHON: Final = CHECKOUT / ".venv-training" / "bin" / "python"
 class Start(StrEnum):
     """Where a network's weights begin."""
 
+    CHAMPION = "champion"
     PUBLISHED = "published"
     RANDOM = "random"
 
@@ -31,11 +32,14 @@ def command(
     *,
     data: Annotated[list[Path], option("--data", "DIR", "A folder per class, or the archive; again for another set.")],
     out: Annotated[Path, option("--out", "DIR", "Where model, run record and checkpoints go.")],
-    quick: Annotated[bool, flag("--quick", "A head of your own on the network as published: minutes.")] = False,
+    quick: Annotated[bool, flag("--quick", "A head of your own on a model that there is: minutes.")] = False,
     backbone: Annotated[str | None, option("--backbone", "NAME", "Any network that timm has.")] = None,
     start: Annotated[
-        Start, flag("--start", "Begin from weights published for ImageNet, or from random ones.")
-    ] = Start.PUBLISHED,
+        Start | None, flag("--start", "A model (with --quick), weights published for ImageNet, or random ones.")
+    ] = None,
+    champion: Annotated[
+        Path | None, option("--champion", "FILE", "With --quick: the model to begin at, instead of the shipped one.")
+    ] = None,
     seed: Annotated[int | None, option("--seed", "N", "Another draw of everything random.")] = None,
     steps: Annotated[int | None, option("--steps", "N", "Steps of tuning.", min=0)] = None,
     leave_out: Annotated[
@@ -52,7 +56,8 @@ def command(
         "out": out,
         "quick": quick,
         "backbone": backbone,
-        "start": start.value,
+        "start": start and start.value,
+        "champion": champion,
         "seed": seed,
         "steps": steps,
         "leave_out": leave_out,

@@ -64,7 +64,8 @@ def test_a_job_leaves_the_model_where_sagemaker_collects_it(
 
 
 def test_with_a_champion_the_very_model_is_compared_that_is_handed_on(container: dict[str, str]) -> None:
-    """Retraining: reviewed pictures go to training, both models to the comparison, the artefact to the output."""
+    """Retraining: training gets the reviewed pictures and, where it is quick, the champion to begin at; both models go
+    to the comparison, the artefact to the output."""
     given: list[str] = []
 
     def compare(arguments: Sequence[str]) -> int:
@@ -74,11 +75,12 @@ def test_with_a_champion_the_very_model_is_compared_that_is_handed_on(container:
     channels = {"SM_CHANNEL_REVIEWED": "/r", "SM_CHANNEL_HELDOUT": "/h", "SM_CHANNEL_CHAMPION": "/c"}
     train, output = Training(), Path(container["SM_OUTPUT_DATA_DIR"])
 
-    arguments = ["--threshold", "0.856", "--sure-share", "0.05", "--least", "30"]
+    arguments = ["--threshold", "0.856", "--sure-share", "0.05", "--least", "30", "--quick", "true"]
     code = entry.main(arguments, {**container, **channels}, train, compare)
 
     assert code == 0
-    assert train.given[-4:] == ["--reviewed", "/r", "--held-out", "/h"]
+    begins = ["--quick", "--champion", "/c/model.tar.gz"]
+    assert train.given[-7:] == ["--reviewed", "/r", "--held-out", "/h", *begins]
     assert given == [
         "--champion", "/c/model.tar.gz", "--challenger", str(output / "model.tar.gz"),
         "--data", container["SM_CHANNEL_TRAINING"], "--held-out", "/h", "--threshold", "0.856",

@@ -100,7 +100,17 @@ def test_other_weights_than_expected_are_refused(monkeypatch: pytest.MonkeyPatch
 
 def test_an_unknown_network_is_refused_in_a_sentence(drawn_folder: Path, tmp_path: Path) -> None:
     """A name that timm does not know ends the command with a hint, before anything is looked at."""
-    arguments = ["--data", str(drawn_folder), "--out", str(tmp_path / "out"), "--quick", "--backbone", "no_such_net"]
+    arguments = [
+        "--data",
+        str(drawn_folder),
+        "--out",
+        str(tmp_path / "out"),
+        "--quick",
+        "--start",
+        "published",
+        "--backbone",
+        "no_such_net",
+    ]
 
     assert train.main(arguments) == train.REFUSED
 
@@ -114,7 +124,17 @@ def test_training_says_it_in_a_sentence(
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(metadata, "files", missing)
-    arguments = ["--data", str(drawn_folder), "--out", str(tmp_path), "--quick", "--threads", "1"]
+    arguments = [
+        "--data",
+        str(drawn_folder),
+        "--out",
+        str(tmp_path),
+        "--quick",
+        "--start",
+        "published",
+        "--threads",
+        "1",
+    ]
 
     assert train.main(arguments) == 2
     assert "--start random" in capsys.readouterr().err

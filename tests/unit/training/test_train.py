@@ -129,7 +129,8 @@ def test_two_classes_alone_can_be_learnt_and_it_is_said_what_that_means(
     """A model that has seen nothing but the two vehicles is sure of anything: it is trained, and that is said."""
     shutil.copytree(drawn_folder, tmp_path / "data", ignore=shutil.ignore_patterns("tree", "house"))
 
-    status = train.main(["--data", str(tmp_path / "data"), "--out", str(tmp_path / "out"), "--quick"])
+    arguments = ["--data", str(tmp_path / "data"), "--out", str(tmp_path / "out")]
+    status = train.main([*arguments, "--quick", "--start", "published"])
 
     model = load_model(tmp_path / "out" / "model.tar.gz")
     noise = np.random.default_rng(0).integers(0, 256, (5, 224, 224, 3), np.uint8)
