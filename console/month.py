@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
 
 from console.deployed import Deployed
 from console.ledger import MOST_RECORDS, Ledger
@@ -11,9 +10,6 @@ from lifecycle import costs
 from lifecycle.costs import Line
 from monitoring import watched
 from vehiclevision.record import iso
-
-# What an application of an earlier release has.
-STANDARD: Final = "STANDARD"
 
 
 @dataclass(frozen=True)
@@ -60,23 +56,12 @@ def this_month(deployed: Deployed, ledger: Ledger, *, is_serverless: bool, now: 
     after = began.replace(year=began.year + began.month // 12, month=began.month % 12 + 1)
     records = ledger.newest_first()
     photos = sum((record.recorded_at or "") >= iso(began) for record in records)
-    [profile] = [
-        each for each in costs.profiles(photos) if each.profile == f"{_workflow(deployed)}-{_hosting(is_serverless)}"
-    ]
+    parameters = watched.parameters(watched.described(deployed.client, deployed.stack))
     return Month(
         began=began,
         photos=photos,
         is_least=not ledger.is_complete or photos >= MOST_RECORDS,
         elapsed=max((now - began) / (after - began), 1e-6),
         region=costs.prices()[0],
-        lines=profile.lines,
+        lines=costs.lines_as_deployed(photos, parameters, is_serverless=is_serverless),
     )
-
-
-def _workflow(deployed: Deployed) -> str:
-    given = watched.parameters(watched.described(deployed.client, deployed.stack))
-    return given.get("WorkflowType", STANDARD).lower()
-
-
-def _hosting(is_serverless: bool) -> str:
-    return "serverless" if is_serverless else "instance"

@@ -25,6 +25,8 @@ from vehiclevision import telemetry
 
 PRICES: Final = Path(__file__).with_name("prices.toml")
 CHECKOUT: Final = Path(__file__).parents[1]
+# The application, and those beside it that cost something.
+ROOMS: Final = (CHECKOUT, *(CHECKOUT / room for room in ("monitoring", "retraining", "reconciling", "backfilling")))
 MACHINE: Final = CHECKOUT / "statemachine" / "classify_vehicle.asl.json"
 # The functions of the way of one photo, by the state that calls each.
 FUNCTIONS: Final = ("SerializeImageFunction", "ClassifyImageFunction", "FilterInferencesFunction")
@@ -192,7 +194,8 @@ class Bill:
 
     photos: int
     photo: Photo = field(default_factory=Photo)
-    is_lean: bool = False
+    # What is given to the templates, by name; all else is as it is by default.
+    parameters: tuple[tuple[str, str], ...] = ()
     prices: Mapping[str, Price] = field(default_factory=lambda: prices()[1])
 
     def line(self, service: str, what: str, quantity: float, price: str, *, idle: bool = False) -> Line:
@@ -203,7 +206,7 @@ class Bill:
     @property
     def templates(self) -> tuple[dict[str, Any], ...]:
         """The application's template, and those beside it, as they are deployed."""
-        return templates(is_lean=self.is_lean)
+        return templates(self.parameters)
 
     def given(self, name: str) -> str:
         """A parameter of the application."""
@@ -241,7 +244,7 @@ def profiles(photos: int, serverless_dollars_a_second: float | None = None) -> l
         bill = Bill(photos, prices={**bill.prices, "sagemaker_serverless_second": asked})
     standard, express = list(_standard(bill)), list(_express(bill))
     instance, serverless = list(_instance(bill)), list(_serverless(bill))
-    common, lean_bill = list(_common(bill)), replace(bill, is_lean=True)
+    common, lean_bill = list(_common(bill)), replace(bill, parameters=lean_parameters())
     return [
         Profile("standard-instance", "Standard workflow, an endpoint that runs always: what is deployed by default",
                 True, photos, (*standard, *common, *instance)),
@@ -378,13 +381,24 @@ def machine() -> dict[str, Any]:
 
 
 @cache
-def templates(*, is_lean: bool = False) -> tuple[dict[str, Any], ...]:
-    """The application's template, and those of the applications beside it, as CloudFormation reads them."""
-    rooms = (CHECKOUT, *(CHECKOUT / room for room in ("monitoring", "retraining", "reconciling", "backfilling")))
+def templates(parameters: tuple[tuple[str, str], ...] = ()) -> tuple[dict[str, Any], ...]:
+    """The application's template, and those of the applications beside it, as CloudFormation reads them with these."""
     return tuple(
-        lean.resolved(yaml_parse((room / "template.yaml").read_text("utf-8")), lean.parameters(room) if is_lean else {})
-        for room in rooms
+        lean.resolved(yaml_parse((room / "template.yaml").read_text("utf-8")), dict(parameters)) for room in ROOMS
     )
+
+
+def lean_parameters() -> tuple[tuple[str, str], ...]:
+    """What samconfig.toml's environment `lean` gives the application and those beside it; no two disagree."""
+    return tuple({name: value for room in ROOMS for name, value in lean.parameters(room).items()}.items())
+
+
+def lines_as_deployed(photos: int, parameters: Mapping[str, str], *, is_serverless: bool) -> tuple[Line, ...]:
+    """The bill of an application that was deployed with these parameters."""
+    beside = lean_parameters() if parameters.get("Watch") == "lean" else ()
+    bill = Bill(photos, parameters=tuple({**dict(beside), **parameters}.items()))
+    workflow = _express if bill.given("WorkflowType") == "EXPRESS" else _standard
+    return (*workflow(bill), *_common(bill), *(_serverless if is_serverless else _instance)(bill))
 
 
 def runs_a_month(schedule: str) -> float:

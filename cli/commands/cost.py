@@ -33,7 +33,7 @@ def command(
     read = sorted({price.read.isoformat() for price in known.values()})
     bill = Bill(photos)
     seconded = costs.second_opinion_dollars(photos)
-    kept, kept_lean = kept_dollars(bill), kept_dollars(replace(bill, is_lean=True))
+    kept, kept_lean = kept_dollars(bill), kept_dollars(replace(bill, parameters=costs.lean_parameters()))
     if as_json:
         sources = {name: {**vars(price), "read": price.read.isoformat()} for name, price in known.items()}
         print_json({

@@ -181,7 +181,7 @@ def test_alarms_are_billed_by_the_metrics_that_they_read() -> None:
 
 def test_the_lean_way_is_what_lean_parameters_deploy() -> None:
     """Its lines are read from the templates with samconfig.toml's parameters; neither changes without the other."""
-    application = costs.templates(is_lean=True)[0]
+    application = costs.templates(costs.lean_parameters())[0]
     function, machine = application["Globals"]["Function"], application["Resources"]["ClassifyVehicleStateMachine"]
     told = {(line.service, line.price) for line in profile("lean").lines}
 
@@ -195,6 +195,16 @@ def test_the_lean_way_is_what_lean_parameters_deploy() -> None:
         ("CloudWatch", "cloudwatch_logs_gb"),
     }
     assert ("Lambda", "lambda_gb_second_arm64") in told
+
+
+def test_a_deployed_application_costs_by_its_own_parameters() -> None:
+    """By default as the first profile, leanly as that of its name; what was given otherwise counts as given."""
+    names = dict(costs.lean_parameters())
+
+    assert costs.lines_as_deployed(MILLION, {}, is_serverless=False) == profile("standard-instance").lines
+    assert costs.lines_as_deployed(MILLION, names, is_serverless=True) == profile("lean").lines
+    traced = costs.lines_as_deployed(MILLION, {**names, "Tracing": "enabled"}, is_serverless=True)
+    assert {line.service for line in traced} - {line.service for line in profile("lean").lines} == {"X-Ray"}
 
 
 def test_what_is_captured_leanly_is_enough_for_a_check(root: Path) -> None:
@@ -213,7 +223,7 @@ def test_a_schedule_comes_round_so_often() -> None:
 
 def test_what_is_kept_is_told_apart() -> None:
     """Photos of 3 MB for 90 days and 30 more, records of 1 KB twice for a year; leanly 30 and 30, and 90."""
-    full, thin = Bill(MILLION), Bill(MILLION, is_lean=True)
+    full, thin = Bill(MILLION), Bill(MILLION, parameters=costs.lean_parameters())
 
     assert costs.kept_photos_dollars(full) == pytest.approx(3_000 * 4 * 0.023)
     assert costs.kept_photos_dollars(thin) == pytest.approx(3_000 * 2 * 0.023)
