@@ -14,6 +14,7 @@ from typing import Any, Final
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
 from cli.sam import parsed, template_of
+from lifecycle import lean
 from lifecycle.foundation import TEMPLATE as SAGEMAKER_TEMPLATE
 from local.deploy import BACKFILLING, MONITORING, RECONCILING, RETRAINING, VEHICLEVISION, Application
 from local.place import CHECKOUT
@@ -223,9 +224,9 @@ def patterns(account: Account) -> Iterator[Answer]:
 
 
 def change_sets(account: Account) -> Iterator[Answer]:
-    """Change sets of the application, of either type, and of a backfill: made and taken away, never executed."""
+    """Change sets of the application, by default and lean, and of a backfill: made and taken away, never executed."""
     yield from _rehearsed(account, VEHICLEVISION, "", {})
-    yield from _rehearsed(account, VEHICLEVISION, " express", {"WorkflowType": "EXPRESS"})
+    yield from _rehearsed(account, VEHICLEVISION, " lean", lean.parameters(VEHICLEVISION.folder))
     backfill = replace(account, stack=f"{account.stack}-backfilling")
     yield from _rehearsed(backfill, BACKFILLING, " backfilling", {**BACKFILL, "Application": account.stack})
 

@@ -16,6 +16,8 @@ from cli.errors import CommandError
 from cli.rehearsal import CHANGE_SET, FORBIDDEN, Account, Answer, rehearse
 from cli.sagemaker import Connection
 from cli.target import Target
+from lifecycle import lean
+from local.deploy import VEHICLEVISION
 from tests.unit.lifecycle.fake_aws import ACCOUNT, NOW, REGION, FakeAws, Parameters, RefusalError
 from tests.unit.lifecycle.test_commands import Reached, _NoPrices
 
@@ -111,7 +113,7 @@ def test_all_is_as_promised(answers: list[Answer]) -> None:
         "ValidateStateMachineDefinition classify_vehicle express",
         "ValidateStateMachineDefinition backfill",
         "TestState express Serialize image, caught Custom.Error",
-        "CreateChangeSet express",
+        "CreateChangeSet lean",
         "CreateChangeSet backfilling",
     ):
         assert question in questions
@@ -143,11 +145,12 @@ def test_a_deployed_application_is_not_touched() -> None:
 
     said = asked(fake)
 
-    plain, express, backfill = fake.sent("CreateChangeSet")
+    plain, thin, backfill = fake.sent("CreateChangeSet")
     kept = {"ParameterKey": "AlarmEmail", "UsePreviousValue": True}
     assert (plain["ChangeSetType"], backfill["ChangeSetType"]) == ("UPDATE", "CREATE")
     assert plain["Parameters"] == [kept]
-    assert express["Parameters"] == [kept, {"ParameterKey": "WorkflowType", "ParameterValue": "EXPRESS"}]
+    own = lean.parameters(VEHICLEVISION.folder).items()
+    assert thin["Parameters"] == [kept, *({"ParameterKey": name, "ParameterValue": value} for name, value in own)]
     assert fake.stacks["vehiclevision"]["StackStatus"] == "UPDATE_COMPLETE"
     assert all(answer.good for answer in said)
 

@@ -1,9 +1,12 @@
 """An alarm's state follows from its metric's datapoints, as CloudWatch documents it."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
+from lifecycle.lean import parameters, resolved
 from local.engine.alarms import periods, state, values
 from local.engine.metric_math import UnknownMathError
 
@@ -45,6 +48,25 @@ def test_all_hours_must_be_silent_before_a_missing_check_alarms() -> None:
 
     assert state(missing, [None, None, None]) == "ALARM"
     assert state(missing, [None, 1.0, None]) == "OK"
+
+
+@pytest.mark.parametrize(
+    ("room", "name", "bad", "good"),
+    [("monitoring", "DriftAlarm", 1.0, 0.0), ("reconciling", "ReconcileBehindAlarm", 50.0, 2.0)],
+)
+def test_one_value_a_day_is_heard_and_a_day_without_one_too(
+    root: Path, room: str, name: str, bad: float, good: float
+) -> None:
+    """Leanly deployed, what a daily run finds rings among 25 hours without a value, and 26 such hours say so."""
+    template = yaml_parse((root / room / "template.yaml").read_text("utf-8"))
+    lean_alarm = resolved(template, parameters(root / room))["Resources"][name]["Properties"]
+    hours = [None] * 25
+
+    assert int(lean_alarm["EvaluationPeriods"]) == len(hours) + 1
+    assert state(lean_alarm, [*hours, bad]) == "ALARM"
+    assert state(lean_alarm, [good, *hours]) == "OK"
+    assert state(lean_alarm, [None, *hours]) == "INSUFFICIENT_DATA"
+    assert lean_alarm["InsufficientDataActions"] == lean_alarm["AlarmActions"]
 
 
 def test_an_unknown_comparison_changes_nothing() -> None:
