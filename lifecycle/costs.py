@@ -72,7 +72,7 @@ class Photo:
     """What one classified photo takes; a phone's, of 12 megapixels."""
 
     megabytes: float = 3.0
-    # The image gate needs so much of a processor for it, of which Lambda gives a part; for the rest it waits for S3.
+    # So much of a processor the function needs for it, of which Lambda gives a part; for the rest it waits for S3.
     serialize_processor_seconds: float = 0.10
     serialize_waiting_seconds: float = 0.14
     # 18 ms of the endpoint's processor, and the network both ways.
