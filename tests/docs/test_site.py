@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from console.drawing import Arrow, Box, draw
-from docs.site import alarms, commands, parameters, workflows
+from docs.site import alarms, commands, demo, parameters, workflows
 from docs.site.sources import templates
 
 FETCHED = re.compile(r"""(?:<(?:script|img|iframe|source)[^>]+src|<link[^>]+href)=["']?(?:https?:)?//""")
@@ -99,3 +99,13 @@ def test_a_drawing_takes_circles_long_ways_and_hostile_names() -> None:
     assert "<script>" not in drawing
     assert "&lt;script&gt;" in drawing
     assert "\n\n" not in drawing
+
+
+def test_the_picture_of_the_demo_has_its_colours_and_nothing_that_moves() -> None:
+    """What was printed in green is drawn in green; what moves a cursor is left out, and no font is fetched."""
+    picture = demo.drawn("\x1b[?25l\x1b[2K\x1b[32mCLASSIFIED\x1b[0m bicycle\n")
+
+    green = re.search(r"\.(demo-r\d+) \{ fill: #98a84b \}", picture)
+    assert green and f'class="{green[1]}"' in picture
+    assert ">CLASSIFIED<" in picture and "\x1b" not in picture and "25l" not in picture
+    assert "font-face" not in picture
