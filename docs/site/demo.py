@@ -32,7 +32,7 @@ def drawn(printed: str) -> str:
 
 def main() -> None:
     """Run the demo, and write docs/demo.svg."""
-    command = [Path(sys.executable).with_name("vehiclevision"), "demo"]
+    command = [str(Path(sys.executable).with_name("vehiclevision")), "demo"]
     ran = subprocess.run(
         command, cwd=ROOT, env={**os.environ, **TERMINAL}, check=True, stdout=subprocess.PIPE, encoding="utf-8"
     )
