@@ -7,6 +7,7 @@ also writes the documentation's pictures of each page.
 
 import csv
 import http.client
+import http.server
 import io
 import json
 import os
@@ -14,28 +15,37 @@ import socket
 import statistics
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+import requests
 import uvicorn
+from botocore.auth import S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from PIL import Image
 
 from cli import samples
 from cli.explanations import explain
 from cli.main import main
-from cli.target import local_target
+from cli.target import Target, local_target
 from console.app import make_app
+from console.shared import make_shared
+from console.sign_in import SESSION, Pool
 from local.page_door import PageDoor
 from tests.browser import devtools
 from tests.browser.browser import MEASURE
 from tests.browser.devtools import DESKTOP, PHONE, Browser, Tab
+from tests.unit.console.test_shared import CLIENT, ISSUER, KEYS, SIGN_IN, claims, token
 from tests.unit.pictures import encoded, quarters
 from tests.workflow.driver import Application
 from training.artefact import DEFAULT_MODEL, Artefact, read_members, write_artefact
+from vehiclevision.image_gate import Limits
 
 TOKEN = "a-token-for-the-tests"
 HOSTILE_NAME = "<img src=x onerror=alert(1)>.jpg"
@@ -81,12 +91,12 @@ class Page:
 
 
 @contextmanager
-def served(application: Application) -> Iterator[Page]:
-    """The application's page, for as long as it is needed."""
+def served(application: Application, door: Callable[[int], Any] | None = None) -> Iterator[Page]:
+    """The application's page behind this door, else behind that of a person's own machine, as long as it is needed."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        door = PageDoor(make_app(local_target(application.aws), "Ada", explain), TOKEN, port)
-        server = uvicorn.Server(uvicorn.Config(door, log_level="warning", timeout_graceful_shutdown=1))
+        behind = door or (lambda port: PageDoor(make_app(local_target(application.aws), "Ada", explain), TOKEN, port))
+        server = uvicorn.Server(uvicorn.Config(behind(port), log_level="warning", timeout_graceful_shutdown=1))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         while not server.started:
@@ -267,6 +277,100 @@ def test_each_page_is_pictured(dropped: Tab, tab: Tab, page: Page, tmp_path: Pat
     # Whoever looks at a photo holds it: others decide this one next.
     tab.press("s")
     tab.wait("document.querySelector('#decide [name=key]')?.value !== 'uploads/cat.jpg'")
+
+
+class Gate(http.server.BaseHTTPRequestHandler):
+    """S3 as a browser reaches it: the local AWS takes nothing of pages, so this signs what one sends."""
+
+    application: Application
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        own = self.application.aws
+        signed = AWSRequest("POST", f"{own.engine_url}{self.path}")
+        key = Credentials(own.credentials.access_key_id, own.credentials.secret_access_key)
+        S3SigV4QueryAuth(key, "s3", own.region, expires=60).add_auth(signed)
+        headers = {"content-type": self.headers["content-type"]}
+        self.send_response(requests.post(str(signed.url), data=body, headers=headers, timeout=60).status_code)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Stay quiet."""
+
+
+@dataclass
+class Bucket:
+    """S3's client, whose forms lead through the gate."""
+
+    s3: Any
+    gate: str
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.s3, name)
+
+    def generate_presigned_post(self, *given: Any, **more: Any) -> dict[str, Any]:
+        made = self.s3.generate_presigned_post(*given, **more)
+        return {**made, "url": self.gate + urlsplit(made["url"]).path}
+
+
+@dataclass
+class Shared:
+    """The application, as the page in AWS knows it."""
+
+    target: Target
+    bucket: Bucket
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.target, name)
+
+    def client(self, service: str) -> Any:
+        return self.bucket if service == "s3" else self.target.client(service)
+
+
+@contextmanager
+def shared(application: Application) -> Iterator[Page]:
+    """The page in AWS, open in the browser of an operator who has signed in."""
+    gate = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("", (Gate,), {"application": application}))
+    threading.Thread(target=gate.serve_forever, daemon=True).start()
+    target = local_target(application.aws)
+    deployed: Any = Shared(target, Bucket(target.client("s3"), f"http://127.0.0.1:{gate.server_port}"))
+
+    def door(port: int) -> Any:
+        pool = Pool(CLIENT, ISSUER, "keys", SIGN_IN, f"http://127.0.0.1:{port}")
+        page = make_shared(deployed, pool, lambda *_: KEYS, explain)
+        cookie = (b"cookie", f"{SESSION}={token(claims())}".encode())
+
+        async def signed_in(scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] == "http":
+                await page({**scope, "headers": [*scope["headers"], cookie]}, receive, send)
+
+        return signed_in
+
+    try:
+        with served(application, door) as page:
+            yield page
+    finally:
+        gate.shutdown()
+        gate.server_close()
+
+
+@pytest.mark.soak
+def test_a_browser_sends_straight_to_the_bucket(application: Application, chromium: Browser, tmp_path: Path) -> None:
+    """On the page in AWS: a form of S3's own, the photo's way to its end, a sentence for what is too large."""
+    drawn = {sample.name: sample.content for sample in samples.draw()}
+    (tmp_path / "straight to it.jpg").write_bytes(drawn["red bicycle.jpg"])
+    (tmp_path / "large.jpg").write_bytes(b"\xff" * (Limits().max_bytes + 1))
+    with shared(application) as page:
+        tab = chromium.tab(apart=True).open(page.base)
+
+        tab.choose("#choose", [tmp_path / "straight to it.jpg", tmp_path / "large.jpg"])
+        tab.wait(f"{card('straight_to_it.jpg')}?.matches('[data-ended]')")
+
+        assert "bicycle" in tab.value(f"{card('straight_to_it.jpg')}.textContent")
+        assert "large.jpg: The file is too large." in tab.wait("document.getElementById('sending').textContent")
+        assert tab.complaints() == []
+        if folder := os.environ.get("VEHICLEVISION_SCREENSHOTS"):
+            tab.open(f"{page.base}/docs").picture(Path(folder) / "docs.png", whole=True)
 
 
 @pytest.mark.soak
