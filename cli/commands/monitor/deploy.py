@@ -69,6 +69,8 @@ def command(
     foundation.ensure(aws)
     stack = watched.parameters(watched.described(target.client, target.stack))
     endpoint, s3 = stack["EndpointName"], target.client("s3")
+    # An application of an earlier release has no such parameter, and is watched as it always was.
+    watch = stack.get("Watch", "full")
     bucket, prefix, percent = captures_of(target, aws, stack)
     version = watched.put_baseline(s3, bucket, endpoint, baseline, shipped=DEFAULT_BASELINE, tell=notes().print)
     all_three = {"AlarmTopicArn": target.output("AlarmTopicArn"), "LogRetentionDays": stack["LogRetentionDays"]}
@@ -76,14 +78,14 @@ def command(
         all_three |= {"PythonRuntime": stack["PythonRuntime"], "Architecture": stack["Architecture"]}
     both = {
         **all_three,
-        "Watch": stack["Watch"],
+        "Watch": watch,
         "EventBusName": target.output("EventBusName"),
         "ConfidenceThreshold": stack["ConfidenceThreshold"],
         "EndpointName": endpoint,
         "KmsKeyArn": aws.site.kms_key or "",
     }
     of_reconciling = {
-        **as_often(stack["Watch"], watched.parameters(watched.described(target.client, target.reconciling_stack))),
+        **as_often(watch, watched.parameters(watched.described(target.client, target.reconciling_stack))),
         **all_three,
         "UploadBucketName": target.output("BucketName"),
         "ResultsTableName": target.output("ResultsTableName"),
