@@ -1,5 +1,6 @@
 """Options that several commands take, each declared once."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -24,6 +25,7 @@ else:
     Label = StrEnum("Label", [(label.upper(), label) for label in TRUTHS])
 
 WHERE: Final = "Where"
+VERSION_NAME: Final = re.compile("[1-9][0-9]{0,8}|[0-9a-f]{12}")
 
 
 def option(names: str, metavar: str, text: str, **limits: Any) -> Any:
@@ -34,6 +36,17 @@ def option(names: str, metavar: str, text: str, **limits: Any) -> Any:
 def flag(names: str, text: str, **limits: Any) -> Any:
     """An option that is there or not, or one of a few words."""
     return typer.Option(*names.split(), help=text, **limits)
+
+
+def version_option(text: str) -> Any:
+    """The option that names a registered version, by its number or the twelve characters of its model's name."""
+
+    def checked(name: str | None) -> str | None:
+        if name is not None and not VERSION_NAME.fullmatch(name):
+            raise typer.BadParameter("A version is a number, such as 3, or a model, such as 32b078f886b9.")
+        return name
+
+    return option("--version", "N|MODEL", text, callback=checked)
 
 
 def argument(metavar: str, text: str) -> Any:
@@ -62,6 +75,7 @@ Timeout = Annotated[
 YesToQuestions = Annotated[bool, flag("--yes -y", "Do not ask.")]
 NoWait = Annotated[bool, flag("--no-wait", "Start it and return.")]
 Reason = Annotated[str, option("--reason", "TEXT", "Kept with the version.")]
+RegisteredVersion = Annotated[str | None, version_option("This version, by number or model; else the newest.")]
 VersionNumber = Annotated[int | None, option("--version", "N", "This registered version; else the newest.", min=1)]
 ReviewLimit = Annotated[int, option("--limit", "N", "At most so many.", min=1)]
 SureSample = Annotated[bool, flag("--sure/--no-sure", "Also the drawn sample of sure answers, after those that wait.")]

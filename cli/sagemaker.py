@@ -225,7 +225,7 @@ def deploy_version(connection: Connection, dialogue: Dialogue, version: Version,
         "capture": hosting.serverless is None and hosting.capture_percent > 0,
         "parameter_overrides": overrides,
     }
-    words = f"The endpoint {done.endpoint} serves version {done.version}."
+    words = f"The endpoint {done.endpoint} serves version {done.version}, model {version.model}."
     if target.is_local and done.threshold is not None:
         words += f" The application's threshold is that version's, {done.threshold:g}."
     following = f"The application asks it, with its threshold, after: {typed()} deploy{connection.options}"
@@ -236,10 +236,10 @@ def figures(version: Version) -> str:
     """A version's metrics on one line."""
     metrics = {name.removeprefix("metric "): value for name, value in version.properties.items() if "metric " in name}
     words = ", ".join(f"{name} {value}" for name, value in sorted(metrics.items()))
-    return f"{version.algorithm or 'unknown'} model {version.model_sha256[:12]}, {words or 'no metrics'}"
+    return f"{version.algorithm or 'unknown'} model {version.model}, {words or 'no metrics'}"
 
 
-def exclusive(latest: bool, number: int | None) -> None:
+def exclusive(latest: bool, name: str | None) -> None:
     """Refuse two ways to name a version."""
-    if latest and number is not None:
+    if latest and name is not None:
         raise CommandError("--latest and --version exclude each other.", "Give one of them.", USAGE)

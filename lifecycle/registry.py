@@ -4,7 +4,7 @@ A version names one artefact by its hash, so the same model is registered once, 
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -60,6 +60,11 @@ class Version:
     def model_sha256(self) -> str:
         """The artefact's hash."""
         return self.properties.get("model_sha256", "")
+
+    @property
+    def model(self) -> str:
+        """The model's name, which is in records and on pages too; a model of the built-in algorithm has no other."""
+        return self.properties.get("model_version") or self.model_sha256[:12]
 
     @property
     def algorithm(self) -> str:
@@ -216,20 +221,24 @@ def describe(aws: Aws, arn: str) -> Version:
     )
 
 
-def chosen(versions: list[Version], number: int | None) -> Version:
-    """The version of that number, or the newest."""
+def chosen(versions: list[Version], name: str | None) -> Version:
+    """The version of that number, or of the model of that name, or the newest."""
     if not versions:
         raise NothingFoundError(
             "No model is registered yet.", "Register one with: vehiclevision sagemaker register --latest"
         )
-    if number is None:
+    if name is None:
         return versions[0]
-    return _numbered(versions, number)
+    for version in versions:
+        if name in (str(version.number), version.model):
+            return version
+    known = ", ".join(f"{version.number} ({version.model})" for version in reversed(versions))
+    raise NothingFoundError("There is no such version.", f"There are: {known}.")
 
 
-def deployable(versions: list[Version], number: int | None) -> Version:
-    """The version of that number, or the newest approved one; only approved versions are deployed."""
-    if number is None:
+def deployable(versions: list[Version], name: str | None) -> Version:
+    """The version of that name, or the newest approved one; only approved versions are deployed."""
+    if name is None:
         approved = [version for version in versions if version.status == APPROVED]
         if versions and not approved:
             raise NotApprovedError(
@@ -237,11 +246,11 @@ def deployable(versions: list[Version], number: int | None) -> Version:
                 "Look at one and approve it: vehiclevision sagemaker approve --latest",
             )
         return chosen(approved, None)
-    version = chosen(versions, number)
+    version = chosen(versions, name)
     if version.status != APPROVED:
         raise NotApprovedError(
-            f"Version {number} is {version.status}, not Approved.",
-            f"Approve it with: vehiclevision sagemaker approve --version {number}",
+            f"Version {version.number} is {version.status}, not Approved.",
+            f"Approve it with: vehiclevision sagemaker approve --version {version.number}",
         )
     return version
 
@@ -281,11 +290,3 @@ def tags_of(aws: Aws, arn: str) -> dict[str, str]:
 def evaluation(candidate_metrics: Mapping[str, Any]) -> bytes:
     """The metrics file beside a registered model."""
     return json.dumps(candidate_metrics, indent=1, sort_keys=True).encode()
-
-
-def _numbered(versions: list[Version], number: int) -> Version:
-    for version in versions:
-        if version.number == number:
-            return version
-    known: Iterator[str] = (str(version.number) for version in reversed(versions))
-    raise NothingFoundError(f"There is no version {number}.", f"There are: {', '.join(known)}.")

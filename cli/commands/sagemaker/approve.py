@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Annotated
 
 from cli.display import output
-from cli.options import Reason, VersionNumber, flag
+from cli.options import Reason, RegisteredVersion, flag
 from cli.sagemaker import Dialogue, Latest, SageMakerAccount, exclusive, figures
 from lifecycle import registry
 
@@ -14,14 +14,14 @@ def command(
     dialogue: Dialogue,
     account: SageMakerAccount,
     latest: Latest = False,
-    number: VersionNumber = None,
+    name: RegisteredVersion = None,
     reject: Annotated[bool, flag("--reject", "Reject it instead.")] = False,
     reason: Reason = "",
 ) -> int:
     """Approve a version, or reject it."""
-    exclusive(latest, number)
+    exclusive(latest, name)
     connection = account.connect()
-    version = registry.chosen(registry.versions(connection.aws), number)
+    version = registry.chosen(registry.versions(connection.aws), name)
     status = registry.REJECTED if reject else registry.APPROVED
     request = registry.approval_request(version, status, reason)
     if dialogue.print_requests:

@@ -6,7 +6,7 @@ the version serves.
 
 from typing import Annotated
 
-from cli.options import VersionNumber, flag, option
+from cli.options import RegisteredVersion, flag, option
 from cli.sagemaker import Dialogue, KmsKey, Latest, SageMakerAccount, deploy_version, exclusive
 from lifecycle import registry
 from lifecycle.endpoint import DEFAULT_INSTANCE, Hosting, Serverless
@@ -17,7 +17,7 @@ def command(
     dialogue: Dialogue,
     account: SageMakerAccount,
     latest: Latest = False,
-    number: VersionNumber = None,
+    name: RegisteredVersion = None,
     instance_type: Annotated[
         str, option("--instance-type", "TYPE", "ml.c7g.large and other g types are Graviton.")
     ] = DEFAULT_INSTANCE,
@@ -32,10 +32,10 @@ def command(
     memory: Annotated[int, option("--memory", "MB", "serverless only: its memory.", min=1024, max=6144)] = 2048,
     kms_key: KmsKey = None,
 ) -> int:
-    """Deploy the newest approved version, or one by its number."""
-    exclusive(latest, number)
+    """Deploy the newest approved version, or one by its number or its model."""
+    exclusive(latest, name)
     most = instances + 1 if max_instances is None else max_instances
     hosting = Hosting(instance_type, instances, most, capture, Serverless(memory) if serverless else None)
     connection = account.connect(kms_key)
-    version = registry.deployable(registry.versions(connection.aws), number)
+    version = registry.deployable(registry.versions(connection.aws), name)
     return deploy_version(connection, dialogue, version, hosting)

@@ -20,7 +20,8 @@ def command(account: SageMakerAccount, as_json: AsJson = False) -> int:
     if now.serving:
         captured = "captured" if now.captures else "not captured"
         threshold = now.serving.threshold
-        console.print(f"  serves      version {now.serving.number}, threshold {threshold}, requests {captured}")
+        serving = f"version {now.serving.number}, model {printable(now.serving.model)}, threshold {threshold}"
+        console.print(f"  serves      {serving}, requests {captured}")
     for name, state in now.alarms.items():
         console.print(f"  alarm       {name}: {state}")
     for version in now.versions:

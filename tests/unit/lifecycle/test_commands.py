@@ -115,7 +115,7 @@ def test_the_commands_in_words(here: Reached, capsys: pytest.CaptureFixture[str]
     said = capsys.readouterr().out
     assert "sagemaker approve --version 1" in said
     assert "sagemaker deploy --latest" in said
-    assert "The endpoint vehiclevision serves version 1." in said
+    assert "The endpoint vehiclevision serves version 1, model " in said
     assert "Approved: own model" in said
 
 
@@ -211,6 +211,7 @@ def test_a_job_can_be_started_and_left(here: Reached, capsys: pytest.CaptureFixt
         ("approve", "--latest", "--version", "2"),
         ("register", "--latest", "--job", "x"),
         ("deploy", "--version", "0"),
+        ("rollback", "--version", "32b078"),
         ("deploy", "--capture", "101"),
         ("train", "--algorithm", "magic"),
         ("no-such-command",),

@@ -102,7 +102,7 @@ def test_a_completed_job_is_run_once_more_only_when_asked(fake: FakeAws) -> None
 
 
 def test_only_an_approved_version_is_deployed(fake: FakeAws) -> None:
-    """What nobody approved stays away from the endpoint, by its number too."""
+    """What nobody approved stays away from the endpoint, by its number and its model's name too."""
     aws = fake.aws()
     foundation.ensure(aws)
     register_shipped(aws)
@@ -111,9 +111,11 @@ def test_only_an_approved_version_is_deployed(fake: FakeAws) -> None:
     with pytest.raises(NotApprovedError, match="No registered version is approved"):
         registry.deployable(found, None)
     with pytest.raises(NotApprovedError, match="PendingManualApproval"):
-        registry.deployable(found, 1)
-    with pytest.raises(NothingFoundError, match="no version 7"):
-        registry.deployable(found, 7)
+        registry.deployable(found, "1")
+    with pytest.raises(NotApprovedError, match="PendingManualApproval"):
+        registry.deployable(found, load_model(MODEL).manifest.version)
+    with pytest.raises(NothingFoundError, match="There is no such version"):
+        registry.deployable(found, "7")
     with pytest.raises(NothingFoundError, match="No model is registered"):
         registry.deployable([], None)
 
