@@ -16,13 +16,14 @@ import botocore.exceptions
 import pytest
 
 from cli import samples
-from local import processes, stack
+from local import deploy, processes, stack
 from local.engine import process as engine
+from local.place import CHECKOUT
 from local.sagemaker import runtime_process as sagemaker
 from tests.workflow.driver import Application, plain
 from tests.workflow.engine_bench import eventually
 
-pytestmark = pytest.mark.soak
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
 
 PHOTO = next(sample.content for sample in samples.draw() if sample.label == "bicycle")
 BURST_SECONDS = 400.0
@@ -219,6 +220,8 @@ def test_uploads_outlast_the_death_of_the_endpoint(directory: Path, root: Path) 
 
 def end_a_start(directory: Path, phase: str, delay_seconds: float, number: signal.Signals) -> None:
     """Start from a process of its own and send its group a signal some time into a phase."""
+    # What is built already is not built again, and this phase would never come.
+    (CHECKOUT / ".aws-sam" / "local" / deploy.BUILT_FROM).unlink(missing_ok=True)
     starter = subprocess.Popen(
         [sys.executable, "-c", STARTER, str(directory)],
         env={**os.environ, "VEHICLEVISION_SOAK": str(directory)},
