@@ -170,13 +170,13 @@ def _pictures(data: Path | None) -> tuple[Sequence[bytes], Sequence[bytes], Sequ
 
 def _drawn() -> tuple[Sequence[bytes], Sequence[bytes]]:
     """The demo's drawings, each cropped at random many times."""
-    from cli.samples import draw as drawings  # noqa: PLC0415
+    from cli import samples  # noqa: PLC0415
     from vehiclevision.record import Outcome  # noqa: PLC0415 - not for real pictures
 
     chance = np.random.default_rng(0)
 
     def crops(vehicle: bool) -> Iterator[bytes]:
-        for sample in drawings():
+        for sample in samples.of():
             if sample.outcome is Outcome.REJECTED or (sample.label is not None) != vehicle:
                 continue
             image = Image.open(io.BytesIO(sample.content)).convert("RGB")

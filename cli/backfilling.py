@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from backfilling import batch
 from cli.errors import USAGE, CommandError
-from cli.sam import Deployer
+from cli.sam import Deployer, taken_over
 from cli.target import Target
 from lifecycle import costs
 from lifecycle.costs import Bill, Line
@@ -124,8 +124,8 @@ def dollars(photos: int) -> float:
 def deploy(deployer: Deployer, source: Source) -> str:
     """The state machine of backfilling, deployed for this source and the application as it is now."""
     target = deployer.target
-    stack = watched.parameters(watched.described(target.client, target.stack))
     parameters = {
+        **taken_over(target),
         "Application": target.stack,
         "UploadBucketName": target.output("BucketName"),
         "ResultsTableName": target.output("ResultsTableName"),
@@ -133,16 +133,15 @@ def deploy(deployer: Deployer, source: Source) -> str:
         "SerializeImageRoleName": target.output("SerializeImageRoleName"),
         "SourceBucketName": source.bucket,
         "SourcePrefix": source.granted_prefix,
-        "LogRetentionDays": stack["LogRetentionDays"],
     }
-    if not target.is_local:
-        parameters |= {"PythonRuntime": stack["PythonRuntime"], "Architecture": stack["Architecture"]}
-    return deployer.deploy(BACKFILLING, target.backfilling_stack, parameters)["BackfillStateMachineArn"]
+    return deployer.deploy(BACKFILLING, target.beside("backfilling"), parameters)["BackfillStateMachineArn"]
 
 
 def under_way(target: Target) -> tuple[str, Source] | None:
     """The backfill that runs, and what it goes through; None if none does."""
-    machine = watched.outputs(watched.described(target.client, target.backfilling_stack)).get("BackfillStateMachineArn")
+    machine = watched.outputs(watched.described(target.client, target.beside("backfilling"))).get(
+        "BackfillStateMachineArn"
+    )
     if machine is None:
         return None
     states = target.client("stepfunctions")

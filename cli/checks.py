@@ -17,7 +17,7 @@ CHECK_SECONDS: Final = 620
 
 def function_of(target: Target) -> str:
     """The function that checks; CommandError while monitoring is not deployed."""
-    outputs = watched.outputs(watched.described(target.client, target.monitoring_stack))
+    outputs = watched.outputs(watched.described(target.client, target.beside("monitoring")))
     if "CheckDriftFunctionName" not in outputs:
         raise CommandError(
             f"Monitoring of {target.stack} is not deployed.", f"Deploy it: {typed()} monitor deploy{target.options}"

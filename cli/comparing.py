@@ -17,7 +17,8 @@ from training.evaluate import DEFAULT_OUT, Evaluation
 from training.evaluation import against as beside
 from training.evaluation.services import bedrock_model
 from training.progress import bars
-from vehiclevision.opinion import BEDROCK, MAX_TOKENS, REKOGNITION, Bedrock, Rekognition, Service
+from vehiclevision.opinion import MAX_TOKENS, Bedrock, Rekognition, Service
+from vehiclevision.settings import BEDROCK, REKOGNITION
 
 PHOTOS: Final = 200
 MILLION: Final = 1_000_000

@@ -12,12 +12,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, assert_never
 
+import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from cli.commands import COMMANDS
 from cli.drop import Ended
+from cli.errors import SUCCESS
 from vehiclevision.record import Outcome, Record
 from vehiclevision.refusal import printable as printable  # noqa: PLC0414 - also found here
 
@@ -54,6 +56,26 @@ def print_json(fields: Mapping[str, Any]) -> None:
     """One JSON object on a line of its own, readable by the next program at once."""
     sys.stdout.write(json.dumps(fields) + "\n")
     sys.stdout.flush()
+
+
+def tell(as_json: bool, facts: Mapping[str, Any], *lines: str | Text) -> int:
+    """Say what was done, for the next program or for people; the exit code of a command that did it."""
+    if as_json:
+        print_json(facts)
+    else:
+        for line in filter(None, lines):
+            output().print(printable(line) if isinstance(line, str) else line)
+    return SUCCESS
+
+
+@contextmanager
+def on_interrupt(words: str | Callable[[], str]) -> Iterator[None]:
+    """Say this where Ctrl-C ends what is done in here, and end the command."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        notes().print(words if isinstance(words, str) else words())
+        raise typer.Abort from None
 
 
 def print_outputs(outputs: Mapping[str, str]) -> None:

@@ -8,29 +8,35 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cli.errors import CommandError
 from vehiclevision.refusal import Refusal
 
-_EXPIRED: Final = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
-_UNKNOWN_CREDENTIALS: Final = frozenset(
-    {
-        "InvalidAccessKeyId",
-        "InvalidClientTokenId",
-        "SignatureDoesNotMatch",
-        "UnrecognizedClientException",
-        "AuthFailure",
-    }
-)
-_DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"})
-_THROTTLED: Final = frozenset(
-    {
-        "Throttling",
-        "ThrottlingException",
-        "ThrottledException",
-        "RequestLimitExceeded",
-        "SlowDown",
-        "TooManyRequestsException",
-    }
-)
-_GONE: Final = frozenset({"NoSuchBucket", "ResourceNotFoundException", "StateMachineDoesNotExist"})
 _SIGN_IN: Final = "Sign in (for example `aws sso login`), choose --profile, or leave --stack out to use the local AWS."
+# AWS's codes, what to say of an operation that got one of them, and the hint.
+_REFUSALS: Final = (
+    (
+        "ExpiredToken ExpiredTokenException RequestExpired TokenRefreshRequired",
+        "The AWS credentials have expired.",
+        _SIGN_IN,
+    ),
+    (
+        "InvalidAccessKeyId InvalidClientTokenId SignatureDoesNotMatch UnrecognizedClientException AuthFailure",
+        "AWS does not know these credentials.",
+        _SIGN_IN,
+    ),
+    (
+        "AccessDenied AccessDeniedException UnauthorizedOperation 403",
+        "AWS denies {operation} to these credentials.",
+        "Have that permission granted to the user or role, or choose another with --profile.",
+    ),
+    (
+        "Throttling ThrottlingException ThrottledException RequestLimitExceeded SlowDown TooManyRequestsException",
+        "AWS asks to slow down ({operation}).",
+        "Wait a minute, then run the command again.",
+    ),
+    (
+        "NoSuchBucket ResourceNotFoundException StateMachineDoesNotExist",
+        "{operation} found nothing of that name ({code}).",
+        "Check the stack with: vehiclevision status",
+    ),
+)
 
 
 def explain(error: Exception) -> CommandError | None:
@@ -54,21 +60,9 @@ def _refusal(error: ClientError) -> CommandError:
     """AWS answered, with a refusal."""
     details = error.response.get("Error", {})
     code, operation = str(details.get("Code", "unknown")), error.operation_name
-    if code in _EXPIRED:
-        return CommandError("The AWS credentials have expired.", _SIGN_IN)
-    if code in _UNKNOWN_CREDENTIALS:
-        return CommandError("AWS does not know these credentials.", _SIGN_IN)
-    if code in _DENIED:
-        return CommandError(
-            f"AWS denies {operation} to these credentials.",
-            "Have that permission granted to the user or role, or choose another with --profile.",
-        )
-    if code in _THROTTLED:
-        return CommandError(f"AWS asks to slow down ({operation}).", "Wait a minute, then run the command again.")
-    if code in _GONE:
-        return CommandError(
-            f"{operation} found nothing of that name ({code}).", "Check the stack with: vehiclevision status"
-        )
+    for codes, words, hint in _REFUSALS:
+        if code in codes.split():
+            return CommandError(words.format(operation=operation, code=code), hint)
     message = " ".join(str(details.get("Message", "")).split())[:300]
     return CommandError(
         f"AWS refused {operation}: {code}. {message}".rstrip(), "Check what was asked for, then try again."

@@ -19,6 +19,7 @@ from lifecycle.foundation import TEMPLATE as SAGEMAKER_TEMPLATE
 from local.deploy import BACKFILLING, MONITORING, RECONCILING, RETRAINING, VEHICLEVISION, Application
 from local.place import CHECKOUT
 from monitoring.watched import described
+from vehiclevision.storage import code_of
 
 # Each machine: its application, and what that one's template calls it.
 PHOTOS: Final = (VEHICLEVISION, "ClassifyVehicleStateMachine")
@@ -50,10 +51,6 @@ class Answer:
     good: bool
     words: str
 
-    def as_json(self) -> dict[str, Any]:
-        """For the next program."""
-        return {"question": self.question, "good": self.good, "words": self.words}
-
 
 @dataclass(frozen=True)
 class Account:
@@ -69,14 +66,10 @@ class Account:
 def rehearse(account: Account) -> Iterator[Answer]:
     """Every question in its order; one that AWS refuses to answer is an answer that is not good."""
     for ask in (definitions, states, patterns, change_sets, roles):
-        yield from _asked(ask, account)
-
-
-def _asked(ask: Callable[[Account], Iterator[Answer]], account: Account) -> Iterator[Answer]:
-    try:
-        yield from ask(account)
-    except (ClientError, BotoCoreError, WaiterError) as error:
-        yield Answer(ask.__name__.replace("_", " "), False, _masked(str(error), account))
+        try:
+            yield from ask(account)
+        except (ClientError, BotoCoreError, WaiterError) as error:
+            yield Answer(ask.__name__.replace("_", " "), False, _masked(str(error), account))
 
 
 # ---- Step Functions --------------------------------------------------------------------------------------------------
@@ -99,11 +92,9 @@ def states(account: Account) -> Iterator[Answer]:
     Of the Express machine, those that can hand over: it differs in nothing else.
     """
     yield from _states(account, PHOTOS, "", lambda _: True)
-    yield from _states(account, EXPRESS, " express", _can_hand_over)
-
-
-def _can_hand_over(state: Mapping[str, Any]) -> bool:
-    return any(each["Next"] == HAND_OVER for each in _catches(state))
+    yield from _states(
+        account, EXPRESS, " express", lambda state: HAND_OVER in {each["Next"] for each in _catches(state)}
+    )
 
 
 def _states(
@@ -122,14 +113,13 @@ def _states(
             if mock is not None:
                 request |= {"mock": mock, "context": json.dumps(CONTEXT)}
             if mock is not None and "errorOutput" in mock:
-                request["stateConfiguration"] = {
-                    "retrierRetryCount": _most_retries(state, mock["errorOutput"]["error"])
-                }
+                # A test begins where the retrier of an error has given up.
+                retriers = [each for each in state.get("Retry", []) if _matches(each, mock["errorOutput"]["error"])]
+                given_up = int(retriers[0]["MaxAttempts"]) if retriers else 0
+                request["stateConfiguration"] = {"retrierRetryCount": given_up}
             answer = account.client("stepfunctions").test_state(**request)
             reached = answer.get("nextState") or answer["status"]
-            words = (
-                f"{reached}" if reached == following else f"{reached} instead of {following}: {answer.get('cause', '')}"
-            )
+            words = reached if reached == following else f"{reached} instead of {following}: {answer.get('cause', '')}"
             yield Answer(f"TestState{of} {name}, {case}", reached == following, _masked(words, account))
 
 
@@ -150,11 +140,6 @@ def _cases(name: str, state: Mapping[str, Any]) -> Iterator[tuple[str, dict[str,
             yield "as it ends", None, "FAILED"
         case _:
             yield "as it is", None, state.get("Next", "SUCCEEDED")
-
-
-def _most_retries(state: Mapping[str, Any], error: str) -> int:
-    """How often the retrier of an error retries: a test begins where it has given up."""
-    return next((int(each["MaxAttempts"]) for each in state.get("Retry", []) if _matches(each, error)), 0)
 
 
 def _catches(state: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -285,7 +270,7 @@ def _take_away(cloudformation: Any, account: Account) -> None:
     try:
         cloudformation.delete_change_set(StackName=account.stack, ChangeSetName=CHANGE_SET)
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") not in ("ValidationError", "ChangeSetNotFound"):
+        if code_of(error) not in ("ValidationError", "ChangeSetNotFound"):
             raise
     stack = described(account.client, account.stack)
     if stack is not None and stack["StackStatus"] == IN_REVIEW:
@@ -345,11 +330,8 @@ def _role(iam: Any, question: str, statements: list[dict[str, Any]]) -> Answer:
         asked += len(decisions)
         wrong += [action for action, decision in decisions if decision != "allowed"]
     wrong += [action for action, decision in _simulated(iam, policy, [FORBIDDEN], ["*"], {}) if decision == "allowed"]
-    words = (
-        f"{asked} calls allowed, {FORBIDDEN} not"
-        if not wrong
-        else f"otherwise than written: {', '.join(sorted(set(wrong)))}"
-    )
+    others = ", ".join(sorted(set(wrong)))
+    words = f"otherwise than written: {others}" if wrong else f"{asked} calls allowed, {FORBIDDEN} not"
     return Answer(question, not wrong, words)
 
 
@@ -397,9 +379,7 @@ def _statements(role: Mapping[str, Any], account: Account) -> list[dict[str, Any
 def _filled(value: Any, account: Account) -> str:
     """A substitution as text: pseudo parameters by their values, a function by an ARN, anything else by its name."""
     if isinstance(value, dict) and "Fn::GetAtt" in value:
-        name = str(value["Fn::GetAtt"][0] if isinstance(value["Fn::GetAtt"], list) else value["Fn::GetAtt"]).split(".")[
-            0
-        ]
+        name = str(_listed(value["Fn::GetAtt"])[0]).split(".")[0]
         return f"arn:{account.partition}:lambda:{account.region}:{account.number}:function:{name}"
     if isinstance(value, dict) and value.get("Ref") in DEFAULTS:
         return DEFAULTS[value["Ref"]]

@@ -9,7 +9,7 @@ from retraining.runs import Question, Retraining
 
 def connect(target: Target) -> Retraining:
     """Retraining of an application; CommandError where it is not deployed."""
-    outputs = watched.outputs(watched.described(target.client, target.retraining_stack))
+    outputs = watched.outputs(watched.described(target.client, target.beside("retraining")))
     try:
         machine, queue = outputs["RetrainModelStateMachineArn"], outputs["ApprovalQueueUrl"]
     except KeyError as missing:

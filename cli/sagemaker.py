@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.display import notes, output, print_json, printable, typed
-from cli.errors import INTERRUPTED, SUCCESS, USAGE, CommandError
+from cli.display import notes, on_interrupt, printable, tell, typed
+from cli.errors import SUCCESS, USAGE, CommandError
 from cli.options import WHERE, Account, AsJson, NoWait, flag, option
 from cli.target import Target, state_directory
 from lifecycle import deploy, endpoint, foundation, images, jobs, prices, runs, source
@@ -57,12 +57,7 @@ class Dialogue:
 
     def tell(self, facts: Mapping[str, Any], *lines: str) -> int:
         """Say what was done."""
-        if self.as_json:
-            print_json(facts)
-        else:
-            for line in filter(None, lines):
-                output().print(printable(line))
-        return SUCCESS
+        return tell(self.as_json, facts, *lines)
 
 
 @dataclass(frozen=True)
@@ -188,10 +183,9 @@ def planned(
     )
 
 
-def left_alone(name: str) -> int:
+def left_alone(name: str) -> str:
     """What Ctrl-C says while a job is followed."""
-    notes().print(f"{name} goes on without this command. Follow it by running the same command again.")
-    return INTERRUPTED
+    return f"{name} goes on without this command. Follow it by running the same command again."
 
 
 def deploy_version(connection: Connection, dialogue: Dialogue, version: Version, hosting: Hosting) -> int:
@@ -206,12 +200,9 @@ def deploy_version(connection: Connection, dialogue: Dialogue, version: Version,
         aws.tell(f"The alarm {name} is on already, so it does not watch this update.")
     cost = connection.price(hosting.instance_type, prices.HOSTING)
     connection.confirm(prices.hosting_words(hosting, cost), dialogue)
-    try:
+    with on_interrupt("SageMaker goes on without this command. Run the same command again to see how it ends."):
         # The local AWS has no auto scaling: one server answers for the endpoint.
         done = deploy.deploy(aws, version, hosting, state, scaling=not target.is_local)
-    except KeyboardInterrupt:
-        notes().print("SageMaker goes on without this command. Run the same command again to see how it ends.")
-        return INTERRUPTED
     if target.is_local:
         local_stack.start(state_directory(), aws.tell)
     overrides = f"EndpointName={done.endpoint}"

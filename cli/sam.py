@@ -62,20 +62,35 @@ class Deployer:
             raise CommandError(f"`sam {arguments[0]}` failed.", "What it said stands above.")
 
 
-def agree_to_delete(question: str, *, yes: bool) -> None:
-    """Go on only if somebody agrees."""
-    if not yes and not (sys.stdin.isatty() and typer.confirm(question, err=True)):
+def taken_over(target: Target) -> dict[str, str]:
+    """The parameters that every application beside the first takes over from it."""
+    stack = watched.parameters(watched.described(target.client, target.stack))
+    names = ("LogRetentionDays",) if target.is_local else ("LogRetentionDays", "PythonRuntime", "Architecture")
+    return {name: stack[name] for name in names}
+
+
+def remove(target: Target, stacks: Mapping[str, Application], *, more: str = "", yes: bool) -> dict[str, bool]:
+    """Delete the stacks of these names, in AWS only if somebody agrees, and wait; whether there was each."""
+    if target.is_local:
+        environment = local_environment()
+        return {
+            name: local_deploy.remove(application, state_directory(), environment)
+            for name, application in stacks.items()
+        }
+    there = {name: watched.described(target.client, name) is not None for name in stacks}
+    question = f"Delete the {'stack' if len(stacks) == 1 else 'stacks'} {', '.join(stacks)}{more}?"
+    if any(there.values()) and not yes and not (sys.stdin.isatty() and typer.confirm(question, err=True)):
         raise CommandError("Nothing was deleted.", "Add --yes.", USAGE)
-
-
-def delete_stack(target: Target, name: str) -> bool:
-    """Delete a stack in AWS and wait until it is gone; whether there was one."""
-    if watched.described(target.client, name) is None:
-        return False
     client = target.client("cloudformation")
-    client.delete_stack(StackName=name)
-    client.get_waiter("stack_delete_complete").wait(StackName=name)
-    return True
+    for name in filter(there.get, stacks):
+        client.delete_stack(StackName=name)
+        client.get_waiter("stack_delete_complete").wait(StackName=name)
+    return there
+
+
+def gone_or_never_there(removed: Mapping[str, bool]) -> list[str]:
+    """What became of each stack, in words."""
+    return [f"{name} is gone." if was_there else f"There is no {name}." for name, was_there in removed.items()]
 
 
 def parameters_in(application: Application) -> frozenset[str]:

@@ -16,6 +16,7 @@ from local import stack as local_stack
 from local.sagemaker import runtime_process
 from local.stack import LocalAws
 from vehiclevision.results import ResultsTable
+from vehiclevision.storage import code_of
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import StackTypeDef
@@ -47,30 +48,9 @@ class Target:
         """What to add to a command so that it works on this application too."""
         return "" if self.is_local else f" --stack {self.stack} --region {self.region}"
 
-    @property
-    def monitoring_stack(self) -> str:
-        """What monitoring's stack of the application is called."""
-        return f"{self.stack}-monitoring"
-
-    @property
-    def retraining_stack(self) -> str:
-        """What retraining's stack of the application is called."""
-        return f"{self.stack}-retraining"
-
-    @property
-    def reconciling_stack(self) -> str:
-        """What reconciling's stack of the application is called."""
-        return f"{self.stack}-reconciling"
-
-    @property
-    def backfilling_stack(self) -> str:
-        """What backfilling's stack of the application is called."""
-        return f"{self.stack}-backfilling"
-
-    @property
-    def console_stack(self) -> str:
-        """What the shared page's stack of the application is called."""
-        return f"{self.stack}-console"
+    def beside(self, room: str) -> str:
+        """What the stack of an application beside it is called, such as monitoring's."""
+        return f"{self.stack}-{room}"
 
     def write_captures(self) -> None:
         """Have the local endpoint write what it captured, so that what it was asked a second ago counts too."""
@@ -146,7 +126,7 @@ def describe(session: boto3.session.Session, stack: str) -> "StackTypeDef":
         described: StackTypeDef = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
     except ClientError as error:
         # CloudFormation has no error code of its own for a stack that is not there.
-        if error.response.get("Error", {}).get("Code") != "ValidationError":
+        if code_of(error) != "ValidationError":
             raise
         raise CommandError(
             f"There is no stack {stack} in {session.region_name}.",

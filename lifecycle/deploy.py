@@ -13,7 +13,8 @@ from lifecycle import endpoint, registry
 from lifecycle.endpoint import Hosting, Names, Serverless
 from lifecycle.errors import NothingFoundError, RolledBackError, SageMakerStepError
 from lifecycle.registry import Version, tags_of
-from lifecycle.site import OWNER_TAG, VARIANT, Aws, Request, code_of, send
+from lifecycle.site import OWNER_TAG, VARIANT, Aws, Request, send
+from vehiclevision.storage import code_of
 
 POLL_SECONDS: Final = 3.0
 IN_SERVICE: Final = "InService"
@@ -100,17 +101,14 @@ def _endpoint_requests(aws: Aws, names: Names, hosting: Hosting, state: State) -
         yield endpoint.update_request(site, names.config, hosting, state.alarms, live_instances(state))
 
 
-def deploy(
-    aws: Aws,
-    version: Version,
-    hosting: Hosting,
-    state: State,
-    *,
-    scaling: bool = True,
-) -> Deployed:
+def deploy(aws: Aws, version: Version, hosting: Hosting, state: State, *, scaling: bool = True) -> Deployed:
     """Carry the plan out and wait until the endpoint serves the version; RolledBackError if SageMaker took it back."""
     endpoint.check(version, hosting)
-    _check_kind(hosting, state)
+    if hosting.serverless is not None and state.live is not None and "ServerlessConfig" not in _variant(state):
+        raise SageMakerStepError(
+            "AWS turns no endpoint with instances into a serverless one.",
+            "Take it away first, which makes a gap: vehiclevision sagemaker teardown --endpoint-only",
+        )
     names = endpoint.names(aws.site, version, hosting)
     changed = state.endpoint is None or state.endpoint.get("EndpointConfigName") != names.config
     for request in plan(aws, version, hosting, state):
@@ -237,14 +235,6 @@ def _variant(state: State) -> Mapping[str, Any]:
         (each for each in (state.live or {}).get("ProductionVariants", []) if each["VariantName"] == VARIANT), {}
     )
     return variant
-
-
-def _check_kind(hosting: Hosting, state: State) -> None:
-    if hosting.serverless is not None and state.live is not None and "ServerlessConfig" not in _variant(state):
-        raise SageMakerStepError(
-            "AWS turns no endpoint with instances into a serverless one.",
-            "Take it away first, which makes a gap: vehiclevision sagemaker teardown --endpoint-only",
-        )
 
 
 def _log_group_exists(aws: Aws) -> bool:

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any, Final
 
-from botocore.exceptions import ClientError, WaiterError
+from botocore.exceptions import ClientError
 
 from lifecycle.errors import SageMakerStepError
-from lifecycle.site import Aws, Request, Site, code_of, digest, role_name, send
+from lifecycle.site import Aws, Request, Site, digest, role_name, send
+from vehiclevision.storage import code_of
 
 TEMPLATE: Final = Path(__file__).with_name("template.yaml")
 # Which template and parameters a stack was made from: CloudFormation tells an update without changes only in words.
@@ -15,11 +16,6 @@ WAIT: Final = {"Delay": 3, "MaxAttempts": 300}
 _SOUND: Final = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"})
 # A stack whose first creation failed can only be deleted.
 _HOPELESS: Final = frozenset({"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"})
-_WAITERS: Final = {
-    "CREATE": "stack_create_complete",
-    "UPDATE": "stack_update_complete",
-    "DELETE": "stack_delete_complete",
-}
 
 
 def request(site: Site, operation: str = "create_stack") -> Request:
@@ -74,20 +70,9 @@ def ensure(aws: Aws) -> None:
 
 def settled(aws: Aws, stack: str | None = None) -> dict[str, Any] | None:
     """The stack, once CloudFormation is done with it; None if there is none."""
-    cloudformation = aws.client("cloudformation")
-    described = describe(aws, stack)
-    while described is not None and described["StackStatus"].endswith("_IN_PROGRESS"):
-        waiter = _WAITERS.get(described["StackStatus"].partition("_")[0], "stack_rollback_complete")
-        name = described["StackId"] if waiter == "stack_delete_complete" else described["StackName"]
-        try:
-            cloudformation.get_waiter(waiter).wait(StackName=name, WaiterConfig=WAIT)
-        except WaiterError:
-            # It ended otherwise than it set out to; the status says how.
-            described = describe(aws, stack)
-            if described is not None and described["StackStatus"].endswith("_IN_PROGRESS"):
-                continue
-            return described
-        described = describe(aws, stack)
+    # Not botocore's waiters: what one is waiting for may turn into something else, and the status says what.
+    while (described := describe(aws, stack)) is not None and described["StackStatus"].endswith("_IN_PROGRESS"):
+        aws.sleep(WAIT["Delay"])
     return described
 
 

@@ -12,8 +12,9 @@ from botocore.exceptions import ClientError
 
 from lifecycle.errors import NotApprovedError, NothingFoundError
 from lifecycle.images import BUILTIN
-from lifecycle.site import Aws, Request, Site, code_of, send
+from lifecycle.site import Aws, Request, Site, send
 from vehiclevision.labels import LABELS
+from vehiclevision.storage import code_of
 
 PENDING: Final = "PendingManualApproval"
 APPROVED: Final = "Approved"

@@ -9,7 +9,7 @@ import json
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,11 +20,12 @@ from lifecycle.errors import JobFailedError, NothingFoundError, SageMakerStepErr
 from lifecycle.images import BUILTIN, OWN
 from lifecycle.jobs import Data, Training, training_job, tuning_job
 from lifecycle.registry import Candidate, tags_of
-from lifecycle.site import OWNER_TAG, TRAINING_LOG_GROUP, Aws, Request, code_of, send
+from lifecycle.site import OWNER_TAG, TRAINING_LOG_GROUP, Aws, Request, send
 from lifecycle.source import CHECKOUT, Source, members, pack
 from training.artefact import MANIFEST_MEMBER, MEMBERS, MODEL_MEMBER, Artefact, load_model, write_artefact
 from training.data.load import Destination, load
 from training.data.manifest import EARLIER_FORMAT, MANIFEST, read_manifest
+from vehiclevision.storage import code_of
 
 DATA_PREFIX: Final = "training-data/"
 POLL_SECONDS: Final = 5.0
@@ -95,11 +96,10 @@ def data_at(aws: Aws, address: str) -> Data:
 
 
 def _newest_data(aws: Aws) -> str:
+    pages = aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket=aws.site.bucket, Prefix=DATA_PREFIX)
     manifests = [
         entry
-        for page in aws.client("s3")
-        .get_paginator("list_objects_v2")
-        .paginate(Bucket=aws.site.bucket, Prefix=DATA_PREFIX)
+        for page in pages
         for entry in page.get("Contents", [])
         if entry["Key"].count("/") == 2 and entry["Key"].endswith(f"/{MANIFEST}")
     ]
@@ -170,34 +170,37 @@ def _start(aws: Aws, request_of: Callable[[int], Request], kind: tuple[str, str,
 
 def follow(aws: Aws, name: str) -> dict[str, Any]:
     """Tell what a training job says until it ends; JobFailedError unless it leaves a model."""
-    said, lines = "", LogLines(aws, name)
-    while True:
-        job: dict[str, Any] = aws.client("sagemaker").describe_training_job(TrainingJobName=name)
-        step = job.get("SecondaryStatus", job["TrainingJobStatus"])
-        if step != said:
-            aws.tell(f"{name}: {step}")
-            said = step
-        for line in lines.new():
-            aws.tell(f"  {line}")
-        if job["TrainingJobStatus"] not in RUNNING:
-            return _ended(job, name, job["TrainingJobStatus"])
-        aws.sleep(POLL_SECONDS)
+    lines = LogLines(aws, name)
+    return _follow(aws, name, _JOB, lambda job: job.get("SecondaryStatus", job["TrainingJobStatus"]), lines.new)
 
 
 def follow_search(aws: Aws, name: str) -> dict[str, Any]:
     """Tell how far a tuning job is until it ends."""
-    said = ""
-    while True:
-        search: dict[str, Any] = aws.client("sagemaker").describe_hyper_parameter_tuning_job(
-            HyperParameterTuningJobName=name
-        )
+
+    def step_of(search: Mapping[str, Any]) -> str:
         counts = search.get("TrainingJobStatusCounters", {})
-        step = f"{counts.get('Completed', 0)} done, {counts.get('InProgress', 0)} running"
-        if step != said:
+        return f"{counts.get('Completed', 0)} done, {counts.get('InProgress', 0)} running"
+
+    return _follow(aws, name, _SEARCH, step_of)
+
+
+def _follow(
+    aws: Aws,
+    name: str,
+    kind: tuple[str, str, str],
+    step_of: Callable[[Mapping[str, Any]], str],
+    new_lines: Callable[[], Iterable[str]] = tuple,
+) -> dict[str, Any]:
+    (describe, name_field, status_field), said = kind, ""
+    while True:
+        job: dict[str, Any] = getattr(aws.client("sagemaker"), describe)(**{name_field: name})
+        if (step := step_of(job)) != said:
             aws.tell(f"{name}: {step}")
             said = step
-        if search["HyperParameterTuningJobStatus"] not in RUNNING:
-            return _ended(search, name, search["HyperParameterTuningJobStatus"])
+        for line in new_lines():
+            aws.tell(f"  {line}")
+        if job[status_field] not in RUNNING:
+            return _ended(job, name, job[status_field])
         aws.sleep(POLL_SECONDS)
 
 

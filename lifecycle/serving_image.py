@@ -13,8 +13,9 @@ from botocore.exceptions import ClientError
 
 from lifecycle.errors import SageMakerStepError
 from lifecycle.runs import put_once
-from lifecycle.site import Aws, Request, Site, code_of, send
+from lifecycle.site import Aws, Request, Site, send
 from lifecycle.source import CHECKOUT
+from vehiclevision.storage import code_of
 
 DOCKERFILE: Final = "serving/Dockerfile"
 BUILDSPEC: Final = "serving/buildspec.yml"

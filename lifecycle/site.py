@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
-
 # Ours alone: the application's stack carries `application` too, and teardown must not take that for its own.
 OWNER_TAG: Final = "vehiclevision:sagemaker"
 VARIANT: Final = "AllTraffic"
@@ -133,11 +131,6 @@ class Request:
 def send(aws: Aws, request: Request) -> Any:
     """Call AWS."""
     return getattr(aws.client(request.service), request.operation)(**request.parameters)
-
-
-def code_of(error: ClientError) -> str:
-    """What AWS calls the error."""
-    return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def role_name(site: Site, what: str) -> str:

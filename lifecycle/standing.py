@@ -1,5 +1,6 @@
 """What there is of an application's models in an account: endpoint, alarms, versions, training jobs."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -50,14 +51,16 @@ class Standing:
 def standing(aws: Aws) -> Standing:
     """What there is now."""
     site, now = aws.site, deploy.answering(aws)
-    versions = registry.versions(aws)
+    versions, serving = registry.versions(aws), None
+    with contextlib.suppress(NothingFoundError):
+        serving = deploy.live_version(aws, versions, now)
     return Standing(
         application=site.application,
         region=site.region,
         bucket=site.bucket if foundation.describe(aws) else None,
         endpoint=site.endpoint,
         endpoint_status=now.endpoint["EndpointStatus"] if now.endpoint else None,
-        serving=_serving(aws, versions, now),
+        serving=serving,
         captures=bool((now.live or {}).get("DataCaptureConfig", {}).get("EnableCapture")),
         serverless=now.is_serverless,
         alarms=deploy.alarm_states(aws, [*map(site.alarm, endpoint.ALARMS), application_alarm(aws)]),
@@ -69,13 +72,6 @@ def standing(aws: Aws) -> Standing:
 def application_alarm(aws: Aws) -> str:
     """The alarm of template.yaml that hears what the workflow thinks of the endpoint."""
     return f"{aws.site.application}-endpoint-failing"
-
-
-def _serving(aws: Aws, versions: list[Version], state: deploy.State) -> Version | None:
-    try:
-        return deploy.live_version(aws, versions, state)
-    except NothingFoundError:
-        return None
 
 
 def _jobs(aws: Aws) -> list[dict[str, str]]:

@@ -6,7 +6,7 @@ run does no harm.
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
@@ -17,7 +17,8 @@ from lifecycle import deploy, endpoint, foundation, registry
 from lifecycle.endpoint import SCALABLE
 from lifecycle.registry import tags_of
 from lifecycle.runs import RUNNING
-from lifecycle.site import OWNER_TAG, TRAINING_LOG_GROUP, Aws, Request, code_of, send
+from lifecycle.site import OWNER_TAG, TRAINING_LOG_GROUP, Aws, Request, send
+from vehiclevision.storage import code_of
 
 WAIT_SECONDS: Final = 600.0
 POLL_SECONDS: Final = 3.0
@@ -36,7 +37,7 @@ class Item:
     name: str
     requests: tuple[Request, ...] = ()
     # Whether it is still there; asked after the calls where AWS takes its time.
-    lingers: Callable[[], bool] | None = field(default=None, compare=False)
+    lingers: Callable[[], object] | None = field(default=None, compare=False)
     # What comes before the calls, or cannot be said in single ones.
     first: Callable[[], object] | None = field(default=None, compare=False)
 
@@ -51,7 +52,8 @@ def find(aws: Aws, *, endpoint_only: bool = False, application: bool = False) ->
     if endpoint_only:
         return costly
     return [
-        *_monitoring(aws),
+        # The daily check and the retraining, which without bucket and roles would only fail.
+        *_beside(aws, "retraining", "monitoring"),
         *costly,
         *_alarms(aws),
         *_configs_and_models(aws),
@@ -107,8 +109,8 @@ def _endpoints(aws: Aws) -> Iterator[Item]:
         request = Request("sagemaker", "delete_endpoint", {"EndpointName": name})
         # An endpoint in the middle of an update takes no deletion.
         settle = partial(deploy.await_endpoint, aws) if name == aws.site.endpoint else None
-        lingers = partial(_is_there, aws, "describe_endpoint", {"EndpointName": name})
-        yield Item("endpoint", name, (request,), lingers, settle)
+        described = partial(registry.described_or_none, aws, "describe_endpoint", EndpointName=name)
+        yield Item("endpoint", name, (request,), described, settle)
 
 
 def _configs_and_models(aws: Aws) -> Iterator[Item]:
@@ -185,9 +187,9 @@ def _log_groups(aws: Aws) -> Iterator[Item]:
             yield Item("log group", name, (Request("logs", "delete_log_group", {"logGroupName": name}),))
 
 
-def _monitoring(aws: Aws) -> Iterator[Item]:
-    """The daily check and the retraining, which without bucket and roles would only fail."""
-    for room in ("retraining", "monitoring"):
+def _beside(aws: Aws, *rooms: str) -> Iterator[Item]:
+    """The stacks of applications beside the first."""
+    for room in rooms:
         name = f"{aws.site.application}-{room}"
         if foundation.describe(aws, name) is not None:
             yield Item(f"{room}'s stack", name, first=partial(foundation.remove, aws, name))
@@ -206,10 +208,7 @@ def _foundation(aws: Aws) -> Iterator[Item]:
 def _application(aws: Aws) -> Iterator[Item]:
     """The application's stack, and first what nobody could name after it: what reads it, photos and results."""
     name = aws.site.application
-    for room in ("console", "reconciling", "backfilling"):
-        beside = f"{name}-{room}"
-        if foundation.describe(aws, beside) is not None:
-            yield Item(f"{room}'s stack", beside, (), None, partial(foundation.remove, aws, beside))
+    yield from _beside(aws, "console", "reconciling", "backfilling")
     stack = foundation.describe(aws, name)
     if stack is None:
         return
@@ -273,10 +272,6 @@ def _ours(
         for entry in listed
         if (named is not None and named.fullmatch(entry[f"{resource}Name"])) or _is_ours(aws, entry[f"{resource}Arn"])
     ]
-
-
-def _is_there(aws: Aws, operation: str, key: Mapping[str, str]) -> bool:
-    return registry.described_or_none(aws, operation, **key) is not None
 
 
 def _is_ours(aws: Aws, arn: str) -> bool:

@@ -27,8 +27,9 @@ from monitoring.estimate import Estimate, estimate
 from monitoring.model_monitor import files
 from monitoring.summary import Summary, summarise
 from vehiclevision.labels import LABELS
-from vehiclevision.record import ANSWERED, EVENT_SOURCE, iso
+from vehiclevision.record import ANSWERED, iso, put_event
 from vehiclevision.results import ResultsTable
+from vehiclevision.storage import MISSING, code_of, read_or_none
 
 DRIFT_DETECTED: Final = "DriftDetected"
 RESULT: Final = "check.json"
@@ -216,16 +217,13 @@ def run(settings: CheckSettings, clients: Clients, window: Window) -> dict[str, 
 
 def read_baseline(settings: CheckSettings, s3: Any) -> Baseline:
     """The endpoint's baseline."""
-    try:
-        body = s3.get_object(Bucket=settings.bucket, Key=settings.baseline_key)["Body"]
-        return baselines.load(body.read(baselines.MAX_BYTES + 1))
-    except ClientError as error:
-        if error.response.get("Error", {}).get("Code") not in ("NoSuchKey", "404"):
-            raise
+    content = read_or_none(s3, settings.bucket, settings.baseline_key, baselines.MAX_BYTES + 1)
+    if content is None:
         raise BaselineError(
             f"There is no baseline at s3://{settings.bucket}/{settings.baseline_key}.",
             "Put one there with: vehiclevision monitor deploy",
-        ) from error
+        )
+    return baselines.load(content)
 
 
 def check(settings: CheckSettings, clients: Clients, window: Window, baseline: Baseline) -> Check:
@@ -314,23 +312,11 @@ def announce(settings: CheckSettings, clients: Clients, result: Check, folder: s
         clients.s3.head_object(Bucket=settings.bucket, Key=note)
         return False
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") not in ("404", "NoSuchKey", "NotFound"):
+        if code_of(error) not in MISSING:
             raise
     detail = drift_detail(result)
-    answer = clients.events.put_events(
-        Entries=[
-            {
-                "EventBusName": settings.bus,
-                "Source": EVENT_SOURCE,
-                "DetailType": DRIFT_DETECTED,
-                "Detail": json.dumps(detail, allow_nan=False),
-            }
-        ]
-    )
-    if answer["FailedEntryCount"]:
-        raise MonitoringError(
-            f"Drift could not be announced: {answer['Entries'][0].get('ErrorCode')}.", "The next check tries again."
-        )
+    if refused := put_event(clients.events, settings.bus, DRIFT_DETECTED, detail):
+        raise MonitoringError(f"Drift could not be announced: {refused}.", "The next check tries again.")
     put_json(clients.s3, settings.bucket, note, detail)
     return True
 

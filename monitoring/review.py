@@ -11,7 +11,6 @@ noted and not closed, so an announcement may come twice, under the same id, neve
 """
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -26,7 +25,6 @@ from vehiclevision.errors import InvalidImageError
 from vehiclevision.image_gate import Limits, normalise
 from vehiclevision.labels import NEITHER, ROUTES, TRUTHS
 from vehiclevision.record import (
-    EVENT_SOURCE,
     NO_VERSION,
     VEHICLE_REVIEWED,
     Outcome,
@@ -35,9 +33,10 @@ from vehiclevision.record import (
     announcement_id,
     iso,
     key_of,
+    put_event,
 )
 from vehiclevision.results import ResultsTable
-from vehiclevision.storage import superseded
+from vehiclevision.storage import MISSING, code_of, superseded
 
 HUMAN: Final = "human"
 NEITHER_VEHICLE: Final = "NEITHER_VEHICLE"
@@ -99,7 +98,7 @@ def picture(desk: Desk, record: Record) -> bytes:
     try:
         answer = desk.s3.get_object(Bucket=record.s3_bucket, Key=record.s3_key, **version)
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") not in ("NoSuchKey", "NoSuchVersion", "404", "MethodNotAllowed"):
+        if code_of(error) not in MISSING:
             raise
         raise LabelRefusedError(
             "The photo is no longer in the bucket.", "It cannot be reviewed any more; go on with the next one."
@@ -213,13 +212,7 @@ def _announce(desk: Desk, noted: Record, reviewed: Reviewed) -> None:
         reviewed_at=decided_at,
         correlation_id=noted.correlation_id,
     )
-    entry = {
-        "EventBusName": desk.bus,
-        "Source": EVENT_SOURCE,
-        "DetailType": VEHICLE_REVIEWED,
-        "Detail": json.dumps(detail),
-    }
-    if desk.events.put_events(Entries=[entry]).get("FailedEntryCount"):
+    if put_event(desk.events, desk.bus, VEHICLE_REVIEWED, detail):
         raise LabelRefusedError(
             "The label is noted, but the event bus did not take it.", "Review the image again: nothing is lost."
         )
@@ -244,12 +237,8 @@ def _close(desk: Desk, noted: Record, reviewed: Reviewed) -> None:
                 ":label": {"NULL": True} if neither else {"S": reviewed.label},
                 ":route": {"S": reviewed.route} if reviewed.route else {"NULL": True},
                 ":reason": {"S": NEITHER_VEHICLE} if neither else {"NULL": True},
-                ":now": {"S": _time(desk)},
+                ":now": {"S": iso(desk.now())},
             },
         )
     except desk.dynamodb.exceptions.ConditionalCheckFailedException as error:
         raise LabelRefusedError(*_DECIDED_MEANWHILE) from error
-
-
-def _time(desk: Desk) -> str:
-    return iso(desk.now())

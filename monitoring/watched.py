@@ -3,18 +3,17 @@
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 from monitoring import check
 from monitoring.drift.baseline import MAX_BYTES, Baseline, load
 from monitoring.errors import BaselineError, SourceError
+from vehiclevision.storage import code_of, read_or_none
 
 # A boto3 client by its service's name.
 Client = Callable[[str], Any]
-
-_NOT_THERE: Final = ("NoSuchKey", "404")
 
 
 def described(client: Client, stack: str) -> dict[str, Any] | None:
@@ -23,7 +22,7 @@ def described(client: Client, stack: str) -> dict[str, Any] | None:
         return dict(client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0])
     except ClientError as error:
         # CloudFormation has no error code of its own for a stack that is not there.
-        if error.response.get("Error", {}).get("Code") != "ValidationError":
+        if code_of(error) != "ValidationError":
             raise
         return None
 
@@ -80,7 +79,7 @@ def captures_of(client: Client, endpoint: str, stack: Mapping[str, str]) -> str:
 
 def baseline_of(s3: Any, bucket: str, endpoint: str) -> Baseline | None:
     """The baseline that the scheduled check compares with; BaselineError if it cannot be used."""
-    content = _read(s3, bucket, check.baseline_key(endpoint), MAX_BYTES + 1)
+    content = read_or_none(s3, bucket, check.baseline_key(endpoint), MAX_BYTES + 1)
     return None if content is None else load(content)
 
 
@@ -117,7 +116,7 @@ def last_check(s3: Any, bucket: str, endpoint: str) -> dict[str, Any] | None:
         if not numbered:
             return None
         prefix = max(numbered)
-    content = _read(s3, bucket, prefix + check.RESULT)
+    content = read_or_none(s3, bucket, prefix + check.RESULT)
     return None if content is None else dict(json.loads(content))
 
 
@@ -126,16 +125,6 @@ def _endpoint(client: Client, endpoint: str) -> dict[str, Any] | None:
         return dict(client("sagemaker").describe_endpoint(EndpointName=endpoint))
     except ClientError as error:
         # SageMaker has no error code of its own for an endpoint that is not there.
-        if error.response.get("Error", {}).get("Code") != "ValidationException":
+        if code_of(error) != "ValidationException":
             raise
         return None
-
-
-def _read(s3: Any, bucket: str, key: str, limit: int | None = None) -> bytes | None:
-    try:
-        content: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read(limit)
-    except ClientError as error:
-        if error.response.get("Error", {}).get("Code") not in _NOT_THERE:
-            raise
-        return None
-    return content

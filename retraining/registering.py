@@ -14,12 +14,13 @@ from botocore.exceptions import ClientError
 from lifecycle import deploy, endpoint, registry, source
 from lifecycle.images import OWN
 from lifecycle.registry import Candidate, Version
-from lifecycle.site import OWNER_TAG, Aws, Request, code_of
+from lifecycle.site import OWNER_TAG, Aws, Request
 from retraining import staging
 from retraining.errors import RetrainingError
 from retraining.settings import StackParameters
 from training import comparison as comparisons
 from training.comparison import Comparison, OtherFormatError
+from vehiclevision.storage import code_of
 
 ARTEFACT: Final = "model.tar.gz"
 COMPARISON: Final = "comparison.json"

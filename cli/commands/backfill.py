@@ -12,17 +12,17 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from cli import backfilling
 from cli.backfilling import BATCH, Counted, Seen, Source
-from cli.display import notes, output, print_json, printable, typed
-from cli.errors import FAILURE, INTERRUPTED, SUCCESS, CommandError
+from cli.display import notes, on_interrupt, output, print_json, printable, tell, typed
+from cli.errors import FAILURE, SUCCESS, CommandError
 from cli.options import Application, AsJson, NoWait, YesToQuestions, argument, flag, option
 from cli.reconciling import counted
 from cli.sagemaker import Dialogue
 from cli.sam import Deployer
 from cli.target import Target
+from training.progress import bars
 
 WORDS: Final[Mapping[str, str]] = {
     "done": "classified, put up for review, or refused",
@@ -67,21 +67,13 @@ def command(
     cost = backfilling.dollars(lying.photos)
     facts = {"source": source.address, "photos": lying.photos, "counted_all": lying.whole, "dollars_at_most": cost}
     if dry_run or not lying.photos:
-        if as_json:
-            print_json({**facts, "bytes": lying.bytes})
-        else:
-            output().print(_priced(source, lying, cost))
-        return SUCCESS
+        return tell(as_json, {**facts, "bytes": lying.bytes}, _priced(source, lying, cost))
     notes().print(_priced(source, lying, cost))
     Dialogue(yes=yes or target.is_local).ask("Go through them?")
     machine = backfilling.deploy(Deployer(target, application.profile, yes, quiet=as_json), source)
     execution = backfilling.start(target, machine, source, at_a_time)
     if no_wait:
-        if as_json:
-            print_json({**facts, "execution": execution})
-        else:
-            output().print(f"It has begun. {_again(target, source)}")
-        return SUCCESS
+        return tell(as_json, {**facts, "execution": execution}, f"It has begun. {_again(target, source)}")
     return _follow(target, source, execution, as_json=as_json)
 
 
@@ -119,32 +111,18 @@ def _again(target: Target, source: Source) -> str:
 
 def _follow(target: Target, source: Source, execution: str, *, as_json: bool) -> int:
     """Show how far it has come, to its end; leaving does not stop it."""
-    console = Console(stderr=True)
     last = Seen(execution, "RUNNING")
-    try:
-        with Progress(
-            TextColumn("photos"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        ) as progress:
-            bar = progress.add_task("photos", total=None)
-            for last in backfilling.follow(target, execution):
-                progress.update(bar, completed=last.worked_off + last.failed, total=last.total or None)
-    except KeyboardInterrupt:
-        notes().print(f"It goes on without this command. {_again(target, source)}")
-        return INTERRUPTED
+    with on_interrupt(f"It goes on without this command. {_again(target, source)}"), bars() as bar:
+        shown = bar("photos")
+        for last in backfilling.follow(target, execution):
+            shown(last.worked_off + last.failed, last.total)
     sums = backfilling.results(target, execution)
     open_ends = sum(sums.get(name, 0) for name in ("failed", "ended_without_record", "under_way"))
     good = last.status == "SUCCEEDED" and not last.failed and not open_ends
     if as_json:
         print_json(backfilling.as_json(source, last, sums))
-        return SUCCESS if good else FAILURE
-    _print_end(target, source, last, sums)
+    else:
+        _print_end(target, source, last, sums)
     return SUCCESS if good else FAILURE
 
 

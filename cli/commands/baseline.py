@@ -7,8 +7,8 @@ learn from, a folder per class; of its own training data the held-out part count
 from pathlib import Path
 from typing import Annotated
 
-from cli.display import notes, output, print_json, printable
-from cli.errors import INTERRUPTED, SUCCESS, USAGE, CommandError
+from cli.display import on_interrupt, output, print_json, printable
+from cli.errors import SUCCESS, USAGE, CommandError
 from cli.options import Application, AsJson, Captures, option
 from cli.times import window
 from monitoring.captures.source import is_captured, open_source
@@ -41,7 +41,7 @@ def command(
     ends, model = captures.ends(), model or DEFAULT_MODEL
     if out.is_dir() or not out.name.endswith(".json"):
         raise CommandError(f"{printable(str(out))} cannot be the baseline.", "Name a file that ends in .json.", USAGE)
-    try:
+    with on_interrupt("Stopped. Nothing was written."):
         if is_captured(source):
             threshold = load_model(model).manifest.threshold if threshold is None else threshold
             s3 = application.s3() if source.startswith("s3://") else None
@@ -59,9 +59,6 @@ def command(
         else:
             baseline = _of_pictures(Path(source), model, neither, captures, threshold)
         baseline.save(out)
-    except KeyboardInterrupt:
-        notes().print("Stopped. Nothing was written.")
-        return INTERRUPTED
     _tell(baseline, out, as_json=as_json)
     return SUCCESS
 

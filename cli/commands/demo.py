@@ -7,11 +7,10 @@ one was classified.
 
 import time
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from rich.console import Console
 from rich.text import Text
@@ -31,7 +30,6 @@ from vehiclevision.results import UPLOADS
 
 TIMEOUT_SECONDS: Final = 300.0
 EVENTS_TIMEOUT_SECONDS: Final = 20.0
-_SAMPLES_FOLDER: Final = "samples"
 
 
 @dataclass
@@ -60,13 +58,12 @@ def command(
         images = [image.expanduser() for image in images]
         _check(images)
     was_up = stack.status(directory).up
-    drawing = None if images else ThreadPoolExecutor(1).submit(samples.draw)
+    drawn = [] if images else samples.of()
     try:
         with telling(console) as tell:
             running = stack.start(directory, tell)
             tell("The local AWS is up")
-            drawn = drawing.result() if drawing else []
-            paths = images or samples.write(directory / _SAMPLES_FOLDER, drawn)
+            paths = images or [sample.path for sample in drawn]
             tell(f"Dropping {_how_many(paths)} into the bucket")
         target = local_target(running)
         with announcements.listen(target) as listener:
@@ -83,7 +80,7 @@ def command(
             console.print("Stopping the local AWS")
             stack.stop(directory)
     code = _exit_code(course, any(sample.label for sample in drawn), console)
-    _what_next(directory, drawn, was_up, console)
+    _what_next(drawn, was_up, console)
     return code
 
 
@@ -161,14 +158,10 @@ def _show_events(listener: Listener, course: _Course, console: Console) -> None:
     console.print(
         f"{len(events)} of {len(classified)} VehicleClassified events arrived from the event bus:", style="bold"
     )
-    for event in sorted(events, key=_by_route):
+    for event in sorted(events, key=lambda event: (event["route"], event["s3_key"])):
         text = f"  {event['label']:<10} {event['confidence']:.2f}  -> {event['route']:<8} {event['s3_key']}"
         console.print(printable(text))
     console.print()
-
-
-def _by_route(event: dict[str, Any]) -> tuple[str, str]:
-    return str(event["route"]), str(event["s3_key"])
 
 
 def _sum_up(course: _Course, drawn: Iterable[Sample], console: Console) -> None:
@@ -187,7 +180,7 @@ def _sum_up(course: _Course, drawn: Iterable[Sample], console: Console) -> None:
         console.print(f"The first picture was classified {course.first_classified_seconds:.1f} s after the start.")
 
 
-def _what_next(directory: Path, drawn: Sequence[Sample], was_up: bool, console: Console) -> None:
+def _what_next(drawn: Sequence[Sample], was_up: bool, console: Console) -> None:
     console.print()
     console.print("Try next:", style="bold")
     one = "cat.jpg" if drawn else "KEY"
@@ -202,9 +195,7 @@ def _what_next(directory: Path, drawn: Sequence[Sample], was_up: bool, console: 
     for arguments, words in steps:
         console.print(f"  {f'{typed()} {arguments}':<42}  {words}")
     if drawn:
-        console.print(
-            f"The drawings are in {directory / _SAMPLES_FOLDER}. They show the way, not how good the model is."
-        )
+        console.print(f"The drawings are in {samples.FOLDER}. They show the way, not how good the model is.")
 
 
 def _exit_code(course: _Course, has_vehicles: bool, console: Console) -> int:

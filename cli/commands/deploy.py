@@ -10,8 +10,8 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final
 
-from cli.display import notes, output, print_json, printable, typed
-from cli.errors import SUCCESS, USAGE, CommandError
+from cli.display import notes, printable, tell, typed
+from cli.errors import USAGE, CommandError
 from cli.options import AsJson, YesToQuestions, flag, option
 from cli.sagemaker import SageMakerAccount
 from cli.sam import Deployer, given_parameters, parameters_in, template_of
@@ -60,24 +60,14 @@ def command(
         notes().print(printable(f"{name} is {value}{was}"))
     facts: dict[str, Any] = {"stack": target.stack, "parameters": wanted, "changed": sorted(changed)}
     if dry_run:
-        return told(as_json, facts, dry_words(wanted))
+        return tell(as_json, facts, *dry_words(wanted))
     facts["outputs"] = Deployer(target, account.profile, yes, quiet=as_json).deploy(VEHICLEVISION, target.stack, wanted)
     words = [f"{target.stack} is deployed. Classify images with: {typed()} drop PATH...{target.options}"]
-    if changed & {"ConfidenceThreshold", "Watch"} and watched.described(aws.client, target.monitoring_stack):
+    if changed & {"ConfidenceThreshold", "Watch"} and watched.described(aws.client, target.beside("monitoring")):
         words.append(f"Its monitoring takes that over with: {typed()} monitor deploy{target.options}")
-    elif wanted.get("Watch") == "lean" and not watched.described(aws.client, target.reconciling_stack):
+    elif wanted.get("Watch") == "lean" and not watched.described(aws.client, target.beside("reconciling")):
         words.append(f"Lost photos are found by reconciling alone: {typed()} monitor deploy{target.options}")
-    return told(as_json, facts, words)
-
-
-def told(as_json: bool, facts: Mapping[str, Any], words: list[str]) -> int:
-    """Say what was done, for people or for the next program."""
-    if as_json:
-        print_json(facts)
-    else:
-        for line in words:
-            output().print(printable(line))
-    return SUCCESS
+    return tell(as_json, facts, *words)
 
 
 def dry_words(wanted: Mapping[str, str]) -> list[str]:

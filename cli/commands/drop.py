@@ -14,9 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from cli import sources
 from cli.answering import endpoint_of
-from cli.display import HEADING, ended_line, notes, output, print_json, printable
+from cli.display import HEADING, ended_line, notes, on_interrupt, output, print_json, printable
 from cli.drop import Ended, drop, left_out
-from cli.errors import FAILURE, INTERRUPTED, SUCCESS, USAGE, CommandError
+from cli.errors import FAILURE, SUCCESS, USAGE, CommandError
 from cli.options import Application, AsJson, Timeout, argument
 from cli.uploads import Uploaded
 
@@ -42,27 +42,27 @@ def command(
     target = application.target()
     if (endpoint := endpoint_of(target)) and endpoint.trouble:
         notes().print(printable(endpoint.trouble))
-    uploaded = 0
-    try:
-        with _progress(len(files)) as progress:
-            printer = _Printer(progress, as_json=as_json)
-            for end in unusable:
-                printer.show(end)
-            upload_bar = progress.add_task("uploaded", total=len(files))
-            ended_bar = progress.add_task("ended", total=len(files))
-            for event in drop(target, files, timeout):
-                if isinstance(event, Uploaded):
-                    uploaded += 1
-                    progress.advance(upload_bar)
-                else:
-                    printer.show(event)
-                    progress.advance(ended_bar)
-    except KeyboardInterrupt:
-        notes().print(
-            f"Stopped. {uploaded} of {len(files)} files were uploaded, and those go on by themselves.\n"
+    uploaded: list[Uploaded] = []
+
+    def stopped() -> str:
+        return (
+            f"Stopped. {len(uploaded)} of {len(files)} files were uploaded, and those go on by themselves.\n"
             f"See the rest with: vehiclevision results{target.options}"
         )
-        return INTERRUPTED
+
+    with on_interrupt(stopped), _progress(len(files)) as progress:
+        printer = _Printer(progress, as_json=as_json)
+        for end in unusable:
+            printer.show(end)
+        upload_bar = progress.add_task("uploaded", total=len(files))
+        ended_bar = progress.add_task("ended", total=len(files))
+        for event in drop(target, files, timeout):
+            if isinstance(event, Uploaded):
+                uploaded.append(event)
+                progress.advance(upload_bar)
+            else:
+                printer.show(event)
+                progress.advance(ended_bar)
     printer.sum_up()
     return SUCCESS if printer.all_good else FAILURE
 

@@ -6,6 +6,7 @@ answer is not as promised.
 """
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -34,7 +35,7 @@ def command(
     for answer in questions(connection):
         answers.append(answer)
         if as_json:
-            print_json(answer.as_json())
+            print_json(asdict(answer))
         else:
             output().print(printable(line(answer)))
     wrong = sum(not answer.good for answer in answers)

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from cli.display import notes, output, print_json, printable
-from cli.errors import INTERRUPTED, SUCCESS, USAGE, CommandError
+from cli.display import notes, on_interrupt, output, print_json, printable
+from cli.errors import SUCCESS, USAGE, CommandError
 from cli.options import Application, AsJson, BaselineFile, Captures, flag, option
 from cli.times import window
 from monitoring.drift.baseline import load
@@ -57,7 +57,7 @@ def command(
         since = datetime.now(UTC) - OWN_WINDOW
     choice = Choice(since, until, captures.variant, window(since, until), sample)
     chosen = {"endpoint": captures.endpoint, "threshold": threshold, "labels": labels}
-    try:
+    with on_interrupt("Stopped. Nothing was written."):
         named = load(baseline) if baseline else None
         if source is None:
             data = _of_application(application, chosen)
@@ -74,9 +74,6 @@ def command(
             read = origin.with_looks(read)
         figures = report(read)
         written = write(read, figures, page, images=images) if page else None
-    except KeyboardInterrupt:
-        notes().print("Stopped. Nothing was written.")
-        return INTERRUPTED
     if as_json:
         print_json(report_json(figures))
     else:

@@ -6,14 +6,12 @@ Whoever runs it adds people, each into one of the groups viewer, reviewer and op
 
 from typing import Annotated, Final
 
-from cli.display import output, print_json, typed
-from cli.errors import SUCCESS, USAGE, CommandError
+from cli.display import tell, typed
+from cli.errors import USAGE, CommandError
 from cli.options import Application, AsJson, YesToQuestions, flag, option
-from cli.sam import Deployer, agree_to_delete, delete_stack, given_parameters, local_environment, parameters_in
-from cli.target import Target, state_directory
-from local import deploy as local_deploy
+from cli.sam import Deployer, given_parameters, gone_or_never_there, parameters_in, remove, taken_over
+from cli.target import Target
 from local.deploy import CONSOLE
-from monitoring import watched
 
 # What Cognito takes in no domain's name.
 RESERVED: Final = ("aws", "amazon", "cognito")
@@ -28,39 +26,35 @@ def command(
     parameters: Annotated[
         list[str] | None, option("--parameter", "NAME=VALUE", "A parameter of console/template.yaml; repeatable.")
     ] = None,
-    remove: Annotated[bool, flag("--remove", "Take the page away again, with the people who were added.")] = False,
+    take_away: Annotated[bool, flag("--remove", "Take the page away again, with the people who were added.")] = False,
     yes: YesToQuestions = False,
     as_json: AsJson = False,
 ) -> int:
     """Deploy the page, or bring it up to date, and say where it is and how to add people."""
     target = application.target()
-    if remove:
-        return _remove(target, yes=yes, as_json=as_json)
+    if take_away:
+        stack = target.beside("console")
+        removed = remove(target, {stack: CONSOLE}, more=", and everybody who was added", yes=yes)
+        return tell(as_json, {"stack": stack, "removed": removed[stack]}, *gone_or_never_there(removed))
     known = parameters_in(CONSOLE)
     given = given_parameters(parameters or [], known, "console/template.yaml lists")
-    stack = watched.parameters(watched.described(target.client, target.stack))
     values = {name: target.output(name) for name in known & set(target.outputs)}
-    values |= {"Application": target.stack, "LogRetentionDays": stack["LogRetentionDays"]}
-    if target.is_local:
-        values |= LOCAL_PAGES
-    else:
-        values |= {"PythonRuntime": stack["PythonRuntime"], "Architecture": stack["Architecture"]}
+    values |= {"Application": target.stack, **taken_over(target), **(LOCAL_PAGES if target.is_local else {})}
     values |= {"DomainPrefix": given.get("DomainPrefix") or _prefix(target)}
     outputs = Deployer(target, application.profile, yes, quiet=as_json).deploy(
-        CONSOLE, target.console_stack, {**values, **given}
+        CONSOLE, target.beside("console"), {**values, **given}
     )
-    if as_json:
-        print_json({"stack": target.console_stack, "outputs": outputs})
-        return SUCCESS
-    pool = outputs["UserPoolId"]
-    output().print(f"The page: {outputs['PageAddress']}")
-    output().print(f"For partners' systems: {outputs['PageAddress']}/docs")
-    output().print("Add somebody, who gets a first password by mail, and choose viewer, reviewer or operator:")
-    for verb in ("create-user", "add-user-to-group --group-name viewer"):
-        line = f"aws cognito-idp admin-{verb} --user-pool-id {pool} --username NAME@EXAMPLE.COM"
-        output().print(f"  {line}", soft_wrap=True)
-    output().print(f"Take it away again: {typed()} share --remove{target.options}")
-    return SUCCESS
+    who = f"--user-pool-id {outputs['UserPoolId']} --username NAME@EXAMPLE.COM"
+    return tell(
+        as_json,
+        {"stack": target.beside("console"), "outputs": outputs},
+        f"The page: {outputs['PageAddress']}",
+        f"For partners' systems: {outputs['PageAddress']}/docs",
+        "Add somebody, who gets a first password by mail, and choose viewer, reviewer or operator:",
+        f"  aws cognito-idp admin-create-user {who}",
+        f"  aws cognito-idp admin-add-user-to-group --group-name viewer {who}",
+        f"Take it away again: {typed()} share --remove{target.options}",
+    )
 
 
 def _prefix(target: Target) -> str:
@@ -74,19 +68,3 @@ def _prefix(target: Target) -> str:
             USAGE,
         )
     return prefix
-
-
-def _remove(target: Target, *, yes: bool, as_json: bool) -> int:
-    name = target.console_stack
-    if target.is_local:
-        removed = local_deploy.remove(CONSOLE, state_directory(), local_environment())
-    else:
-        removed = watched.described(target.client, name) is not None
-        if removed:
-            agree_to_delete(f"Delete the stack {name}, and everybody who was added?", yes=yes)
-            delete_stack(target, name)
-    if as_json:
-        print_json({"stack": name, "removed": removed})
-    else:
-        output().print(f"{name} is gone." if removed else f"There is no {name}.")
-    return SUCCESS

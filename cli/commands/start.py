@@ -3,8 +3,8 @@
 from typing import Annotated
 
 from cli import runs
-from cli.display import ended_line, notes, output, print_json
-from cli.errors import FAILURE, INTERRUPTED, SUCCESS, USAGE, CommandError
+from cli.display import ended_line, on_interrupt, tell
+from cli.errors import FAILURE, SUCCESS, USAGE, CommandError
 from cli.options import Application, AsJson, Timeout, argument, option
 
 
@@ -21,13 +21,7 @@ def command(
     target = application.target()
     if not bucket or not key:
         raise CommandError("BUCKET and KEY must not be empty.", "Name the object, as in: uploads/photo.jpg", USAGE)
-    try:
+    with on_interrupt(f"Stopped waiting; the run goes on. See it with: vehiclevision results{target.options}"):
         end = runs.start(target, bucket, key, version_id, timeout)
-    except KeyboardInterrupt:
-        notes().print(f"Stopped waiting; the run goes on. See it with: vehiclevision results{target.options}")
-        return INTERRUPTED
-    if as_json:
-        print_json(end.to_json())
-    else:
-        output().print(ended_line(end))
+    tell(as_json, end.to_json(), ended_line(end))
     return SUCCESS if end.is_good else FAILURE

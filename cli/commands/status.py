@@ -23,7 +23,11 @@ MOST_RECORDS: Final = 1_000
 
 def command(application: Application, as_json: AsJson = False) -> int:
     """Show what runs; 0 if images can be dropped, else 1."""
-    facts = _facts_of_stack(application.target()) if application.is_named else _facts_of_local_aws()
+    if application.is_named:
+        target = application.target()
+        facts = {"where": target.stack, "region": target.region, "up": True, **_facts_of_application(target)}
+    else:
+        facts = _facts_of_local_aws()
     if as_json:
         print_json(facts)
     else:
@@ -47,10 +51,6 @@ def _facts_of_local_aws() -> dict[str, Any]:
         "state_directory": str(status.state_dir),
         **(_facts_of_application(local_target(running)) if running else NOTHING_DEPLOYED),
     }
-
-
-def _facts_of_stack(target: Target) -> dict[str, Any]:
-    return {"where": target.stack, "region": target.region, "up": True, **_facts_of_application(target)}
 
 
 def _facts_of_application(target: Target) -> dict[str, Any]:

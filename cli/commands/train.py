@@ -51,21 +51,7 @@ def command(
     threshold: Annotated[float | None, option("--threshold", "T", "The threshold, instead of the cheapest.")] = None,
 ) -> int:
     """Run training.train with the options that were given, by the Python that has PyTorch; its exit code is ours."""
-    given = {
-        "data": data,
-        "out": out,
-        "quick": quick,
-        "backbone": backbone,
-        "start": start and start.value,
-        "champion": champion,
-        "seed": seed,
-        "steps": steps,
-        "leave_out": leave_out,
-        "photos": photos,
-        "wrong_cost": wrong_cost,
-        "review_cost": review_cost,
-        "threshold": threshold,
-    }
+    given = {**locals(), "start": start and start.value}
     path = os.pathsep.join(str(folder) for folder in (CHECKOUT, CHECKOUT / "functions"))
     environment = {**os.environ, "PYTHONPATH": path}
     words = [_interpreter(), "-m", "training.train", *_words(given)]

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from vehiclevision import capture, telemetry
 from vehiclevision.decision import worth_asking
 from vehiclevision.errors import VehicleVisionError
-from vehiclevision.opinion import REKOGNITION, Bedrock, Rekognition, Service
+from vehiclevision.opinion import Bedrock, Rekognition, Service
 from vehiclevision.prediction import Prediction, predict
 from vehiclevision.record import inference_id
 from vehiclevision.requests import Picture
@@ -23,38 +23,29 @@ from vehiclevision.settings import (
     OPINION_CONNECT_SECONDS,
     OPINION_READ_SECONDS,
     READ_TIMEOUT_SECONDS,
+    REKOGNITION,
     ClassifySettings,
 )
 
 logger = Logger()
 metrics = Metrics(namespace=telemetry.NAMESPACE)
 settings = ClassifySettings.from_environment(os.environ)
-runtime = boto3.client(
-    "sagemaker-runtime",
-    config=Config(
-        connect_timeout=CONNECT_TIMEOUT_SECONDS,
-        read_timeout=READ_TIMEOUT_SECONDS,
-        retries={"total_max_attempts": 1},
-    ),
-)
+
+
+def _once(connect_seconds: float, read_seconds: float) -> Config:
+    """How a service is asked once, and not for long."""
+    retries: Any = {"total_max_attempts": 1}
+    return Config(connect_timeout=connect_seconds, read_timeout=read_seconds, retries=retries)
+
+
+runtime = boto3.client("sagemaker-runtime", config=_once(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS))
 # Its import and client cost a cold start time, so it is made only where the function captures.
-s3 = settings.capture and boto3.client(
-    "s3",
-    config=Config(
-        connect_timeout=CAPTURE_CONNECT_SECONDS,
-        read_timeout=CAPTURE_READ_SECONDS,
-        retries={"total_max_attempts": 1},
-    ),
-)
+s3 = settings.capture and boto3.client("s3", config=_once(CAPTURE_CONNECT_SECONDS, CAPTURE_READ_SECONDS))
 
 
 def _service(name: str) -> Service:
-    """Who is asked where the model is in doubt; once, and not for long."""
-    config = Config(
-        connect_timeout=OPINION_CONNECT_SECONDS,
-        read_timeout=OPINION_READ_SECONDS,
-        retries={"total_max_attempts": 1},
-    )
+    """Who is asked where the model is in doubt."""
+    config = _once(OPINION_CONNECT_SECONDS, OPINION_READ_SECONDS)
     if name == REKOGNITION:
         return Rekognition(boto3.client("rekognition", config=config))
     return Bedrock(boto3.client("bedrock-runtime", config=config), name.partition(":")[2])

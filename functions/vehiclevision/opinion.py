@@ -14,9 +14,8 @@ from typing import Any, Final
 from botocore.parsers import ResponseParserError
 
 from vehiclevision.labels import LABELS, NEITHER, TRUTHS, either
+from vehiclevision.settings import BEDROCK, REKOGNITION
 
-REKOGNITION: Final = "rekognition"
-BEDROCK: Final = "bedrock"
 # What else Rekognition may call one of our labels; the label's own name, its aliases and its ancestors count anyhow.
 ALSO_CALLED: Final[Mapping[str, frozenset[str]]] = {
     "bicycle": frozenset({"bike"}),

@@ -5,6 +5,7 @@ the ones named here), a review adds a person's word, and everybody else reads th
 """
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -157,6 +158,13 @@ class Record:
     def to_json(self) -> dict[str, Any]:
         """All fields as plain JSON."""
         return asdict(self)
+
+
+def put_event(events: Any, bus: str, detail_type: str, detail: Mapping[str, Any]) -> str:
+    """Announce something on the application's bus; the bus's code where it refused, else nothing."""
+    entry = {"EventBusName": bus, "Source": EVENT_SOURCE, "DetailType": detail_type}
+    answer = events.put_events(Entries=[{**entry, "Detail": json.dumps(detail, allow_nan=False)}])
+    return str(answer["Entries"][0].get("ErrorCode", "refused")) if answer["FailedEntryCount"] else ""
 
 
 def key_of(bucket: str, key: str, version_id: str) -> dict[str, Any]:

@@ -3,7 +3,11 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
+# Who may be asked for a second opinion: Rekognition, or a model on Bedrock.
+REKOGNITION: Final = "rekognition"
+BEDROCK: Final = "bedrock"
 # Calls end before the function does, so that the error has a name. Step Functions owns the retries.
 CONNECT_TIMEOUT_SECONDS = 3
 READ_TIMEOUT_SECONDS = 20
@@ -41,8 +45,8 @@ class Doubt:
         service = environment.get("SECOND_OPINION", "").strip()
         if service in ("", "none"):
             return None
-        if service != "rekognition" and not re.fullmatch(r"bedrock:[\w.:-]+", service):
-            raise SettingsError(f"SECOND_OPINION must be none, rekognition or bedrock:MODEL, not {service!r}")
+        if service != REKOGNITION and not re.fullmatch(rf"{BEDROCK}:[\w.:-]+", service):
+            raise SettingsError(f"SECOND_OPINION must be none, {REKOGNITION} or {BEDROCK}:MODEL, not {service!r}")
         return cls(service, FilterSettings.from_environment(environment).confidence_threshold)
 
 
@@ -57,14 +61,14 @@ class ClassifySettings:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "ClassifySettings":
         """Read ENDPOINT_NAME and, where the function captures, CAPTURE_BUCKET, CAPTURE_PREFIX and CAPTURE_PERCENT."""
-        name, bucket = _required(environment, "ENDPOINT_NAME"), environment.get("CAPTURE_BUCKET", "").strip()
+        name, bucket = required(environment, "ENDPOINT_NAME"), environment.get("CAPTURE_BUCKET", "").strip()
         doubt = Doubt.from_environment(environment)
         if not bucket:
             return cls(name, None, doubt)
         percent = _number(environment, "CAPTURE_PERCENT")
         if not 0 <= percent <= 100:
             raise SettingsError(f"CAPTURE_PERCENT must lie between 0 and 100, not {percent}")
-        prefix = _required(environment, "CAPTURE_PREFIX").strip("/")
+        prefix = required(environment, "CAPTURE_PREFIX").strip("/")
         return cls(name, Destination(bucket, prefix, percent) if percent else None, doubt)
 
 
@@ -84,14 +88,15 @@ class FilterSettings:
 
 
 def _number(environment: Mapping[str, str], name: str) -> float:
-    text = _required(environment, name)
+    text = required(environment, name)
     try:
         return float(text)
     except ValueError as exc:
         raise SettingsError(f"{name} must be a number, not {text!r}") from exc
 
 
-def _required(environment: Mapping[str, str], name: str) -> str:
+def required(environment: Mapping[str, str], name: str) -> str:
+    """A setting that must be there."""
     value = environment.get(name, "").strip()
     if not value:
         raise SettingsError(f"{name} is not set")

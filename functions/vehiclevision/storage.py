@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 # A photo read within a minute of its upload is answered before anybody could act on a newer one.
 LATE_AFTER: Final = timedelta(minutes=1)
-_MISSING = frozenset({"NoSuchKey", "NoSuchVersion", "404", "MethodNotAllowed"})
+# How S3 says that there is no such object, or no such version of it any more.
+MISSING: Final = frozenset({"NoSuchKey", "NoSuchVersion", "404", "NotFound", "MethodNotAllowed"})
 _REFUSED = frozenset(
     {"NoSuchBucket", "AccessDenied", "403", "InvalidObjectState", "InvalidArgument", "InvalidBucketName", "400"}
 )
@@ -64,7 +65,7 @@ def superseded(s3: "S3Client", bucket: str, key: str, version_id: str) -> bool:
     try:
         newest = s3.head_object(Bucket=bucket, Key=key).get("VersionId")
     except ClientError as exc:
-        if exc.response.get("Error", {}).get("Code") in _MISSING:
+        if code_of(exc) in MISSING:
             return True
         raise _translate(exc) from exc
     except BotoCoreError as exc:
@@ -72,9 +73,26 @@ def superseded(s3: "S3Client", bucket: str, key: str, version_id: str) -> bool:
     return newest is not None and newest != version_id
 
 
+def read_or_none(s3: Any, bucket: str, key: str, most_bytes: int | None = None) -> bytes | None:
+    """An object's bytes, at most so many; None where there is none."""
+    try:
+        with s3.get_object(Bucket=bucket, Key=key)["Body"] as body:
+            content: bytes = body.read(most_bytes)
+    except ClientError as error:
+        if code_of(error) not in MISSING:
+            raise
+        return None
+    return content
+
+
+def code_of(error: ClientError) -> str:
+    """What AWS calls the error."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
 def _translate(error: ClientError) -> Exception:
-    code = error.response.get("Error", {}).get("Code", "")
-    if code in _MISSING:
+    code = code_of(error)
+    if code in MISSING:
         return InvalidImageError(Reason.OBJECT_NOT_FOUND, "the object, or this version of it, was deleted")
     if code in _REFUSED:
         return StorageRefusedError(f"S3 refused to give the object ({code}); check the function's role and the bucket")

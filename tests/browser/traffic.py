@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageEnhance
 
-from cli.samples import draw
+from cli import samples
 from training.artefact import DEFAULT_MODEL, load_model
 from training.data.pictures import BATCH, stacked
 from vehiclevision.image_gate import normalise
@@ -52,7 +52,7 @@ def traffic(
 ) -> list[Record]:
     """So many answers a day, more of them in the morning and the evening; a share of the pictures is made worse."""
     random = np.random.default_rng(seed)
-    whole = [each for each in draw() if _opens(each.content)]
+    whole = [each for each in samples.of() if _opens(each.content)]
     scenes = [(_opened(each.content), each.label) for each in whole]
     chosen = [scenes[index] for index in random.choice(len(scenes), days * a_day, p=_weights(scenes))]
     jpegs = []

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.samples import draw, write
+from cli import samples
 from tests.live.journey import (
     CEILING_VARIABLE,
     LONGEST_HOURS,
@@ -26,7 +26,7 @@ from training.artefact import DEFAULT_MODEL
 @pytest.mark.timeout(int(2 * LONGEST_HOURS * 3600))
 def test_from_an_empty_account_and_back(tmp_path: Path) -> None:
     """Photos that are dropped are recorded, and afterwards nothing is left that costs; a failure takes down too."""
-    photos = write(tmp_path, draw()[:4])
+    photos = [sample.path for sample in samples.of()[:4]]
     if reason := refusal(os.environ, len(photos)):
         pytest.skip(reason)
     deadline, said = time.monotonic() + LONGEST_HOURS * 3600, ""

@@ -10,7 +10,7 @@ from cli.main import main
 from cli.target import DIRECTORY_VARIABLE
 from tests.workflow.driver import Application, plain
 
-DRAWN = list(samples.draw())
+DRAWN = list(samples.of())
 BICYCLE = next(sample.content for sample in DRAWN if sample.label == "bicycle")
 OTHER = "photos-of-before"
 

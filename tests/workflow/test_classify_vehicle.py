@@ -29,7 +29,7 @@ from vehiclevision.errors import Reason
 from vehiclevision.labels import MODEL_INPUT_SIDE, ROUTES
 from vehiclevision.record import Outcome, announcement_id, inference_id
 
-DRAWN = samples.draw()
+DRAWN = samples.of()
 THRESHOLD = load_model(DEFAULT_MODEL).manifest.threshold
 # What Step Functions takes as a state's input or output, in bytes.
 MAX_STATE_BYTES = 256 * 1024

@@ -40,7 +40,7 @@ class Command:
 
 def test_a_dropped_folder_gives_a_line_of_json_for_every_file(vehiclevision: Command, tmp_path: Path) -> None:
     """Whatever its name, each file ends with one line: the promised fields, a key that ends with the file's name."""
-    bicycle = next(sample.content for sample in samples.draw() if sample.label == "bicycle")
+    bicycle = next(sample.content for sample in samples.of() if sample.label == "bicycle")
     for name in NAMES:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(bicycle)
@@ -61,7 +61,7 @@ def test_a_dropped_folder_gives_a_line_of_json_for_every_file(vehiclevision: Com
 
 def test_results_and_logs_tell_of_a_dropped_file(vehiclevision: Command, tmp_path: Path) -> None:
     """What was dropped is found again by its name, and its story runs through all three functions."""
-    motorcycle = next(sample.content for sample in samples.draw() if sample.label == "motorcycle")
+    motorcycle = next(sample.content for sample in samples.of() if sample.label == "motorcycle")
     photo = tmp_path / "rider 42 (front).jpg"
     photo.write_bytes(motorcycle)
     assert vehiclevision("drop", photo).returncode == 0

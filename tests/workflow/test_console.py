@@ -127,7 +127,7 @@ def tab(chromium: Browser, page: Page) -> Tab:
 def dropped(chromium: Browser, page: Page, tmp_path_factory: pytest.TempPathFactory) -> Tab:
     """Photos that were chosen on the page, each with its card at its end."""
     folder = tmp_path_factory.mktemp("chosen")
-    drawn = {sample.name: sample.content for sample in samples.draw()}
+    drawn = {sample.name: sample.content for sample in samples.of()}
     files = {
         name: drawn[name]
         for name in ("red bicycle.jpg", "blue bicycle.jpg", "black motorcycle.jpg", "cat.jpg", "text.png")
@@ -162,7 +162,7 @@ def test_what_is_found_has_a_permanent_address_and_leaves_as_csv_and_json(
 ) -> None:
     """A search by name, outcome and sureness is in the address; both exports hold exactly what it found."""
     key = f"uploads/{HOSTILE_NAME}"
-    application.outcome(key, next(sample.content for sample in samples.draw() if sample.label == "bicycle"))
+    application.outcome(key, next(sample.content for sample in samples.of() if sample.label == "bicycle"))
     query = "text=bicycle.jpg&outcome=CLASSIFIED&label=bicycle&least=0.5"
     tab.wait("fetch('/?text=onerror').then((answer) => answer.text()).then((text) => text.includes('1 found'))")
 
@@ -357,7 +357,7 @@ def shared(application: Application) -> Iterator[Page]:
 @pytest.mark.soak
 def test_a_browser_sends_straight_to_the_bucket(application: Application, chromium: Browser, tmp_path: Path) -> None:
     """On the page in AWS: a form of S3's own, the photo's way to its end, a sentence for what is too large."""
-    drawn = {sample.name: sample.content for sample in samples.draw()}
+    drawn = {sample.name: sample.content for sample in samples.of()}
     (tmp_path / "straight to it.jpg").write_bytes(drawn["red bicycle.jpg"])
     (tmp_path / "large.jpg").write_bytes(b"\xff" * (Limits().max_bytes + 1))
     with shared(application) as page:
@@ -653,7 +653,7 @@ LONGEST_FRAME_SECONDS = 0.5
 @pytest.mark.soak
 def test_fifty_photos_at_once_do_not_stutter(tab: Tab, tmp_path: Path) -> None:
     """While fifty photos come through, the page goes on drawing, and each card comes to its end."""
-    drawn = next(sample.content for sample in samples.draw() if sample.label == "bicycle")
+    drawn = next(sample.content for sample in samples.of() if sample.label == "bicycle")
     files = [tmp_path / f"live {number}.jpg" for number in range(LIVE)]
     for file in files:
         file.write_bytes(drawn)

@@ -301,7 +301,7 @@ def test_one_address_is_enough_for_all_of_it(application: Application, monkeypat
     session = boto3.session.Session()
     runtime, scaling = session.client("sagemaker-runtime"), session.client("application-autoscaling")
     endpoint = {"EndpointName": ENDPOINT, "ContentType": "image/jpeg"}
-    bicycle = next(sample.content for sample in samples.draw() if sample.label == "bicycle")
+    bicycle = next(sample.content for sample in samples.of() if sample.label == "bicycle")
     of_variant = {
         "ServiceNamespace": "sagemaker",
         "ResourceId": f"endpoint/{ENDPOINT}/variant/AllTraffic",

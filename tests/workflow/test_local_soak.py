@@ -25,7 +25,7 @@ from tests.workflow.engine_bench import eventually
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
 
-PHOTO = next(sample.content for sample in samples.draw() if sample.label == "bicycle")
+PHOTO = next(sample.content for sample in samples.of() if sample.label == "bicycle")
 BURST_SECONDS = 400.0
 FUNCTIONS = 3
 MAX_ENGINE_MIB = 600

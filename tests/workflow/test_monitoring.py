@@ -38,7 +38,7 @@ NOON = datetime(2026, 1, 10, 12, tzinfo=UTC)
 RECORDS = 120
 DAY = timedelta(days=1)
 Run = Callable[..., dict[str, Any]]
-VEHICLES = [sample for sample in samples.draw() if sample.label in ("bicycle", "motorcycle")]
+VEHICLES = [sample for sample in samples.of() if sample.label in ("bicycle", "motorcycle")]
 DRAWN = [Image.open(io.BytesIO(sample.content)).convert("RGB").resize((96, 96)) for sample in VEHICLES]
 
 

@@ -13,7 +13,7 @@ from reconciling.gaps import Gap, Missing
 from tests.workflow.driver import Application
 from vehiclevision.record import Outcome
 
-BICYCLE = next(sample.content for sample in samples.draw() if sample.label == "bicycle")
+BICYCLE = next(sample.content for sample in samples.of() if sample.label == "bicycle")
 
 
 @pytest.fixture

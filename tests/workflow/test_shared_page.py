@@ -20,7 +20,7 @@ from cli import samples
 from tests.workflow.driver import Application
 from tests.workflow.test_monitoring import command_on
 
-BICYCLE = next(sample.content for sample in samples.draw() if sample.label == "bicycle")
+BICYCLE = next(sample.content for sample in samples.of() if sample.label == "bicycle")
 PATIENCE_SECONDS = 120.0
 
 

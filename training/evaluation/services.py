@@ -6,16 +6,8 @@ from typing import Final
 from botocore.exceptions import ClientError
 
 from training.errors import EvaluationRefusedError, ServiceFailedError
-from vehiclevision.opinion import (
-    BEDROCK,
-    REKOGNITION,
-    Bedrock,
-    Rekognition,
-    Said,
-    Service,
-    milliseconds_since,
-    of_no_use,
-)
+from vehiclevision.opinion import Bedrock, Rekognition, Said, Service, milliseconds_since, of_no_use
+from vehiclevision.settings import BEDROCK, REKOGNITION
 
 _NO_ACCESS: Final = frozenset({"AccessDeniedException", "UnrecognizedClientException"})
 _THROTTLED: Final = frozenset({"ThrottlingException", "ProvisionedThroughputExceededException"})

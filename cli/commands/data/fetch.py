@@ -9,8 +9,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
 
-from cli.display import notes, output, print_json, printable, typed
-from cli.errors import FAILURE, INTERRUPTED, SUCCESS, USAGE, CommandError
+from cli.display import notes, on_interrupt, output, print_json, printable, tell, typed
+from cli.errors import FAILURE, SUCCESS, USAGE, CommandError
 from cli.options import AsJson, flag, option
 from training.data import fetch
 from training.data.cifar100 import OFFICIAL, Archive
@@ -18,6 +18,7 @@ from training.data.photos import ADDRESS, RECORD, UPSTREAM, FetchedPhotos, Photo
 from training.progress import BYTES, bars
 
 MISSING_SHOWN: Final = 10
+STOPPED: Final = "Stopped. What has come is kept: run the same command again to go on."
 
 
 class Terms(StrEnum):
@@ -55,31 +56,21 @@ def command(
 
 def fetch_archive(out: Path, mirrors: Sequence[str], *, as_json: bool, archive: Archive = OFFICIAL) -> int:
     """Download CIFAR-100's official archive into a folder."""
-    try:
-        with bars(BYTES) as listen:
-            fetched = fetch.fetch(out, archive=archive, mirrors=mirrors, listener=listen("fetched"))
-    except KeyboardInterrupt:
-        return _stopped()
-    if as_json:
-        print_json({"path": str(fetched.path), "sha256": archive.sha256, "downloaded": fetched.downloaded})
-        return SUCCESS
+    with on_interrupt(STOPPED), bars(BYTES) as listen:
+        fetched = fetch.fetch(out, archive=archive, mirrors=mirrors, listener=listen("fetched"))
     how = "is downloaded, and its checksums are right" if fetched.downloaded else "was there already and is right"
-    output().print(f"{printable(str(fetched.path))} {how}.")
-    output().print(f"Next: {typed()} data transform {printable(str(fetched.path))} --out DIR")
-    return SUCCESS
+    facts = {"path": str(fetched.path), "sha256": archive.sha256, "downloaded": fetched.downloaded}
+    return tell(as_json, facts, f"{fetched.path} {how}.", f"Next: {typed()} data transform {fetched.path} --out DIR")
 
 
 def fetch_listed(
     out: Path, listed: Sequence[Photo], mirror: str | None, *, as_json: bool, pause_seconds: float = 2
 ) -> int:
     """Download the listed photos into a folder per class; what is missing afterwards is told, and counts as failure."""
-    try:
-        with bars() as listen:
-            fetched = fetch_photos(
-                out, listed, mirror=mirror or ADDRESS, listener=listen("fetched"), pause_seconds=pause_seconds
-            )
-    except KeyboardInterrupt:
-        return _stopped()
+    with on_interrupt(STOPPED), bars() as listen:
+        fetched = fetch_photos(
+            out, listed, mirror=mirror or ADDRESS, listener=listen("fetched"), pause_seconds=pause_seconds
+        )
     if as_json:
         print_json(
             {
@@ -107,8 +98,3 @@ def _print_fetched(fetched: FetchedPhotos, out: Path, listed: int) -> None:
         notes().print(f"{len(missing):,} of {listed:,} are missing. Run the same command again to try those.")
     else:
         output().print(f"{printable(str(out))} is complete; {printable(str(out / RECORD))} says whose each photo is.")
-
-
-def _stopped() -> int:
-    notes().print("Stopped. What has come is kept: run the same command again to go on.")
-    return INTERRUPTED

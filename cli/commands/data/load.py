@@ -7,8 +7,7 @@ manifest.json is complete.
 from pathlib import Path
 from typing import Annotated
 
-from cli.display import notes, output, print_json, printable
-from cli.errors import INTERRUPTED, SUCCESS
+from cli.display import on_interrupt, tell
 from cli.options import Application, AsJson, argument, option
 from training.data.load import DEFAULT_PREFIX, Destination, load
 from training.progress import bars
@@ -30,30 +29,15 @@ def command(
 ) -> int:
     """Send a transformed folder to S3."""
     s3, destination = application.target().client("s3"), Destination(bucket, prefix, kms_key, bucket_owner)
-    try:
-        with bars() as listen:
-            loaded = load(folder, s3, destination, listen("loaded"))
-    except KeyboardInterrupt:
-        notes().print("Stopped. What is in the bucket stays there: run the same command again to go on.")
-        return INTERRUPTED
-    if as_json:
-        print_json(
-            {
-                "bucket": loaded.bucket,
-                "prefix": loaded.prefix,
-                "uri": loaded.address,
-                "data_hash": loaded.manifest.data_hash,
-                "uploaded": loaded.uploaded,
-                "unchanged": loaded.unchanged,
-                "uploaded_bytes": loaded.uploaded_bytes,
-                "channels": loaded.channels,
-                "builtin": loaded.manifest.facts["builtin"],
-            }
-        )
-        return SUCCESS
-    output().print(
-        f"{loaded.uploaded:,} files were sent ({loaded.uploaded_bytes / 1e6:,.1f} MB), "
-        f"{loaded.unchanged:,} were there already."
+    stopped = "Stopped. What is in the bucket stays there: run the same command again to go on."
+    with on_interrupt(stopped), bars() as listen:
+        loaded = load(folder, s3, destination, listen("loaded"))
+    names = ("bucket", "prefix", "uploaded", "unchanged", "uploaded_bytes", "channels")
+    own = {"uri": loaded.address, "data_hash": loaded.manifest.data_hash, "builtin": loaded.manifest.facts["builtin"]}
+    sent = f"{loaded.uploaded:,} files were sent ({loaded.uploaded_bytes / 1e6:,.1f} MB)"
+    return tell(
+        as_json,
+        {name: getattr(loaded, name) for name in names} | own,
+        f"{sent}, {loaded.unchanged:,} were there already.",
+        f"The data is complete at {loaded.address}",
     )
-    output().print(f"The data is complete at {printable(loaded.address)}")
-    return SUCCESS

@@ -8,8 +8,8 @@ second run writes only what changed.
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from cli.display import notes, output, print_json, printable
-from cli.errors import INTERRUPTED, SUCCESS
+from cli.display import notes, on_interrupt, output, print_json, printable
+from cli.errors import SUCCESS
 from cli.options import AsJson, argument, flag, option
 from training.data.transform import Transformed, transform
 from training.progress import bars
@@ -26,12 +26,8 @@ def command(
     as_json: AsJson = False,
 ) -> int:
     """Make the folder that training reads."""
-    try:
-        with bars() as listen:
-            done = transform(source, out, all_classes=all_classes, reading=listen("read"), writing=listen("written"))
-    except KeyboardInterrupt:
-        notes().print("Stopped. The folder is not complete: run the same command again.")
-        return INTERRUPTED
+    with on_interrupt("Stopped. The folder is not complete: run the same command again."), bars() as listen:
+        done = transform(source, out, all_classes=all_classes, reading=listen("read"), writing=listen("written"))
     if as_json:
         print_json(_facts(done, out))
     else:

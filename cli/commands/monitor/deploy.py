@@ -14,7 +14,7 @@ from cli.display import notes, output, print_json, printable, typed
 from cli.errors import SUCCESS, CommandError
 from cli.options import Application, AsJson, BaselineFile, YesToQuestions, option
 from cli.sagemaker import Connection, SageMakerAccount
-from cli.sam import Deployer, given_parameters, parameters_in, template_of
+from cli.sam import Deployer, given_parameters, parameters_in, taken_over, template_of
 from cli.target import Target
 from lifecycle import foundation, prices
 from lifecycle import lean as thrift
@@ -73,9 +73,7 @@ def command(
     watch = stack.get("Watch", "full")
     bucket, prefix, percent = captures_of(target, aws, stack)
     version = watched.put_baseline(s3, bucket, endpoint, baseline, shipped=DEFAULT_BASELINE, tell=notes().print)
-    all_three = {"AlarmTopicArn": target.output("AlarmTopicArn"), "LogRetentionDays": stack["LogRetentionDays"]}
-    if not target.is_local:
-        all_three |= {"PythonRuntime": stack["PythonRuntime"], "Architecture": stack["Architecture"]}
+    all_three = {"AlarmTopicArn": target.output("AlarmTopicArn"), **taken_over(target)}
     both = {
         **all_three,
         "Watch": watch,
@@ -85,7 +83,7 @@ def command(
         "KmsKeyArn": aws.site.kms_key or "",
     }
     of_reconciling = {
-        **as_often(watch, watched.parameters(watched.described(target.client, target.reconciling_stack))),
+        **as_often(watch, watched.parameters(watched.described(target.client, target.beside("reconciling")))),
         **all_three,
         "UploadBucketName": target.output("BucketName"),
         "ResultsTableName": target.output("ResultsTableName"),
@@ -104,7 +102,7 @@ def command(
         "UploadBucketName": target.output("BucketName"),
         "SageMakerBucketName": aws.site.bucket,
         # What the photos themselves say within the watch; coverage is known once a day, so it counts in a long one.
-        "WatchedAlarms": f"{target.stack}-review-share,{target.monitoring_stack}-falling-coverage",
+        "WatchedAlarms": f"{target.stack}-review-share,{target.beside('monitoring')}-falling-coverage",
         **(LOCAL_RETRAINING if target.is_local else {}),
         **retraining_parameters(
             aws,
@@ -118,20 +116,18 @@ def command(
         for name, content in schedule.objects().items():
             s3.put_object(Bucket=bucket, Key=f"{checking.room_of(endpoint)}/model-monitor/{name}", Body=content)
     deployer = Deployer(target, application.profile, yes, quiet=as_json)
-    outputs = deployer.deploy(
-        MONITORING, target.monitoring_stack, {**of_monitoring, **_own(given, parameters_in(MONITORING))}
-    )
-    outputs |= deployer.deploy(
-        RETRAINING, target.retraining_stack, {**of_retraining, **_own(given, parameters_in(RETRAINING))}
-    )
-    outputs |= deployer.deploy(
-        RECONCILING, target.reconciling_stack, {**of_reconciling, **_own(given, parameters_in(RECONCILING))}
-    )
+    outputs: dict[str, str] = {}
+    for each, name, values in (
+        (MONITORING, target.beside("monitoring"), of_monitoring),
+        (RETRAINING, target.beside("retraining"), of_retraining),
+        (RECONCILING, target.beside("reconciling"), of_reconciling),
+    ):
+        outputs |= deployer.deploy(each, name, {**values, **_own(given, parameters_in(each))})
     check = ask(target, outputs["CheckDriftFunctionName"])
     if as_json:
-        print_json({"stack": target.monitoring_stack, "baseline": version, "outputs": outputs, "check": check})
+        print_json({"stack": target.beside("monitoring"), "baseline": version, "outputs": outputs, "check": check})
         return SUCCESS
-    output().print(f"The check is deployed: {target.monitoring_stack}, baseline of model {version}.")
+    output().print(f"The check is deployed: {target.beside('monitoring')}, baseline of model {version}.")
     print_check(check)
     output().print(f"Check again at any time: {typed()} monitor check{target.options}")
     return SUCCESS
@@ -157,18 +153,20 @@ def given_before(target: Target) -> dict[str, str]:
 
     There the update takes it away, so it is refused while a run is on its way.
     """
-    stack = watched.described(target.client, target.monitoring_stack)
+    stack = watched.described(target.client, target.beside("monitoring")) or {}
     machine = watched.outputs(stack).get("RetrainModelStateMachineArn")
     if machine is None:
         return {}
     runs = target.client("stepfunctions").list_executions(stateMachineArn=machine, statusFilter="RUNNING", maxResults=1)
     if runs["executions"]:
         raise CommandError(
-            f"Retraining moves out of {target.monitoring_stack} into its own stack, and a run is on its way there.",
+            f"Retraining moves out of {stack['StackName']} into its own stack, and a run is on its way there.",
             "Let it end, or stop it in the Step Functions console; then the same command goes on: "
             f"{runs['executions'][0]['executionArn']}",
         )
-    notes().print(f"Retraining moves out of {target.monitoring_stack} into the stack {target.retraining_stack}.")
+    notes().print(
+        f"Retraining moves out of {target.beside('monitoring')} into the stack {target.beside('retraining')}."
+    )
     return _own(watched.parameters(stack), parameters_in(RETRAINING))
 
 

@@ -16,7 +16,7 @@ def command(application: Application, as_json: AsJson = False) -> int:
     """Show what there is."""
     target = application.target()
     function_of(target)
-    name, s3 = target.monitoring_stack, target.client("s3")
+    name, s3 = target.beside("monitoring"), target.client("s3")
     stack = watched.described(target.client, name) or {}
     parameters = watched.parameters(stack)
     bucket, endpoint = parameters["CaptureBucketName"], parameters["EndpointName"]

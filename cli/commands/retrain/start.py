@@ -7,8 +7,8 @@ also when it was held back or the new model was refused; --json says which.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cli.display import notes, output, print_json, printable, typed
-from cli.errors import FAILURE, INTERRUPTED, SUCCESS
+from cli.display import notes, on_interrupt, output, print_json, printable, typed
+from cli.errors import FAILURE, SUCCESS
 from cli.options import Application, AsJson, NoWait
 from cli.retraining import connect
 from retraining import runs
@@ -34,13 +34,10 @@ def command(application: Application, no_wait: NoWait = False, as_json: AsJson =
         if state in TOLD and not as_json:
             notes().print(TOLD[state])
 
-    try:
-        came: Mapping[str, Any] = {"execution": execution, "outcome": None}
-        if not no_wait:
+    came: Mapping[str, Any] = {"execution": execution, "outcome": None}
+    if not no_wait:
+        with on_interrupt(f"The run goes on without this command. See how it ends: {typed()} retrain describe"):
             came = runs.follow(retraining, execution, entered)
-    except KeyboardInterrupt:
-        notes().print(f"The run goes on without this command. See how it ends: {typed()} retrain describe")
-        return INTERRUPTED
     if as_json:
         print_json(came)
     else:

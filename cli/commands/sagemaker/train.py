@@ -5,6 +5,7 @@ The job's name follows from data, code and settings: the same command finds the 
 
 from typing import Annotated
 
+from cli.display import on_interrupt
 from cli.errors import USAGE, CommandError
 from cli.options import flag
 from cli.sagemaker import Dialogue, KmsKey, SageMakerAccount, TrainingOptions, left_alone, planned
@@ -40,10 +41,8 @@ def command(
     name = runs.start(aws, runs.stage(aws, plan, training.data), again=training.again)
     if training.no_wait:
         return dialogue.tell({"training_job": name}, f"{name} is started. Follow it with the same command.")
-    try:
+    with on_interrupt(left_alone(name)):
         done = runs.follow(aws, name)
-    except KeyboardInterrupt:
-        return left_alone(name)
     metrics = {each["MetricName"]: each["Value"] for each in done.get("FinalMetricDataList", [])}
     facts = {"training_job": name, "model_url": done["ModelArtifacts"]["S3ModelArtifacts"], "metrics": metrics}
     return dialogue.tell(facts, f"{name} is done.", connection.next("register --latest"))

@@ -5,6 +5,7 @@ Several training jobs, each with other settings; the best by accuracy on the val
 
 from typing import Annotated
 
+from cli.display import on_interrupt
 from cli.options import option
 from cli.sagemaker import Dialogue, KmsKey, SageMakerAccount, TrainingOptions, left_alone, planned
 from lifecycle import foundation, jobs, prices, runs
@@ -33,10 +34,8 @@ def command(
     name = runs.start_search(aws, staged, search_jobs, at_once, again=training.again)
     if training.no_wait:
         return dialogue.tell({"tuning_job": name}, f"{name} is started. Follow it with the same command.")
-    try:
+    with on_interrupt(left_alone(name)):
         done = runs.follow_search(aws, name)
-    except KeyboardInterrupt:
-        return left_alone(name)
     best = done.get("BestTrainingJob", {})
     job, settings = best.get("TrainingJobName"), best.get("TunedHyperParameters", {})
     value = best.get("FinalHyperParameterTuningJobObjectiveMetric", {}).get("Value")

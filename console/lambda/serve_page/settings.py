@@ -10,7 +10,7 @@ from botocore.config import Config
 
 from console.sign_in import Pool
 from vehiclevision.results import ResultsTable
-from vehiclevision.settings import CONNECT_TIMEOUT_SECONDS, SettingsError
+from vehiclevision.settings import CONNECT_TIMEOUT_SECONDS, required
 
 # API Gateway waits 30 seconds: with two tries each call ends within that.
 READ_TIMEOUT_SECONDS = 8
@@ -62,28 +62,21 @@ class Application:
 
 def application(environment: Mapping[str, str]) -> Application:
     """The application that the environment names, by its stack and by the outputs of it."""
-    outputs = {name: _required(environment, _variable(name)) for name in OUTPUTS}
-    return Application(_required(environment, "APPLICATION"), _required(environment, "AWS_REGION"), outputs)
+    outputs = {name: required(environment, _variable(name)) for name in OUTPUTS}
+    return Application(required(environment, "APPLICATION"), required(environment, "AWS_REGION"), outputs)
 
 
 def pool(environment: Mapping[str, str]) -> Pool:
     """Where people sign in."""
     return Pool(
-        client_id=_required(environment, "CLIENT_ID"),
-        issuer=_required(environment, "ISSUER"),
-        keys_address=_required(environment, "ISSUER") + "/.well-known/jwks.json",
-        domain=_required(environment, "SIGN_IN_ADDRESS"),
-        address=_required(environment, "PAGE_ADDRESS"),
+        client_id=required(environment, "CLIENT_ID"),
+        issuer=required(environment, "ISSUER"),
+        keys_address=required(environment, "ISSUER") + "/.well-known/jwks.json",
+        domain=required(environment, "SIGN_IN_ADDRESS"),
+        address=required(environment, "PAGE_ADDRESS"),
     )
 
 
 def _variable(output: str) -> str:
     """BucketName is BUCKET_NAME."""
     return "".join(f"_{char}" if char.isupper() else char.upper() for char in output).lstrip("_")
-
-
-def _required(environment: Mapping[str, str], name: str) -> str:
-    value = environment.get(name, "").strip()
-    if not value:
-        raise SettingsError(f"{name} is not set")
-    return value

@@ -7,8 +7,10 @@ from typing import Any
 
 import boto3
 import pytest
+import typer
 from moto import mock_aws
 
+from cli.errors import INTERRUPTED
 from cli.main import main
 from cli.target import Target
 from tests.unit.cli.answers import Answer, Called, Command
@@ -55,7 +57,10 @@ def called(capsys: pytest.CaptureFixture[str]) -> Called:
 
     def run(function: Callable[[], int]) -> Answer:
         capsys.readouterr()
-        code = function()
+        try:
+            code = function()
+        except typer.Abort:  # as main does
+            code = INTERRUPTED
         captured = capsys.readouterr()
         return Answer(code, captured.out, captured.err)
 

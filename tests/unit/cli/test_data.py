@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from cli import samples
 from cli.commands.data import fetch, load
-from cli.samples import draw
 from cli.target import Target
 from tests.unit.cli.answers import Called, Command, known
 from tests.unit.training.archives import accepted
@@ -25,7 +25,7 @@ ARCHIVE = accepted("archive.tar.gz", CONTENT)
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's drawings of vehicles, a folder per class, and a file that is no picture."""
     folder = tmp_path_factory.mktemp("pictures")
-    for number, sample in enumerate(sample for sample in draw() if sample.label in ("bicycle", "motorcycle")):
+    for number, sample in enumerate(sample for sample in samples.of() if sample.label in ("bicycle", "motorcycle")):
         (folder / str(sample.label)).mkdir(exist_ok=True)
         (folder / str(sample.label) / f"{number}.png").write_bytes(sample.content)
     (folder / "bicycle" / "odd\x1b[2J.png").write_bytes(b"no picture")
@@ -133,7 +133,7 @@ def test_photos_that_are_missing_are_told_and_count_as_failure(
 def test_photos_that_are_there_make_a_complete_folder(called: Called, tmp_path: Path) -> None:
     """The folder and its attribution are named."""
     (photo, *_) = read_list()
-    content = next(sample.content for sample in draw() if sample.label == "bicycle")
+    content = next(sample.content for sample in samples.of() if sample.label == "bicycle")
     drawn = replace(photo, fingerprint=fingerprint(normalised(content)))
     with serving(content, without_ranges) as good:
         base = good.address.rpartition("/")[0]

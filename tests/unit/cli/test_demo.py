@@ -1,5 +1,7 @@
 """The demo's judgement: what counts as come out as drawn, and which exit code that gives."""
 
+from pathlib import Path
+
 import pytest
 from rich.console import Console
 
@@ -37,7 +39,7 @@ def test_success_takes_every_picture_through(outcomes: list[str | None], drawn_c
 
 def test_a_wrong_label_is_not_as_drawn() -> None:
     """A motorcycle that is taken for a bicycle counts against the demo, however sure the model is."""
-    motorcycle = Sample("a.jpg", b"", Outcome.CLASSIFIED, "motorcycle")
+    motorcycle = Sample(Path("a.jpg"), Outcome.CLASSIFIED, "motorcycle")
 
     assert demo._as_drawn(_end(Outcome.CLASSIFIED, "motorcycle"), motorcycle)
     assert not demo._as_drawn(_end(Outcome.CLASSIFIED, "bicycle"), motorcycle)

@@ -60,9 +60,9 @@ class Application:
     region: str = "eu-central-1"
     options: str = " --stack bikes --region eu-central-1"
     is_local: bool = False
-    monitoring_stack: str = "bikes-monitoring"
-    retraining_stack: str = "bikes-retraining"
-    reconciling_stack: str = "bikes-reconciling"
+
+    def beside(self, room: str) -> str:
+        return f"{self.stack}-{room}"
 
     def client(self, service: str) -> Any:
         return self.clients[service]

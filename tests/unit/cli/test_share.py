@@ -61,9 +61,8 @@ class Target:
     def outputs(self) -> dict[str, str]:
         return STACK
 
-    @property
-    def console_stack(self) -> str:
-        return f"{self.stack}-console"
+    def beside(self, room: str) -> str:
+        return f"{self.stack}-{room}"
 
     def target(self) -> "Target":
         """As the command's options find it."""
@@ -144,7 +143,7 @@ def test_it_is_taken_away_once(capsys: pytest.CaptureFixture[str]) -> None:
     """The second time there is nothing to take away, which is no fault."""
     target = Target(Clients(bikes=STACK, **{"bikes-console": PAGE}))
 
-    assert (shared(target, remove=True), shared(target, remove=True)) == (0, 0)
+    assert (shared(target, take_away=True), shared(target, take_away=True)) == (0, 0)
 
     assert target.clients.deleted == ["bikes-console"]
     assert capsys.readouterr().out == "bikes-console is gone.\nThere is no bikes-console.\n"
@@ -155,7 +154,7 @@ def test_nothing_is_taken_away_unasked(capsys: pytest.CaptureFixture[str]) -> No
     target = Target(Clients(bikes=STACK, **{"bikes-console": PAGE}))
 
     with pytest.raises(CommandError, match="Nothing was deleted"):
-        share.command(application=target, remove=True)  # type: ignore[arg-type]
+        share.command(application=target, take_away=True)  # type: ignore[arg-type]
 
     assert target.clients.deleted == []
 

@@ -10,7 +10,7 @@ pytest.importorskip("torch", reason="PyTorch is not installed here: make test-tr
 import numpy as np
 import torch
 
-from cli.samples import draw
+from cli import samples
 from training import published, train
 from training.data.pictures import decoded, normalised
 from training.network import DEFAULT_BACKBONE, HalvingConv, Network, create
@@ -32,7 +32,7 @@ def test_the_weights_know_what_imagenet_knows() -> None:
     """Weights in the wrong layers would show: of ImageNet's 1,000 classes a drawn bicycle looks most like a bicycle."""
     begun = backbone(DEFAULT_BACKBONE, PUBLISHED)
     model = Network(begun).eval()
-    drawn = [one for one in draw() if one.label == LABELS[0]]
+    drawn = [one for one in samples.of() if one.label == LABELS[0]]
     pictures = np.stack([decoded(normalised(one.content)) for one in drawn])
 
     with torch.inference_mode():
