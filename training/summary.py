@@ -17,9 +17,11 @@ SHARES: Final = (
 def summary(artefact: Artefact, out: Path) -> list[str]:
     """Lines of at most a screen's width, but for the folder's name."""
     manifest = artefact.manifest
+    champion = manifest.get("champion")
+    held_out = f"held out: new to its head, perhaps not to {champion}" if champion else "held out, and so new to it"
     lines = [f"Model {artefact.version} is in {out / 'model.tar.gz'}", f"All its figures are in {out / 'run.json'}"]
     for name, found in manifest["metrics"].items():
-        which = name.replace("validation", "held out, and so new to it", 1)
+        which = name.replace("validation", held_out, 1)
         lines.append(f"{found['n']:,} vehicles and {found['neither_n']:,} other pictures, {which}:")
         for words, share, of in SHARES:
             if found[share] is not None:

@@ -168,7 +168,7 @@ def reported(work: Callable[[], int]) -> int:
         print(refusal, file=sys.stderr)
         return REFUSED
     except KeyboardInterrupt:
-        print("Stopped. What is done is kept: the same command goes on.")
+        print("Stopped. The same command goes on with what is kept.")
         return INTERRUPTED
 
 
@@ -203,6 +203,7 @@ def _anew(asked: Job, out: Path, looks: Path, bar: Bar) -> Answering | None:
 
 def _onward(asked: Job, champion: Champion, bar: Bar) -> Answering:
     """The champion with a head fitted anew on what its own last layer sees, which takes no other pass through it."""
+    _say_what_comes(asked)
     torch.manual_seed(asked.recipe.seed)
     seen = []
     for each in asked.sets:
@@ -258,6 +259,10 @@ def _say_what_comes(asked: Job) -> None:
         print(
             f"{each.name}: {len(each.learnt):,} pictures to learn from, {len(each.held_out):,} held out to measure on."
         )
+    if asked.champion:
+        print(f"Looking at what {asked.champion.manifest.version} makes of each; then a new head is fitted to that.")
+        print("Last it is measured. All of it takes a minute or two, and begins again after Ctrl-C.", flush=True)
+        return
     steps = asked.recipe.steps
     tuned = f", then {steps:,} steps of tuning for its late layers" if steps else ""
     print(f"Looking at what {asked.recipe.backbone} makes of each; then a head fitted to that{tuned}.")

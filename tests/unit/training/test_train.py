@@ -12,7 +12,7 @@ pytest.importorskip("torch", reason="PyTorch is not installed here: make test-tr
 
 from cli.main import main
 from training import holdout, train
-from training.artefact import load_model
+from training.artefact import DEFAULT_MODEL, load_model
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,8 @@ def test_what_is_printed_is_for_a_person(
 
     printed = capsys.readouterr().out
     assert "192 pictures to learn from, 48 held out" in printed
-    assert "24 vehicles and 24 other pictures, held out, and so new to it:" in printed
+    champion = load_model(DEFAULT_MODEL).manifest.version
+    assert f"24 vehicles and 24 other pictures, held out: new to its head, perhaps not to {champion}:" in printed
     assert re.search(r"named rightly +\d+ of 24 ", printed)
     assert str(tmp_path / "model.tar.gz") in printed
     assert not set('{}"') & set(printed)
