@@ -81,7 +81,8 @@ def test_rekognition_stands_beside_our_model(against: Command, asked: Services, 
     assert (told["ours"]["accuracy_count"], told["theirs"]["accuracy_count"]) == (5, 5)
     assert told["theirs"]["dollars"] == pytest.approx(0.008)
     assert told["theirs"]["dollars_per_million"] == 1000
-    assert told["ours"]["dollars_per_million"] == pytest.approx(0.23 * 730)
+    instance, image, pictures_in = 0.23 * 730, 0.03, 0.32
+    assert told["ours"]["dollars_per_million"] == pytest.approx(instance + image + pictures_in)
     assert 0 < told["theirs"]["latency_milliseconds"]["p50"] <= told["theirs"]["latency_milliseconds"]["p99"]
     page = Page((tmp_path / "page.html").read_text())
     assert page.open == []
