@@ -505,18 +505,20 @@ def job(options: argparse.Namespace, words: str) -> Job:
 def _champion(options: argparse.Namespace) -> Champion | None:
     """What a quick training begins at unless something is asked for that only a network as published has."""
     other = options.backbone != DEFAULT_BACKBONE or options.steps or options.start in (PUBLISHED, RANDOM)
-    if options.start == CHAMPION or options.champion:
-        if other or not options.quick:
-            raise NotOfAChampionError(
-                "A champion's head is fitted anew with --quick alone: its network stays as it is.",
-                "Leave out --backbone, --steps and --start, or leave out --champion.",
-            )
-        return read_champion(options.champion or DEFAULT_MODEL)
+    if (options.start == CHAMPION or options.champion) and (other or not options.quick):
+        raise NotOfAChampionError(
+            "A champion's head is fitted anew with --quick alone: its network stays as it is.",
+            "Leave out --backbone, --steps and --start, or leave out --champion.",
+        )
     if other or not options.quick:
         return None
+    path = options.champion or DEFAULT_MODEL
     try:
-        return read_champion(DEFAULT_MODEL)
+        return read_champion(path)
     except ModelRefusedError as refused:
+        # Retraining gives whatever model answers: it must go on where that was not trained here.
+        if options.start == CHAMPION or not path.exists():
+            raise
         print(f"{refused.message} So this begins at the network as published.", file=sys.stderr)
         return None
 
