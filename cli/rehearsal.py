@@ -13,9 +13,10 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
-from cli.sam import parsed, template_of
+from cli.sam import template_of
 from lifecycle import lean
 from lifecycle.foundation import TEMPLATE as SAGEMAKER_TEMPLATE
+from lifecycle.templates import parsed
 from local.deploy import BACKFILLING, MONITORING, RECONCILING, RETRAINING, VEHICLEVISION, Application
 from local.place import CHECKOUT
 from monitoring.watched import described
@@ -314,7 +315,7 @@ def roles(account: Account) -> Iterator[Answer]:
         ("retraining", template_of(RETRAINING)),
         ("reconciling", template_of(RECONCILING)),
         ("backfilling", template_of(BACKFILLING)),
-        ("sagemaker", parsed(SAGEMAKER_TEMPLATE)),
+        ("sagemaker", parsed(SAGEMAKER_TEMPLATE.read_text("utf-8"))),
     ):
         for name, resource in template["Resources"].items():
             if resource["Type"] == "AWS::IAM::Role":

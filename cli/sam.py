@@ -1,7 +1,5 @@
 """SAM applications beside the first: deployed into the local AWS, or in AWS as one would by hand."""
 
-import copy
-import functools
 import os
 import subprocess
 import sys
@@ -11,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 from cli.display import notes, printable, telling, typed
 from cli.errors import USAGE, CommandError
 from cli.target import Target, state_directory
+from lifecycle.templates import parsed
 from local import deploy as local_deploy
 from local import stack
 from local.deploy import Application
@@ -100,19 +98,7 @@ def parameters_in(application: Application) -> frozenset[str]:
 
 def template_of(application: Application) -> dict[str, Any]:
     """An application's template."""
-    return parsed(application.folder / "template.yaml")
-
-
-def parsed(template: Path) -> dict[str, Any]:
-    """A template with CloudFormation's short forms (!Ref, !Sub) written out, as the caller's own."""
-    return copy.deepcopy(_parsed(template.read_text("utf-8")))
-
-
-@functools.cache
-def _parsed(text: str) -> dict[str, Any]:
-    # A third of a second each.
-    template: dict[str, Any] = yaml_parse(text)
-    return template
+    return parsed((application.folder / "template.yaml").read_text("utf-8"))
 
 
 def given_parameters(

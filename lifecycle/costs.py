@@ -16,11 +16,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
-
 from lifecycle import lean
 from lifecycle.endpoint import ALARMS, Serverless
 from lifecycle.prices import HOURS_A_MONTH
+from lifecycle.templates import parsed, resolved
 from vehiclevision import telemetry
 
 PRICES: Final = Path(__file__).with_name("prices.toml")
@@ -383,9 +382,7 @@ def machine() -> dict[str, Any]:
 @cache
 def templates(parameters: tuple[tuple[str, str], ...] = ()) -> tuple[dict[str, Any], ...]:
     """The application's template, and those of the applications beside it, as CloudFormation reads them with these."""
-    return tuple(
-        lean.resolved(yaml_parse((room / "template.yaml").read_text("utf-8")), dict(parameters)) for room in ROOMS
-    )
+    return tuple(resolved(parsed((room / "template.yaml").read_text("utf-8")), dict(parameters)) for room in ROOMS)
 
 
 def lean_parameters() -> tuple[tuple[str, str], ...]:

@@ -6,7 +6,8 @@ import json
 from samtranslator.translator.managed_policy_translator import ManagedPolicyLoader  # type: ignore[import-untyped]
 from samtranslator.translator.transform import transform  # type: ignore[import-untyped]
 
-from tests.infra.project import BACKFILL, RETRAIN_MODEL, Json, Project, parse_yaml
+from lifecycle.templates import parsed
+from tests.infra.project import BACKFILL, RETRAIN_MODEL, Json, Project
 
 _ARTEFACT = "s3://artefacts/artefact"
 
@@ -29,7 +30,7 @@ def to_cloudformation(project: Project) -> Json:
     machines = ("ClassifyVehicleStateMachine", "ClassifyVehicleExpressStateMachine")
     for name in machines:
         template["Resources"][name]["Properties"]["DefinitionUri"] = _ARTEFACT
-    template["Resources"]["Dashboard"]["Properties"]["DashboardBody"] = parse_yaml(project.files["dashboard.yaml"])
+    template["Resources"]["Dashboard"]["Properties"]["DashboardBody"] = parsed(project.files["dashboard.yaml"])
     translated: Json = transform(template, {}, NoManagedPolicies())
     # As text, so that cfn-lint holds it against the schema of the States Language.
     for name in machines:
@@ -44,7 +45,7 @@ def monitoring_to_cloudformation(project: Project) -> Json:
     template = copy.deepcopy(project.monitoring)
     template["Globals"]["Function"]["CodeUri"] = _ARTEFACT
     dashboard = template["Resources"]["Dashboard"]["Properties"]
-    dashboard["DashboardBody"] = parse_yaml(project.files["monitoring/dashboard.yaml"])
+    dashboard["DashboardBody"] = parsed(project.files["monitoring/dashboard.yaml"])
     translated: Json = transform(template, {}, NoManagedPolicies())
     return translated
 

@@ -1,14 +1,12 @@
 """The project as plain data, so that a check can be shown a weakened copy of it."""
 
-import copy
-import functools
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
+from lifecycle.templates import parsed
 
 Json = dict[str, Any]
 
@@ -91,14 +89,14 @@ def read_project(root: Path) -> Project:
     """Read the checkout; caches and binaries are left out."""
     files = {path.relative_to(root).as_posix(): path.read_text("utf-8") for path in _paths(root)}
     return Project(
-        template=parse_yaml(files["template.yaml"]),
+        template=parsed(files["template.yaml"]),
         machine=json.loads(files["statemachine/classify_vehicle.asl.json"]),
         files=files,
-        monitoring=parse_yaml(files["monitoring/template.yaml"]),
-        retraining=parse_yaml(files["retraining/template.yaml"]),
-        reconciling=parse_yaml(files["reconciling/template.yaml"]),
-        backfilling=parse_yaml(files["backfilling/template.yaml"]),
-        console=parse_yaml(files["console/template.yaml"]),
+        monitoring=parsed(files["monitoring/template.yaml"]),
+        retraining=parsed(files["retraining/template.yaml"]),
+        reconciling=parsed(files["reconciling/template.yaml"]),
+        backfilling=parsed(files["backfilling/template.yaml"]),
+        console=parsed(files["console/template.yaml"]),
     )
 
 
@@ -110,17 +108,6 @@ def _paths(root: Path) -> Iterator[Path]:
                 continue
             if path.suffix in _KINDS and path.is_file() and path.stat().st_size <= _MAX_BYTES:
                 yield path
-
-
-def parse_yaml(text: str) -> Json:
-    """YAML with CloudFormation's short forms (!Ref, !Sub) written out, as the caller's own."""
-    return copy.deepcopy(_parsed(text))
-
-
-@functools.cache
-def _parsed(text: str) -> Json:
-    parsed: Json = yaml_parse(text)
-    return parsed
 
 
 def rendered(value: Any) -> str:

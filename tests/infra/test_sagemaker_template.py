@@ -10,7 +10,8 @@ import pytest
 
 from lifecycle import endpoint, foundation
 from lifecycle.site import Site
-from tests.infra.project import as_list, parse_yaml, rendered
+from lifecycle.templates import parsed
+from tests.infra.project import as_list, rendered
 
 # The only actions that AWS gives no resource to name, or whose resource is AWS's own account.
 UNNAMED = {"cloudwatch:PutMetricData", "ecr:GetAuthorizationToken"}
@@ -18,7 +19,7 @@ UNNAMED = {"cloudwatch:PutMetricData", "ecr:GetAuthorizationToken"}
 
 @pytest.fixture(scope="module")
 def template() -> dict[str, Any]:
-    found: dict[str, Any] = parse_yaml(foundation.TEMPLATE.read_text("utf-8"))
+    found: dict[str, Any] = parsed(foundation.TEMPLATE.read_text("utf-8"))
     return found
 
 

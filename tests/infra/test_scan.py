@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from lifecycle import foundation
+from lifecycle.templates import parsed
 from tests.infra import suppressions
-from tests.infra.project import Json, parse_yaml
+from tests.infra.project import Json
 
 # checkov exits with 0 when it could not read a file; a scan that saw less than this saw nothing.
 FEWEST_PASSED = 60
@@ -30,7 +31,7 @@ class Scan:
 @pytest.fixture(scope="session")
 def sagemaker() -> Json:
     """The template of SageMaker's side, which is plain CloudFormation."""
-    return parse_yaml(foundation.TEMPLATE.read_text("utf-8"))
+    return parsed(foundation.TEMPLATE.read_text("utf-8"))
 
 
 @pytest.fixture(scope="session")

@@ -4,8 +4,9 @@ from typing import Final
 
 from lifecycle import costs
 from lifecycle.endpoint import ALARMS
-from lifecycle.lean import given, resolved
+from lifecycle.lean import given
 from lifecycle.prices import HOURS_A_MONTH
+from lifecycle.templates import resolved
 from tests.infra.checks.watch import NAMESPACE
 from tests.infra.project import Json, Project
 

@@ -5,9 +5,10 @@ import json
 import re
 from collections.abc import Iterator
 
+from lifecycle.templates import parsed
 from tests.infra.checks import access, resources
 from tests.infra.checks.names import kebab
-from tests.infra.project import Json, Project, as_list, parse_yaml, rendered
+from tests.infra.project import Json, Project, as_list, rendered
 
 _BUCKET = "arn:AWS::Partition:s3:::CaptureBucketName"
 _HERE = "AWS::Region:AWS::AccountId"
@@ -239,7 +240,7 @@ def monitoring_metric_names_agree(project: Project) -> list[str]:
 
 def monitoring_dashboard_points_at_this_stack(project: Project) -> list[str]:
     """The dashboard is JSON once its names are filled in, and each name is one of the template."""
-    text = str(parse_yaml(project.files["monitoring/dashboard.yaml"])["Fn::Sub"])
+    text = str(parsed(project.files["monitoring/dashboard.yaml"])["Fn::Sub"])
     known = {*project.monitoring["Resources"], *project.monitoring["Parameters"], "AWS"}
     names = re.findall(r"\$\{([A-Za-z]+)[^}]*\}", text)
     complaints = [f"the dashboard names {name}, which is not in the template" for name in names if name not in known]
@@ -300,7 +301,7 @@ def _access(role: Json) -> Iterator[tuple[str, str, set[str]]]:
 
 
 def _dashboard(project: Project) -> Json:
-    text = str(parse_yaml(project.files["monitoring/dashboard.yaml"])["Fn::Sub"])
+    text = str(parsed(project.files["monitoring/dashboard.yaml"])["Fn::Sub"])
     body: Json = json.loads(re.sub(r"\$\{(?!AWS::|EndpointName)[^}]+\}", "1", text))
     return body
 

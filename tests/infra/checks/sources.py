@@ -5,7 +5,8 @@ import re
 import tomllib
 from collections.abc import Iterator
 
-from tests.infra.project import Project, parse_yaml
+from lifecycle.templates import parsed
+from tests.infra.project import Project
 
 _ENTRY_POINTS = frozenset({"serialize_image", "classify_image", "filter_inferences"})
 _BESIDE = ("monitoring", "retraining", "reconciling", "backfilling", "console")
@@ -133,7 +134,7 @@ def the_pipeline_is_pinned_and_modest(project: Project) -> list[str]:
     complaints = []
     workflows = dict(project.under(".github/workflows/", ".yml"))
     for path, text in workflows.items():
-        body = parse_yaml(text)
+        body = parsed(text)
         if body.get("permissions") != {}:
             complaints.append(f"{path} starts with rights")
         for name, job in body["jobs"].items():

@@ -10,8 +10,9 @@ import botocore.session
 from botocore import xform_name
 from botocore.exceptions import UnknownServiceError
 
+from lifecycle.templates import parsed
 from tests.infra.checks.names import kebab
-from tests.infra.project import Json, Project, parse_yaml, rendered
+from tests.infra.project import Json, Project, rendered
 
 NAMESPACE = "VehicleVision"
 # Options that the AWS command line knows for every operation, and a command that it adds itself.
@@ -181,7 +182,7 @@ def _operations(service: str) -> dict[str, frozenset[str]]:
 
 
 def _dashboard_text(project: Project) -> str:
-    return str(parse_yaml(project.files["dashboard.yaml"])["Fn::Sub"])
+    return str(parsed(project.files["dashboard.yaml"])["Fn::Sub"])
 
 
 def _dashboard(project: Project) -> Json:

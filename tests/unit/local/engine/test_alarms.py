@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
-from lifecycle.lean import parameters, resolved
+from lifecycle.lean import parameters
+from lifecycle.templates import parsed, resolved
 from local.engine.alarms import periods, state, values
 from local.engine.metric_math import UnknownMathError
 
@@ -58,7 +58,7 @@ def test_one_value_a_day_is_heard_and_a_day_without_one_too(
     root: Path, room: str, name: str, bad: float, good: float
 ) -> None:
     """Leanly deployed, what a daily run finds rings among 25 hours without a value, and 26 such hours say so."""
-    template = yaml_parse((root / room / "template.yaml").read_text("utf-8"))
+    template = parsed((root / room / "template.yaml").read_text("utf-8"))
     lean_alarm = resolved(template, parameters(root / room))["Resources"][name]["Properties"]
     hours = [None] * 25
 
