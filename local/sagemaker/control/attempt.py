@@ -183,6 +183,8 @@ class Room:
 def run(job: Record, room: Room, seconds_left: float, on_stop: Callable[[], None]) -> Ending:
     """Run the program to its end; `on_stop` is called when it is told to end before."""
     layout, control, settings = room.layout, room.control, room.settings
+    # Before the program: what it writes as it starts is a change, too.
+    keeper = Checkpoints(job, layout, room.engine)
     program = Program(job, layout, room.engine, settings)
 
     def hear(line: str) -> None:
@@ -193,7 +195,6 @@ def run(job: Record, room: Room, seconds_left: float, on_stop: Callable[[], None
         hear("requirements.txt is not installed on this machine: the program has what its Python has.")
     reader = threading.Thread(target=program.read, args=(hear,), daemon=True)
     reader.start()
-    keeper = Checkpoints(job, layout, room.engine)
     deadline = time.monotonic() + seconds_left
     try:
         cause = ""

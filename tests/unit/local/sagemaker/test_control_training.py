@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from local.sagemaker.control import attempt
 from local.sagemaker.control import process as control_process
 from tests.unit.local.sagemaker.bench import Plane, archive, client, kill, point_at, refused, training_request, wait_for
 
@@ -309,6 +310,24 @@ def test_names_are_taken_once_and_lists_are_filtered(plane: Plane) -> None:
     plane.sagemaker.delete_training_job(TrainingJobName="listed-a")
     with refused("ValidationException", "Requested resource not found."):
         plane.job("listed-a")
+
+
+def test_a_checkpoint_written_before_anybody_watches_is_kept(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine a program may have written, and even ended, before its starter goes on."""
+
+    class Slow(attempt.Program):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            wait_for(lambda: self.code() is not None)
+
+    monkeypatch.setattr(attempt, "Program", Slow)
+    source = plane.program(
+        "early", 'import os, pathlib; pathlib.Path(os.environ["SM_CHECKPOINT_DIR"], "step.txt").write_text("1")'
+    )
+    checkpoints = {"S3Uri": "s3://models/checkpoints/early"}
+    plane.sagemaker.create_training_job(**training_request("early", source, CheckpointConfig=checkpoints))
+    assert plane.ended("early")["TrainingJobStatus"] == "Completed"
+    assert plane.get("checkpoints/early/step.txt") == b"1"
 
 
 @pytest.fixture
