@@ -12,7 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from itertools import islice, takewhile
 from typing import Any, Final, Literal, TypeAlias, get_args
 
@@ -41,8 +41,7 @@ KEYS_PER_LOOK: Final = 300
 # After so long without news a card stays as it is and says so.
 OVERDUE_SECONDS: Final = 300.0
 MOST_WAITING_MESSAGES: Final = 500
-# So long what has ended is told to pages that ask again and again.
-JUST_NOW: Final = timedelta(seconds=60)
+MOST_ARRIVALS: Final = 60
 
 
 @dataclass
@@ -120,19 +119,29 @@ class Live:
     def listen(self) -> asyncio.Queue[Card]:
         """Every change from now on; `leave` ends it."""
         queue: asyncio.Queue[Card] = asyncio.Queue(MOST_WAITING_MESSAGES)
+        if not self._listeners and not self._cards:
+            self._ledger.watch()
         self._listeners.add(queue)
         self._called.set()
         return queue
+
+    def hears(self, queue: "asyncio.Queue[Card]") -> bool:
+        """Whether changes still come to this one; to one that fell behind they do not."""
+        return queue in self._listeners
 
     def leave(self, queue: "asyncio.Queue[Card]") -> None:
         """No more changes for this one."""
         self._listeners.discard(queue)
 
-    def just_now(self) -> list[Card]:
-        """What has ended in the last minute and what is on its way, looked up anew and remembered nowhere."""
-        since = iso(datetime.now(UTC) - JUST_NOW)
-        ended = takewhile(lambda record: (record.recorded_at or "") >= since, self._ledger.newest_first())
-        cards = {identity_of(each): Card(identity_of(each), _stage_of(each), each) for each in ended}
+    def ended(self, since: datetime) -> list[Card]:
+        """What has ended since then, the newest first."""
+        earliest = iso(since)
+        ended = takewhile(lambda record: (record.recorded_at or "") >= earliest, self._ledger.newest_first())
+        return [Card(identity_of(each), _stage_of(each), each) for each in islice(ended, MOST_ARRIVALS)]
+
+    def arrivals(self, since: datetime) -> list[Card]:
+        """What has ended since then and what is on its way, looked up anew and remembered nowhere."""
+        cards = {card.photo: card for card in self.ended(since)}
         for run, photo in self._running():
             if photo not in cards:
                 cards[photo] = Card(photo, self._stage(run), run=run)
@@ -150,29 +159,35 @@ class Live:
         """Look again and again, for as long as somebody listens or something is on its way."""
         while True:
             if not self._listeners and not self._cards:
+                self._ledger.ignore()
                 self._called.clear()
                 await self._called.wait()
+            changed: dict[Identity, Card] = {}
+            more_seconds = 0.0
             try:
-                self._tell(await to_thread.run_sync(self._look))
+                await to_thread.run_sync(self._look, changed)
             except (ClientError, BotoCoreError, Refusal):
                 # It does not answer, or asks to slow down: the next look may do better, and pages keep what they have.
-                await asyncio.sleep(IDLE_SECONDS)
-            await asyncio.sleep(BUSY_SECONDS if self._cards else IDLE_SECONDS)
+                more_seconds = IDLE_SECONDS
+            finally:
+                # However far a look came: what it saw is not seen again.
+                self._tell(changed.values())
+            await asyncio.sleep(more_seconds + (BUSY_SECONDS if self._cards else IDLE_SECONDS))
 
     def _tell(self, cards: Iterable[Card]) -> None:
         for card in cards:
             for queue in list(self._listeners):
-                if queue.full():  # a page that sleeps: it reads everything anew when it wakes
+                if queue.full():  # a page that fell behind: its stream ends, and it comes again
                     self._listeners.discard(queue)
                 else:
                     queue.put_nowait(card)
             if card.has_ended:
                 self._cards.pop(card.photo, None)
 
-    def _look(self) -> list[Card]:
-        """Everything that has changed since the last look."""
-        changed: dict[Identity, Card] = {}
-        for record in self._ledger.refresh():
+    def _look(self, changed: dict[Identity, Card]) -> None:
+        """Add everything that has changed since the last look."""
+        self._ledger.refresh()
+        for record in self._ledger.watch():
             self._advance(changed, identity_of(record), record=record)
         pending = [card for card in islice(list(self._cards.values()), KEYS_PER_LOOK) if card.photo not in changed]
         found = self._ledger.results.look_up(self._bucket, [card.photo[1:] for card in pending])
@@ -187,7 +202,6 @@ class Live:
             if not card.has_ended and time.monotonic() - card.since > OVERDUE_SECONDS:
                 card.is_overdue = True
                 changed[card.photo] = card
-        return list(changed.values())
 
     def _advance(
         self, changed: dict[Identity, Card], photo: Identity, *, record: Record | None = None, run: str = ""

@@ -242,11 +242,10 @@ class LogLines:
             )
             for event in answer["events"]:
                 yield event["message"]
-            forward = answer["nextForwardToken"]
-            if not answer["events"] or self._tokens.get(stream) == forward:
-                self._tokens[stream] = forward
+            before, self._tokens[stream] = self._tokens.get(stream), answer["nextForwardToken"]
+            # AWS: "Partially full or empty pages don't necessarily mean that pagination is finished."
+            if before == self._tokens[stream]:
                 return
-            self._tokens[stream] = forward
 
 
 # ---- models ----------------------------------------------------------------------------------------------------------

@@ -60,12 +60,12 @@ def follow(retraining: Retraining, execution: str, entered: Callable[[str], None
     told = 0
     while True:
         run = retraining.client("stepfunctions").describe_execution(executionArn=execution)
-        if run["status"] != "RUNNING":
-            return outcome(run)
         states = list(states_entered(retraining, execution))
         for state in states[told:]:
             entered(state)
         told = len(states)
+        if run["status"] != "RUNNING":
+            return outcome(run)
         if states and states[-1] == APPROVAL_STATE:
             return {"execution": execution, "outcome": WAITING, "reason": "A better model waits for approval."}
         time.sleep(retraining.poll_seconds)

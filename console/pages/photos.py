@@ -1,10 +1,12 @@
 """The first page: drop photos, watch them come through, find them again."""
 
 import asyncio
+import contextlib
 import csv
 import io
 import json
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from anyio import to_thread
@@ -19,7 +21,8 @@ from vehiclevision.record import Record
 
 # A comment so often keeps a silent stream open.
 SIGN_OF_LIFE_SECONDS: Final = 15.0
-MOST_ARRIVALS: Final = 60
+# So much before its last look a page hears anew: an index lags, and the clock here is not AWS's.
+JUST_NOW: Final = timedelta(seconds=60)
 COLUMNS: Final = (
     *("recorded_at", "outcome", "label", "confidence", "route", "reason", "s3_key", "version_id", "model_version"),
     *("decided_by", "reviewed_by", "uploaded_at", "announced_at", "execution", "seconded_by"),
@@ -30,11 +33,10 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 def listing(request: Request) -> Response:
     """The page itself."""
-    site, search = site_of(request), Search.from_query(request.query_params)
+    site, search, looked_at = site_of(request), Search.from_query(request.query_params), _now()
     site.ledger.keep_up()
-    found = find(site.ledger, search)
-    cards = site.live.on_their_way()
-    return page(request, "photos.html", search=search, found=found, totals=today(site.ledger), cards=cards)
+    found, totals, cards = find(site.ledger, search), today(site.ledger), site.live.on_their_way()
+    return page(request, "photos.html", search=search, found=found, totals=totals, cards=cards, looked_at=looked_at)
 
 
 async def upload(request: Request) -> Response:
@@ -54,10 +56,11 @@ async def live(request: Request) -> Response:
 
 def arrivals(request: Request) -> Response:
     """What comes in and what has just ended, for a page that asks again and again where no stream comes through."""
-    site = site_of(request)
+    site, looked_at = site_of(request), _now()
     site.ledger.keep_up()
-    cards = [{"id": card.id, "html": _rendered(request, card)} for card in site.live.just_now()[:MOST_ARRIVALS]]
-    return JSONResponse({"cards": cards, "totals": part(request, "_totals.html", totals=today(site.ledger))})
+    cards = [{"id": card.id, "html": _rendered(request, card)} for card in site.live.arrivals(_last_look(request))]
+    totals = part(request, "_totals.html", totals=today(site.ledger))
+    return JSONResponse({"cards": cards, "totals": totals, "looked_at": looked_at})
 
 
 def as_csv(request: Request) -> Response:
@@ -81,9 +84,9 @@ async def _changes(request: Request) -> AsyncIterator[str]:
     queue = site.live.listen()
     try:
         yield "retry: 2000\n\n"
-        for card in reversed(site.live.on_their_way()):
+        for card in reversed([*site.live.on_their_way(), *site.live.ended(_last_look(request))]):
             yield await _event(request, card)
-        while True:
+        while site.live.hears(queue):
             try:
                 card = await asyncio.wait_for(queue.get(), SIGN_OF_LIFE_SECONDS)
             except TimeoutError:
@@ -101,7 +104,19 @@ async def _event(request: Request, card: Card) -> str:
 def _written(request: Request, card: Card) -> str:
     totals = part(request, "_totals.html", totals=today(site_of(request).ledger))
     change = {"id": card.id, "html": _rendered(request, card), "ended": card.has_ended, "totals": totals}
-    return f"data: {json.dumps(change)}\n\n"
+    return f"id: {_now()}\ndata: {json.dumps(change)}\n\n"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
+
+
+def _last_look(request: Request) -> datetime:
+    """From when on a page may have missed something; a stream that was lost says it itself when it comes again."""
+    for said in (request.headers.get("last-event-id"), request.query_params.get("since"), _now()):
+        with contextlib.suppress(ValueError, OverflowError):
+            return datetime.fromisoformat(said or "").astimezone(UTC) - JUST_NOW
+    raise AssertionError("never reached")
 
 
 def _rendered(request: Request, card: Card) -> str:

@@ -24,11 +24,15 @@ function show(card) {
   while (live.children.length > MOST_SHOWN) live.lastElementChild.remove();
 }
 
+// What happened while this page was made, or while it slept or was cut off, is told when it asks again.
+const since = () => `since=${encodeURIComponent(live.dataset.lookedAt)}`;
+
 async function ask() {
-  const answer = await fetch("/arrivals").catch(() => null);
+  const answer = await fetch(`/arrivals?${since()}`).catch(() => null);
   if (answer?.status === 401) return location.reload();
   if (answer?.ok) {
-    const { cards, totals } = await answer.json();
+    const { cards, totals, looked_at: lookedAt } = await answer.json();
+    live.dataset.lookedAt = lookedAt;
     for (const card of cards.reverse()) show(card);
     byId("totals").innerHTML = totals;
   }
@@ -37,7 +41,7 @@ async function ask() {
 
 if (live && "ask" in live.dataset) ask(); // no stream comes through there
 else if (live) {
-  const stream = new EventSource("/live");
+  const stream = new EventSource(`/live?${since()}`);
   const arrived = new Map();
   stream.addEventListener("message", (message) => {
     const card = JSON.parse(message.data);

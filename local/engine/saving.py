@@ -101,7 +101,7 @@ class Saver:
                 self._saved[service] = digest
 
     def _save_streams(self) -> None:
-        changed = []
+        changed, counts = [], {}
         for (account, region, name), group in cloudwatch_logs._log_groups.all_items():
             unchanged = 0
             for stream_name, stream in reversed(list(group["streams"].items())):
@@ -111,7 +111,9 @@ class Saver:
                     if unchanged > UNCHANGED_STREAMS_IN_A_ROW:
                         break  # new streams come last
                     continue
-                self._streams[key] = len(stream["events"])
+                counts[key] = len(stream["events"])
                 changed.append((key, stream))
         if changed:
             self._journal.put_all("stream", changed[::-1])
+            # After it: a look that breaks off has saved nothing.
+            self._streams.update(counts)

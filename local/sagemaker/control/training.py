@@ -56,6 +56,9 @@ class TrainingJobs:
     def launch(self, name: str, after_interruption: bool = False) -> None:
         """Run a job whose record is there, in the background."""
         control = self._controls[key(name)] = Control()
+        # Whoever told it to stop before there was a control has changed its status first.
+        if (self._store.get(TRAINING_JOB, key(name)) or {}).get("TrainingJobStatus") == "Stopping":
+            control.stop.set()
         arguments = (key(name), control, after_interruption)
         threading.Thread(target=self._run, args=arguments, daemon=True, name=f"job {name}").start()
 

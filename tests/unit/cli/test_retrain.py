@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -86,6 +87,24 @@ def test_a_run_tells_what_came_of_it(found: dict[str, Any], outcome: tuple[str, 
     said = runs.outcome({"executionArn": "arn", **found})
 
     assert (said["outcome"], said["reason"]) == outcome
+
+
+def test_a_run_that_ends_between_two_looks_has_told_every_state() -> None:
+    """However quick it was: what it went through comes first, then what came of it."""
+
+    class Ended:
+        def describe_execution(self, **given: Any) -> dict[str, Any]:
+            return {**given, "status": "SUCCEEDED", "output": "{}"}
+
+        def get_paginator(self, _: str) -> Any:
+            events = [{"stateEnteredEventDetails": {"name": name}} for name in ("Stage data", "Held back")]
+            return SimpleNamespace(paginate=lambda **_: [{"events": events}])
+
+    told: list[str] = []
+
+    runs.follow(Retraining(lambda _: Ended(), "machine", "queue"), "run", told.append)
+
+    assert told == ["Stage data", "Held back"]
 
 
 def test_another_threshold_that_would_cost_less_is_named(capsys: pytest.CaptureFixture[str]) -> None:

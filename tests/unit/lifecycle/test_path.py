@@ -3,6 +3,7 @@
 import contextlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,6 +46,28 @@ def test_the_whole_path(fake: FakeAws) -> None:
 
     assert fake.leftovers == []
     assert teardown.find(aws) == []
+
+
+def test_an_empty_page_of_a_log_is_not_its_end(fake: FakeAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWS, GetLogEvents, read on 29 November 2026: "Partially full or empty pages don't necessarily mean that
+    pagination is finished." The last look at a job reads all that it said."""
+    pages = {None: ([], "f/1"), "f/1": ([{"message": "the last words"}], "f/2"), "f/2": ([], "f/2")}
+
+    def page(given: dict[str, Any]) -> dict[str, Any]:
+        events, token = pages[given.get("nextToken")]
+        return {"events": events, "nextForwardToken": token, "nextBackwardToken": "b/1"}
+
+    monkeypatch.setattr(fake, "logs_GetLogEvents", page)
+    told: list[str] = []
+    aws = fake.aws(told=told)
+    foundation.ensure(aws)
+    stage(aws)
+    job = runs.start(aws, training(aws))
+    fake.finish_jobs(MODEL.read_bytes())
+
+    runs.follow(aws, job)
+
+    assert "  the last words" in told
 
 
 def test_a_repeated_step_changes_nothing(fake: FakeAws) -> None:

@@ -3,8 +3,14 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ministack.services import cloudwatch_logs
 
 from local.engine.journal import Journal
+from local.engine.saving import Saver
 
 
 def test_entries_are_read_back_in_order(tmp_path: Path) -> None:
@@ -53,3 +59,27 @@ def test_a_cleared_journal_is_empty(tmp_path: Path) -> None:
     journal.clear()
 
     assert list(journal.read("row")) == []
+
+
+def test_log_lines_that_could_not_be_saved_are_saved_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dictionary that changes under the look breaks it off: what it had come to by then is not taken for saved."""
+    streams = {"a": {"events": [{"message": "once"}]}}
+
+    breaks = ["dictionary changed size during iteration"]
+
+    def groups() -> Any:
+        yield ("account", "region", "group"), {"streams": streams}
+        if breaks:
+            raise RuntimeError(breaks.pop())
+
+    monkeypatch.setattr(cloudwatch_logs, "_log_groups", SimpleNamespace(all_items=groups))
+    journal = Journal(tmp_path / "journal.sqlite3")
+    saver = Saver(journal)
+
+    saver.save_at_the_end()
+    assert list(journal.read("stream")) == []
+    saver.save_at_the_end()
+
+    assert [stream["events"][0]["message"] for _, stream in journal.read("stream")] == ["once"]

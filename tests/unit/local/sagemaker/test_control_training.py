@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from local.sagemaker.control import attempt
+from local.sagemaker.control import attempt, training
 from local.sagemaker.control import process as control_process
 from tests.unit.local.sagemaker.bench import Plane, archive, client, kill, point_at, refused, training_request, wait_for
 
@@ -310,6 +310,22 @@ def test_names_are_taken_once_and_lists_are_filtered(plane: Plane) -> None:
     plane.sagemaker.delete_training_job(TrainingJobName="listed-a")
     with refused("ValidationException", "Requested resource not found."):
         plane.job("listed-a")
+
+
+def test_a_job_that_is_stopped_before_it_runs_is_stopped(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the job's record and its thread somebody may tell it to stop, too."""
+
+    class Late(attempt.Control):
+        def __init__(self) -> None:
+            plane.sagemaker.stop_training_job(TrainingJobName="late")
+            super().__init__()
+
+    monkeypatch.setattr(training, "Control", Late)
+    source = plane.program("late", "import time; time.sleep(5)")
+
+    plane.sagemaker.create_training_job(**training_request("late", source))
+
+    assert plane.ended("late")["TrainingJobStatus"] == "Stopped"
 
 
 def test_a_checkpoint_written_before_anybody_watches_is_kept(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
