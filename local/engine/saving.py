@@ -101,7 +101,8 @@ class Saver:
                 self._saved[service] = digest
 
     def _save_streams(self) -> None:
-        changed, counts = [], {}
+        changed = []
+        counts: dict[tuple[str, ...], int] = {}
         for (account, region, name), group in cloudwatch_logs._log_groups.all_items():
             unchanged = 0
             for stream_name, stream in reversed(list(group["streams"].items())):

@@ -23,7 +23,7 @@ from local.sagemaker import runtime_process as sagemaker
 from tests.workflow.driver import Application, plain
 from tests.workflow.engine_bench import eventually
 
-pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(1800)]
 
 PHOTO = next(sample.content for sample in samples.of() if sample.label == "bicycle")
 BURST_SECONDS = 400.0
