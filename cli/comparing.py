@@ -100,7 +100,7 @@ def compare(evaluation: Evaluation, asked: Asked, against: Against, out: Path | 
     except KeyboardInterrupt:
         notes().print(f"{comparison.paid} Run the same command again.")
         raise
-    threshold, ours = evaluation.report["threshold"], round(costs.our_answers_dollars(MILLION), 2)
+    threshold, ours = evaluation.report.figures.threshold, round(costs.our_answers_dollars(MILLION), 2)
     return evaluation.beside(beside.compared(comparison, said, threshold, asked.dollars, ours))
 
 

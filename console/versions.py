@@ -7,11 +7,11 @@ very files that the endpoint was sent.
 
 import hashlib
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from monitoring import labels
 from training.artefact import Model, load_model
 from training.errors import ModelRefusedError
 from training.evaluation import by_model
-from training.evaluation.scores import Flags, Judged, Numbers, judge, shares
+from training.evaluation.scores import Flags, Judged, Numbers, Shares, judge, shares
 from vehiclevision.errors import InvalidImageError, StorageRefusedError, StorageUnavailableError
 from vehiclevision.labels import LABELS, TRUTHS
 from vehiclevision.record import Record
@@ -55,9 +55,9 @@ class Side:
 
     version: Version
     threshold: float
-    # As in training.evaluation.scores.shares: of all pictures, and of those that are never learnt from.
-    shares: Mapping[str, Any]
-    unlearnt: Mapping[str, Any]
+    # Of all pictures, and of those that are never learnt from.
+    shares: Shares
+    unlearnt: Shares
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ from training.data.reviewed import read_reviewed
 from training.data.split import split
 from training.evaluation import by_model
 from training.evaluation.costs import VEHICLE_SHARE, each_cost
+from training.evaluation.plain import plain
 from training.evaluation.scores import Judged, Numbers, figures, judge
 from vehiclevision.refusal import Refusal
 
@@ -100,7 +101,7 @@ def compare(
         reviewed=on_reviewed,
         base=on_base,
         figures={
-            name: {role: figures(given, images.classes, rule.threshold) for role, given in answers[name].items()}
+            name: {role: plain(figures(given, images.classes, rule.threshold)) for role, given in answers[name].items()}
             for name, images in sets.items()
         },
     )

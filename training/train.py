@@ -43,6 +43,7 @@ from training.data.reviewed import learnable, read_reviewed, reviewed_share
 from training.data.split import Indices, divided
 from training.errors import ModelRefusedError
 from training.evaluation.costs import VEHICLE_SHARE, CheapestThreshold, Costs, cheapest_threshold
+from training.evaluation.plain import plain
 from training.evaluation.scores import figures
 from training.export import check_export, in_integers, logits_of, to_onnx, with_answers
 from training.features import Looks, look, looked_at, plan
@@ -341,7 +342,7 @@ def _facts(asked: Job, decided: "Decided", metrics: Mapping[str, Any]) -> dict[s
         "backbone": asked.recipe.backbone,
         "calibration": {**vars(decided.calibration), "vehicle_share": VEHICLE_SHARE},
         "metrics": metrics,
-        "costs": {name: value for name, value in decided.cheapest.as_json().items() if name != "curve"},
+        "costs": {name: value for name, value in plain(decided.cheapest).items() if name != "curve"},
         "versions": _versions(asked.recipe),
         "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": asked.command,
@@ -409,10 +410,10 @@ def _decide(held_out: Sequence[Measured], costs: Costs, kept: Calibration | None
 def _metrics(held_out: Sequence[Measured], answers: Sequence[Probabilities], threshold: float) -> dict[str, Any]:
     """The figures of all held-out pictures together and, where there are several sets, of each."""
     classes = np.concatenate([each.images.classes for each in held_out])
-    metrics = {"validation": figures(np.concatenate(answers), classes, threshold)}
+    metrics = {"validation": plain(figures(np.concatenate(answers), classes, threshold))}
     if len(held_out) > 1:
         for each, own in zip(held_out, answers, strict=True):
-            metrics[f"validation {each.name}"] = figures(own, each.images.classes, threshold)
+            metrics[f"validation {each.name}"] = plain(figures(own, each.images.classes, threshold))
     return metrics
 
 
@@ -423,7 +424,7 @@ def _photo_figures(onnx: bytes, photos: LabelledImages, threshold: float) -> dic
         "pictures": len(photos),
         "refused": len(photos.refused),
         "data_hash": photos.data_hash(),
-        **figures(answers, photos.classes, threshold),
+        **plain(figures(answers, photos.classes, threshold)),
     }
 
 

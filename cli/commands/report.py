@@ -15,11 +15,12 @@ from cli.options import Application, AsJson, BaselineFile, Captures, flag, optio
 from cli.times import window
 from monitoring.drift.baseline import load
 from monitoring.report import origin
-from monitoring.report.figures import EstimatedAccuracy, Report, Share
+from monitoring.report.figures import EstimatedAccuracy, Report
 from monitoring.report.files import write
 from monitoring.report.origin import S3, Choice, Origin
 from monitoring.report.report import report, report_json
 from monitoring.report.standing import standing
+from training.evaluation.plain import Share
 from training.progress import BYTES, bars
 
 DEFAULT_OUT: Final = Path("report.html")

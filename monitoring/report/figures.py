@@ -1,22 +1,10 @@
-"""The report's figures, and how they stand in JSON: whatever has nothing to be a share of is None, never NaN."""
+"""The report's figures."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, Final
+from dataclasses import dataclass, field
 
 from monitoring.drift.decision import Decision
-
-# Fields whose entries stand beside a class's other ones, not under a name of their own.
-_BESIDE: Final = frozenset({"read", "by_verdict", "confidences"})
-
-
-@dataclass(frozen=True)
-class Share:
-    """A share with the edges of its 95 % interval: in JSON `name`, `name_low` and `name_high`."""
-
-    share: float | None
-    low: float | None
-    high: float | None
+from training.evaluation.plain import BESIDE, Share
 
 
 @dataclass(frozen=True)
@@ -58,7 +46,7 @@ class Counts:
     n: int
     answers: int
     passed: int
-    by_verdict: Mapping[str, int]
+    by_verdict: Mapping[str, int] = field(metadata=BESIDE)
     mean_confidence: float | None
 
 
@@ -189,7 +177,7 @@ class PictureFacts:
 
     digest: str
     at: str | None
-    confidences: Mapping[str, float | None]
+    confidences: Mapping[str, float | None] = field(metadata=BESIDE)
     confidence: float | None
     passed: bool | None
     label: str | None
@@ -231,7 +219,7 @@ class Report:
     endpoint: str | None
     variant: str | None
     window: ReportWindow
-    read: Read
+    read: Read = field(metadata=BESIDE)
     model_versions: Mapping[str, int]
     model_versions_from: str
     endpoints: Mapping[str, int]
@@ -259,23 +247,3 @@ class Report:
     accuracy: Accuracy
     pictures: PicturesShown
     looked_why: str
-
-
-def plain(figures: Any) -> Any:
-    """Figures as plain JSON."""
-    if isinstance(figures, Mapping):
-        return {name: plain(value) for name, value in figures.items()}
-    if isinstance(figures, list | tuple):
-        return [plain(value) for value in figures]
-    if not is_dataclass(figures):
-        return figures
-    told: dict[str, Any] = {}
-    for field in fields(figures):
-        name, value = field.name.rstrip("_"), getattr(figures, field.name)
-        if isinstance(value, Share):
-            told |= {name: value.share, f"{name}_low": value.low, f"{name}_high": value.high}
-        elif field.name in _BESIDE:
-            told |= plain(value)
-        else:
-            told[name] = plain(value)
-    return told

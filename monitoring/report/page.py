@@ -10,12 +10,13 @@ from typing import Any, Final
 from PIL import Image
 
 from monitoring.captures.record import REASONS
-from monitoring.report.figures import Report, plain
+from monitoring.report.figures import Report
 from monitoring.report.plots import Plot, plots
 from monitoring.report.report import LOOKED, report_json
 from monitoring.report.standing import arrows
 from training.evaluation import page as evaluation_page
 from training.evaluation.page import UNKNOWN, number
+from training.evaluation.plain import plain
 
 TEMPLATE: Final = "page.html"
 _THIN: Final = "\N{NARROW NO-BREAK SPACE}"

@@ -16,10 +16,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
-from monitoring.report.figures import HourCounts, Measure, Report, Share
+from monitoring.report.figures import HourCounts, Measure, Report
 from monitoring.report.report import TITLES
 from training.evaluation.chart import SETTINGS, figure, legend, png, svg, threshold_line
 from training.evaluation.colours import LIGHT
+from training.evaluation.plain import Share
 from vehiclevision.labels import LABELS
 
 # What the columns of the time axis may stand for, in hours: up to a year.

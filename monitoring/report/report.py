@@ -33,13 +33,12 @@ from monitoring.report.figures import (
     ReportWindow,
     ReviewedAccuracy,
     Seconds,
-    Share,
-    plain,
 )
 from monitoring.report.looking import Looked
 from monitoring.report.recorded import Recorded
 from monitoring.report.standing import standing
 from monitoring.summary import Example, Hour, Labelled, Sample, Summary
+from training.evaluation.plain import Share, plain
 from training.evaluation.scores import wilson
 from vehiclevision.labels import LABELS, REVIEW, TRUTHS
 

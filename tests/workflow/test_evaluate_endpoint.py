@@ -17,6 +17,7 @@ from tests.unit.pictures import encoded
 from tests.unit.serving.tiny_model import ONNX_WITH_MAP, write_model
 from training.errors import EndpointFailedError
 from training.evaluate import Endpoint, Request, evaluate
+from training.evaluation.plain import plain
 
 
 @pytest.fixture
@@ -62,8 +63,8 @@ def folder(tmp_path: Path) -> Path:
 
 def test_an_endpoint_is_judged_as_its_model_is(endpoint: Endpoint, model: Path, folder: Path) -> None:
     """The same pictures give the same figures through the endpoint as from the file, worse pictures included."""
-    through = evaluate(Request(folder, model=model, endpoint=endpoint, robustness=True)).report
-    direct = evaluate(Request(folder, model=model)).report
+    through = plain(evaluate(Request(folder, model=model, endpoint=endpoint, robustness=True)).report)
+    direct = plain(evaluate(Request(folder, model=model)).report)
 
     about = {"endpoint", "model", "latency_milliseconds", "milliseconds_per_image", "measured_at"}
     assert {name: value for name, value in through.items() if name not in about} == {
@@ -92,7 +93,7 @@ def test_where_it_looked_is_only_told_of_the_model_at_hand(endpoint: Endpoint, f
     """An endpoint answers with numbers alone: maps are those of the model file, if that is what it serves."""
     other = write_model(tmp_path / "other.tar.gz", ONNX_WITH_MAP)
 
-    told = evaluate(Request(folder, model=other, endpoint=endpoint, threshold=0.7)).report["where_it_looked"]
+    told = evaluate(Request(folder, model=other, endpoint=endpoint, threshold=0.7)).report.where_it_looked
 
-    assert not told["shown"]
-    assert "did not give the answers" in told["why_not"]
+    assert not told.shown
+    assert "did not give the answers" in (told.why_not or "")

@@ -9,11 +9,11 @@ import json
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from scipy.stats import binomtest
@@ -23,6 +23,8 @@ from training.data.pictures import Classes, evenly
 from training.data.threads import Listener, in_threads
 from training.errors import EvaluationRefusedError, ServiceFailedError
 from training.evaluation import scores
+from training.evaluation.endpoint import Latency
+from training.evaluation.plain import BESIDE, CountedShare
 from training.evaluation.report import Answered
 from training.evaluation.samples import printable
 from training.evaluation.scores import Flags, Judged, Numbers, judge
@@ -144,13 +146,75 @@ def picture(answered: Answered, index: int, *, small: bool) -> bytes:
     )
 
 
+@dataclass(frozen=True)
+class Side:
+    """One side's answers; no dollars of a service whose price is not known."""
+
+    n: int
+    accuracy: CountedShare
+    neither_n: int
+    ece: float | None
+    ece_vehicles: float | None
+    dollars_per_million: float | None
+
+
+@dataclass(frozen=True)
+class Theirs:
+    """The service's, and what asking it came to."""
+
+    side: Side = field(metadata=BESIDE)
+    latency_milliseconds: Latency
+    unusable: int
+    unusable_reasons: Mapping[str, int]
+    tokens_in: int
+    tokens_out: int
+    dollars: float | None
+
+
+@dataclass(frozen=True)
+class Widest:
+    """The lowest threshold that makes no more than so many mistakes, and what passes it; None if there is none."""
+
+    threshold: float | None
+    coverage: float | None
+
+
+@dataclass(frozen=True)
+class EqualError:
+    """Both where they make as many mistakes."""
+
+    error: float
+    of_our_threshold: bool
+    ours: Widest
+    theirs: Widest
+
+
+@dataclass(frozen=True)
+class Against:
+    """Both sides on the same photos."""
+
+    service: str
+    words: str
+    region: str
+    versions: Sequence[str]
+    small: bool
+    pictures: int
+    of_pictures: int
+    ours: Side
+    theirs: Theirs
+    only_ours_right: int
+    only_theirs_right: int
+    chance_of_such_a_difference: float | None
+    equal_error: Sequence[EqualError]
+
+
 def compared(
     comparison: Comparison,
     said: list[Said],
     threshold: float,
     dollars: Callable[[int, int, int], float | None],
     our_dollars_per_million: float,
-) -> dict[str, Any]:
+) -> Against:
     """Both sets of answers side by side; `dollars` says what so many photos and tokens in and out cost."""
     classes = comparison.answered.samples.classes[comparison.chosen]
     theirs = np.array([each.confidences for each in said], dtype=np.float64).reshape(-1, len(LABELS))
@@ -161,56 +225,51 @@ def compared(
     only_theirs = int((others.right & ~ours.right & vehicle).sum())
     tokens = sum(each.tokens_in for each in said), sum(each.tokens_out for each in said)
     spent = dollars(len(said), *tokens)
-    took = [each.milliseconds for each in said]
     unusable = Counter(each.unusable for each in said if each.unusable)
-    return {
-        "service": comparison.service.name,
-        "words": comparison.service.words,
-        "region": comparison.region,
-        "versions": sorted({each.version for each in said if each.version}),
-        "small": comparison.small,
-        "pictures": len(said),
-        "of_pictures": len(comparison.answered.samples),
-        "ours": {**_side(own, classes, threshold), "dollars_per_million": our_dollars_per_million},
-        "theirs": {
-            **_side(theirs, classes, threshold),
-            "latency_milliseconds": {
-                "p50": round(float(np.percentile(took, 50)), 3),
-                "p99": round(float(np.percentile(took, 99)), 3),
-                "at_a_time": AT_A_TIME,
-            },
-            "unusable": sum(unusable.values()),
-            "unusable_reasons": dict(sorted(unusable.items())),
-            "tokens_in": tokens[0],
-            "tokens_out": tokens[1],
-            "dollars": spent,
-            "dollars_per_million": None if spent is None else round(1e6 * spent / len(said), 2),
-        },
-        "only_ours_right": only_ours,
-        "only_theirs_right": only_theirs,
-        "chance_of_such_a_difference": _chance(only_ours, only_theirs),
-        "equal_error": equal_errors(ours, others, threshold),
-    }
+    return Against(
+        service=comparison.service.name,
+        words=comparison.service.words,
+        region=comparison.region,
+        versions=sorted({each.version for each in said if each.version}),
+        small=comparison.small,
+        pictures=len(said),
+        of_pictures=len(comparison.answered.samples),
+        ours=_side(own, classes, threshold, our_dollars_per_million),
+        theirs=Theirs(
+            side=_side(theirs, classes, threshold, None if spent is None else round(1e6 * spent / len(said), 2)),
+            latency_milliseconds=Latency.of([each.milliseconds for each in said], AT_A_TIME),
+            unusable=sum(unusable.values()),
+            unusable_reasons=dict(sorted(unusable.items())),
+            tokens_in=tokens[0],
+            tokens_out=tokens[1],
+            dollars=spent,
+        ),
+        only_ours_right=only_ours,
+        only_theirs_right=only_theirs,
+        chance_of_such_a_difference=_chance(only_ours, only_theirs),
+        equal_error=equal_errors(ours, others, threshold),
+    )
 
 
-def _side(answers: Numbers, classes: Classes, threshold: float) -> dict[str, Any]:
+def _side(answers: Numbers, classes: Classes, threshold: float, dollars_per_million: float | None) -> Side:
     figures = scores.figures(answers, classes, threshold)
-    names = ("n", "accuracy", "accuracy_count", "accuracy_low", "accuracy_high", "neither_n", "ece", "ece_vehicles")
-    return {name: figures[name] for name in names}
+    vehicles, others = figures.shares.of_vehicles, figures.shares.neither_n
+    return Side(vehicles.n, vehicles.accuracy, others, figures.ece, figures.ece_vehicles, dollars_per_million)
 
 
-def equal_errors(ours: Judged, others: Judged, threshold: float) -> list[dict[str, Any]]:
+def equal_errors(ours: Judged, others: Judged, threshold: float) -> list[EqualError]:
     """For each share of wrong answers, how many vehicles pass at most, each at its own best threshold."""
     passed = ours.passed(threshold)
     own = [float((~ours.right[passed]).mean())] if passed.any() else []
-    rows: list[dict[str, Any]] = []
-    for error in [*own, *ERRORS]:
-        row: dict[str, Any] = {"error": round(error, 6), "of_our_threshold": len(rows) < len(own)}
-        for name, judged in (("ours", ours), ("theirs", others)):
-            at = _widest(judged, error)
-            row[name] = {"threshold": at, "coverage": None if at is None else _coverage(judged, at)}
-        rows.append(row)
-    return rows
+    return [
+        EqualError(round(error, 6), number < len(own), _at(ours, error), _at(others, error))
+        for number, error in enumerate([*own, *ERRORS])
+    ]
+
+
+def _at(judged: Judged, error: float) -> Widest:
+    threshold = _widest(judged, error)
+    return Widest(threshold, None if threshold is None else _coverage(judged, threshold))
 
 
 def _widest(judged: Judged, error: float) -> float | None:

@@ -5,14 +5,15 @@ costs, from how many uploads show a vehicle at all, and from the model's answers
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Final, TypeAlias
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from training.data.pictures import Classes
 from training.errors import EvaluationRefusedError
+from training.evaluation.plain import BESIDE
 from training.evaluation.scores import Flags, Judged, Numbers, judge
 from vehiclevision.labels import LABELS
 
@@ -53,9 +54,18 @@ class Costs:
 
 
 @dataclass(frozen=True)
+class CostAt:
+    """What 1,000 uploads cost at a threshold: a point of the curve."""
+
+    threshold: float
+    cost: float
+
+
+@dataclass(frozen=True)
 class CheapestThreshold:
     """The threshold to use, what it costs for 1,000 uploads, and how sure both are (95 % of resamplings)."""
 
+    costs: Costs = field(metadata=BESIDE)
     threshold: float
     threshold_low: float
     threshold_high: float
@@ -63,17 +73,12 @@ class CheapestThreshold:
     cost_low: float
     cost_high: float
     cost_all_reviewed: float
-    costs: Costs
+    # The costs' own, but all of the uploads where no picture shows anything else.
     vehicle_share: float
     n: int
     neither_n: int
-    curve: tuple[tuple[float, float], ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON, costs for 1,000 uploads."""
-        own = asdict(self)
-        curve = [{"threshold": threshold, "cost": cost} for threshold, cost in own.pop("curve")]
-        return {**own.pop("costs"), "uploads": UPLOADS, **own, "curve": curve}
+    curve: tuple[CostAt, ...]
+    uploads: int = UPLOADS
 
 
 def cheapest_threshold(answers: npt.NDArray[np.floating], classes: Classes, costs: Costs) -> CheapestThreshold:
@@ -110,7 +115,7 @@ def cheapest_threshold(answers: npt.NDArray[np.floating], classes: Classes, cost
         vehicle_share=share,
         n=n,
         neither_n=neither_n,
-        curve=tuple((_threshold(step), _money(seen[step])) for step in range(len(seen)) if _on_curve(step)),
+        curve=tuple(CostAt(_threshold(step), _money(seen[step])) for step in range(len(seen)) if _on_curve(step)),
     )
 
 
@@ -127,14 +132,9 @@ class Counted:
 class CrossFitted:
     """What 1,000 uploads cost where each half of the pictures is judged by the threshold chosen on the other half."""
 
-    counted: Counted
+    counted: Counted = field(metadata=BESIDE)
     thresholds: tuple[float, float]
-    by_source: bool
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON, costs for 1,000 uploads."""
-        halves = "of whole sources" if self.by_source else "of every other picture"
-        return {**asdict(self.counted), "thresholds": list(self.thresholds), "halves": halves}
+    halves: str
 
 
 def each_cost(judged: Judged, threshold: float | Numbers, wrong_route: float, review: float) -> Numbers:
@@ -167,14 +167,14 @@ def cross_fitted(
     Pictures of one source look alike, so where sources are known no source is in both halves.
     """
     judged = judge(answers, classes)
-    by_source, first = True, _half_of_the_sources(judged, sources)
+    halves, first = "of whole sources", _half_of_the_sources(judged, sources)
     if first is None:
-        by_source, first = False, _every_other(judged)
+        halves, first = "of every other picture", _every_other(judged)
     if any(len(np.unique(judged.truth[half])) < len(np.unique(judged.truth)) for half in (first, ~first)):
         return None
     chosen = [cheapest_threshold(answers[half], classes[half], costs).threshold for half in (~first, first)]
     counted = cost_at(judged, np.where(first, *chosen), costs)
-    return CrossFitted(counted, (chosen[0], chosen[1]), by_source)
+    return CrossFitted(counted, (chosen[0], chosen[1]), halves)
 
 
 def _every_other(judged: Judged) -> Flags:
@@ -229,7 +229,7 @@ def _histogram(judged: Judged) -> npt.NDArray[np.int64]:
 def _resampled(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """The pictures drawn again with replacement, vehicles and neither each as many as there were."""
     draw = np.random.default_rng(SEED)
-    found = np.zeros((RESAMPLINGS, *counts.shape), dtype=np.int64)
+    redrawn = np.zeros((RESAMPLINGS, *counts.shape), dtype=np.int64)
     for rows in (slice(0, 2), slice(2, 3)):
         stratum = counts[rows]
         if total := int(stratum.sum()):
@@ -237,8 +237,8 @@ def _resampled(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
             filled = np.flatnonzero(stratum)
             drawn = np.zeros((RESAMPLINGS, stratum.size), dtype=np.int64)
             drawn[:, filled] = draw.multinomial(total, stratum.ravel()[filled] / total, size=RESAMPLINGS)
-            found[:, rows] = drawn.reshape(RESAMPLINGS, *stratum.shape)
-    return found
+            redrawn[:, rows] = drawn.reshape(RESAMPLINGS, *stratum.shape)
+    return redrawn
 
 
 def _costs(counts: npt.NDArray[np.int64], costs: Costs, vehicle_share: float) -> Table:
@@ -251,8 +251,8 @@ def _costs(counts: npt.NDArray[np.int64], costs: Costs, vehicle_share: float) ->
     of_neither = costs.wrong_route * false + costs.review * (neither - false)
     per_upload = vehicle_share * of_vehicles / np.maximum(vehicles, 1)
     per_upload = per_upload + (1 - vehicle_share) * of_neither / np.maximum(neither, 1)
-    found: Table = UPLOADS * per_upload
-    return found
+    table: Table = UPLOADS * per_upload
+    return table
 
 
 def _middle_of_cheapest(row: npt.NDArray[np.float64]) -> int:

@@ -25,11 +25,26 @@ CONTENT_TYPE: Final = "image/jpeg"
 
 
 @dataclass(frozen=True)
+class Latency:
+    """How long answers took, in milliseconds, so many being asked for at a time."""
+
+    p50: float
+    p99: float
+    at_a_time: int
+
+    @classmethod
+    def of(cls, milliseconds: Sequence[float], at_a_time: int) -> "Latency":
+        """Of at least one answer."""
+        p50, p99 = np.percentile(milliseconds, [50, 99]).round(3).tolist()
+        return cls(p50, p99, at_a_time)
+
+
+@dataclass(frozen=True)
 class Asked:
-    """The endpoint's answers [n, labels], the time that each took, and who answered."""
+    """The endpoint's answers [n, labels], how long they took, and who answered."""
 
     answers: Numbers
-    milliseconds: tuple[float, ...]
+    latency: Latency
     model_versions: tuple[str, ...]
 
 
@@ -44,7 +59,7 @@ def ask(runtime: "SageMakerRuntimeClient", endpoint_name: str, files: Sequence[b
         taken.append(milliseconds)
         versions.add(prediction.model_version)
         listener(number + 1, len(files))
-    return Asked(answers, tuple(taken), tuple(sorted(versions)))
+    return Asked(answers, Latency.of(taken, AT_A_TIME), tuple(sorted(versions)))
 
 
 def _timed(runtime: "SageMakerRuntimeClient", endpoint_name: str, file: bytes) -> tuple[Prediction, float]:

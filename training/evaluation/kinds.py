@@ -7,14 +7,15 @@ cannot be measured so, and is not reported.
 
 import io
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 from PIL import Image
 
-from training.evaluation.scores import Flags, Judged, shares
+from training.evaluation.plain import BESIDE
+from training.evaluation.scores import Flags, Judged, Shares, shares
 from vehiclevision.image_gate import NormalisedImage
 
 # Of fewer pictures a share says next to nothing, so none is given.
@@ -44,6 +45,27 @@ class Kind:
     name: str
     means: str
     is_one: Callable[[Looks], bool | None]
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The shares of the pictures of a kind, or of a source."""
+
+    kind: str
+    means: str
+    shares: Shares = field(metadata=BESIDE)
+
+
+@dataclass(frozen=True)
+class Slices:
+    """Which kinds of photos fail; `unknown` are the kinds that not every picture could be told to be of."""
+
+    slices: Sequence[Slice]
+    unknown: Sequence[str]
+    sources: Sequence[Slice]
+    sources_total: int
+    least: int = LEAST
+    not_measured: str = NOT_MEASURED
 
 
 def looks(picture: NormalisedImage, *, as_uploaded: bool = True) -> Looks:
@@ -78,8 +100,8 @@ KINDS: Final = (
 )
 
 
-def kinds(judged: Judged, seen: Sequence[Looks], sources: Sequence[str], threshold: float) -> dict[str, Any]:
-    """The shares of each kind and of each source, as plain JSON; of too few pictures only their number."""
+def kinds(judged: Judged, seen: Sequence[Looks], sources: Sequence[str], threshold: float) -> Slices:
+    """The shares of each kind and of each source; of too few pictures only their number."""
     slices, unknown = [], []
     for kind in KINDS:
         told = [kind.is_one(each) for each in seen]
@@ -91,15 +113,9 @@ def kinds(judged: Judged, seen: Sequence[Looks], sources: Sequence[str], thresho
     counts = Counter(source for source in sources if source)
     # Of as many pictures, by name: whatever order the files lie in, the same sources are shown.
     largest = sorted(counts, key=lambda name: (-counts[name], name))[:MAX_SOURCES]
-    return {
-        "least": LEAST,
-        "slices": slices,
-        "unknown": unknown,
-        "sources": [_slice(name, "", judged, named == name, threshold) for name in largest],
-        "sources_total": len(counts),
-        "not_measured": NOT_MEASURED,
-    }
+    by_source = [_slice(name, "", judged, named == name, threshold) for name in largest]
+    return Slices(slices, unknown, by_source, len(counts))
 
 
-def _slice(name: str, means: str, judged: Judged, chosen: Flags, threshold: float) -> Mapping[str, Any]:
-    return {"kind": name, "means": means, **shares(judged.part(chosen), threshold, LEAST)}
+def _slice(name: str, means: str, judged: Judged, chosen: Flags, threshold: float) -> Slice:
+    return Slice(name, means, shares(judged.part(chosen), threshold, LEAST))

@@ -14,7 +14,8 @@ from training.data.pictures import Pixels, decoded
 from training.evaluation import plots
 from training.evaluation.colours import dot, vehicle_styles
 from training.evaluation.degrade import DEGRADATIONS, degraded
-from training.evaluation.report import CLEAN, Answered, least_sure, right, wrong
+from training.evaluation.plain import plain
+from training.evaluation.report import CLEAN, Answered, Report, least_sure, right, wrong
 from training.evaluation.scores import VERDICTS
 from training.looked import overlay
 from vehiclevision.labels import LABELS, TRUTHS
@@ -30,22 +31,22 @@ _JPEG_QUALITY: Final = 80
 _THIN: Final = "\N{NARROW NO-BREAK SPACE}"
 
 
-def page(answered: Answered, report: Mapping[str, Any]) -> str:
+def page(answered: Answered, report: Report) -> str:
     """The whole page; every name that came with a picture is escaped."""
-    judged, threshold = answered.judged(), report["threshold"]
+    judged, threshold, told = answered.judged(), report.figures.threshold, plain(report)
     template = environment(HERE).get_template(TEMPLATE)
     return template.render(
-        report=report,
+        report=told,
         truths=TRUTHS,
         verdicts=VERDICTS,
         histogram=plots.histogram(judged, threshold),
-        reliability=plots.reliability(report["reliability"]),
-        thresholds=plots.thresholds(report["curve"], threshold),
-        trade_off=plots.trade_off(report["curve"], threshold) if report["n"] else None,
-        cost_curve=plots.costs(report["costs"]) if report["costs"] else None,
-        wrong=_photos(answered, wrong(judged, threshold), report["pictures"]["wrong"]),
-        least_sure=_photos(answered, least_sure(judged, threshold), report["pictures"]["least_sure"]),
-        right=_photos(answered, right(judged, threshold), report["pictures"]["right"]),
+        reliability=plots.reliability(report.reliability),
+        thresholds=plots.thresholds(report.curve, threshold),
+        trade_off=plots.trade_off(report.curve, threshold) if told["n"] else None,
+        cost_curve=plots.costs(report.costs.cheapest) if report.costs else None,
+        wrong=_photos(answered, wrong(judged, threshold), told["pictures"]["wrong"]),
+        least_sure=_photos(answered, least_sure(judged, threshold), told["pictures"]["least_sure"]),
+        right=_photos(answered, right(judged, threshold), told["pictures"]["right"]),
         example=_example(answered),
     )
 
@@ -69,9 +70,9 @@ def percent(value: float | None, digits: int = 1) -> str:
     return UNKNOWN if value is None else f"{100 * value:.{digits}f}{_THIN}%"
 
 
-def interval(found: Mapping[str, Any], name: str) -> str:
+def interval(figures: Mapping[str, Any], name: str) -> str:
     """The edges of a share's interval."""
-    return f"{100 * found[name + '_low']:.1f}–{100 * found[name + '_high']:.1f}{_THIN}%"
+    return f"{100 * figures[name + '_low']:.1f}–{100 * figures[name + '_high']:.1f}{_THIN}%"
 
 
 def number(value: float | None, digits: int = 3) -> str:

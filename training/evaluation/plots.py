@@ -1,6 +1,6 @@
 """The plots of the page: what was said and what is true, at every threshold."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import matplotlib as mpl
@@ -11,7 +11,8 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from training.evaluation.chart import SETTINGS, figure, legend, svg, threshold_line
 from training.evaluation.colours import LIGHT
-from training.evaluation.scores import Judged, wilson
+from training.evaluation.costs import CheapestThreshold
+from training.evaluation.scores import AtThreshold, Bin, Judged, wilson
 from vehiclevision.labels import TRUTHS
 
 INK, FAINT, ACCENT = LIGHT.ink, LIGHT.faint, LIGHT.accent
@@ -44,54 +45,55 @@ def _histogram_of(axes: Axes, confidence: Any, name: str) -> None:
     axes.set_title(f"{name}, {len(confidence):,}", loc="left", fontsize=10.5, color=_OF_TRUTH[name], pad=3)
 
 
-def reliability(bins: Sequence[Mapping[str, Any]]) -> Markup:
+def reliability(bins: Sequence[Bin]) -> Markup:
     """What the model says beside what is true: on the diagonal, seven in ten means seven in ten."""
-    filled = [item for item in bins if item["n"]]
-    most = max((item["n"] for item in filled), default=1)
-    said, true = [item["confidence"] for item in filled], [item["right"] for item in filled]
-    sure = [wilson(round(item["right"] * item["n"]), item["n"]) for item in filled]
+    filled = [each for each in bins if each.n]
+    most = max((each.n for each in filled), default=1)
+    said, true = [_or_gap(each.confidence) for each in filled], [_or_gap(each.right) for each in filled]
+    sure = [wilson(round(right * each.n), each.n) for each, right in zip(filled, true, strict=True)]
     with mpl.rc_context(SETTINGS):
         drawn = figure(3.5)
         axes = drawn.subplots()
         axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1.2, linestyle=(0, (3, 2)))
         axes.vlines(said, [low for low, _ in sure], [high for _, high in sure], color=ACCENT, alpha=0.45, linewidth=2)
-        sizes = [22 + 160 * item["n"] / most for item in filled]
+        sizes = [22 + 160 * each.n / most for each in filled]
         axes.scatter(said, true, s=sizes, color=ACCENT, zorder=3, clip_on=False)
         _shares(axes, "mean confidence", "really so")
         axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         return svg(drawn, "reliability", "Reliability: mean confidence against the share of right answers")
 
 
-def thresholds(curve: Sequence[Mapping[str, Any]], threshold: float) -> Markup:
+def thresholds(curve: Sequence[AtThreshold], threshold: float) -> Markup:
     """What every threshold would do."""
     with mpl.rc_context(SETTINGS):
         drawn = figure(3.5)
         axes = drawn.subplots()
-        x = [point["threshold"] for point in curve]
+        x = [point.threshold for point in curve]
         lines = (
-            ("accuracy_covered", "right, of vehicles that pass", GOOD, "solid"),
-            ("coverage", "vehicles that pass", ACCENT, (0, (6, 2))),
-            ("neither_passed", "neither that passes", OTHER, (0, (1.5, 1.5))),
+            ([point.accuracy_covered for point in curve], "right, of vehicles that pass", GOOD, "solid"),
+            ([point.coverage for point in curve], "vehicles that pass", ACCENT, (0, (6, 2))),
+            ([point.neither_passed for point in curve], "neither that passes", OTHER, (0, (1.5, 1.5))),
         )
-        for name, label, colour, style in lines:
-            if any(point[name] is not None for point in curve):
-                values = [_or_gap(point[name]) for point in curve]
-                axes.plot(x, values, color=colour, label=label, linestyle=style, clip_on=False)
+        for values, label, colour, style in lines:
+            if any(value is not None for value in values):
+                axes.plot(
+                    x, [_or_gap(value) for value in values], color=colour, label=label, linestyle=style, clip_on=False
+                )
         axes.axvline(threshold, color=INK, linewidth=1)
         _shares(axes, "threshold", "")
         legend(axes)
         return svg(drawn, "thresholds", "Coverage, accuracy and false passes at every threshold")
 
 
-def trade_off(curve: Sequence[Mapping[str, Any]], threshold: float) -> Markup:
+def trade_off(curve: Sequence[AtThreshold], threshold: float) -> Markup:
     """Two numbers that conflict: fewer vehicles for a person to look at, and more mistakes."""
     with mpl.rc_context(SETTINGS):
         drawn = figure(3.5)
         axes = drawn.subplots()
-        coverage = [_or_gap(point["coverage"]) for point in curve]
-        wrong = [1 - _or_gap(point["accuracy_covered"]) for point in curve]
-        false = [_or_gap(point["neither_passed"]) for point in curve]
-        chosen = min(range(len(curve)), key=lambda index: abs(curve[index]["threshold"] - threshold))
+        coverage = [_or_gap(point.coverage) for point in curve]
+        wrong = [1 - _or_gap(point.accuracy_covered) for point in curve]
+        false = [_or_gap(point.neither_passed) for point in curve]
+        chosen = min(range(len(curve)), key=lambda index: abs(curve[index].threshold - threshold))
         for values, label, colour, style in (
             (wrong, "wrong, of vehicles that pass", GOOD, "solid"),
             (false, "neither that passes", OTHER, (0, (1.5, 1.5))),
@@ -109,20 +111,25 @@ def trade_off(curve: Sequence[Mapping[str, Any]], threshold: float) -> Markup:
         return svg(drawn, "trade-off", "Mistakes against coverage; the dots are the threshold in use")
 
 
-def costs(found: Mapping[str, Any]) -> Markup:
+def costs(cheapest: CheapestThreshold) -> Markup:
     """What 1,000 uploads cost at every threshold."""
     with mpl.rc_context(SETTINGS):
         drawn = figure(3.4)
         axes = drawn.subplots()
-        x = [point["threshold"] for point in found["curve"]]
-        y = [point["cost"] for point in found["curve"]]
-        axes.axvspan(found["threshold_low"], found["threshold_high"], color=ACCENT, alpha=0.12, linewidth=0)
+        x = [point.threshold for point in cheapest.curve]
+        y = [point.cost for point in cheapest.curve]
+        axes.axvspan(cheapest.threshold_low, cheapest.threshold_high, color=ACCENT, alpha=0.12, linewidth=0)
         axes.plot(x, y, color=ACCENT, label="with the model")
-        everything = found["cost_all_reviewed"]
-        axes.axhline(everything, color=FAINT, linewidth=1.2, linestyle=(0, (3, 2)), label="everything to a person")
-        axes.plot([found["threshold"]], [found["cost"]], "o", color=ACCENT, markersize=8, clip_on=False)
+        axes.axhline(
+            cheapest.cost_all_reviewed,
+            color=FAINT,
+            linewidth=1.2,
+            linestyle=(0, (3, 2)),
+            label="everything to a person",
+        )
+        axes.plot([cheapest.threshold], [cheapest.cost], "o", color=ACCENT, markersize=8, clip_on=False)
         axes.set_xlim(0.5, 1)
-        axes.set_ylim(0, 1.15 * max(found["cost_all_reviewed"], min(max(y), 3 * max(min(y), 1e-9))))
+        axes.set_ylim(0, 1.15 * max(cheapest.cost_all_reviewed, min(max(y), 3 * max(min(y), 1e-9))))
         axes.set_xlabel("threshold")
         legend(axes)
         return svg(drawn, "costs", "Cost of 1,000 uploads at every threshold")

@@ -1,21 +1,36 @@
-"""All that an evaluation found, as plain JSON; the page shows the same and nothing else."""
+"""All that an evaluation found; the page shows the same and nothing else."""
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from training.data.pictures import Classes, evenly
+from training.data.pictures import Classes, Refused, evenly
 from training.evaluation import scores
-from training.evaluation.costs import Costs, cheapest_threshold, cost_at, cross_fitted
+from training.evaluation.costs import (
+    CheapestThreshold,
+    Costs,
+    Counted,
+    CrossFitted,
+    cheapest_threshold,
+    cost_at,
+    cross_fitted,
+)
 from training.evaluation.degrade import DEGRADATIONS
-from training.evaluation.kinds import kinds
+from training.evaluation.endpoint import Latency
+from training.evaluation.kinds import Slices, kinds
+from training.evaluation.plain import BESIDE
 from training.evaluation.samples import Samples
-from training.evaluation.scores import Judged, Numbers, judge
+from training.evaluation.scores import AtThreshold, Bin, Figures, Judged, Numbers, Shares, judge
+from training.machine import machine
 from training.session import Maps
 from vehiclevision.labels import LABELS, TRUTHS
+
+if TYPE_CHECKING:
+    from training.evaluation.against import Against
 
 FORMAT: Final = 1
 CLEAN: Final = "clean"
@@ -43,35 +58,130 @@ class Answered:
         return judge(self.answers, self.samples.classes)
 
 
-def report(answered: Answered, threshold: float, costs: Costs | None, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Figures first, then what they rest on; `facts` say which model answered, where, and how fast."""
+@dataclass(frozen=True)
+class AnsweredBy:
+    """Who answered and how fast: a model file, of which its manifest tells more, or an endpoint."""
+
+    model_version: str
+    model_versions: Sequence[str]
+    model: Mapping[str, Any] | None
+    endpoint: str | None
+    latency_milliseconds: Latency | None
+    milliseconds_per_image: float
+
+
+@dataclass(frozen=True)
+class Data:
+    """The pictures, and the files that were refused."""
+
+    source: str
+    pictures: int
+    classes: Sequence[str]
+    refused: int
+    refused_reasons: Mapping[str, int]
+    refused_files: Sequence[Refused]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """The shares of pictures that were all made worse in one way, or in none."""
+
+    condition: str
+    strength: str
+    shares: Shares = field(metadata=BESIDE)
+
+
+@dataclass(frozen=True)
+class InUse:
+    """What the threshold in use costs."""
+
+    threshold: float
+    counted: Counted = field(metadata=BESIDE)
+
+
+@dataclass(frozen=True)
+class CostFigures:
+    """The cheapest threshold and the one in use; what a threshold costs flatters it on the pictures that chose it."""
+
+    cheapest: CheapestThreshold = field(metadata=BESIDE)
+    cross_fitted: CrossFitted | None
+    in_use: InUse
+    chosen_on_the_same_pictures: bool = True
+
+
+@dataclass(frozen=True)
+class Named:
+    """A picture that the page shows, and what was answered."""
+
+    file: str
+    shows: str
+    answer: Mapping[str, float] = field(metadata=BESIDE)
+
+
+@dataclass(frozen=True)
+class Looked:
+    """Whether the page shows where the model looked."""
+
+    shown: bool
+    why_not: str | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """Figures first, then what they rest on."""
+
+    format: int
+    figures: Figures = field(metadata=BESIDE)
+    answered_by: AnsweredBy = field(metadata=BESIDE)
+    threshold_from: str
+    machine: str
+    measured_at: str
+    data_hash: str
+    data: Data
+    kinds: Slices
+    robustness: Sequence[Condition]
+    costs: CostFigures | None
+    against: "Against | None"
+    reliability: Sequence[Bin]
+    curve: Sequence[AtThreshold]
+    pictures: Mapping[str, Sequence[Named]]
+    where_it_looked: Looked
+
+
+def report(
+    answered: Answered, answered_by: AnsweredBy, threshold: float, threshold_from: str, costs: Costs | None
+) -> Report:
+    """All of it, but for the answers of another service."""
     samples, judged = answered.samples, answered.judged()
-    return {
-        "format": FORMAT,
-        **scores.figures(answered.answers, samples.classes, threshold),
-        **facts,
-        "data_hash": samples.data_hash,
-        "data": {
-            "source": samples.source,
-            "pictures": len(samples),
-            "classes": list(samples.class_names),
-            "refused": len(samples.refused),
-            "refused_reasons": dict(sorted(Counter(item.reason for item in samples.refused).items())),
-            "refused_files": [{"file": item.file, "reason": item.reason} for item in samples.refused],
-        },
-        "kinds": kinds(judged, samples.looks, samples.sources, threshold),
-        "robustness": _robustness(answered, threshold),
-        "costs": _costs(answered, threshold, costs),
-        "against": None,
-        "reliability": scores.reliability(answered.answers, samples.classes),
-        "curve": scores.curve(answered.answers, samples.classes),
-        "pictures": {
+    return Report(
+        format=FORMAT,
+        figures=scores.figures(answered.answers, samples.classes, threshold),
+        answered_by=answered_by,
+        threshold_from=threshold_from,
+        machine=machine(),
+        measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        data_hash=samples.data_hash,
+        data=Data(
+            source=samples.source,
+            pictures=len(samples),
+            classes=samples.class_names,
+            refused=len(samples.refused),
+            refused_reasons=dict(sorted(Counter(item.reason for item in samples.refused).items())),
+            refused_files=samples.refused,
+        ),
+        kinds=kinds(judged, samples.looks, samples.sources, threshold),
+        robustness=_robustness(answered, threshold),
+        costs=_costs(answered, threshold, costs),
+        against=None,
+        reliability=scores.reliability(answered.answers, samples.classes),
+        curve=scores.curve(answered.answers, samples.classes),
+        pictures={
             "wrong": _named(answered, wrong(judged, threshold)),
             "least_sure": _named(answered, least_sure(judged, threshold)),
             "right": _named(answered, right(judged, threshold)),
         },
-        "where_it_looked": {"shown": bool(answered.maps), "why_not": answered.no_maps or None},
-    }
+        where_it_looked=Looked(bool(answered.maps), answered.no_maps or None),
+    )
 
 
 def looked_at(judged: Judged, threshold: float) -> list[int]:
@@ -81,14 +191,14 @@ def looked_at(judged: Judged, threshold: float) -> list[int]:
 
 def wrong(judged: Judged, threshold: float) -> list[int]:
     """Pictures that pass with a label that is not theirs, the surest first."""
-    found = np.flatnonzero(judged.passed(threshold) & ~judged.right)
-    return _first(found, -judged.confidence[found])
+    chosen = np.flatnonzero(judged.passed(threshold) & ~judged.right)
+    return _first(chosen, -judged.confidence[chosen])
 
 
 def least_sure(judged: Judged, threshold: float) -> list[int]:
     """Vehicles that go to a person, the least sure of their own label first."""
-    found = np.flatnonzero(judged.vehicle & ~judged.passed(threshold))
-    return _first(found, judged.confidence[found])
+    chosen = np.flatnonzero(judged.vehicle & ~judged.passed(threshold))
+    return _first(chosen, judged.confidence[chosen])
 
 
 def right(judged: Judged, threshold: float) -> list[int]:
@@ -101,23 +211,24 @@ def right(judged: Judged, threshold: float) -> list[int]:
     return chosen
 
 
-def _first(found: Classes, rank: Numbers) -> list[int]:
-    order: list[int] = found[np.argsort(rank, kind="stable")][:MAX_NAMED].tolist()
+def _first(chosen: Classes, rank: Numbers) -> list[int]:
+    order: list[int] = chosen[np.argsort(rank, kind="stable")][:MAX_NAMED].tolist()
     return order
 
 
-def _named(answered: Answered, chosen: list[int]) -> list[dict[str, Any]]:
+def _named(answered: Answered, chosen: list[int]) -> list[Named]:
+    samples, answers = answered.samples, answered.answers.round(4)
     return [
-        {
-            "file": answered.samples.names[index],
-            "shows": TRUTHS[int(answered.samples.classes[index])],
-            **{label: round(float(answered.answers[index][number]), 4) for number, label in enumerate(LABELS)},
-        }
+        Named(
+            samples.names[index],
+            TRUTHS[int(samples.classes[index])],
+            dict(zip(LABELS, answers[index].tolist(), strict=True)),
+        )
         for index in chosen
     ]
 
 
-def _robustness(answered: Answered, threshold: float) -> list[dict[str, Any]]:
+def _robustness(answered: Answered, threshold: float) -> list[Condition]:
     """The same pictures plain and in each worse state."""
     if not answered.worse:
         return []
@@ -126,24 +237,17 @@ def _robustness(answered: Answered, threshold: float) -> list[dict[str, Any]]:
     rows = [(CLEAN, "as they are", answered.answers[chosen])]
     rows += [(name, DEGRADATIONS[name].strength, answers) for name, answers in answered.worse.items()]
     return [
-        {"condition": name, "strength": strength, **scores.shares(judge(answers, classes), threshold)}
-        for name, strength, answers in rows
+        Condition(name, strength, scores.shares(judge(answers, classes), threshold)) for name, strength, answers in rows
     ]
 
 
-def _costs(answered: Answered, threshold: float, costs: Costs | None) -> dict[str, Any] | None:
-    """The cheapest threshold, where costs are known and there is a vehicle to send anywhere.
-
-    What it costs is counted on the pictures that chose it, which flatters it; so beside it stands what a threshold that
-    half of them chose costs on the other half.
-    """
-    samples, judged = answered.samples, answered.judged()
+def _costs(answered: Answered, threshold: float, costs: Costs | None) -> CostFigures | None:
+    """None where costs are not known, or there is no vehicle to send anywhere."""
+    answers, classes, judged = answered.answers, answered.samples.classes, answered.judged()
     if costs is None or not judged.vehicle.any():
         return None
-    crossed = cross_fitted(answered.answers, samples.classes, costs, samples.sources)
-    return {
-        **cheapest_threshold(answered.answers, samples.classes, costs).as_json(),
-        "chosen_on_the_same_pictures": True,
-        "cross_fitted": None if crossed is None else crossed.as_json(),
-        "in_use": {"threshold": threshold, **asdict(cost_at(judged, threshold, costs))},
-    }
+    return CostFigures(
+        cheapest_threshold(answers, classes, costs),
+        cross_fitted(answers, classes, costs, answered.samples.sources),
+        InUse(threshold, cost_at(judged, threshold, costs)),
+    )

@@ -1,17 +1,19 @@
-"""How good answers are, as plain JSON: every share with its counts and Wilson's 95 % interval.
+"""How good answers are: every share with its count and Wilson's 95 % interval.
 
 Whatever has nothing to be a share of is None, never NaN. An answer passes as it does in the product: the highest
 probability reaches the threshold.
 """
 
-from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest
 
 from training.data.pictures import Classes
+from training.evaluation.plain import BESIDE, CountedShare
 from vehiclevision.labels import LABELS, REVIEW, TRUTHS
 
 Numbers: TypeAlias = npt.NDArray[np.float64]
@@ -33,19 +35,19 @@ class Judged:
     @property
     def vehicle(self) -> Flags:
         """Pictures that show one of the vehicles."""
-        found: Flags = self.truth < len(LABELS)
-        return found
+        vehicle: Flags = self.truth < len(LABELS)
+        return vehicle
 
     @property
     def right(self) -> Flags:
         """Pictures whose surest label is theirs; those without any vehicle never are."""
-        found: Flags = self.answered == self.truth
-        return found
+        right: Flags = self.answered == self.truth
+        return right
 
     def passed(self, threshold: float | Numbers) -> Flags:
         """Answers that the workflow would act on, at one threshold or at one for each."""
-        found: Flags = self.confidence >= threshold
-        return found
+        passed: Flags = self.confidence >= threshold
+        return passed
 
     def part(self, chosen: Flags) -> "Judged":
         """Some of them."""
@@ -67,39 +69,83 @@ def surest(answers: Numbers) -> Classes:
     return labels
 
 
-def figures(answers: npt.NDArray[np.floating], classes: Classes, threshold: float) -> dict[str, Any]:
-    """All figures of answers [n, labels] at a threshold.
+@dataclass(frozen=True)
+class OfVehicles:
+    """Of n vehicles the share whose surest label is theirs, however sure; the share that passes; the right of those."""
 
-    `accuracy`: of the vehicles, the surest label is theirs, however sure. `coverage`: of the vehicles, those that pass;
-    `accuracy_covered`: the right ones among those. `neither_passed`: of the pictures with neither, those that pass.
+    n: int
+    accuracy: CountedShare
+    coverage: CountedShare
+    accuracy_covered: CountedShare
+    covered_n: int
+
+
+@dataclass(frozen=True)
+class Shares:
+    """The four shares that everything is judged by: those of vehicles, and the share of other pictures that passes."""
+
+    of_vehicles: OfVehicles = field(metadata=BESIDE)
+    neither_n: int
+    neither_passed: CountedShare
+
+
+@dataclass(frozen=True)
+class Figures:
+    """All figures at a threshold.
+
     `ece`: the calibration error over all pictures, an answer to a picture with neither being wrong; `ece_vehicles`:
     over vehicles alone; `ece_balanced`: over all, vehicles and others weighing half each.
     """
+
+    shares: Shares = field(metadata=BESIDE)
+    threshold: float
+    ece: float | None
+    ece_vehicles: float | None
+    ece_balanced: float | None
+    labels: Mapping[str, OfVehicles]
+    confusion: Mapping[str, Mapping[str, int]]
+
+
+@dataclass(frozen=True)
+class AtThreshold:
+    """What a threshold would do: a point of the curve."""
+
+    threshold: float
+    coverage: float | None
+    accuracy_covered: float | None
+    neither_passed: float | None
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Pictures about as sure as each other: their mean confidence, and the share that is right."""
+
+    from_: float
+    to: float
+    n: int
+    confidence: float | None
+    right: float | None
+
+
+def figures(answers: npt.NDArray[np.floating], classes: Classes, threshold: float) -> Figures:
+    """All figures of answers [n, labels] at a threshold."""
     judged = judge(answers, classes)
-    vehicle, right, passed = judged.vehicle, judged.right, judged.passed(threshold)
-    return {
-        **shares(judged, threshold),
-        "threshold": threshold,
-        "ece": calibration_error(judged.confidence, right, np.ones(len(right))),
-        "ece_vehicles": calibration_error(judged.confidence[vehicle], right[vehicle], np.ones(int(vehicle.sum()))),
-        "ece_balanced": _balanced_error(judged),
-        "labels": {label: _of_label(judged, number, passed) for number, label in enumerate(LABELS)},
-        "confusion": confusion(judged, threshold),
-    }
+    vehicle, right = judged.vehicle, judged.right
+    return Figures(
+        shares=shares(judged, threshold),
+        threshold=threshold,
+        ece=calibration_error(judged.confidence, right, np.ones(len(right))),
+        ece_vehicles=calibration_error(judged.confidence[vehicle], right[vehicle], np.ones(int(vehicle.sum()))),
+        ece_balanced=_balanced_error(judged),
+        labels={label: _of(judged.part(judged.truth == number), threshold) for number, label in enumerate(LABELS)},
+        confusion=confusion(judged, threshold),
+    )
 
 
-def shares(judged: Judged, threshold: float, least: int = 1) -> dict[str, Any]:
-    """The four shares that everything is judged by, each of at least so many pictures."""
-    vehicle, right, passed = judged.vehicle, judged.right, judged.passed(threshold)
-    return {
-        "n": int(vehicle.sum()),
-        **_share("accuracy", right[vehicle], least),
-        **_share("coverage", passed[vehicle], least),
-        **_share("accuracy_covered", right[vehicle & passed], least),
-        "covered_n": int((vehicle & passed).sum()),
-        "neither_n": int((~vehicle).sum()),
-        **_share("neither_passed", passed[~vehicle], least),
-    }
+def shares(judged: Judged, threshold: float, least: int = 1) -> Shares:
+    """The four shares, each of at least so many pictures."""
+    others = judged.part(~judged.vehicle).passed(threshold)
+    return Shares(_of(judged.part(judged.vehicle), threshold, least), len(others), _share(others, least))
 
 
 def confusion(judged: Judged, threshold: float) -> dict[str, dict[str, int]]:
@@ -110,36 +156,30 @@ def confusion(judged: Judged, threshold: float) -> dict[str, dict[str, int]]:
     return {name: dict(zip(TRUTHS, row, strict=True)) for name, row in zip(VERDICTS, table.tolist(), strict=True)}
 
 
-def curve(answers: npt.NDArray[np.floating], classes: Classes) -> list[dict[str, float | None]]:
+def curve(answers: npt.NDArray[np.floating], classes: Classes) -> list[AtThreshold]:
     """Coverage, accuracy of what is covered, and the share of neither that passes, at every threshold from 0 to 1."""
     judged = judge(answers, classes)
     vehicle, right = judged.vehicle, judged.right
     points = []
     for threshold in CURVE_THRESHOLDS:
         passed = judged.passed(threshold)
-        points.append(
-            {
-                "threshold": threshold,
-                "coverage": _ratio(passed[vehicle]),
-                "accuracy_covered": _ratio(right[vehicle & passed]),
-                "neither_passed": _ratio(passed[~vehicle]),
-            }
-        )
+        shares_there = _ratio(passed[vehicle]), _ratio(right[vehicle & passed]), _ratio(passed[~vehicle])
+        points.append(AtThreshold(threshold, *shares_there))
     return points
 
 
-def reliability(answers: npt.NDArray[np.floating], classes: Classes) -> list[dict[str, float | int | None]]:
+def reliability(answers: npt.NDArray[np.floating], classes: Classes) -> list[Bin]:
     """Mean confidence and share of right answers in each bin of equal width, over all pictures."""
     judged = judge(answers, classes)
     number = _bins(judged.confidence)
     return [
-        {
-            "from": index / CALIBRATION_BINS,
-            "to": (index + 1) / CALIBRATION_BINS,
-            "n": int((number == index).sum()),
-            "confidence": _ratio(judged.confidence[number == index]),
-            "right": _ratio(judged.right[number == index]),
-        }
+        Bin(
+            from_=index / CALIBRATION_BINS,
+            to=(index + 1) / CALIBRATION_BINS,
+            n=int((number == index).sum()),
+            confidence=_ratio(judged.confidence[number == index]),
+            right=_ratio(judged.right[number == index]),
+        )
         for index in range(CALIBRATION_BINS)
     ]
 
@@ -161,8 +201,8 @@ def calibration_error(confidence: Numbers, right: Flags, weights: Numbers) -> fl
 
 
 def _bins(confidence: Numbers) -> Classes:
-    found: Classes = np.minimum((confidence * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
-    return found
+    bins: Classes = np.minimum((confidence * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
+    return bins
 
 
 def _balanced_error(judged: Judged) -> float | None:
@@ -173,33 +213,25 @@ def _balanced_error(judged: Judged) -> float | None:
     return calibration_error(judged.confidence, judged.right, weights)
 
 
-def _of_label(judged: Judged, number: int, passed: Flags) -> dict[str, Any]:
-    own = judged.truth == number
-    return {
-        "n": int(own.sum()),
-        **_share("accuracy", judged.right[own]),
-        **_share("coverage", passed[own]),
-        **_share("accuracy_covered", judged.right[own & passed]),
-        "covered_n": int((own & passed).sum()),
-    }
+def _of(vehicles: Judged, threshold: float, least: int = 1) -> OfVehicles:
+    passed, right = vehicles.passed(threshold), vehicles.right
+    accuracy, coverage, covered = (_share(hits, least) for hits in (right, passed, right[passed]))
+    return OfVehicles(len(right), accuracy, coverage, covered, int(passed.sum()))
 
 
-def _share(name: str, hits: Flags, least: int = 1) -> dict[str, Any]:
-    """The share under its name, with its count and the edges of its interval; None of fewer than `least`."""
+def _share(hits: Flags, least: int) -> CountedShare:
+    """The share with its count and the edges of its interval; None of fewer than `least`."""
     count, n = int(hits.sum()), len(hits)
-    low, high = wilson(count, n) if n >= least else (None, None)
-    return {
-        name: _ratio(hits) if n >= least else None,
-        f"{name}_count": count,
-        f"{name}_low": _rounded(low),
-        f"{name}_high": _rounded(high),
-    }
+    if n < least:
+        return CountedShare(None, None, None, count)
+    low, high = wilson(count, n)
+    return CountedShare(_ratio(hits), _rounded(low), _rounded(high), count)
 
 
 def _ratio(values: Flags | Numbers) -> float | None:
     return _rounded(float(values.mean())) if len(values) else None
 
 
-def _rounded(value: float | None) -> float | None:
+def _rounded(value: float) -> float:
     # More digits than are ever shown: rounded twice, 85.448 % would read 85.5 %.
-    return None if value is None else round(value, 6)
+    return round(value, 6)

@@ -25,7 +25,6 @@ from tests.unit.cli.answers import Command
 from tests.unit.pages import Page
 from tests.unit.pictures import encoded
 from tests.unit.serving.tiny_model import write_model
-from training.evaluate import summary
 
 MODEL = "us.anthropic.claude-haiku-5-5"
 WHITE, GREY, BLACK = 255, 128, 0
@@ -134,7 +133,7 @@ def test_a_model_on_bedrock_is_asked_for_json_and_its_tokens_are_counted(against
     assert (theirs["accuracy_count"], theirs["unusable"]) == (5, 0)
 
 
-def test_what_is_no_answer_to_the_question_counts_as_none(against: Command, asked: Services) -> None:
+def test_what_is_no_answer_to_the_question_counts_as_none(against: Command, asked: Services, tmp_path: Path) -> None:
     """It names no vehicle, however sure it sounds; each kind is counted, and the headline says so."""
     talk = [says("A bicycle."), says('{"shows": "bicycle", "sure": 400}'), says("{", stop="max_tokens")]
 
@@ -143,14 +142,16 @@ def test_what_is_no_answer_to_the_question_counts_as_none(against: Command, aske
 
     asked.bedrock = hostile
 
-    (report,) = against(f"bedrock:{MODEL}", "--yes", "--json").json_lines()
+    told = (f"bedrock:{MODEL}", "--yes", "--answers", tmp_path / "kept.jsonl")
+    (report,) = against(*told, "--json").json_lines()
 
     assert report["against"]["theirs"]["unusable_reasons"] == {
         "it did not come to an end": 1,
         "it is no JSON object": 1,
         "it says no number from 0 to 100": 1,
     }
-    assert "  it gave no usable answer to 3: they would go to a person" in summary(report)
+    printed = against(*told, "--out", tmp_path / "page.html").out
+    assert "  it gave no usable answer to 3: they would go to a person" in printed
 
 
 @pytest.mark.parametrize(

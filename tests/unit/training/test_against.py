@@ -11,7 +11,7 @@ import pytest
 from botocore.stub import ANY, Stubber
 
 from training.errors import ServiceFailedError
-from training.evaluation.against import Kept, equal_errors
+from training.evaluation.against import Kept, Widest, equal_errors
 from training.evaluation.scores import judge
 from training.evaluation.services import ask
 from vehiclevision.labels import TRUTHS
@@ -187,11 +187,12 @@ def test_both_are_compared_where_they_err_as_often() -> None:
 
     own, one, *_ = equal_errors(ours, theirs, 0.72)
 
-    assert (own["error"], own["of_our_threshold"]) == (pytest.approx(1 / 3, abs=1e-6), True)
-    assert own["ours"] == {"threshold": 0.75, "coverage": 0.75}
-    assert own["theirs"] == {"threshold": 0.97, "coverage": 1.0}
-    assert one["ours"] == {"threshold": 0.8, "coverage": 0.5}
-    assert one["theirs"] == {"threshold": 0.98, "coverage": 0.75}
+    assert own.of_our_threshold
+    assert own.error == pytest.approx(1 / 3, abs=1e-6)
+    assert own.ours == Widest(0.75, 0.75)
+    assert own.theirs == Widest(0.97, 1.0)
+    assert one.ours == Widest(0.8, 0.5)
+    assert one.theirs == Widest(0.98, 0.75)
 
 
 def test_one_that_always_errs_lets_nothing_pass() -> None:
@@ -201,8 +202,8 @@ def test_one_that_always_errs_lets_nothing_pass() -> None:
 
     (_, row, *_) = equal_errors(right, wrong, 0.7)
 
-    assert row["ours"] == {"threshold": 0.9, "coverage": 1.0}
-    assert row["theirs"] == {"threshold": None, "coverage": None}
+    assert row.ours == Widest(0.9, 1.0)
+    assert row.theirs == Widest(None, None)
 
 
 def test_an_answer_is_on_the_disk_before_the_next(tmp_path: Path) -> None:

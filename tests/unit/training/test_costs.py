@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from training.errors import EvaluationRefusedError
 from training.evaluation.costs import Costs, cheapest_threshold, cost_at, cross_fitted
+from training.evaluation.plain import plain
 from training.evaluation.scores import judge
 
 
@@ -140,7 +141,7 @@ def test_the_threshold_is_as_cheap_as_any(pictures: list[tuple[int, float, bool]
     assert found.cost == pytest.approx(cost_by_hand(answers, classes, costs, found.threshold), abs=1e-3)
     least = min(cost_by_hand(answers, classes, costs, step / 1000) for step in range(501, 1001, 7))
     assert found.cost <= 1.01 * least + 1e-3
-    json.dumps(found.as_json(), allow_nan=False)
+    json.dumps(plain(found), allow_nan=False)
 
 
 def noisy(seed: int, n: int = 120) -> tuple[np.ndarray, np.ndarray]:
@@ -180,7 +181,7 @@ def test_the_other_half_chooses() -> None:
 
     assert crossed is not None
     chosen = tuple(cheapest_threshold(answers[half], classes[half], costs).threshold for half in (~first, first))
-    assert (crossed.thresholds, crossed.by_source) == (chosen, False)
+    assert (crossed.thresholds, crossed.halves) == (chosen, "of every other picture")
     each = np.where(
         answers.max(axis=1) >= np.where(first, *chosen), np.where(answers.argmax(axis=1) == classes, 0, 10), 1
     )
@@ -201,7 +202,7 @@ def test_no_source_is_in_both_halves() -> None:
 
     assert mixed is not None
     assert whole is not None
-    assert (mixed.by_source, whole.by_source) == (False, True)
+    assert (mixed.halves, whole.halves) == ("of every other picture", "of whole sources")
     assert whole.counted.cost > mixed.counted.cost
 
 
@@ -213,7 +214,7 @@ def test_without_several_sources_pictures_are_halved(named: list[str]) -> None:
     crossed = cross_fitted(answers, classes, Costs(10, 1), named)
 
     assert crossed is not None
-    assert not crossed.by_source
+    assert crossed.halves == "of every other picture"
 
 
 @pytest.mark.parametrize("classes", [[0, 1], [0, 0, 1, 1, 2]], ids=["two pictures", "one of neither"])

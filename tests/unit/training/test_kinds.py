@@ -7,6 +7,7 @@ from PIL import Image, ImageFilter
 from tests.unit.pictures import encoded, quarters
 from training.data.extract import source_of
 from training.evaluation.kinds import LEAST, MAX_SOURCES, Looks, kinds, looks
+from training.evaluation.plain import plain
 from training.evaluation.scores import Judged
 from vehiclevision.image_gate import normalise
 
@@ -22,8 +23,8 @@ def textured(width: int = 400, height: int = 300) -> Image.Image:
 def kinds_of(image: Image.Image) -> set[str]:
     """The kinds that a picture is found to be of."""
     seen = looks(normalise(encoded(image, "PNG")))
-    slices = kinds(Judged(np.array([0]), np.array([0.9]), np.array([0])), [seen], [""], 0.7)["slices"]
-    return {each["kind"] for each in slices if each["n"]}
+    slices = kinds(Judged(np.array([0]), np.array([0.9]), np.array([0])), [seen], [""], 0.7).slices
+    return {each.kind for each in slices if each.shares.of_vehicles.n}
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,7 @@ def test_of_too_few_pictures_only_their_number_is_told() -> None:
     seen += [Looks((400, 400), 0.1, 0.25, 0.05, 0.3)]
     judged = Judged(np.zeros(n + 1, np.int64), np.full(n + 1, 0.9), np.zeros(n + 1, np.int64))
 
-    told = {each["kind"]: each for each in kinds(judged, seen, [""] * (n + 1), 0.7)["slices"]}
+    told = {each["kind"]: each for each in plain(kinds(judged, seen, [""] * (n + 1), 0.7))["slices"]}
 
     assert (told["small"]["n"], told["small"]["accuracy"]) == (LEAST, 1.0)
     assert told["small"]["accuracy_low"] < 1.0
@@ -77,7 +78,7 @@ def test_what_is_not_known_of_every_picture_is_named_instead() -> None:
     """Pictures whose upload is gone have no size of their own."""
     judged = Judged(np.array([0, 1]), np.array([0.9, 0.9]), np.array([0, 1]))
 
-    told = kinds(judged, [PLAIN, Looks(None, 0.5, 0.25, 0.05, 0.3)], ["", ""], 0.7)
+    told = plain(kinds(judged, [PLAIN, Looks(None, 0.5, 0.25, 0.05, 0.3)], ["", ""], 0.7))
 
     assert told["unknown"] == ["small", "elongated"]
     assert not {"small", "elongated"} & {each["kind"] for each in told["slices"]}
@@ -103,7 +104,7 @@ def test_the_largest_sources_are_told_apart_and_the_rest_is_counted() -> None:
     sources = [f"s{index % (MAX_SOURCES + 5)}" for index in range(200)] + [""]
     judged = Judged(np.zeros(201, np.int64), np.full(201, 0.9), np.zeros(201, np.int64))
 
-    told = kinds(judged, [PLAIN] * 201, sources, 0.7)
+    told = plain(kinds(judged, [PLAIN] * 201, sources, 0.7))
 
     assert (len(told["sources"]), told["sources_total"]) == (MAX_SOURCES, MAX_SOURCES + 5)
     counts = [each["n"] for each in told["sources"]]

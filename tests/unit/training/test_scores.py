@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from training.evaluation.plain import plain
 from training.evaluation.scores import VERDICTS, calibration_error, curve, figures, judge, reliability, wilson
 from vehiclevision.answer import Answer
 from vehiclevision.decision import decide
@@ -51,20 +52,20 @@ def test_every_share_lies_in_its_interval(counted: tuple[int, int]) -> None:
 
 def test_shares_count_what_their_names_say() -> None:
     """Accuracy asks all vehicles, coverage the sure ones, and pictures with neither only whether they passed."""
-    found = figures(ANSWERS, CLASSES, 0.7)
+    told = plain(figures(ANSWERS, CLASSES, 0.7))
 
-    assert (found["n"], found["accuracy"], found["accuracy_count"]) == (4, 0.5, 2)
-    assert (found["coverage"], found["coverage_count"]) == (0.75, 3)
-    assert (found["covered_n"], found["accuracy_covered"]) == (3, pytest.approx(2 / 3, abs=1e-4))
-    assert (found["neither_n"], found["neither_passed"], found["neither_passed_count"]) == (2, 0.5, 1)
-    assert (found["accuracy_low"], found["accuracy_high"]) == pytest.approx(wilson(2, 4), abs=1e-4)
-    assert found["labels"]["bicycle"]["accuracy"] == 0.5
-    assert found["labels"]["motorcycle"]["covered_n"] == 2
+    assert (told["n"], told["accuracy"], told["accuracy_count"]) == (4, 0.5, 2)
+    assert (told["coverage"], told["coverage_count"]) == (0.75, 3)
+    assert (told["covered_n"], told["accuracy_covered"]) == (3, pytest.approx(2 / 3, abs=1e-4))
+    assert (told["neither_n"], told["neither_passed"], told["neither_passed_count"]) == (2, 0.5, 1)
+    assert (told["accuracy_low"], told["accuracy_high"]) == pytest.approx(wilson(2, 4), abs=1e-4)
+    assert told["labels"]["bicycle"]["accuracy"] == 0.5
+    assert told["labels"]["motorcycle"]["covered_n"] == 2
 
 
 def test_the_confusion_matrix_is_what_would_have_happened() -> None:
     """Each picture stands once, under what it shows, in the row of where it would have gone."""
-    assert figures(ANSWERS, CLASSES, 0.7)["confusion"] == {
+    assert plain(figures(ANSWERS, CLASSES, 0.7))["confusion"] == {
         "bicycle": {"bicycle": 1, "motorcycle": 1, "neither": 1},
         "motorcycle": {"bicycle": 0, "motorcycle": 1, "neither": 0},
         "review": {"bicycle": 1, "motorcycle": 0, "neither": 1},
@@ -75,11 +76,11 @@ def test_calibration_error_by_hand() -> None:
     """One bin each at 0.9 (right) and 0.6 (wrong), and one of neither at 0.8, which is never right."""
     answers = np.array([[0.9, 0.05], [0.6, 0.3], [0.8, 0.1]])
 
-    found = figures(answers, np.array([0, 1, 2]), 0.7)
+    told = plain(figures(answers, np.array([0, 1, 2]), 0.7))
 
-    assert found["ece"] == pytest.approx((0.1 + 0.6 + 0.8) / 3, abs=1e-4)
-    assert found["ece_vehicles"] == pytest.approx((0.1 + 0.6) / 2, abs=1e-4)
-    assert found["ece_balanced"] == pytest.approx((0.1 + 0.6) / 4 + 0.8 / 2, abs=1e-4)
+    assert told["ece"] == pytest.approx((0.1 + 0.6 + 0.8) / 3, abs=1e-4)
+    assert told["ece_vehicles"] == pytest.approx((0.1 + 0.6) / 2, abs=1e-4)
+    assert told["ece_balanced"] == pytest.approx((0.1 + 0.6) / 4 + 0.8 / 2, abs=1e-4)
 
 
 def test_calibration_error_is_the_gap_between_confidence_and_truth() -> None:
@@ -98,18 +99,18 @@ def test_a_kind_without_pictures_has_no_figure(classes: list[int]) -> None:
     """Where nothing was counted the figure is null, never NaN and never an error."""
     answers = np.full((len(classes), 2), 0.4)
 
-    found = figures(answers, np.array(classes, dtype=np.int64), 0.7)
+    told = plain(figures(answers, np.array(classes, dtype=np.int64), 0.7))
 
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert (found["accuracy"] is None) == (not any(number < 2 for number in classes))
-    assert (found["neither_passed"] is None) == (not any(number >= 2 for number in classes))
-    assert found["accuracy_covered"] is None
-    assert found["labels"]["bicycle"]["accuracy"] is None or 0 in classes
+    assert json.loads(json.dumps(told, allow_nan=False)) == told
+    assert (told["accuracy"] is None) == (not any(number < 2 for number in classes))
+    assert (told["neither_passed"] is None) == (not any(number >= 2 for number in classes))
+    assert told["accuracy_covered"] is None
+    assert told["labels"]["bicycle"]["accuracy"] is None or 0 in classes
 
 
 def test_a_tie_is_no_label() -> None:
     """Two equal probabilities say nothing, so neither label is right."""
-    assert figures(np.array([[0.0, 0.0], [0.5, 0.5]]), np.array([0, 1]), 0.5)["accuracy"] == 0
+    assert plain(figures(np.array([[0.0, 0.0], [0.5, 0.5]]), np.array([0, 1]), 0.5))["accuracy"] == 0
 
 
 @given(labelled(), st.floats(0.5, 1, exclude_min=True))
@@ -136,16 +137,16 @@ def test_figures_agree_with_each_other(given_answers: tuple[np.ndarray, np.ndarr
     """Whatever the answers: counts add up, shares lie in their intervals, and JSON takes it all."""
     answers, classes = given_answers
 
-    found = figures(answers, classes, threshold)
+    told = plain(figures(answers, classes, threshold))
 
-    json.dumps(found, allow_nan=False)
-    assert found["n"] + found["neither_n"] == len(classes)
-    assert found["covered_n"] == found["coverage_count"]
-    assert sum(found["confusion"][verdict][truth] for verdict in VERDICTS for truth in TRUTHS) == len(classes)
-    assert sum(own["accuracy_count"] for own in found["labels"].values()) == found["accuracy_count"]
+    json.dumps(told, allow_nan=False)
+    assert told["n"] + told["neither_n"] == len(classes)
+    assert told["covered_n"] == told["coverage_count"]
+    assert sum(told["confusion"][verdict][truth] for verdict in VERDICTS for truth in TRUTHS) == len(classes)
+    assert sum(own["accuracy_count"] for own in told["labels"].values()) == told["accuracy_count"]
     for name in ("accuracy", "coverage", "accuracy_covered", "neither_passed"):
-        assert found[name] is None or found[f"{name}_low"] <= found[name] <= found[f"{name}_high"]
-    assert found["ece"] is None or 0 <= found["ece"] <= 1
+        assert told[name] is None or told[f"{name}_low"] <= told[name] <= told[f"{name}_high"]
+    assert told["ece"] is None or 0 <= told["ece"] <= 1
 
 
 @given(labelled())
@@ -156,12 +157,12 @@ def test_a_higher_threshold_never_lets_more_through(given_answers: tuple[np.ndar
 
     points = curve(answers, classes)
 
-    for name in ("coverage", "neither_passed"):
-        values = [share for point in points if (share := point[name]) is not None]
+    for shares in ([point.coverage for point in points], [point.neither_passed for point in points]):
+        values = [share for share in shares if share is not None]
         assert values == sorted(values, reverse=True)
     middle = points[len(points) // 2]
-    found = figures(answers, classes, float(middle["threshold"] or 0))
-    assert {name: found[name] for name in middle} == middle
+    told = plain(figures(answers, classes, middle.threshold))
+    assert {name: told[name] for name in vars(middle)} == vars(middle)
 
 
 @given(labelled())
@@ -172,8 +173,8 @@ def test_the_reliability_bins_hold_every_picture_once(given_answers: tuple[np.nd
 
     bins = reliability(answers, classes)
 
-    assert sum(int(item["n"] or 0) for item in bins) == len(classes)
-    ece = figures(answers, classes, 0.7)["ece"]
+    assert sum(each.n for each in bins) == len(classes)
+    ece = figures(answers, classes, 0.7).ece
     if ece is not None:
-        gaps = [item["n"] * abs(item["confidence"] - item["right"]) for item in bins if item["n"]]  # type: ignore[operator]
+        gaps = [each.n * abs((each.confidence or 0) - (each.right or 0)) for each in bins if each.n]
         assert math.fsum(gaps) / len(classes) == pytest.approx(ece, abs=3e-4)
