@@ -11,10 +11,9 @@ from backfilling import batch
 from cli.errors import USAGE, CommandError
 from cli.sam import Deployer, taken_over
 from cli.target import Target
-from lifecycle import costs
+from lifecycle import costs, stacks
 from lifecycle.costs import Bill, Line
 from local.deploy import BACKFILLING
-from monitoring import watched
 
 # More at a time was not thought through.
 MOST_PHOTOS: Final = 100_000_000
@@ -139,7 +138,7 @@ def deploy(deployer: Deployer, source: Source) -> str:
 
 def under_way(target: Target) -> tuple[str, Source] | None:
     """The backfill that runs, and what it goes through; None if none does."""
-    machine = watched.outputs(watched.described(target.client, target.beside("backfilling"))).get(
+    machine = stacks.outputs(stacks.described(target.client, target.beside("backfilling"))).get(
         "BackfillStateMachineArn"
     )
     if machine is None:

@@ -10,14 +10,14 @@ from botocore.config import Config
 from cli.display import output, printable, typed
 from cli.errors import CommandError
 from cli.target import Target
-from monitoring import watched
+from lifecycle import stacks
 
 CHECK_SECONDS: Final = 620
 
 
 def function_of(target: Target) -> str:
     """The function that checks; CommandError while monitoring is not deployed."""
-    outputs = watched.outputs(watched.described(target.client, target.beside("monitoring")))
+    outputs = stacks.outputs(stacks.described(target.client, target.beside("monitoring")))
     if "CheckDriftFunctionName" not in outputs:
         raise CommandError(
             f"Monitoring of {target.stack} is not deployed.", f"Deploy it: {typed()} monitor deploy{target.options}"

@@ -16,10 +16,10 @@ from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 from cli.sam import template_of
 from lifecycle import lean
 from lifecycle.foundation import TEMPLATE as SAGEMAKER_TEMPLATE
+from lifecycle.stacks import described
 from lifecycle.templates import parsed
 from local.deploy import BACKFILLING, MONITORING, RECONCILING, RETRAINING, VEHICLEVISION, Application
 from local.place import CHECKOUT
-from monitoring.watched import described
 from vehiclevision.storage import code_of
 
 # Each machine: its application, and what that one's template calls it.

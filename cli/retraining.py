@@ -3,13 +3,13 @@
 from cli.display import output, print_json, typed
 from cli.errors import SUCCESS, CommandError
 from cli.target import Target
-from monitoring import watched
+from lifecycle import stacks
 from retraining.runs import Question, Retraining
 
 
 def connect(target: Target) -> Retraining:
     """Retraining of an application; CommandError where it is not deployed."""
-    outputs = watched.outputs(watched.described(target.client, target.beside("retraining")))
+    outputs = stacks.outputs(stacks.described(target.client, target.beside("retraining")))
     try:
         machine, queue = outputs["RetrainModelStateMachineArn"], outputs["ApprovalQueueUrl"]
     except KeyError as missing:

@@ -115,7 +115,7 @@ class Connection:
 
     def print_requests(self, requests: Iterable[Request], *, first: bool = True) -> int:
         """Print what would be sent, one request a line; before the `first` step, the stack that all else needs."""
-        if first and not foundation.describe(self.aws):
+        if first and not foundation.described(self.aws):
             requests = [foundation.request(self.aws.site), *requests]
         for request in requests:
             sys.stdout.write(json.dumps(request.as_json(), default=str) + "\n")
@@ -141,7 +141,7 @@ class SageMakerAccount(Account):
         aws = Aws(site, client, lambda text: console.print(printable(text)))
         if kms_key is None:
             # The key that the first step was given holds for all that follow.
-            aws = replace(aws, site=replace(site, kms_key=foundation.key_of(foundation.describe(aws))))
+            aws = replace(aws, site=replace(site, kms_key=foundation.key_of(foundation.described(aws))))
         return Connection(target, aws, self.options)
 
 

@@ -13,11 +13,11 @@ import typer
 from cli.display import notes, printable, telling, typed
 from cli.errors import USAGE, CommandError
 from cli.target import Target, state_directory
+from lifecycle import stacks
 from lifecycle.templates import parsed
 from local import deploy as local_deploy
 from local import stack
 from local.deploy import Application
-from monitoring import watched
 
 _OWN_PYTHON = f"{os.pathsep}{Path(sys.executable).parent}"
 
@@ -44,7 +44,7 @@ class Deployer:
             options.append("--no-confirm-changeset")
         self._sam(application, "build", "--parameter-overrides", *build)
         self._sam(application, "deploy", *options, "--parameter-overrides", *local_deploy.overrides(parameters))
-        return watched.outputs(watched.described(self.target.client, name))
+        return stacks.outputs(stacks.described(self.target.client, name))
 
     def _sam(self, application: Application, *arguments: str) -> None:
         notes().print(f"In {application.folder}: {printable(' '.join(['sam', *arguments]))}")
@@ -62,27 +62,25 @@ class Deployer:
 
 def taken_over(target: Target) -> dict[str, str]:
     """The parameters that every application beside the first takes over from it."""
-    stack = watched.parameters(watched.described(target.client, target.stack))
+    stack = stacks.parameters(stacks.described(target.client, target.stack))
     names = ("LogRetentionDays",) if target.is_local else ("LogRetentionDays", "PythonRuntime", "Architecture")
     return {name: stack[name] for name in names}
 
 
-def remove(target: Target, stacks: Mapping[str, Application], *, more: str = "", yes: bool) -> dict[str, bool]:
+def remove(target: Target, applications: Mapping[str, Application], *, more: str = "", yes: bool) -> dict[str, bool]:
     """Delete the stacks of these names, in AWS only if somebody agrees, and wait; whether there was each."""
     if target.is_local:
         environment = local_environment()
         return {
             name: local_deploy.remove(application, state_directory(), environment)
-            for name, application in stacks.items()
+            for name, application in applications.items()
         }
-    there = {name: watched.described(target.client, name) is not None for name in stacks}
-    question = f"Delete the {'stack' if len(stacks) == 1 else 'stacks'} {', '.join(stacks)}{more}?"
+    there = {name: stacks.described(target.client, name) is not None for name in applications}
+    question = f"Delete the {'stack' if len(applications) == 1 else 'stacks'} {', '.join(applications)}{more}?"
     if any(there.values()) and not yes and not (sys.stdin.isatty() and typer.confirm(question, err=True)):
         raise CommandError("Nothing was deleted.", "Add --yes.", USAGE)
-    client = target.client("cloudformation")
-    for name in filter(there.get, stacks):
-        client.delete_stack(StackName=name)
-        client.get_waiter("stack_delete_complete").wait(StackName=name)
+    for name in filter(there.get, applications):
+        stacks.remove(target.client, name)
     return there
 
 

@@ -4,28 +4,24 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import ClientError, NoRegionError
+from botocore.exceptions import NoRegionError
 
 from cli.errors import USAGE, CommandError
+from lifecycle import stacks
 from local import stack as local_stack
 from local.sagemaker import runtime_process
 from local.stack import LocalAws
 from vehiclevision.results import ResultsTable
-from vehiclevision.storage import code_of
-
-if TYPE_CHECKING:
-    from mypy_boto3_cloudformation.type_defs import StackTypeDef
 
 LOCAL_STACK = "vehiclevision"
 # Another folder for the local AWS's state, so that two can run side by side.
 DIRECTORY_VARIABLE = "VEHICLEVISION_DIRECTORY"
 UPLOAD_THREADS = 8
-_SOUND = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
 
 
 @dataclass(frozen=True)
@@ -92,7 +88,7 @@ def find(stack: str | None, region: str | None, profile: str | None) -> Target:
             )
         return _local()
     session = boto3.session.Session(region_name=region, profile_name=profile)
-    return _deployed(session, stack)
+    return deployed(session, stack)
 
 
 def find_account(stack: str | None, region: str | None, profile: str | None, *, aws: bool) -> Target:
@@ -119,22 +115,6 @@ def _reached(running: LocalAws) -> Target:
     return Target(LOCAL_STACK, running.region, running.outputs(), session, running.engine_url)
 
 
-def describe(session: boto3.session.Session, stack: str) -> "StackTypeDef":
-    """CloudFormation's own description of a stack."""
-    cloudformation = _client(session, "cloudformation", None)
-    try:
-        described: StackTypeDef = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
-    except ClientError as error:
-        # CloudFormation has no error code of its own for a stack that is not there.
-        if code_of(error) != "ValidationError":
-            raise
-        raise CommandError(
-            f"There is no stack {stack} in {session.region_name}.",
-            "Check --stack, --region and --profile, or deploy it: vehiclevision deploy --aws",
-        ) from error
-    return described
-
-
 def _local() -> Target:
     return local_target(_running_here())
 
@@ -149,15 +129,20 @@ def _running_here() -> LocalAws:
     return running
 
 
-def _deployed(session: boto3.session.Session, stack: str) -> Target:
-    described = describe(session, stack)
-    if described["StackStatus"] not in _SOUND:
+def deployed(session: boto3.session.Session, stack: str) -> Target:
+    """A stack in AWS; CommandError where there is none, or it is in no state to work with."""
+    described = stacks.described(lambda service: _client(session, service, None), stack)
+    if described is None:
+        raise CommandError(
+            f"There is no stack {stack} in {session.region_name}.",
+            "Check --stack, --region and --profile, or deploy it: vehiclevision deploy --aws",
+        )
+    if described["StackStatus"] not in stacks.SOUND:
         raise CommandError(
             f"The stack {stack} is in state {described['StackStatus']} and cannot be used.",
             "Look at its events in the CloudFormation console, then deploy it again.",
         )
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
-    return Target(stack, session.region_name, outputs, session)
+    return Target(stack, session.region_name, stacks.outputs(described), session)
 
 
 def _sealed_session(environment: Mapping[str, str]) -> boto3.session.Session:

@@ -6,9 +6,8 @@ from datetime import UTC, datetime
 
 from console.deployed import Deployed
 from console.ledger import MOST_RECORDS, Ledger
-from lifecycle import costs
+from lifecycle import costs, stacks
 from lifecycle.costs import Line
-from monitoring import watched
 from vehiclevision.record import iso
 
 
@@ -56,7 +55,7 @@ def this_month(deployed: Deployed, ledger: Ledger, *, is_serverless: bool, now: 
     after = began.replace(year=began.year + began.month // 12, month=began.month % 12 + 1)
     records = ledger.newest_first()
     photos = sum((record.recorded_at or "") >= iso(began) for record in records)
-    parameters = watched.parameters(watched.described(deployed.client, deployed.stack))
+    parameters = stacks.parameters(stacks.described(deployed.client, deployed.stack))
     return Month(
         began=began,
         photos=photos,

@@ -5,12 +5,6 @@ from typing import Final
 from vehiclevision.errors import Reason
 from vehiclevision.record import Outcome, Record
 
-_OUTCOMES: Final = {
-    Outcome.CLASSIFIED: "classified",
-    Outcome.NEEDS_REVIEW: "for a person",
-    Outcome.REJECTED: "refused",
-    Outcome.FAILED: "failed",
-}
 _REASONS: Final = {
     Reason.EMPTY: "The file has no content.",
     Reason.TOO_MANY_BYTES: "The file is too large.",
@@ -26,11 +20,6 @@ _REASONS: Final = {
     Reason.OBJECT_NOT_FOUND: "It was deleted before it could be read.",
 }
 _NEITHER: Final = "NEITHER_VEHICLE"
-
-
-def outcome_word(outcome: Outcome) -> str:
-    """How a photo ended."""
-    return _OUTCOMES[outcome]
 
 
 def because(record: Record) -> str:

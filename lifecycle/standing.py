@@ -57,7 +57,7 @@ def standing(aws: Aws) -> Standing:
     return Standing(
         application=site.application,
         region=site.region,
-        bucket=site.bucket if foundation.describe(aws) else None,
+        bucket=site.bucket if foundation.described(aws) else None,
         endpoint=site.endpoint,
         endpoint_status=now.endpoint["EndpointStatus"] if now.endpoint else None,
         serving=serving,

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from lifecycle import deploy, endpoint, foundation, registry
+from lifecycle import deploy, endpoint, foundation, registry, stacks
 from lifecycle.endpoint import SCALABLE
 from lifecycle.registry import tags_of
 from lifecycle.runs import RUNNING
@@ -191,16 +191,20 @@ def _beside(aws: Aws, *rooms: str) -> Iterator[Item]:
     """The stacks of applications beside the first."""
     for room in rooms:
         name = f"{aws.site.application}-{room}"
-        if foundation.describe(aws, name) is not None:
-            yield Item(f"{room}'s stack", name, first=partial(foundation.remove, aws, name))
+        if stacks.described(aws.client, name) is not None:
+            yield Item(f"{room}'s stack", name, first=_removal(aws, name))
+
+
+def _removal(aws: Aws, stack: str) -> Callable[[], None]:
+    return partial(stacks.remove, aws.client, stack, aws.sleep)
 
 
 def _foundation(aws: Aws) -> Iterator[Item]:
     site = aws.site
     if bucket_exists(aws, site.bucket):
         yield Item("everything in the bucket", site.bucket, first=partial(empty_bucket, aws, site.bucket))
-    if foundation.describe(aws) is not None:
-        yield Item("bucket, roles, image repository: stack", site.foundation, first=partial(foundation.remove, aws))
+    if foundation.described(aws) is not None:
+        yield Item("bucket, roles, image repository: stack", site.foundation, first=_removal(aws, site.foundation))
     elif bucket_exists(aws, site.bucket):
         yield Item("bucket", site.bucket, (Request("s3", "delete_bucket", {"Bucket": site.bucket}),))
 
@@ -209,10 +213,10 @@ def _application(aws: Aws) -> Iterator[Item]:
     """The application's stack, and first what nobody could name after it: what reads it, photos and results."""
     name = aws.site.application
     yield from _beside(aws, "console", "reconciling", "backfilling")
-    stack = foundation.describe(aws, name)
+    stack = stacks.described(aws.client, name)
     if stack is None:
         return
-    outputs = {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
+    outputs = stacks.outputs(stack)
     bucket, table = outputs.get("BucketName", ""), outputs.get("ResultsTableName", "")
     if bucket and bucket_exists(aws, bucket):
         yield Item("every photo in", bucket, first=partial(empty_bucket, aws, bucket))
@@ -220,7 +224,7 @@ def _application(aws: Aws) -> Iterator[Item]:
     if table and _table_exists(aws, table):
         request = Request("dynamodb", "delete_table", {"TableName": table})
         yield Item("results table", table, (request,), partial(_table_exists, aws, table))
-    yield Item("application's stack", name, first=partial(foundation.remove, aws, name))
+    yield Item("application's stack", name, first=_removal(aws, name))
 
 
 def _table_exists(aws: Aws, table: str) -> bool:

@@ -23,6 +23,7 @@ import botocore.exceptions
 import botocore.session
 import yaml
 
+from lifecycle import stacks
 from local import processes
 from local.errors import LocalAwsError
 from local.place import CHECKOUT, MINISTACK_VERSION
@@ -146,7 +147,7 @@ def stack_outputs(environment: Mapping[str, str], name: str = VEHICLEVISION.stac
     stack = _stack(environment, name)
     if stack.get("StackStatus") not in SOUND:
         return {}
-    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+    return stacks.outputs(stack)
 
 
 def _delete(environment: Mapping[str, str], name: str) -> None:

@@ -24,5 +24,5 @@ def ensure(environment: Mapping[str, str]) -> None:
         return deploy.client(service, environment)
 
     aws = Aws(SITE, client, lambda _: None)
-    if foundation.describe(aws) is None:
+    if foundation.described(aws) is None:
         send(aws, foundation.request(SITE))

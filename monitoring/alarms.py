@@ -4,7 +4,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from monitoring.watched import Client
+from lifecycle.stacks import Client
 
 
 def ringing_first(client: Client, stack: str) -> list[dict[str, Any]] | None:

@@ -7,34 +7,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from lifecycle.stacks import Client
 from monitoring import check
 from monitoring.drift.baseline import MAX_BYTES, Baseline, load
 from monitoring.errors import BaselineError, SourceError
 from vehiclevision.storage import code_of, read_or_none
-
-# A boto3 client by its service's name.
-Client = Callable[[str], Any]
-
-
-def described(client: Client, stack: str) -> dict[str, Any] | None:
-    """CloudFormation's description of a stack; None if there is none."""
-    try:
-        return dict(client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0])
-    except ClientError as error:
-        # CloudFormation has no error code of its own for a stack that is not there.
-        if code_of(error) != "ValidationError":
-            raise
-        return None
-
-
-def parameters(stack: dict[str, Any] | None) -> dict[str, str]:
-    """The parameters in a stack's description."""
-    return {each["ParameterKey"]: each["ParameterValue"] for each in (stack or {}).get("Parameters", [])}
-
-
-def outputs(stack: dict[str, Any] | None) -> dict[str, str]:
-    """The outputs in a stack's description."""
-    return {each["OutputKey"]: each["OutputValue"] for each in (stack or {}).get("Outputs", [])}
 
 
 def capture_settings(client: Client, endpoint: str, stack: Mapping[str, str]) -> dict[str, Any] | None:

@@ -16,10 +16,10 @@ from cli.options import AsJson, YesToQuestions, flag, option
 from cli.sagemaker import SageMakerAccount
 from cli.sam import Deployer, given_parameters, parameters_in, template_of
 from lifecycle import lean as thrift
+from lifecycle import stacks
 from lifecycle.site import CAPTURES, Aws
 from lifecycle.standing import standing
 from local.deploy import VEHICLEVISION, overrides
-from monitoring import watched
 
 RUNTIMES: Final = ("python3.14", "python3.13", "python3.12", "python3.11")
 
@@ -47,7 +47,7 @@ def command(
     given = given_parameters(parameters or [], parameters_in(VEHICLEVISION), "template.yaml lists")
     connection = account.connect()
     target, aws = connection.target, connection.aws
-    before = watched.parameters(watched.described(aws.client, target.stack))
+    before = stacks.parameters(stacks.described(aws.client, target.stack))
     thrifty = {} if lean is None else thrift.parameters(VEHICLEVISION.folder)
     chosen = thrifty if lean else {name: default(name) for name in thrifty}
     of_model = {} if asks_another_endpoint(before, aws) else of_the_model(aws, {**before, **chosen})
@@ -63,9 +63,9 @@ def command(
         return tell(as_json, facts, *dry_words(wanted))
     facts["outputs"] = Deployer(target, account.profile, yes, quiet=as_json).deploy(VEHICLEVISION, target.stack, wanted)
     words = [f"{target.stack} is deployed. Classify images with: {typed()} drop PATH...{target.options}"]
-    if changed & {"ConfidenceThreshold", "Watch"} and watched.described(aws.client, target.beside("monitoring")):
+    if changed & {"ConfidenceThreshold", "Watch"} and stacks.described(aws.client, target.beside("monitoring")):
         words.append(f"Its monitoring takes that over with: {typed()} monitor deploy{target.options}")
-    elif wanted.get("Watch") == "lean" and not watched.described(aws.client, target.beside("reconciling")):
+    elif wanted.get("Watch") == "lean" and not stacks.described(aws.client, target.beside("reconciling")):
         words.append(f"Lost photos are found by reconciling alone: {typed()} monitor deploy{target.options}")
     return tell(as_json, facts, *words)
 

@@ -18,6 +18,7 @@ from erasing.captures import Folder
 from erasing.removal import erase
 from erasing.traces import Application as Parts
 from erasing.traces import Kind, Known, Trace, find, full_key
+from lifecycle import stacks
 from lifecycle.site import CAPTURES, Site
 from local.histories import Histories
 from monitoring import watched
@@ -34,7 +35,7 @@ def command(
 ) -> int:
     """Take away all that is there of a photo, then look again."""
     target, dialogue = application.target(), Dialogue(yes, as_json)
-    stack = watched.parameters(watched.described(target.client, target.stack))
+    stack = stacks.parameters(stacks.described(target.client, target.stack))
     parts = parts_of(target, site_of(target), stack)
     remains = what_remains(stack["LogRetentionDays"], in_aws=not target.is_local)
     known = Known(parts.bucket, full_key(parts, key))

@@ -17,7 +17,7 @@ from cli.comparing import Against, compare
 from cli.display import notes
 from cli.errors import FAILURE, INTERRUPTED, SUCCESS, USAGE, CommandError
 from cli.options import Application, AsJson, argument, flag, option
-from monitoring import watched
+from lifecycle import stacks
 from training.artefact import DEFAULT_MODEL
 from training.data.errors import DataError
 from training.errors import EndpointFailedError, ModelError, ServiceFailedError
@@ -78,7 +78,7 @@ def command(
         if endpoint is not None:
             target = application.target()
             asked = Endpoint(endpoint, target.client("sagemaker-runtime"))
-            own = watched.parameters(watched.described(target.client, target.stack))
+            own = stacks.parameters(stacks.described(target.client, target.stack))
             if threshold is None and own.get("EndpointName") == endpoint:
                 threshold, threshold_from = float(own["ConfidenceThreshold"]), f"that of the application {target.stack}"
         request = Request(

@@ -18,7 +18,7 @@ from console import runbooks
 from console.errors import ConsoleError
 from console.roles import PERSON, Role
 from console.site import Site
-from console.words import advice, because, outcome_word
+from console.words import advice, because
 from training import evaluation
 from training.evaluation.colours import vehicle_styles
 from vehiclevision.labels import LABELS, TRUTHS
@@ -155,7 +155,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(
-        local=local, clock=clock, short=short, percent=percent, address=photo_address, outcome_word=outcome_word,
+        local=local, clock=clock, short=short, percent=percent, address=photo_address,
         because=because, advice=advice, runbook=runbooks.named, without_runbook=runbooks.without,
     )  # fmt: skip
     made.globals.update(

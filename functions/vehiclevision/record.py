@@ -78,12 +78,20 @@ class ReviewedDetail(TypedDict):
 
 
 class Outcome(StrEnum):
-    """How a photo can end."""
+    """How a photo can end, and the words that people read."""
 
-    CLASSIFIED = "CLASSIFIED"
-    NEEDS_REVIEW = "NEEDS_REVIEW"
-    REJECTED = "REJECTED"
-    FAILED = "FAILED"
+    words: str
+
+    def __new__(cls, name: str, words: str = "") -> "Outcome":
+        """By its name alone it is looked up."""
+        outcome = str.__new__(cls, name)
+        outcome._value_, outcome.words = name, words
+        return outcome
+
+    CLASSIFIED = "CLASSIFIED", "classified"
+    NEEDS_REVIEW = "NEEDS_REVIEW", "for a person"
+    REJECTED = "REJECTED", "refused"
+    FAILED = "FAILED", "failed"
 
 
 # The outcomes of photos that the endpoint has answered about.

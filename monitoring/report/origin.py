@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from lifecycle import stacks
+from lifecycle.stacks import Client
 from monitoring import labels as labels_store
 from monitoring import watched
 from monitoring.captures.drawn import Drawn
@@ -16,7 +18,6 @@ from monitoring.report import comparison, looking, recorded
 from monitoring.report.recorded import Recorded
 from monitoring.report.report import Facts, Gathered
 from monitoring.summary import summarise
-from monitoring.watched import Client
 from training.artefact import DEFAULT_MODEL, MANIFEST_MEMBER, parse_manifest, read_members
 from vehiclevision.results import ResultsTable
 
@@ -112,7 +113,7 @@ def of_application(
     labels: str | None,
 ) -> Origin:
     """An application's own endpoint, with its threshold, labels, records and baseline."""
-    parameters = watched.parameters(watched.described(client, stack))
+    parameters = stacks.parameters(stacks.described(client, stack))
     endpoint = endpoint or parameters["EndpointName"]
     said = "as asked for"
     if threshold is None:

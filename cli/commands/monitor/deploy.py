@@ -16,7 +16,7 @@ from cli.options import Application, AsJson, BaselineFile, YesToQuestions, optio
 from cli.sagemaker import Connection, SageMakerAccount
 from cli.sam import Deployer, given_parameters, parameters_in, taken_over, template_of
 from cli.target import Target
-from lifecycle import foundation, prices
+from lifecycle import foundation, prices, stacks
 from lifecycle import lean as thrift
 from lifecycle.images import OWN
 from lifecycle.jobs import DEFAULT_INSTANCES
@@ -67,7 +67,7 @@ def command(
     connection = _sagemaker(target, application)
     aws = connection.aws
     foundation.ensure(aws)
-    stack = watched.parameters(watched.described(target.client, target.stack))
+    stack = stacks.parameters(stacks.described(target.client, target.stack))
     endpoint, s3 = stack["EndpointName"], target.client("s3")
     # An application of an earlier release has no such parameter, and is watched as it always was.
     watch = stack.get("Watch", "full")
@@ -83,7 +83,7 @@ def command(
         "KmsKeyArn": aws.site.kms_key or "",
     }
     of_reconciling = {
-        **as_often(watch, watched.parameters(watched.described(target.client, target.beside("reconciling")))),
+        **as_often(watch, stacks.parameters(stacks.described(target.client, target.beside("reconciling")))),
         **all_three,
         "UploadBucketName": target.output("BucketName"),
         "ResultsTableName": target.output("ResultsTableName"),
@@ -153,8 +153,8 @@ def given_before(target: Target) -> dict[str, str]:
 
     There the update takes it away, so it is refused while a run is on its way.
     """
-    stack = watched.described(target.client, target.beside("monitoring")) or {}
-    machine = watched.outputs(stack).get("RetrainModelStateMachineArn")
+    stack = stacks.described(target.client, target.beside("monitoring")) or {}
+    machine = stacks.outputs(stack).get("RetrainModelStateMachineArn")
     if machine is None:
         return {}
     runs = target.client("stepfunctions").list_executions(stateMachineArn=machine, statusFilter="RUNNING", maxResults=1)
@@ -167,7 +167,7 @@ def given_before(target: Target) -> dict[str, str]:
     notes().print(
         f"Retraining moves out of {target.beside('monitoring')} into the stack {target.beside('retraining')}."
     )
-    return _own(watched.parameters(stack), parameters_in(RETRAINING))
+    return _own(stacks.parameters(stack), parameters_in(RETRAINING))
 
 
 def captures_of(target: Target, aws: Aws, stack: Mapping[str, str]) -> tuple[str, str, str]:

@@ -6,6 +6,7 @@ from cli.checks import function_of, print_check
 from cli.display import notes, output, print_json
 from cli.errors import SUCCESS
 from cli.options import Application, AsJson
+from lifecycle import stacks
 from monitoring import watched
 from monitoring.errors import BaselineError
 
@@ -17,8 +18,8 @@ def command(application: Application, as_json: AsJson = False) -> int:
     target = application.target()
     function_of(target)
     name, s3 = target.beside("monitoring"), target.client("s3")
-    stack = watched.described(target.client, name) or {}
-    parameters = watched.parameters(stack)
+    stack = stacks.described(target.client, name) or {}
+    parameters = stacks.parameters(stack)
     bucket, endpoint = parameters["CaptureBucketName"], parameters["EndpointName"]
     try:
         baseline = watched.baseline_of(s3, bucket, endpoint)

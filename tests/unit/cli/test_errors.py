@@ -11,9 +11,10 @@ from botocore import exceptions as botocore
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
+from cli import target as targets
 from cli.errors import CommandError
 from cli.explanations import explain
-from cli.target import Target, describe
+from cli.target import Target
 from local.errors import LocalAwsError
 from tests.unit.cli.answers import Answer, Command
 
@@ -118,7 +119,7 @@ def test_mistakes_in_the_command_line_give_two(command: Command, arguments: tupl
 def test_a_missing_stack_is_named(deployed: Target) -> None:
     """CloudFormation's unspecific answer becomes the stack's name, the region, and what to check."""
     with pytest.raises(CommandError, match="There is no stack nowhere in eu-central-1") as caught:
-        describe(_stubbed(deployed, "ValidationError"), "nowhere")
+        targets.deployed(_stubbed(deployed, "ValidationError"), "nowhere")
 
     assert "--stack" in caught.value.hint
 
@@ -126,7 +127,7 @@ def test_a_missing_stack_is_named(deployed: Target) -> None:
 def test_other_refusals_of_cloudformation_stay_what_they_are(deployed: Target) -> None:
     """Missing permissions are not taken for a missing stack."""
     with pytest.raises(ClientError, match="AccessDenied"):
-        describe(_stubbed(deployed, "AccessDenied"), "nowhere")
+        targets.deployed(_stubbed(deployed, "AccessDenied"), "nowhere")
 
 
 def _stubbed(target: Target, code: str) -> Any:

@@ -36,7 +36,8 @@ class Stacks:
             raise ClientError({"Error": {"Code": "ValidationError", "Message": "no stack"}}, "DescribeStacks")
         outputs = [{"OutputKey": key, "OutputValue": value} for key, value in self.stacks[StackName].items()]
         parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in self.parameters.items()]
-        return {"Stacks": [{"StackName": StackName, "Outputs": outputs, "Parameters": parameters}]}
+        described = {"StackName": StackName, "StackId": StackName, "StackStatus": "CREATE_COMPLETE"}
+        return {"Stacks": [{**described, "Outputs": outputs, "Parameters": parameters}]}
 
 
 class Endpoints:

@@ -42,7 +42,7 @@ class Clients:
     def get_waiter(self, _name: str) -> "Clients":
         return self
 
-    def wait(self, StackName: str) -> None:  # noqa: N803
+    def wait(self, StackName: str, **_: Any) -> None:  # noqa: N803
         del self.cloudformation.stacks[StackName]
 
 

@@ -1,0 +1,59 @@
+"""CloudFormation's stacks: described, waited for, and deleted."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from vehiclevision.storage import code_of
+
+# A boto3 client by its service's name.
+Client = Callable[[str], Any]
+Stack = Mapping[str, Any]
+
+SOUND: Final = frozenset(
+    {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"}
+)
+WAIT: Final = {"Delay": 3, "MaxAttempts": 300}
+
+
+def described(client: Client, name: str) -> Stack | None:
+    """CloudFormation's description of a stack; None if there is none."""
+    try:
+        stack: Stack = client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+    except ClientError as error:
+        # CloudFormation has no error code of its own for a stack that is not there.
+        if code_of(error) != "ValidationError":
+            raise
+        return None
+    return None if stack.get("StackStatus") == "DELETE_COMPLETE" else stack
+
+
+def parameters(stack: Stack | None) -> dict[str, str]:
+    """The parameters in a stack's description."""
+    return {each["ParameterKey"]: each["ParameterValue"] for each in (stack or {}).get("Parameters", [])}
+
+
+def outputs(stack: Stack | None) -> dict[str, str]:
+    """The outputs in a stack's description."""
+    return {each["OutputKey"]: each["OutputValue"] for each in (stack or {}).get("Outputs", [])}
+
+
+def settled(client: Client, name: str, sleep: Callable[[float], None] = time.sleep) -> Stack | None:
+    """The stack, once CloudFormation is done with it; None if there is none."""
+    # Not botocore's waiters: what one is waiting for may turn into something else, and the status says what.
+    while (stack := described(client, name)) is not None and stack["StackStatus"].endswith("_IN_PROGRESS"):
+        sleep(WAIT["Delay"])
+    return stack
+
+
+def remove(client: Client, name: str, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Delete a stack and wait until it is gone; its buckets must be empty."""
+    stack = settled(client, name, sleep)
+    if stack is None:
+        return
+    cloudformation = client("cloudformation")
+    cloudformation.delete_stack(StackName=name)
+    # By its id: a deleted stack is no longer found by its name.
+    cloudformation.get_waiter("stack_delete_complete").wait(StackName=stack["StackId"], WaiterConfig=WAIT)
