@@ -7,6 +7,7 @@ from typing import Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from console.deployed import Deployed
+from vehiclevision.settings import FilterSettings, SettingsError
 
 KEPT_SECONDS: Final = 30.0
 
@@ -31,6 +32,6 @@ class Threshold:
             settings = self.deployed.client("lambda").get_function_configuration(
                 FunctionName=self.deployed.output("FilterInferencesFunctionName")
             )["Environment"]["Variables"]
-            return float(settings["CONFIDENCE_THRESHOLD"])
-        except (ClientError, BotoCoreError, KeyError, ValueError):
+            return FilterSettings.from_environment(settings).confidence_threshold
+        except (ClientError, BotoCoreError, KeyError, SettingsError):
             return None

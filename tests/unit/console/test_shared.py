@@ -458,7 +458,7 @@ def test_the_page_may_send_to_the_bucket_and_nowhere_else(page: Page) -> None:
     policy = shown.headers["content-security-policy"]
     assert f"connect-src 'self' {host.scheme}://{host.netloc};" in policy
     assert "script-src 'self';" in policy
-    assert 'data-most-bytes="16777216"' in shown.text
+    assert f'data-most-bytes="{Limits().max_bytes}"' in shown.text
     assert "data-ask" in shown.text
     assert "data-most-bytes" not in page.as_person(Role.VIEWER, "GET", "/").text
 
