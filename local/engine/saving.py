@@ -8,7 +8,7 @@ import contextlib
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ministack import app
@@ -42,6 +42,15 @@ def restore_from(journal: Journal) -> None:
     app._reset_all_state = reset_all
 
 
+def passes_by(scope: Mapping[str, Any]) -> bool:
+    """Whether a request is about one object's data or asks an endpoint, as photos do: nothing saved here changes."""
+    path: bytes = scope["raw_path"]
+    if path.startswith(b"/endpoints/"):
+        return True
+    signed_for_s3 = any(name == b"authorization" and b"/s3/aws4_request" in value for name, value in scope["headers"])
+    return signed_for_s3 and not scope["query_string"] and path.strip(b"/").count(b"/") > 0
+
+
 class Saver:
     """Saves what MiniStack keeps outside the journal, some seconds after it changed, without being asked.
 
@@ -56,7 +65,7 @@ class Saver:
         self.requests = 0
 
     def watch(self, application: Callable[..., Any]) -> Callable[..., Any]:
-        """The ASGI application with its requests counted: without a request, nothing changes.
+        """The ASGI application with its requests counted that may change what is saved.
 
         Loopback counts as TLS, which bucket and queue policies demand.
         """
@@ -65,7 +74,7 @@ class Saver:
             if scope["type"] == "http":
                 scope = {**scope, "headers": [*scope["headers"], (b"x-forwarded-proto", b"https")]}
             await application(scope, receive, send)
-            self.requests += 1
+            self.requests += scope["type"] == "http" and not passes_by(scope)
 
         return counted
 

@@ -29,6 +29,8 @@ def apply(workers_per_function: int, journal: Journal, root: Credentials, direct
     dynamodb.write_items_through(journal)
     stepfunctions.write_executions_through(journal)
     stepfunctions.give_expressions_time()
+    stepfunctions.parse_once()
+    stepfunctions.read_plain_paths()
     stepfunctions.end_once()
     stepfunctions.know_which_execution_runs()
     stepfunctions.fail_when_an_event_is_refused()

@@ -2,7 +2,9 @@
 
 import contextvars
 import copy
+import functools
 import json
+import re
 import threading
 from typing import Any, Final
 
@@ -27,6 +29,9 @@ OPTIMISED: Final = {
 # MiniStack's own, which tells the default event bus what has become of an execution.
 TELL: Final = stepfunctions._emit_execution_status_event
 EXPRESSION_MILLISECONDS: Final = 60_000
+PLAIN_PATH: Final = re.compile(r"\$[A-Za-z]\w*(\.[A-Za-z]\w*)*", re.ASCII)
+# A few hundred stand in all the templates here.
+EXPRESSIONS_KEPT: Final = 4_096
 _running: contextvars.ContextVar[dict[str, Any]] = contextvars.ContextVar("execution whose task runs")
 
 
@@ -106,6 +111,41 @@ def give_expressions_time() -> None:
         return make(expression, timeout=EXPRESSION_MILLISECONDS)
 
     stepfunctions.jsonata.Jsonata.jsonata = staticmethod(make_patiently)
+
+
+def parse_once() -> None:
+    """Each evaluation parses its expression anew, which takes as long as the evaluation; a tree is only read."""
+    parser = stepfunctions.jsonata.parser.Parser
+    parse = parser.parse
+
+    @functools.lru_cache(EXPRESSIONS_KEPT)
+    def tree(expression: str, engine: Any) -> Any:
+        return parse(parser(), expression, engine)
+
+    parser.parse = lambda _, expression, engine: tree(expression, engine)
+
+
+def read_plain_paths() -> None:
+    """Most expressions only name a text, a number or a truth, as `$states.result.label`: that takes no JSONata."""
+    evaluate = stepfunctions._evaluate_jsonata
+
+    def read_or_evaluate(expression: str, given: Any, ctx: Any = None, result: Any = None, error: Any = None) -> Any:
+        context = ctx or {}
+        states = {"input": given, "result": result, "errorOutput": error, "context": context}
+        value = at_path(expression, {**context.get("variables", {}), "states": states})
+        return evaluate(expression, given, ctx, result, error) if value is None else value
+
+    stepfunctions._evaluate_jsonata = read_or_evaluate
+
+
+def at_path(expression: str, variables: dict[str, Any]) -> str | bool | float | None:
+    """What a plain path leads to through objects alone; None for anything else, which is JSONata's business."""
+    if not PLAIN_PATH.fullmatch(expression):
+        return None
+    value: Any = variables
+    for name in expression.removeprefix("$").split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, str | bool | int | float) else None
 
 
 def end_once() -> None:

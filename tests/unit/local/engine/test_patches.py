@@ -5,14 +5,18 @@ import json
 import queue
 import threading
 import time
+from typing import Any
 
 import pytest
+from ministack.services import stepfunctions
 
 from local.engine.lambda_worker.runtime_client import END_OF_LOG
 from local.engine.patches.iam import namespace_of, policy_pattern
 from local.engine.patches.lambda_functions import Turns, invoked_function, log_to_mark
 from local.engine.patches.s3 import with_version
+from local.engine.patches.stepfunctions import at_path, parse_once
 from local.engine.process import refuse_other_versions
+from local.engine.saving import passes_by
 
 
 def test_another_version_of_ministack_is_refused() -> None:
@@ -151,3 +155,74 @@ def test_a_policy_pattern_matches_whole_values(pattern: str, value: str, ignore_
 def test_a_metric_names_its_namespace(body: bytes, namespace: str) -> None:
     """In JSON or in a query; a body that cannot be read names none, and no policy allows that."""
     assert namespace_of(body) == namespace
+
+
+READ = {
+    "$a": "text",
+    "$b.c": 0.1,
+    "$b.d.e": False,
+    "$b.z": 0,
+    "$states.input.x": "x",
+    "$states.context.Execution.Id": "id",
+}
+LEFT = ("$b", "$b.l", "$b.d.none", "$gone", "$b.gone.x", "$b.l.x", "$count($b.l)", "$a & $a", "$b.`c`", "a", "$$.a")
+CONTEXT: dict[str, Any] = {
+    "variables": {"a": "text", "b": {"c": 0.1, "d": {"e": False, "none": None}, "l": [{"x": 1}], "z": 0}},
+    "Execution": {"Id": "id"},
+}
+
+
+@pytest.mark.parametrize("expression", [*READ, *LEFT])
+def test_a_plain_path_says_what_jsonata_says(expression: str) -> None:
+    """To a text, a number or a truth, through objects alone; whatever else there is, is left to JSONata."""
+    variables = {**CONTEXT["variables"], "states": {"input": {"x": "x"}, "context": CONTEXT}}
+
+    assert at_path(expression, variables) == READ.get(expression)
+    if expression in READ:
+        assert stepfunctions._evaluate_jsonata(expression, {"x": "x"}, CONTEXT) == READ[expression]
+
+
+def test_an_expression_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MiniStack parses it for each evaluation; what it says is the same, also where it cannot be parsed."""
+    parser = stepfunctions.jsonata.parser.Parser
+    parsed: list[str] = []
+    plain = parser.parse
+
+    def parse_and_note(self: Any, expression: str, engine: Any) -> Any:
+        parsed.append(expression)
+        return plain(self, expression, engine)
+
+    monkeypatch.setattr(parser, "parse", parse_and_note)
+
+    def evaluate() -> object:
+        return stepfunctions._evaluate_jsonata("$a & '!'", None, CONTEXT)
+
+    assert [evaluate(), evaluate()] == ["text!", "text!"]
+    assert len(parsed) == 2
+
+    parse_once()
+    assert [evaluate(), evaluate()] == ["text!", "text!"]
+    assert len(parsed) == 3
+    for _ in range(2):
+        with pytest.raises(stepfunctions._ExecutionError, match="S0"):
+            stepfunctions._evaluate_jsonata("$a &", None, CONTEXT)
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "service", "passes"),
+    [
+        ("/bucket/uploads/a.jpg", "", "s3", True),
+        ("/endpoints/vehiclevision/invocations", "", "sagemaker", True),
+        ("/bucket", "", "s3", False),
+        ("/bucket/", "", "s3", False),
+        ("/bucket/a.jpg", "tagging", "s3", False),
+        ("/2015-03-31/functions", "", "lambda", False),
+        ("/", "", "dynamodb", False),
+    ],
+)
+def test_what_each_photo_asks_is_no_reason_to_save_all(path: str, query: str, service: str, passes: bool) -> None:
+    """Objects and answers of an endpoint are kept elsewhere; anything else may have changed what is saved."""
+    signature = f"AWS4-HMAC-SHA256 Credential=key/20261129/us-east-1/{service}/aws4_request, Signature=0"
+    headers = [(b"authorization", signature.encode())]
+
+    assert passes_by({"raw_path": path.encode(), "query_string": query.encode(), "headers": headers}) is passes
