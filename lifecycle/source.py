@@ -14,11 +14,14 @@ from vehiclevision.labels import FILE as VEHICLES
 
 CHECKOUT: Final = Path(__file__).resolve().parents[1]
 HERE: Final = Path(__file__).parent
+CHAMPION: Final = "training/model/model.tar.gz"
 # The entry script lies at the archive's root: the container starts it there and imports the rest from there.
 FILES: Final = {
     ENTRY: HERE / "entry.py",
     "requirements.txt": CHECKOUT / "requirements" / "job.txt",
     VEHICLES.name: VEHICLES,
+    # What a quick training begins at.
+    CHAMPION: CHECKOUT / CHAMPION,
 }
 PACKAGES: Final = {"vehiclevision": CHECKOUT / "functions" / "vehiclevision", "training": CHECKOUT / "training"}
 
@@ -67,7 +70,7 @@ def members(packed: BinaryIO, limits: Mapping[str, int]) -> dict[str, bytes]:
 
 
 def _modules() -> dict[str, Path]:
-    """The Python modules of our packages; caches and models stay behind."""
+    """The Python modules of our packages; caches stay behind."""
     return {
         f"{package}/{path.relative_to(folder).as_posix()}": path
         for package, folder in PACKAGES.items()

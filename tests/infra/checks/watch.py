@@ -3,7 +3,7 @@
 import ast
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 
 import botocore.session
@@ -67,22 +67,13 @@ def runbooks_use_outputs_that_exist(project: Project) -> list[str]:
 
 
 def runbook_commands_exist(project: Project) -> list[str]:
-    """Each command of a runbook exists, with its options, in AWS's command line or in ours."""
-    typer = "\n".join(text for _, text in project.under("cli/", ".py"))
+    """Each command of AWS's in a runbook exists, with its options and with all that it needs."""
     complaints = []
-    ours = {path.split("/")[2].removesuffix(".py") for path, _ in project.under("cli/commands/", ".py")}
     for path, text in project.under("docs/runbooks/", ".md"):
         script = "\n".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL))
-        for service, operation, rest in re.findall(r"\baws ([a-z-]+) ([a-z-]+)([^|\n]*)", script):
-            options = set(re.findall(r" --([a-z-]+)", rest)) - _ANYWHERE
-            faults = _faults(service, operation, options)
+        for service, operation, rest in re.findall(r"\baws ([a-z-]+) ([a-z-]+)([^\n]*)", script):
+            faults = _faults(service, operation, set(re.findall(r" --([a-z-]+)", rest)))
             complaints += [f"{path}: aws {service} {operation} {fault}" for fault in faults]
-        for command, rest in re.findall(r"^vehiclevision ([a-z]+)(.*)$", script, re.MULTILINE):
-            unknown = [
-                option for option in re.findall(r"--[a-z-]+", rest) if not re.search(rf'["/]{option}["/ ]', typer)
-            ]
-            if command not in ours or unknown:
-                complaints.append(f"{path}: there is no vehiclevision {command} {' '.join(unknown)}")
     return complaints
 
 
@@ -160,25 +151,31 @@ def dashboard_points_at_this_stack(project: Project) -> list[str]:
 
 def _faults(service: str, operation: str, options: set[str]) -> list[str]:
     if (service, operation) in _ADDED:
-        return [f"has no --{option}" for option in sorted(options - _ADDED[service, operation])]
-    known = _operations(service).get(operation)
-    if known is None:
+        known, needed = _ADDED[service, operation], frozenset[str]()
+    elif operation in _operations(service):
+        known, needed = _operations(service)[operation]
+    else:
         return ["does not exist"]
-    return [f"has no --{option}" for option in sorted(options) if option.removeprefix("no-") not in known]
+    unknown = [option for option in options - _ANYWHERE if option.removeprefix("no-") not in known]
+    return [f"has no --{option}" for option in sorted(unknown)] + [f"lacks --{name}" for name in needed - options]
 
 
 @cache
-def _operations(service: str) -> dict[str, frozenset[str]]:
-    """The operations of an AWS service and their options, as the AWS command line spells them."""
+def _operations(service: str) -> dict[str, tuple[frozenset[str], frozenset[str]]]:
+    """The operations of an AWS service, their options and those that each needs, as AWS's command line spells them."""
     try:
         model = botocore.session.get_session().get_service_model(service)
     except UnknownServiceError:
         return {}
     inputs = {name: model.operation_model(name).input_shape for name in model.operation_names}
     return {
-        xform_name(name, "-"): frozenset(xform_name(member, "-") for member in (shape.members if shape else ()))
+        xform_name(name, "-"): (_spelt(shape.members if shape else ()), _spelt(shape.required_members if shape else ()))
         for name, shape in inputs.items()
     }
+
+
+def _spelt(members: Iterable[str]) -> frozenset[str]:
+    return frozenset(xform_name(member, "-") for member in members)
 
 
 def _dashboard_text(project: Project) -> str:

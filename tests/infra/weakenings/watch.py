@@ -39,6 +39,11 @@ def a_runbook_with_a_wrong_option(project: Project) -> Project:
     return rewritten(project, "docs/runbooks/workflow-fault.md", "--max-number-of-messages", "--number")
 
 
+@weakens("runbook_commands_exist")
+def a_runbook_that_leaves_out_what_aws_needs(project: Project) -> Project:
+    return rewritten(project, "docs/runbooks/workflow-fault.md", "--receipt-handle HANDLE", "")
+
+
 @weakens("every_alarm_reaches_someone")
 def an_alarm_that_tells_nobody(project: Project) -> None:
     del project.properties("EndpointFailingAlarm")["AlarmActions"]
