@@ -22,8 +22,6 @@ ROOT = Path(__file__).resolve().parents[2]
 NOT_TAKEN: Mapping[str, frozenset[str]] = {
     # Only a quota of AWS's leads there; tests/unit/retraining/test_machine.py has both requests refused.
     "retrain_model": frozenset({"Train without spot: States.ALL -> Announce"}),
-    # tests/workflow/test_backfill.py goes through it in the slow proof; `make test` has the engine's map and a batch.
-    "backfill": frozenset({"Each batch of photos"}),
 }
 
 

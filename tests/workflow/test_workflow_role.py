@@ -179,3 +179,29 @@ def test_express_does_what_it_can_and_hands_over_the_rest(
     assert (record["outcome"], record["sequencer"], record["correlation_id"]) == ("CLASSIFIED", "0A", name)
     assert (record["execution"] == started) is by_express
     assert len(application.announced(key)) == 1
+
+
+def test_a_backfill_of_nothing_ends_at_once(application: Application, root: Path) -> None:
+    """Its map lists the prefix by the role's right, starts no batch, and writes down that there was nothing."""
+    iam, states = application.client("iam"), application.client("stepfunctions")
+    trust = {"Effect": "Allow", "Principal": {"Service": "states.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    role = iam.create_role(RoleName="backfill", AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))["Role"]
+    may = {"Effect": "Allow", "Action": ["s3:ListBucket", "s3:PutObject", "states:StartExecution"], "Resource": "*"}
+    iam.put_role_policy(RoleName="backfill", PolicyName="all", PolicyDocument=json.dumps({"Statement": [may]}))
+    definition = (root / "backfilling/statemachine/backfill.asl.json").read_text("utf-8")
+    for name, value in {
+        "S3ListObjectsV2": "arn:aws:states:::s3:listObjectsV2",
+        "S3PutObject": "arn:aws:states:::s3:putObject",
+        "UploadBucketName": application.bucket,
+        "BackfillPhotosFunctionArn": "arn:aws:lambda:us-east-1:000000000000:function:asked-for-nothing",
+    }.items():
+        definition = definition.replace(f"${{{name}}}", value)
+    made = states.create_state_machine(name="backfill-of-nothing", definition=definition, roleArn=role["Arn"])
+    asked = {"bucket": application.bucket, "prefix": "uploads/nobody/", "limit": 10, "batches_at_a_time": 1}
+
+    run = states.start_execution(stateMachineArn=made["stateMachineArn"], input=json.dumps(asked))
+    ended = application.finished(run["executionArn"])
+
+    assert ended["status"] == "SUCCEEDED", ended
+    written = application.client("s3").list_objects_v2(Bucket=application.bucket, Prefix="backfills/")["Contents"]
+    assert [each["Key"].rpartition("/")[2] for each in written] == ["manifest.json"]
