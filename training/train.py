@@ -35,13 +35,13 @@ import torch
 from torch import Tensor
 
 from training.artefact import DEFAULT_MODEL, Artefact, compose, write_artefact
+from training.beginning import champion_or_published
 from training.calibrate import Calibration, calibrate, cross_fitted, probabilities
 from training.champion import CHAMPION, Champion, features_of, read_champion, with_head
 from training.data.extract import extract
 from training.data.pictures import DataRefusedError, LabelledImages, Pixels, data_manifest, stacked
 from training.data.reviewed import learnable, read_reviewed, reviewed_share
 from training.data.split import Indices, divided
-from training.errors import ModelRefusedError
 from training.evaluation.costs import VEHICLE_SHARE, CheapestThreshold, Costs, cheapest_threshold
 from training.evaluation.plain import plain
 from training.evaluation.scores import figures
@@ -514,14 +514,7 @@ def _champion(options: argparse.Namespace) -> Champion | None:
     if other or not options.quick:
         return None
     path = options.champion or DEFAULT_MODEL
-    try:
-        return read_champion(path)
-    except ModelRefusedError as refused:
-        # Retraining gives whatever model answers: it must go on where that was not trained here.
-        if options.start == CHAMPION or not path.exists():
-            raise
-        print(f"{refused.message} So this begins at the network as published.", file=sys.stderr)
-        return None
+    return champion_or_published(path, read_champion, asked_for=options.start == CHAMPION)
 
 
 def _set(source: Path, left_out: Sequence[str], taken: Sequence[Path]) -> TrainingSet:
