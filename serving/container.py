@@ -1,5 +1,5 @@
 """What a model's container does with a request: the picture decoded and predicted, one a thread, and nothing of it on
-the event loop.
+the event loop unless whoever asks does so alone.
 
 A prediction takes about ten milliseconds of one core. Batches, and several cores for one picture, were measured and
 left out: both cost more of the cores' time for each picture than they save (docs/decisions/0008-sagemaker-side.md).
@@ -137,8 +137,13 @@ class Container:
         finally:
             self._bytes_in_hand -= size
 
-    async def answer(self, model: Model, data: bytes, content_type: str, attributes: str = "") -> bytes:
-        """The body that answers one request; ContainerError when it is refused."""
+    async def answer(
+        self, model: Model, data: bytes, content_type: str, attributes: str = "", *, alone: bool = False
+    ) -> bytes:
+        """The body that answers one request; ContainerError when it is refused.
+
+        Where only one asks, nobody else waits: a ready picture is predicted at once, not handed to a thread and back.
+        """
         if content_type.split(";", maxsplit=1)[0].strip().lower() not in CONTENT_TYPES:
             raise ContainerError(415, f"content type {content_type[:80]!r} is not supported")
         with_map = asks_for_map(attributes)
@@ -155,6 +160,8 @@ class Container:
             return predict(model, decode(data) if picture is None else picture, with_map)
 
         if is_ready(data):
+            if alone:
+                return predicted()
             return await loop.run_in_executor(self._predicting, predicted)
         picture = await loop.run_in_executor(self._decoding, decoded)
         return await loop.run_in_executor(self._predicting, predicted, picture)

@@ -35,6 +35,8 @@ def main(environment: Mapping[str, str]) -> int:
         log_level="warning",
         access_log=False,
         lifespan="off",
+        # The server tells connections apart by their addresses, and must not take a header's word for them.
+        proxy_headers=False,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
     # uvicorn's own command supervises only where there are several workers.

@@ -3,6 +3,7 @@
 What of it is plain HTTP (how a body is read, how an answer is sent) serves whoever else answers with a `Container`.
 """
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -12,6 +13,8 @@ from training.artefact import Model
 
 MAX_PAYLOAD_BYTES: Final = 6 * 1024 * 1024
 ANSWER_TYPE: Final = "application/json"
+# One connection carries one request at a time: whoever has been the only one for longer than this asks alone.
+ALONE_SECONDS: Final = 0.25
 # Opaque to SageMaker in both directions: the caller's reach the container, the container's reach the caller.
 CUSTOM_ATTRIBUTES: Final = "x-amzn-sagemaker-custom-attributes"
 
@@ -39,9 +42,14 @@ class PayloadTooLargeError(ContainerError):
 class Server:
     """The ASGI application of a container."""
 
-    def __init__(self, model: Model, threads: int = PREDICTING_THREADS) -> None:
+    def __init__(
+        self, model: Model, threads: int = PREDICTING_THREADS, *, alone_seconds: float = ALONE_SECONDS
+    ) -> None:
         self._model = model
         self._container = Container(threads)
+        self._alone_seconds = alone_seconds
+        self._caller: object = None
+        self._caller_since = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -56,16 +64,26 @@ class Server:
                 headers = headers_of(scope)
                 try:
                     with self._container.in_hand(size_of(headers)):
-                        return await predicted(self._container, self._model, await read_body(receive, headers), headers)
+                        body, alone = await read_body(receive, headers), self._is_alone(scope.get("client"))
+                        return await predicted(self._container, self._model, body, headers, alone=alone)
                 except ContainerError as error:
                     return Answer(error.status, error.message.encode(), {"content-type": "text/plain"})
         return Answer(404, b"There are /ping and /invocations here.", {"content-type": "text/plain"})
 
+    def _is_alone(self, caller: object) -> bool:
+        """Whether all that was asked of late came over one connection; a caller without an address is never alone."""
+        now = time.monotonic()
+        if caller != self._caller:
+            self._caller, self._caller_since = caller, now
+        return caller is not None and now - self._caller_since > self._alone_seconds
 
-async def predicted(container: Container, model: Model, body: bytes, headers: Mapping[str, str]) -> Answer:
+
+async def predicted(
+    container: Container, model: Model, body: bytes, headers: Mapping[str, str], *, alone: bool = False
+) -> Answer:
     """The model's answer to one request; ContainerError when it is refused."""
     asked = headers.get("content-type", ""), headers.get(CUSTOM_ATTRIBUTES, "")
-    answer = await container.answer(model, body, *asked)
+    answer = await container.answer(model, body, *asked, alone=alone)
     # SageMaker hands the second header of a container on to whoever asked.
     named = {"content-type": ANSWER_TYPE, CUSTOM_ATTRIBUTES: f"model_version={model.manifest.version}"}
     return Answer(200, answer, named)

@@ -23,6 +23,8 @@ from serving.container import (
     decode,
     is_ready,
 )
+from serving.server import Server
+from tests.unit.serving.asking import ask
 from tests.unit.serving.tiny_model import ONNX_WITH_MAP, write_model
 from training.artefact import Model, load_model
 from training.session import BATCH, Images, Probabilities
@@ -121,6 +123,18 @@ def test_the_event_loop_is_free_while_a_picture_is_predicted(model: Recording) -
         return waited
 
     assert asyncio.run(run()) < 1
+
+
+def test_who_asks_alone_is_answered_without_a_thread(model: Recording) -> None:
+    """The first and the only one waits for no hand-over; once somebody else asks, both are predicted on threads."""
+    server = Server(model, alone_seconds=0.0)
+    here, there = ("192.0.2.1", 5001), ("192.0.2.1", 5002)
+
+    for caller in (here, here, there, here, here, None, None):
+        assert ask(server, "POST", "/invocations", grey(255), {"content-type": JPEG}, client=caller).status == 200
+
+    on_the_loop = [name == threading.current_thread().name for name in model.threads]
+    assert on_the_loop == [False, True, False, False, True, False, False]
 
 
 def test_an_undecodable_picture_harms_only_itself(model: Recording) -> None:

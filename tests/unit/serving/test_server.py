@@ -10,11 +10,10 @@ import pytest
 from PIL import Image
 
 from serving.container import ACTIVATION_MAP
-from serving.server import CUSTOM_ATTRIBUTES, MAX_PAYLOAD_BYTES, Answer, PayloadTooLargeError, Server, read_body
+from serving.server import CUSTOM_ATTRIBUTES, MAX_PAYLOAD_BYTES, PayloadTooLargeError, Server, read_body
+from tests.unit.serving.asking import PNG, ask
 from tests.unit.serving.tiny_model import write_model
 from training.artefact import load_model
-
-PNG = {"content-type": "image/png"}
 
 
 def black() -> bytes:
@@ -27,21 +26,6 @@ def black() -> bytes:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Server:
     """The application itself, of a model that cannot say where it looked."""
     return Server(load_model(write_model(tmp_path_factory.mktemp("model") / "model.tar.gz")))
-
-
-def ask(server: Server, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] = PNG) -> Answer:
-    sent: list[dict[str, Any]] = []
-    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    async def send(message: dict[str, Any]) -> None:
-        sent.append(message)
-
-    asyncio.run(server({"type": "http", "method": method, "path": path, "headers": raw}, receive, send))
-    received = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
-    return Answer(sent[0]["status"], sent[1]["body"], received)
 
 
 def test_it_answers_as_a_container_must(server: Server) -> None:
