@@ -3,6 +3,7 @@
 Refusal             one sentence and a hint: the root of every room's errors for people
 └── ConsoleError    the same of the page
     ├── WrongQuestionError  what was asked cannot be meant
+    ├── UnfinishedError     it may be done half-way, and the same again does the rest
     └── UnknownPageError    there is nothing at this address
         └── UnknownPhotoError   nothing is known of such a photo
 """
@@ -16,6 +17,10 @@ class ConsoleError(Refusal):
 
 class WrongQuestionError(ConsoleError):
     """What was asked cannot be meant."""
+
+
+class UnfinishedError(ConsoleError):
+    """It may be done half-way, and the same again does the rest."""
 
 
 class UnknownPageError(ConsoleError):

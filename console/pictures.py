@@ -23,8 +23,8 @@ THUMBNAIL_SIDE: Final = 176
 QUALITY: Final = 86
 
 Identity: TypeAlias = tuple[str, str, str]
-# Tints a picture where the model saw a label.
-Tint: TypeAlias = Callable[[Image.Image, str | None], Image.Image]
+# Tints a picture where the model of that name saw a label.
+Tint: TypeAlias = Callable[[Image.Image, str, str], Image.Image]
 
 
 class View(StrEnum):
@@ -48,18 +48,18 @@ class Pictures:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _decoding: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(DECODED_AT_ONCE))
 
-    def jpeg(self, photo: Identity, view: View, label: str | None = None) -> bytes:
+    def jpeg(self, photo: Identity, view: View, label: str = "", model: str = "") -> bytes:
         """A photo in one view; InvalidImageError if it is no picture, ConsoleError if there is no such view of it.
 
-        `label` is what the model is asked about where it looked.
+        `label` is what that model is asked about where it looked.
         """
-        name = photo, f"{view}/{label or ''}"
+        name = photo, f"{view}/{label}/{model}"
         with self._lock:
             if name in self._made:
                 self._made.move_to_end(name)
                 return self._made[name]
         with self._decoding:
-            made = self._view(self._decoded(photo), view, label)
+            made = self._view(self._decoded(photo), view, label, model)
         with self._lock:
             self._made[name] = made
             self._bytes = sum(map(len, self._made.values()))
@@ -67,13 +67,13 @@ class Pictures:
                 self._bytes -= len(self._made.popitem(last=False)[1])
         return made
 
-    def _view(self, working: Image.Image, view: View, label: str | None) -> bytes:
+    def _view(self, working: Image.Image, view: View, label: str, model: str) -> bytes:
         if view is View.MODEL:
             return encode(model_input(working))
         if view is View.LOOKED:
             if self.tint is None:
                 raise ConsoleError("No model is at hand that says where it looked.", "Look at the photo as uploaded.")
-            return _encoded(self.tint(working, label))
+            return _encoded(self.tint(working, label, model))
         if view is View.UPLOADED:
             return _encoded(working)
         small = working.copy()

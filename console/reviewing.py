@@ -1,40 +1,32 @@
-"""Review on the page: what comes first, who holds it, and ten seconds in which a decision can be taken back.
+"""Review on the page: what comes first, who holds it, and what becomes of a person's word.
 
-A decision waits here, while its photo is held, until the ten seconds are over; then it is taken as any other. If this
-process ends in between, it takes what waits; if it is killed, the hold ends, the photo comes up again, and nobody was
-told anything.
+For ten seconds a word waits in the browser of whoever said it, to be undone, while its photo is set aside. It is sent
+when they are over or the page is left, and then taken as any other. A browser that ends without sending it has told
+nobody anything: the photo comes up again when its time aside is over.
 """
 
 import contextlib
-import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from console.errors import ConsoleError
+from console.errors import ConsoleError, UnfinishedError
 from console.ledger import Identity, Ledger, identity_of
 from monitoring import holding
-from monitoring.errors import LabelRefusedError
 from monitoring.holding import Desk, Reviewer
 from monitoring.review import Reviewed, decide, sampled, waits
-from vehiclevision.labels import TRUTHS
 from vehiclevision.record import Outcome, Record
 
-LOG: Final = logging.getLogger(__name__)
-UNDO_SECONDS: Final = 10.0
-# As long as anybody looks at one picture, and longer than a decision waits.
+# As long as anybody looks at one picture, and longer than a word waits in a browser.
 HOLD_SECONDS: Final = 90.0
-# A bus or a table that does not answer is asked again, so often, before the person is told.
-TRIES: Final = 3
-KEPT_MESSAGES: Final = 5
 # Light in which a picture is odd, on the gate's scale from 0 to 1.
 DARK: Final = 0.12
 BRIGHT: Final = 0.9
+_ANOTHER_S: Final = ("Somebody else looks at that photo, or has decided it.", "Go on with the next one.")
 
 
 @dataclass(frozen=True)
@@ -47,38 +39,11 @@ class Waiting:
 
 
 @dataclass
-class Decision:
-    """A person's word that is not taken yet."""
-
-    record: Record
-    label: str
-    reviewer: Reviewer
-    due: float
-    again: bool = False
-    tries: int = 0
-    # On its way to the record and the bus: there is nothing to undo any more.
-    is_being_taken: bool = False
-
-
-@dataclass
 class Sitting:
-    """What one reviewer has done since the page was opened."""
+    """What one reviewer has skipped, and looks at."""
 
     skipped: set[Identity] = field(default_factory=set)
-    shown: Identity | None = None
-    decided_at: deque[float] = field(default_factory=deque)
-    messages: deque[tuple[str, str, bool]] = field(default_factory=lambda: deque(maxlen=KEPT_MESSAGES))
-
-    @property
-    def done(self) -> int:
-        """How many were decided."""
-        return len(self.decided_at)
-
-    @property
-    def pace_seconds(self) -> float | None:
-        """How long one of the last twenty took."""
-        last = list(self.decided_at)[-20:]
-        return (last[-1] - last[0]) / (len(last) - 1) if len(last) > 1 else None
+    shown: Record | None = None
 
 
 @dataclass
@@ -89,25 +54,25 @@ class ReviewTable:
     ledger: Ledger
     threshold: Callable[[], float | None]
     clock: Callable[[], float] = time.monotonic
-    # Without a second, whoever decides waits until it is taken: where nothing goes on between two requests.
-    undo_seconds: float = UNDO_SECONDS
-    _decisions: dict[Identity, Decision] = field(default_factory=dict)
+    # Until when photos are set aside, as far as this process knows: what is not here, the table refuses to show.
+    _aside: dict[Identity, float] = field(default_factory=dict)
     _sittings: dict[str, Sitting] = field(default_factory=dict)
-    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def sitting(self, reviewer: Reviewer) -> Sitting:
-        """What this reviewer has done."""
+        """What this reviewer has done since the page was opened."""
         with self._lock:
             return self._sittings.setdefault(reviewer.mark, Sitting())
 
     def waiting(self) -> list[Waiting]:
-        """What a person's word would teach most about comes first; what is decided or being decided does not come."""
-        threshold = self.threshold()
+        """What a person's word would teach most about comes first; what is decided or set aside does not come."""
+        threshold, now = self.threshold(), self.clock()
         with self._lock:
-            busy = set(self._decisions)
+            self._aside = {photo: until for photo, until in self._aside.items() if until > now}
+            aside = set(self._aside)
         candidates = (record for record in self.ledger.newest_first() if _is_asked_for(record))
         return sorted(
-            (interest(record, threshold) for record in candidates if identity_of(record) not in busy),
+            (interest(record, threshold) for record in candidates if identity_of(record) not in aside),
             key=lambda each: each.interest,
             reverse=True,
         )
@@ -120,95 +85,58 @@ class ReviewTable:
                 continue
             held = holding.hold(self.desk, each.record, reviewer, HOLD_SECONDS)
             if held is not None and waits(held):
-                self._let_go(reviewer, identity_of(held))
-                sitting.shown = identity_of(held)
+                self._show(reviewer, held)
                 return Waiting(held, each.interest, each.why)
             self.ledger.look_again(each.record)
-        self._let_go(reviewer, None)
+        self._show(reviewer, None)
         return None
 
-    def skip(self, reviewer: Reviewer, photo: Identity) -> None:
+    def skip(self, reviewer: Reviewer, record: Record) -> None:
         """Leave a photo to others, or for another day."""
-        self.sitting(reviewer).skipped.add(photo)
-        self._let_go(reviewer, None)
+        self.sitting(reviewer).skipped.add(identity_of(record))
+        holding.release(self.desk, record, reviewer)
 
-    def decide(self, reviewer: Reviewer, record: Record, label: str, *, again: bool = False) -> None:
-        """Take a person's word, which is announced when there is no time left to undo it."""
-        if label not in TRUTHS:
-            raise ConsoleError(f"{label[:40]!r} is no label.", f"Use {', '.join(TRUTHS)}.")
-        with self._lock:
-            if identity_of(record) in self._decisions:
-                raise ConsoleError("That photo is being decided right now.", "Undo that first, or go on.")
-            held = holding.hold(self.desk, record, reviewer, HOLD_SECONDS, again=again)
-            if held is None or (not again and not waits(held)):
-                self.ledger.look_again(record)
-                raise ConsoleError("Somebody else looks at that photo, or has decided it.", "Go on with the next one.")
-            due = self.clock() + self.undo_seconds
-            self._decisions[identity_of(record)] = Decision(held, label, reviewer, due, again)
-            sitting = self.sitting(reviewer)
-            sitting.decided_at.append(self.clock())
-            sitting.shown = None
-        if not self.undo_seconds:
-            self.take_due(everything=True)
-
-    def undo(self, reviewer: Reviewer) -> Record | None:
-        """Take back this reviewer's last word that is not taken yet; its photo, or None if there is none."""
-        with self._lock:
-            own = [each for each in self._decisions.values() if each.reviewer == reviewer and not each.is_being_taken]
-            if not own:
-                return None
-            last = max(own, key=lambda each: each.due)
-            del self._decisions[identity_of(last.record)]
-            sitting = self.sitting(reviewer)
-            if sitting.decided_at:
-                sitting.decided_at.pop()
-        return last.record
-
-    def pending(self, reviewer: Reviewer) -> list[tuple[Decision, float]]:
-        """This reviewer's words until it is known what became of them, with the seconds left to take each back."""
-        with self._lock:
-            own = [each for each in self._decisions.values() if each.reviewer == reviewer]
-        return [(each, max(0.0, each.due - self.clock())) for each in sorted(own, key=lambda each: -each.due)]
-
-    def take_due(self, *, everything: bool = False) -> None:
-        """Take what nobody has taken back in time."""
-        with self._lock:
-            waiting = [each for each in self._decisions.values() if not each.is_being_taken]
-            due = [each for each in waiting if everything or each.due <= self.clock()]
-            for each in due:
-                each.is_being_taken = True
-        for each in due:
-            self._take(each, last_try=everything)
-
-    def _take(self, decision: Decision, *, last_try: bool) -> None:
-        record, sitting = decision.record, self.sitting(decision.reviewer)
-        try:
-            reviewed = decide(self.desk, record, decision.label, again=decision.again, reviewer=decision.reviewer)
-            sitting.messages.appendleft((record.s3_key, _said(reviewed, again=decision.again), True))
-        except LabelRefusedError as error:
-            sitting.messages.appendleft((record.s3_key, str(error), False))
-        except (ClientError, BotoCoreError) as error:
-            decision.tries += 1
-            if decision.tries < TRIES and not last_try:
-                with self._lock:
-                    decision.due, decision.is_being_taken = self.clock() + 1, False
-                return
-            sitting.messages.appendleft((record.s3_key, _unfinished(error), False))
-        except Exception as error:  # the outermost handler of a word: it tells the person, and the next word is taken
-            LOG.exception("The word %r on %r could not be taken", decision.label, record.s3_key)
-            sitting.messages.appendleft((record.s3_key, f"The page itself is at fault. {_unfinished(error)}", False))
-        with contextlib.suppress(ClientError, BotoCoreError):
+    def set_aside(self, reviewer: Reviewer, record: Record) -> None:
+        """Show a photo to nobody while a word on it may still be undone; ConsoleError if it is another's."""
+        if holding.set_aside(self.desk, record, reviewer, HOLD_SECONDS) is None:
             self.ledger.look_again(record)
+            raise ConsoleError(*_ANOTHER_S)
         with self._lock:
-            del self._decisions[identity_of(record)]
+            self._aside[identity_of(record)] = self.clock() + HOLD_SECONDS
 
-    def _let_go(self, reviewer: Reviewer, but: Identity | None) -> None:
-        """What this reviewer looked at before is free for others, unless it is decided."""
+    def take_back(self, reviewer: Reviewer, record: Record) -> Record:
+        """The photo whose word was undone, held to be looked at again; ConsoleError if it is another's by now."""
+        held = holding.take_back(self.desk, record, reviewer, HOLD_SECONDS)
+        self._is_aside_no_more(record)
+        if held is None:
+            raise ConsoleError(*_ANOTHER_S)
+        return held
+
+    def decide(self, reviewer: Reviewer, record: Record, label: str, *, again: bool = False) -> str:
+        """Take a person's word and announce it; in words, what became of it. The same word twice is taken once."""
+        try:
+            reviewed = decide(self.desk, record, label, again=again, reviewer=reviewer)
+        except (ClientError, BotoCoreError) as error:
+            raise UnfinishedError(
+                f"That word could not be taken to its end ({type(error).__name__}).",
+                "What is missing is done by: vehiclevision reconcile --fix",
+            ) from error
+        finally:
+            with contextlib.suppress(ClientError, BotoCoreError):
+                self.ledger.look_again(record)
+            self._is_aside_no_more(record)
+        return _said(reviewed, again=again)
+
+    def _is_aside_no_more(self, record: Record) -> None:
+        with self._lock:
+            self._aside.pop(identity_of(record), None)
+
+    def _show(self, reviewer: Reviewer, record: Record | None) -> None:
+        """What this reviewer looked at before is free for others, unless it is set aside."""
         sitting = self.sitting(reviewer)
-        shown, sitting.shown = sitting.shown, None
-        if shown is not None and shown != but and shown not in self._decisions:
-            for record in self.ledger.known([shown]):
-                holding.release(self.desk, record, reviewer)
+        shown, sitting.shown = sitting.shown, record
+        if shown is not None and (record is None or identity_of(shown) != identity_of(record)):
+            holding.release(self.desk, shown, reviewer)
 
 
 def interest(record: Record, threshold: float | None) -> Waiting:
@@ -239,11 +167,6 @@ def _is_asked_for(record: Record) -> bool:
     if record.outcome is Outcome.NEEDS_REVIEW:
         return True
     return record.outcome is Outcome.CLASSIFIED and sampled(record)
-
-
-def _unfinished(error: Exception) -> str:
-    """Why a word may be half taken, and what finishes it."""
-    return f"It could not be announced ({type(error).__name__}). Finish it with: vehiclevision reconcile --fix"
 
 
 def _said(reviewed: Reviewed, *, again: bool) -> str:

@@ -4,17 +4,16 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from console import openapi
-from console.deployed import Deployed, desk_of
+from console.deployed import Deployed
 from console.ledger import Ledger
 from console.live import Live
 from console.pages import partner, photos
-from console.pictures import Pictures
-from console.reviewing import ReviewTable
 from console.roles import Role
+from console.served import aws_of
 from console.sign_in import Ask, Pool, SignIn, Tokens
-from console.site import Site
-from console.threshold import Threshold
+from console.site import make_site
 from console.web import ADDRESSES, Address, Explain, SafeHeaders, assemble, policy
+from monitoring.last_check import last_check
 
 # A function that starts reads so many records of each outcome before its first page.
 MOST_RECORDS: Final = 5_000
@@ -33,19 +32,13 @@ SHARED_ADDRESSES: Final = (
 def make_shared(deployed: Deployed, pool: Pool, ask: Ask, explain: Explain) -> SafeHeaders:
     """The page of one application behind its door; `ask` reaches the pool, `explain` finds words for errors of AWS."""
     ledger = Ledger(deployed.results, MOST_RECORDS, on_demand=True)
-    threshold = Threshold(deployed)
     s3, bucket = deployed.client("s3"), deployed.output("BucketName")
-    presigned = urlsplit(s3.generate_presigned_post(bucket, "uploads/")["url"])
-    site = Site(
-        deployed=deployed,
-        ledger=ledger,
-        live=Live(deployed.client, bucket, deployed.output("StateMachineArn"), ledger),
-        pictures=Pictures(s3),
-        reviews=ReviewTable(desk_of(deployed), ledger, threshold, undo_seconds=0.0),
-        threshold=threshold,
-        explain=explain,
-        bucket_origin=f"{presigned.scheme}://{presigned.netloc}",
+    site = make_site(
+        deployed, ledger, Live(deployed.client, bucket, deployed.output("StateMachineArn"), ledger), explain
     )
+    presigned = urlsplit(s3.generate_presigned_post(bucket, "uploads/")["url"])
+    site.bucket_origin = f"{presigned.scheme}://{presigned.netloc}"
+    site.last_check = lambda: last_check(s3, aws_of(deployed).site.bucket, deployed.output("EndpointName"))
     application = assemble(site, SHARED_ADDRESSES)
     application.state.openapi = openapi.document(pool.address, f"{pool.domain}/oauth2/token")
     return SafeHeaders(SignIn(application, SHARED_ADDRESSES, Tokens(pool, ask)), policy(site.bucket_origin))

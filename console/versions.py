@@ -19,11 +19,11 @@ from console.deployed import Deployed
 from console.errors import ConsoleError
 from console.ledger import Ledger, identity_of
 from console.pictures import Pictures, View
-from lifecycle import deploy, registry, runs
-from lifecycle.errors import NothingFoundError
+from console.served import Served, aws_of
+from lifecycle import runs
 from lifecycle.images import OWN
 from lifecycle.registry import Version
-from lifecycle.site import Aws, Site
+from lifecycle.site import Aws
 from monitoring import labels
 from training.artefact import Model, load_model
 from training.errors import ModelRefusedError
@@ -36,17 +36,6 @@ from vehiclevision.record import Record
 MOST_PICTURES: Final = 100
 MOST_DIFFERENCES: Final = 12
 UNSURE: Final = "not sure"
-_METRIC: Final = "metric "
-
-
-@dataclass(frozen=True)
-class Served:
-    """The registered version that answers, and the approved one before it; or why there is none."""
-
-    now: Version | None
-    before: Version | None
-    why: str
-    is_serverless: bool
 
 
 @dataclass(frozen=True)
@@ -82,34 +71,13 @@ class Comparison:
     different: int
 
 
-def served(deployed: Deployed) -> Served:
-    """What the endpoint serves now."""
-    aws = _aws(deployed)
-    state, versions = deploy.answering(aws), registry.versions(aws)
-    try:
-        now = deploy.live_version(aws, versions, state)
-    except NothingFoundError as error:
-        return Served(None, None, f"{error.message} {error.hint}", state.is_serverless)
-    try:
-        return Served(now, registry.before(versions, now.number), "", state.is_serverless)
-    except NothingFoundError as error:
-        return Served(now, None, error.message, state.is_serverless)
-
-
-def measured(version: Version) -> dict[str, dict[str, float]]:
-    """What the registry keeps of a version's figures, by set of pictures."""
-    figures: dict[str, dict[str, float]] = {}
-    for name, value in version.properties.items():
-        pictures, _, figure = name.removeprefix(_METRIC).rpartition(" ")
-        if name.startswith(_METRIC) and pictures:
-            figures.setdefault(pictures, {})[figure] = float(value)
-    return figures
-
-
-def compare(deployed: Deployed, ledger: Ledger, pictures: Pictures, now: Version, before: Version) -> Comparison:
+def compare(deployed: Deployed, ledger: Ledger, pictures: Pictures, served: Served) -> Comparison:
     """Both on the newest pictures that people have decided; ConsoleError where there are none, or no model can run."""
-    aws = _aws(deployed)
-    models = _model(aws, now), _model(aws, before)
+    now, before = served.now, served.before
+    if now is None or before is None:
+        raise ConsoleError(served.why, "Two approved versions can be compared, one of which answers.")
+    aws = aws_of(deployed)
+    models = model_of(aws, now), model_of(aws, before)
     records, files = _decided(ledger.newest_first(), pictures)
     if not records:
         raise ConsoleError(
@@ -133,13 +101,7 @@ def _side(version: Version, threshold: float, judged: Judged, unlearnt: Flags) -
     return Side(version, threshold, shares(judged, threshold), shares(judged.part(unlearnt), threshold))
 
 
-def _aws(deployed: Deployed) -> Aws:
-    """SageMaker's side of the application; its account stands in every address."""
-    partition, _, region, account = deployed.output("StateMachineArn").split(":")[1:5]
-    return Aws(Site(deployed.stack, account, region, partition), deployed.client, lambda text: None)
-
-
-def _model(aws: Aws, version: Version) -> Model:
+def model_of(aws: Aws, version: Version) -> Model:
     """A version's model, the very one that was registered."""
     if version.algorithm != OWN:
         raise ConsoleError(

@@ -14,8 +14,8 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from console.errors import ConsoleError, UnknownPageError, WrongQuestionError
-from console.pages import photo, photos, review
+from console.errors import ConsoleError, UnfinishedError, UnknownPageError, WrongQuestionError
+from console.pages import model, photo, photos, review
 from console.pages.rendering import STATIC, refused, static
 from console.roles import Role
 from console.site import Site
@@ -61,7 +61,10 @@ ADDRESSES: Final = (
     Address("/picture", photo.picture, Role.VIEWER),
     Address("/review", review.desk, Role.REVIEWER),
     Address("/review", review.act, Role.REVIEWER, "POST"),
-    Address("/review/strip", review.strip, Role.REVIEWER),
+    Address("/model", model.watch, Role.VIEWER),
+    Address("/model/compare", model.compare, Role.VIEWER),
+    Address("/model/compare/part", model.compare_part, Role.VIEWER),
+    Address("/runbook/{name}", model.runbook, Role.VIEWER),
     *(Address(f"/static/{name}", static(name), Role.ANYBODY) for name in STATIC),
 )
 
@@ -103,7 +106,7 @@ def assemble(site: Site, addresses: Sequence[Address], *, lifespan: Any = None) 
 
 
 def _status(error: Exception) -> int:
-    statuses = {UnknownPageError: 404, WrongQuestionError: 400, Refusal: 409}
+    statuses = {UnknownPageError: 404, WrongQuestionError: 400, UnfinishedError: 502, Refusal: 409}
     return next((status for kind, status in statuses.items() if isinstance(error, kind)), 502)
 
 

@@ -24,6 +24,7 @@ from monitoring.drift.decision import Decision
 from monitoring.drift.decision import check as compare
 from monitoring.errors import BaselineError, MonitoringError
 from monitoring.estimate import Estimate, estimate
+from monitoring.last_check import RESULT, room_of
 from monitoring.model_monitor import files
 from monitoring.summary import Summary, summarise
 from vehiclevision.labels import LABELS
@@ -32,7 +33,6 @@ from vehiclevision.results import ResultsTable
 from vehiclevision.storage import MISSING, code_of, read_or_none
 
 DRIFT_DETECTED: Final = "DriftDetected"
-RESULT: Final = "check.json"
 ANNOUNCED: Final = "announced.json"
 # So many photos that should have been captured, and none was, are no accident.
 SILENT_FROM: Final = 20
@@ -171,11 +171,6 @@ class Check:
             "report": self.report,
             **self.decision.as_json(),
         }
-
-
-def room_of(endpoint: str) -> str:
-    """The folder, in the bucket of captures, of all that monitoring keeps about an endpoint."""
-    return f"monitoring/{endpoint}"
 
 
 def baseline_key(endpoint: str) -> str:

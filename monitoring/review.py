@@ -18,7 +18,7 @@ from typing import Final
 from botocore.exceptions import ClientError
 
 from monitoring.errors import LabelRefusedError
-from monitoring.holding import FREE, HELD_NAMES, Desk, Reviewer
+from monitoring.holding import HELD_NAMES, OWN, Desk, Reviewer, marks
 from monitoring.labels import SECONDED_SHARE, SURE_SHARE, digest_of
 from monitoring.labels import key_of as picture_key
 from vehiclevision.errors import InvalidImageError
@@ -153,7 +153,7 @@ def _note(desk: Desk, record: Record, label: str, *, again: bool, reviewer: Revi
     free = "attribute_not_exists(reviewed_label)" + (" OR reviewed_label <> :label" if again else "")
     values, change = {}, "REMOVE reviewed_by, decided_by, #held_by, #held_until"
     if reviewer:
-        values = {":mark": {"S": reviewer.mark}, ":name": {"S": reviewer.name}}
+        values = {name: {"S": value} for name, value in {":name": reviewer.name, **marks(reviewer)}.items()}
         change = ", reviewed_by = :name REMOVE decided_by, #held_by, #held_until"
     try:
         answer = desk.dynamodb.update_item(
@@ -161,7 +161,7 @@ def _note(desk: Desk, record: Record, label: str, *, again: bool, reviewer: Revi
             Key=key_of(record.s3_bucket, record.s3_key, record.version_id),
             UpdateExpression=f"SET reviewed_label = :label, reviewed_at = :now, asked_about = :asked {change}",
             ConditionExpression="attribute_exists(#object) AND #outcome = :seen AND "
-            f"({free}){f' AND {FREE}' if reviewer else ''}",
+            f"({free}){f' AND {OWN}' if reviewer else ''}",
             ExpressionAttributeNames={"#object": "object", "#outcome": "outcome", **HELD_NAMES},
             ExpressionAttributeValues={
                 ":label": {"S": label},

@@ -1,6 +1,5 @@
-"""The application whose endpoint is watched: its parameters, its captures, its baseline and its last check."""
+"""The application whose endpoint is watched: its parameters, its captures and its baseline."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -81,20 +80,6 @@ def put_baseline(
     key = check.baseline_key(endpoint)
     s3.put_object(Bucket=bucket, Key=key, Body=path.read_bytes(), ContentType="application/json")
     return baseline.model_version
-
-
-def last_check(s3: Any, bucket: str, endpoint: str) -> dict[str, Any] | None:
-    """What the newest check says; one level of folders after the other, as there are few a level."""
-    prefix = f"{check.room_of(endpoint)}/"
-    for _ in range(4):
-        listed = s3.list_objects_v2(Bucket=bucket, Prefix=prefix, Delimiter="/")
-        below = [each["Prefix"] for each in listed.get("CommonPrefixes", [])]
-        numbered = [each for each in below if each.removeprefix(prefix).strip("/").isdigit()]
-        if not numbered:
-            return None
-        prefix = max(numbered)
-    content = read_or_none(s3, bucket, prefix + check.RESULT)
-    return None if content is None else dict(json.loads(content))
 
 
 def _endpoint(client: Client, endpoint: str) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ from cli.errors import USAGE, CommandError
 from cli.options import Application, AsJson, YesToQuestions, flag, option
 from cli.sam import Deployer, given_parameters, gone_or_never_there, parameters_in, remove, taken_over
 from cli.target import Target
+from console.served import aws_of
 from local.deploy import CONSOLE
 
 # What Cognito takes in no domain's name.
@@ -40,6 +41,7 @@ def command(
     given = given_parameters(parameters or [], known, "console/template.yaml lists")
     values = {name: target.output(name) for name in known & set(target.outputs)}
     values |= {"Application": target.stack, **taken_over(target), **(LOCAL_PAGES if target.is_local else {})}
+    values |= {"SageMakerBucketName": aws_of(target).site.bucket}
     values |= {"DomainPrefix": given.get("DomainPrefix") or _prefix(target)}
     outputs = Deployer(target, application.profile, yes, quiet=as_json).deploy(
         CONSOLE, target.beside("console"), {**values, **given}

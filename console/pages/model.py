@@ -1,12 +1,14 @@
 """Which model answers beside the one before, how it does in use, what another threshold would do, what rings, and what
 it costs.
+
+What takes a machine with room for statistics, the report and the bill, is there where the page has it.
 """
 
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 from starlette.requests import Request
@@ -14,23 +16,23 @@ from starlette.responses import HTMLResponse, Response
 
 from console import runbooks
 from console.errors import UnknownPageError
-from console.in_use import InUse
-from console.looking import model_at_hand
-from console.month import this_month
-from console.pages.rendering import page, part
-from console.pages.rendering import site_of as common_site_of
+from console.pages.rendering import page, part, site_of
+from console.served import measured
 from console.site import Site
-from console.slow import Slow
-from console.versions import Comparison, Served, measured
 from monitoring.alarms import ringing_first
 from vehiclevision.labels import LABELS
 from vehiclevision.record import Record
 from vehiclevision.refusal import Refusal
 
+if TYPE_CHECKING:
+    from console.slow import Slow
+
 T = TypeVar("T")
 
 # So long a page waits to know which version answers.
 SERVED_SECONDS: Final = 1.5
+# So long a request waits where nothing goes on between two: API Gateway itself waits for 30.
+SHARED_SECONDS: Final = 15.0
 # What the report says of itself; and no script of it runs, in a frame or alone.
 REPORT_POLICY: Final = (
     "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'self'"
@@ -38,15 +40,6 @@ REPORT_POLICY: Final = (
 NEWEST: Final = 1_000
 # A threshold lies above one half: below, two labels could pass.
 THRESHOLDS: Final = (0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99)
-
-
-@dataclass(kw_only=True)
-class SiteWithModel(Site):
-    """A page that holds the model and its statistics too."""
-
-    in_use: Slow[InUse]
-    served: Slow[Served]
-    compared: Slow[Comparison]
 
 
 @dataclass(frozen=True)
@@ -62,34 +55,26 @@ class AtThreshold:
     is_in_force: bool
 
 
-def site_of(request: Request) -> SiteWithModel:
-    """What the model's pages share."""
-    site = common_site_of(request)
-    assert isinstance(site, SiteWithModel)  # noqa: S101 - these addresses are served nowhere else
-    return site
-
-
 def watch(request: Request) -> Response:
     """The page itself."""
     site = site_of(request)
     site.ledger.keep_up()
     answered = list(islice((each for each in site.ledger.newest_first() if _is_answered(each)), NEWEST))
     versions = Counter(record.model_version or "unknown" for record in answered)
-    model = model_at_hand()
-    served, why_unknown = _asked(site, lambda: site.served.ask(SERVED_SECONDS))
+    served, why_unknown = _asked(site, lambda: site.served.ask(SHARED_SECONDS if site.is_shared else SERVED_SECONDS))
     return page(
         request,
         "model.html",
         answered=answered,
         versions=versions.most_common(),
         now=answered[0].model_version if answered else None,
-        manifest=model.manifest if model else None,
+        manifest=site.manifest(),
         table=at_thresholds(answered, site.threshold()),
         alarms=ringing_first(site.deployed.client, site.deployed.stack),
         served=served,
         why_unknown=why_unknown,
         sides=[(side, measured(side)) for side in (served.now, served.before) if side] if served else [],
-        month=this_month(site.deployed, site.ledger, is_serverless=bool(served and served.is_serverless)),
+        month=site.month(bool(served and served.is_serverless)),
         **_in_use(site),
     )
 
@@ -97,7 +82,7 @@ def watch(request: Request) -> Response:
 def in_use_part(request: Request) -> Response:
     """How the model does in use, once that is known."""
     site = site_of(request)
-    return _part(request, "_in_use.html", _in_use(site), goes_on=site.in_use.is_being_made())
+    return _part(request, "_in_use.html", _in_use(site), site.in_use)
 
 
 def report(request: Request) -> Response:
@@ -107,7 +92,8 @@ def report(request: Request) -> Response:
 
 def report_page(request: Request) -> Response:
     """The report itself: a page that holds everything it shows, and is let do nothing else."""
-    in_use = site_of(request).in_use.ask()
+    made = site_of(request).in_use
+    in_use = made.ask() if made else None
     if in_use is None:
         raise UnknownPageError("The report is being made.", "Open it again in a few seconds.")
     headers = {"content-security-policy": REPORT_POLICY, "x-frame-options": "SAMEORIGIN"}
@@ -122,7 +108,7 @@ def compare(request: Request) -> Response:
 def compare_part(request: Request) -> Response:
     """The same as far as it is known, for a page that waits for it."""
     site = site_of(request)
-    return _part(request, "_compare.html", _compared(site), goes_on=site.compared.is_being_made())
+    return _part(request, "_compare.html", _compared(site), site.compared)
 
 
 def runbook(request: Request) -> Response:
@@ -130,23 +116,31 @@ def runbook(request: Request) -> Response:
     return page(request, "runbook.html", runbook=runbooks.page(request.path_params["name"]))
 
 
-def _part(request: Request, template: str, values: dict[str, Any], *, goes_on: bool) -> Response:
-    headers = {"x-running": "yes" if goes_on else "no"}
+def _part(request: Request, template: str, values: dict[str, Any], made: "Slow[Any] | None") -> Response:
+    headers = {"x-running": "yes" if made and made.is_being_made() else "no"}
     return Response(part(request, template, **values), media_type="text/html", headers=headers)
 
 
-def _in_use(site: SiteWithModel) -> dict[str, Any]:
+def _in_use(site: Site) -> dict[str, Any]:
+    """How the model does in use: the report, or where none can be made, the newest check; and why there is neither."""
+    if site.in_use is None:
+        check, why = _asked(site, site.last_check)
+        return {"in_use": None, "check": check, "why_no_report": why}
     in_use, why = _asked(site, site.in_use.ask)
-    return {"in_use": in_use, "why_no_report": why}
+    return {"in_use": in_use, "check": None, "why_no_report": why}
 
 
-def _compared(site: SiteWithModel) -> dict[str, Any]:
-    compared, why = _asked(site, site.compared.ask)
+def _compared(site: Site) -> dict[str, Any]:
+    if site.compared is None:
+        why = "No model can be run here: share the page with a newer PythonRuntime than Lambda's oldest."
+        return {"compared": None, "why": why}
+    made = site.compared
+    compared, why = _asked(site, lambda: made.ask(SHARED_SECONDS if site.is_shared else 0.0))
     return {"compared": compared, "why": why}
 
 
-def _asked(site: SiteWithModel, ask: Callable[[], T | None]) -> tuple[T | None, str]:
-    """What was made last, and why there is nothing; neither, while it is being made."""
+def _asked(site: Site, ask: Callable[[], T | None]) -> tuple[T | None, str]:
+    """What there is, and why there is nothing; neither, while it is being made."""
     try:
         return ask(), ""
     except Refusal as error:

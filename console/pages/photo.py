@@ -6,7 +6,7 @@ from typing import Any
 from anyio import to_thread
 from botocore.exceptions import ClientError
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from console import run as runs
 from console import story as stories
@@ -66,11 +66,12 @@ def run_part(request: Request) -> Response:
 def picture(request: Request) -> Response:
     """The photo in one view; only what the gate decoded is ever sent."""
     site = site_of(request)
-    asked, view = request.query_params.get("as", View.UPLOADED), request.query_params.get("label")
+    asked = request.query_params.get("as", View.UPLOADED)
+    label, model = (request.query_params.get(name, "") for name in ("label", "model"))
     if asked not in list(View):
         raise ConsoleError("There is no such view of a photo.", f"Use {', '.join(View)}.")
     try:
-        jpeg = site.pictures.jpeg(_photo(request), View(asked), view)
+        jpeg = site.pictures.jpeg(_photo(request), View(asked), label, model)
     except InvalidImageError as error:
         raise ConsoleError("It is no usable picture, so it is not shown.", str(error)) from error
     except (StorageRefusedError, StorageUnavailableError) as error:
@@ -90,15 +91,19 @@ async def again(request: Request) -> Response:
 
 
 async def correct(request: Request) -> Response:
-    """Take a person's word on this photo, whatever was said of it before."""
+    """Take a person's word on this photo, over the one that stood when its page was opened."""
     fields, site = await form(request), site_of(request)
     record = await to_thread.run_sync(site.deployed.results.one, *_named(fields))
     if record is None:
         raise UnknownPhotoError("Nothing is recorded of such a photo.", "It may have been erased.")
-    label, is_decided = fields.get("label", ""), record.reviewed_label is not None
+    label, stands = fields.get("label", ""), record.reviewed_label
+    if stands not in (None, label, fields.get("stood")):
+        raise ConsoleError("Somebody else has decided that photo meanwhile.", "Open its page again to overrule that.")
     decide, reviewer = site.reviews.decide, reviewer_of(request)
-    await to_thread.run_sync(lambda: decide(reviewer, record, label, again=is_decided))
-    return RedirectResponse("/review#decided", SEE_OTHER)
+    said = await to_thread.run_sync(lambda: decide(reviewer, record, label, again=stands is not None))
+    if "text/html" in request.headers.get("accept", ""):
+        return RedirectResponse(photo_address(record), SEE_OTHER)
+    return PlainTextResponse(said)
 
 
 def _start(site: Site, record: Record) -> str:

@@ -9,7 +9,7 @@ WORDS: Final = {GOOD: "All well", WATCH: "Worth a look", ACT: "Act on this"}
 # A file that is being written ends in an unfinished line; more than a trace that cannot be read is worth a look.
 UNREADABLE_SHARE: Final = 0.01
 WHAT_TO_DO: Final = (
-    "Look at the pictures below, and review some: vehiclevision review. Labels say whether answers are still right."
+    "Look at the report's pictures, and review some: vehiclevision review. Labels say whether answers are still right."
 )
 NOT_COMPARED: Final = "There is no baseline that fits, so nothing says what these pictures and answers should be like."
 _NAMED: Final = 2

@@ -1,8 +1,12 @@
 """The page in AWS: what its template says of who comes in, and what the page itself says, are the same."""
 
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from console.roles import Role
 from console.shared import SHARED_ADDRESSES
@@ -11,6 +15,8 @@ from tests.infra.project import Project, rendered
 
 _TABLE = "arn:AWS::Partition:dynamodb:AWS::Region:AWS::AccountId:table/ResultsTableName"
 _BUCKET = "arn:AWS::Partition:s3:::BucketName"
+_MODELS = "arn:AWS::Partition:s3:::SageMakerBucketName"
+_SAGEMAKER = "arn:AWS::Partition:sagemaker:AWS::Region:AWS::AccountId"
 _LOGS = "arn:AWS::Partition:logs:AWS::Region:AWS::AccountId:log-group"
 _NAMED = {"Fn::Join": [":execution:", {"Fn::Split": [":stateMachine:", {"Ref": "StateMachineArn"}]}]}
 _EXECUTIONS = {"Fn::Join": ["", [_NAMED, ":*"]]}
@@ -32,6 +38,19 @@ EXPECTED_ACCESS = {
         "lambda:GetFunctionConfiguration",
         "arn:AWS::Partition:lambda:AWS::Region:AWS::AccountId:function:FilterInferencesFunctionName",
     ),
+    *(
+        (f"sagemaker:{action}", f"{_SAGEMAKER}:{kind}")
+        for action in ("DescribeEndpoint", "DescribeEndpointConfig", "DescribeModel")
+        for kind in ("endpoint/Application", "endpoint-config/Application-*", "model/Application-*")
+    ),
+    *(
+        (f"sagemaker:{action}", f"{_SAGEMAKER}:{kind}")
+        for action in ("DescribeModelPackageGroup", "ListModelPackages", "DescribeModelPackage")
+        for kind in ("model-package-group/Application", "model-package/Application/*")
+    ),
+    *(("s3:GetObject", f"{_MODELS}/{folder}/*") for folder in ("models", "monitoring/EndpointName")),
+    ("s3:ListBucket", _MODELS),
+    ("cloudwatch:DescribeAlarms", "*"),
     *(("logs:FilterLogEvents", f"{_LOGS}:{name}LogGroup:*") for name in _STATES),
     *((f"logs:{action}", "ServePageLogGroup.Arn") for action in ("CreateLogStream", "PutLogEvents")),
 }
@@ -111,3 +130,22 @@ def test_the_function_has_every_setting_that_it_reads(project: Project, root: Pa
     assert {name.lower() for name in outputs} <= given
     assert all(f'"{name}"' in settings for name in outputs)
     assert tomllib.loads((root / "console/samconfig.toml").read_text())["local"]["deploy"]["parameters"]
+
+
+@pytest.mark.parametrize(
+    ("missing", "imported"),
+    [("numpy scipy onnxruntime", "console.shared"), ("scipy matplotlib samtranslator uvicorn", "console.versions")],
+    ids=["the pages", "what runs models"],
+)
+def test_the_function_holds_what_it_imports(root: Path, missing: str, imported: str) -> None:
+    """Pages begin without numbers, and models run without statistics, for which Lambda has no room."""
+    blocked = f"import sys; sys.modules.update(dict.fromkeys({missing.split()!r}))"
+    program = f"{blocked}; import {imported} as it; print(it.__file__)"
+    folder = root / "console" / "lambda"
+
+    run = subprocess.run(
+        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=False, timeout=120
+    )
+
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.startswith(str(folder))

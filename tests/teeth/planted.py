@@ -241,18 +241,18 @@ TEETH: Final = (
     ),
     # ---- review on the page ----
     Tooth(
-        "a word that is on its way can still be taken back",
-        "console/reviewing.py",
-        "if each.reviewer == reviewer and not each.is_being_taken]",
-        "if each.reviewer == reviewer]",
-        f"{_REVIEWING}::test_a_word_on_its_way_is_shown_until_it_is_known_what_became_of_it",
+        "a photo whose word may still be undone is shown again",
+        "monitoring/holding.py",
+        'return _hold(desk, record, OWN, {":new": reviewer.deciding, **marks(reviewer)}, seconds)',
+        'return _hold(desk, record, OWN, {":new": reviewer.mark, **marks(reviewer)}, seconds)',
+        f"{_REVIEWING}::test_a_photo_whose_word_may_be_undone_is_shown_to_nobody",
     ),
     Tooth(
-        "a word that is on its way is taken again",
-        "console/reviewing.py",
-        "waiting = [each for each in self._decisions.values() if not each.is_being_taken]",
-        "waiting = list(self._decisions.values())",
-        f"{_REVIEWING}::test_a_word_on_its_way_is_shown_until_it_is_known_what_became_of_it",
+        "another may take back a word, or overrule it before it is said",
+        "monitoring/holding.py",
+        "{FREE} OR #held_by = :deciding",
+        "{FREE} OR #held_by <> :deciding",
+        f"{_REVIEWING}::test_a_photo_whose_word_may_be_undone_is_shown_to_nobody",
     ),
     # ---- the door of the page in AWS ----
     Tooth(

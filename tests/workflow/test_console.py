@@ -391,8 +391,6 @@ def test_two_versions_are_compared_on_the_same_pictures(
         tab.open(f"{page.base}/?text={name.replace(' ', '+')}")
         tab.open(tab.value("document.querySelector('table.photos a.name').href"))
         tab.click(f".correct button[value={'bicycle' if 'bicycle' in name else 'neither'}]")
-        tab.wait("location.pathname === '/review'")
-        tab.press("x")
     decided = (
         "fetch('/photos.json').then((answer) => answer.json()).then((all) => all.filter((one) => one.reviewed_label)"
     )
@@ -427,25 +425,28 @@ def test_keys_decide_and_undo_and_two_people_never_see_the_same(
     ada.wait(f"{subject} === {json.dumps(first)}")
     ada.press("b")
     ada.wait(f"{subject} !== {json.dumps(first)}")
-    ada.press("x")
+    assert "announced in" in ada.value("document.querySelector('#words .pending').innerText")
 
     [event] = application.announced(first)
     assert (event["detail-type"], event["detail"]["label"]) == ("VehicleReviewed", "bicycle")
     record = application.record(first, event["detail"]["version_id"])
     assert record is not None
     assert (record["outcome"], record["decided_by"], record["reviewed_by"]) == ("CLASSIFIED", "human", "Ada")
-    ada.wait("document.getElementById('strip').innerText.includes('recorded and announced')")
+    ada.wait("document.getElementById('words').innerText.includes('recorded and announced')")
     assert ada.complaints() == []
 
 
 def test_a_correction_is_announced_as_one(dropped: Tab, tab: Tab, page: Page, application: Application) -> None:
-    """What the model was sure of is overruled from the photo's page, and consumers are told that it changed."""
+    """What the model was sure of is overruled from the photo's page; consumers are told that it changed."""
     key = "uploads/blue bicycle.jpg"
     tab.open(f"{page.base}/?text=blue+bicycle")
     tab.open(tab.value("document.querySelector('table.photos a.name').href"))
 
+    tab.click(".correct button[value=neither]")
+    tab.press("u")
     tab.click(".correct button[value=motorcycle]")
-    tab.wait("location.pathname === '/review'")
+    assert "announced in" in tab.wait("document.querySelector('#words .pending').innerText")
+    tab.open(f"{page.base}/")
 
     events = application.announced(key, at_least=2)
     assert [event["detail-type"] for event in events] == ["VehicleClassified", "VehicleReviewed"]

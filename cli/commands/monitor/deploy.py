@@ -22,8 +22,8 @@ from lifecycle.images import OWN
 from lifecycle.jobs import DEFAULT_INSTANCES
 from lifecycle.site import CAPTURES, Aws
 from local.deploy import MONITORING, RECONCILING, RETRAINING
-from monitoring import check as checking
 from monitoring import watched
+from monitoring.last_check import room_of
 from monitoring.model_monitor import schedule
 from retraining.parameters import parameters as retraining_parameters
 from training.artefact import DEFAULT_MODEL
@@ -114,7 +114,7 @@ def command(
     if model_monitor_image:
         of_monitoring["ModelMonitorImage"] = model_monitor_image
         for name, content in schedule.objects().items():
-            s3.put_object(Bucket=bucket, Key=f"{checking.room_of(endpoint)}/model-monitor/{name}", Body=content)
+            s3.put_object(Bucket=bucket, Key=f"{room_of(endpoint)}/model-monitor/{name}", Body=content)
     deployer = Deployer(target, application.profile, yes, quiet=as_json)
     outputs: dict[str, str] = {}
     for each, name, values in (

@@ -9,6 +9,7 @@ from cli.options import Application, AsJson
 from lifecycle import stacks
 from monitoring import watched
 from monitoring.errors import BaselineError
+from monitoring.last_check import last_check
 
 ALARMS: Final = ("drift", "silent-capture", "falling-coverage", "check-failing")
 
@@ -37,7 +38,7 @@ def command(application: Application, as_json: AsJson = False) -> int:
         "alarm_rate": float(parameters["AlarmRate"]),
         "baseline": baseline.model_version if baseline else None,
         "alarms": {each["AlarmName"]: each["StateValue"] for each in states["MetricAlarms"]},
-        "last_check": watched.last_check(s3, bucket, endpoint),
+        "last_check": last_check(s3, bucket, endpoint),
     }
     if as_json:
         print_json(facts)

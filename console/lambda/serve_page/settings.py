@@ -16,6 +16,7 @@ from vehiclevision.settings import CONNECT_TIMEOUT_SECONDS, required
 READ_TIMEOUT_SECONDS = 8
 OUTPUTS = (
     *("BucketName", "ResultsTableName", "EventBusName", "StateMachineArn", "FilterInferencesFunctionName"),
+    "EndpointName",
     *("SerializeImageLogGroup", "ClassifyImageLogGroup", "FilterInferencesLogGroup"),
 )
 

@@ -1,8 +1,7 @@
-"""Review on the page: held while it is looked at, taken back in time, and taken for good only after that."""
+"""Review on the page: held while it is looked at, set aside while a word on it may be undone, and taken once."""
 
 import asyncio
 import dataclasses
-from collections.abc import Callable
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, cast
@@ -13,9 +12,9 @@ from botocore.exceptions import EndpointConnectionError
 from cli.target import Target
 from console import app
 from console.deployed import desk_of
-from console.errors import ConsoleError
-from console.ledger import Ledger, identity_of
-from console.reviewing import TRIES, UNDO_SECONDS, ReviewTable, interest
+from console.errors import ConsoleError, UnfinishedError
+from console.ledger import Ledger
+from console.reviewing import HOLD_SECONDS, ReviewTable, interest
 from console.searching import Search, find
 from console.uploads import key_of
 from monitoring.errors import LabelRefusedError
@@ -31,10 +30,8 @@ class FaultyBus(Bus):
     """A bus that so often cannot be reached."""
 
     faults = 0
-    meanwhile: Callable[[], None] = staticmethod(lambda: None)
 
     def put_events(self, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803 - boto3's name
-        self.meanwhile()
         if self.faults:
             self.faults -= 1
             raise EndpointConnectionError(endpoint_url="the bus")
@@ -110,107 +107,63 @@ def test_what_teaches_most_comes_first_and_never_to_two(table: ReviewTable) -> N
     assert (first.record.s3_key, second.record.s3_key) == ("uploads/2.jpg", "uploads/1.jpg")
 
 
-def test_a_word_is_announced_when_its_ten_seconds_are_over_and_not_before(
-    table: ReviewTable, clock: Clock, bus: FaultyBus
+def test_a_photo_whose_word_may_be_undone_is_shown_to_nobody(
+    deployed: Target, table: ReviewTable, clock: Clock, bus: FaultyBus
 ) -> None:
-    """An undone word leaves nothing on record and on the bus; one that stands is taken once."""
-    shown = next(each.record for each in table.waiting())
-    table.decide(ADA, shown, "bicycle")
-    clock.now += UNDO_SECONDS - 1
-    table.take_due()
+    """Not even to who said it, by this process or another, until the word is undone or its browser gone."""
+    other = ReviewTable(table.desk, table.ledger, table.threshold, clock)
+    shown = table.next(ADA, table.waiting())
+    assert shown is not None
+
+    table.set_aside(ADA, shown.record)
+    table.set_aside(ADA, shown.record)
+
+    for process in (table, other):
+        assert all(process.next(who, [shown]) is None for who in (ADA, BOB))
+    assert len(table.waiting()) == 2
+    with pytest.raises(ConsoleError, match="Somebody else"):
+        table.take_back(BOB, shown.record)
+    with pytest.raises(LabelRefusedError, match="looking at this image right now"):
+        table.decide(BOB, shown.record, "bicycle")
+    later = dataclasses.replace(table.desk, now=lambda: table.desk.now() + timedelta(seconds=HOLD_SECONDS + 1))
+    assert hold(later, shown.record, BOB, 0.0) is not None
     assert bus.heard == []
 
-    back = table.undo(ADA)
-    assert back is not None
-    assert identity_of(back) == identity_of(shown)
-    assert table.undo(ADA) is None
-    table.decide(ADA, back, "motorcycle")
-    clock.now += UNDO_SECONDS
-    table.take_due()
-    table.take_due()
 
+def test_an_undone_word_leaves_nothing_and_one_that_is_sent_twice_is_taken_once(
+    table: ReviewTable, bus: FaultyBus
+) -> None:
+    """The photo comes back to who undid it; a later word is the one that is announced."""
+    shown = table.next(ADA, table.waiting())
+    assert shown is not None
+    table.set_aside(ADA, shown.record)
+    assert table.take_back(ADA, shown.record) == shown.record
+    assert bus.heard == []
+
+    table.set_aside(ADA, shown.record)
+    said = {table.decide(ADA, shown.record, "motorcycle") for _ in range(2)}
+
+    assert said == {"motorcycle: recorded and announced; the rider goes to distant orders."}
     assert [event["label"] for event in bus.heard] == ["motorcycle"]
-    assert table.sitting(ADA).done == 1
+    with pytest.raises(LabelRefusedError, match="decided this image meanwhile"):
+        table.decide(ADA, shown.record, "bicycle")
 
 
-def test_a_word_on_its_way_is_shown_until_it_is_known_what_became_of_it(
-    table: ReviewTable, clock: Clock, bus: FaultyBus
-) -> None:
-    """While the bus takes its time the page goes on asking, nothing can be undone, and nothing is told twice."""
-    seen: list[tuple[int, bool]] = []
-
-    def look() -> None:
-        seen.append((len(table.pending(ADA)), table.undo(ADA) is None))
-        if len(seen) == 1:
-            table.take_due()
-
-    bus.meanwhile = look
-    table.decide(ADA, table.waiting()[0].record, "bicycle")
-    clock.now += UNDO_SECONDS
-
-    table.take_due()
-
-    assert seen == [(1, True)]
-    assert table.pending(ADA) == []
-    assert len(table.sitting(ADA).messages) == 1
-
-
-def test_whoever_closes_the_page_has_decided(table: ReviewTable, bus: FaultyBus) -> None:
-    """What waits when the page's server ends is taken at once."""
-    table.decide(ADA, table.waiting()[0].record, "neither")
-
-    table.take_due(everything=True)
-
-    assert [event["label"] for event in bus.heard] == ["neither"]
-
-
-def test_a_bus_that_is_down_is_asked_again_and_then_said(table: ReviewTable, clock: Clock, bus: FaultyBus) -> None:
-    """A word is announced by a later try; what no try announces is said, and the record tells what is missing."""
-    first, second = (each.record for each in table.waiting()[:2])
+def test_what_a_bus_that_is_down_left_half_way_the_same_word_finishes(table: ReviewTable, bus: FaultyBus) -> None:
+    """The person is told that it is not finished and what finishes it; the record tells what is missing."""
+    record = table.waiting()[0].record
+    table.set_aside(ADA, record)
     bus.faults = 1
-    table.decide(ADA, first, "bicycle")
-    clock.now += UNDO_SECONDS
-    for _ in range(TRIES):
-        table.take_due()
-        clock.now += 2
+
+    with pytest.raises(UnfinishedError, match="could not be taken to its end") as raised:
+        table.decide(ADA, record, "bicycle")
+    [standing] = table.ledger.results.versions(record.s3_bucket, record.s3_key)
+    table.decide(ADA, record, "bicycle")
+
+    assert "reconcile --fix" in raised.value.hint
+    assert (standing.reviewed_label, standing.decided_by) == ("bicycle", None)
     assert [event["label"] for event in bus.heard] == ["bicycle"]
-
-    bus.faults = TRIES
-    table.decide(ADA, second, "motorcycle")
-    clock.now += UNDO_SECONDS
-    for _ in range(TRIES):
-        table.take_due()
-        clock.now += 2
-
-    key, text, is_good = table.sitting(ADA).messages[0]
-    assert (key, is_good) == (second.s3_key, False)
-    assert "reconcile --fix" in text
-    [standing] = table.ledger.results.versions(second.s3_bucket, second.s3_key)
-    assert (standing.reviewed_label, standing.decided_by) == ("motorcycle", None)
-
-
-def test_a_fault_of_our_own_is_told_and_holds_up_no_other_word(
-    table: ReviewTable, clock: Clock, bus: FaultyBus, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The person is told what finishes the word, the log has the fault, and the next word is taken."""
-    for waiting in table.waiting()[:2]:
-        table.decide(ADA, waiting.record, "bicycle")
-    faults = [ValueError("of our own")]
-
-    def fail_once() -> None:
-        if faults:
-            raise faults.pop()
-
-    bus.meanwhile = fail_once
-    clock.now += UNDO_SECONDS
-
-    table.take_due()
-
-    told = [(text, is_good) for _, text, is_good in table.sitting(ADA).messages]
-    assert [is_good for _, is_good in told] == [True, False]
-    assert "The page itself is at fault" in told[1][0]
-    assert "ValueError: of our own" in caplog.text
-    assert table.pending(ADA) == []
+    assert len(table.waiting()) == 2
 
 
 def test_work_in_the_background_begins_anew_after_a_fault(
@@ -241,7 +194,7 @@ def test_work_in_the_background_begins_anew_after_a_fault(
 @pytest.mark.parametrize("label", ["banana", "", "BICYCLE"])
 def test_nothing_is_guessed(table: ReviewTable, label: str) -> None:
     """Only a label is a label."""
-    with pytest.raises(ConsoleError, match="no label"):
+    with pytest.raises(LabelRefusedError, match="no label"):
         table.decide(ADA, table.waiting()[0].record, label)
 
 

@@ -11,8 +11,8 @@ from console.errors import UnknownPageError
 from console.ledger import Ledger
 from console.month import this_month
 from console.runbooks import FOLDER
+from console.served import measured
 from console.slow import Slow
-from console.versions import measured
 from lifecycle import costs
 from lifecycle.registry import Version
 from vehiclevision.record import Record

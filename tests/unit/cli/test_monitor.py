@@ -18,6 +18,7 @@ from cli.errors import CommandError
 from cli.sam import Deployer
 from local.deploy import MONITORING, RETRAINING
 from monitoring import check, watched
+from monitoring.last_check import last_check
 from tests.unit.cli.answers import Command
 from tests.unit.monitoring.drawn_columns import baseline
 
@@ -233,8 +234,8 @@ def test_the_last_check_is_found(s3: Any) -> None:
     check.put_json(s3, BUCKET, "monitoring/vehiclevision/model-monitor/constraints.json", {})
     check.put_json(s3, BUCKET, KEY, {})
 
-    assert watched.last_check(s3, BUCKET, "vehiclevision") == {"words": "newest"}
-    assert watched.last_check(s3, BUCKET, "another") is None
+    assert last_check(s3, BUCKET, "vehiclevision") == {"words": "newest"}
+    assert last_check(s3, BUCKET, "another") is None
 
 
 @pytest.mark.parametrize("text", ["AlarmRate", "=0.1", "Alarm Rate=1", "--AlarmRate=1", ""])

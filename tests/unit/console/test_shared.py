@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import boto3
@@ -31,11 +31,13 @@ from console.sign_in import GOING, LOOK_AGAIN_SECONDS, SESSION, NobodyError, Poo
 from tests.unit.console.events import PAGE, Answer, answer, event
 from tests.unit.lambda_context import Context
 from tests.unit.pictures import encoded, quarters
+from training.artefact import DEFAULT_MODEL, load_model
 from vehiclevision.image_gate import Limits
 from vehiclevision.record import Outcome, iso
 
 BUCKET = "vehiclevision-uploads"
 TABLE = "vehiclevision-results"
+MODELS = "vehiclevision-sagemaker-123456789012-us-east-1"
 ISSUER = "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_abcdef123"
 SIGN_IN = "https://vehicles.auth.us-east-1.amazoncognito.com"
 CLIENT = "1h57kf5cpq17m0eml12EXAMPLE"
@@ -52,6 +54,7 @@ ENVIRONMENT = {
     "EVENT_BUS_NAME": "vehiclevision-vehicles",
     "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:classify-vehicle",
     "FILTER_INFERENCES_FUNCTION_NAME": "vehiclevision-filter-inferences",
+    "ENDPOINT_NAME": "vehiclevision",
     "SERIALIZE_IMAGE_LOG_GROUP": "/aws/lambda/serialize",
     "CLASSIFY_IMAGE_LOG_GROUP": "/aws/lambda/classify",
     "FILTER_INFERENCES_LOG_GROUP": "/aws/lambda/filter",
@@ -170,8 +173,9 @@ def test_every_address_has_the_role_that_is_meant() -> None:
         Role.VIEWER: {
             *("GET /", "GET /photos.csv", "GET /photos.json", "GET /photo", "GET /photo/run", "GET /picture"),
             *("GET /arrivals", "GET /sent/{id}"),
+            *("GET /model", "GET /model/compare", "GET /model/compare/part", "GET /runbook/{name}"),
         },
-        Role.REVIEWER: {"GET /review", "POST /review", "GET /review/strip", "POST /photo/correct"},
+        Role.REVIEWER: {"GET /review", "POST /review", "POST /photo/correct"},
         Role.OPERATOR: {"POST /photo/again", "POST /send"},
     }
 
@@ -202,9 +206,9 @@ def test_each_role_is_refused_where_it_should_be(page: Page) -> None:
 
 def test_an_address_that_nobody_made_is_told_to_people_only(page: Page) -> None:
     """What there is and what there is not looks the same to strangers."""
-    assert page.ask("GET", "/model").status == 401
-    assert page.as_person(Role.VIEWER, "GET", "/model").status == 404
-    assert page.as_person(Role.ANYBODY, "GET", "/model").status == 403
+    assert page.ask("GET", "/model/report").status == 401
+    assert page.as_person(Role.VIEWER, "GET", "/model/report").status == 404
+    assert page.as_person(Role.ANYBODY, "GET", "/model/report").status == 403
 
 
 def test_a_system_needs_the_scope_and_comes_by_the_gateway_only(page: Page) -> None:
@@ -476,21 +480,75 @@ def test_what_arrives_is_told_to_a_page_that_asks_again(page: Page) -> None:
     assert "for a person" in json.loads(told)["cards"][0]["html"]
 
 
-def test_a_reviewer_s_word_is_taken_before_the_answer(page: Page) -> None:
+def test_a_reviewer_s_word_waits_in_the_browser_and_is_taken_before_the_answer(page: Page) -> None:
     """The function sleeps between two requests, so that nothing can wait in it; the name is the one signed in with."""
     version = page.s3.put_object(Bucket=BUCKET, Key="uploads/page/asked.jpg", Body=PHOTO)["VersionId"]
     page.record("uploads/page/asked.jpg", version, Outcome.NEEDS_REVIEW, inferences=[0.5, 0.1], confidence=0.5)
-    fields = {"action": "decide", "label": "bicycle", "bucket": BUCKET, "key": "uploads/page/asked.jpg"}
+    named = {"bucket": BUCKET, "key": "uploads/page/asked.jpg", "version": version, "label": "bicycle"}
 
-    done = page.as_person(Role.REVIEWER, "POST", "/review", body=urlencode({**fields, "version": version}).encode())
+    def ask(action: str, path: str = "/review", **changed: str) -> Answer:
+        body = urlencode({**named, "action": action, **changed}).encode()
+        return page.as_person(Role.REVIEWER, "POST", path, body=body, headers={"accept": "text/plain"})
 
-    assert done.status == 303
-    key = {"object": {"S": f"{BUCKET}/uploads/page/asked.jpg"}, "version_id": {"S": version}}
-    record = page.dynamodb.get_item(TableName=TABLE, Key=key)["Item"]
-    assert (record["reviewed_by"]["S"], record["decided_by"]["S"], record["label"]["S"]) == (
+    def recorded() -> dict[str, Any]:
+        key = {"object": {"S": f"{BUCKET}/uploads/page/asked.jpg"}, "version_id": {"S": version}}
+        return dict(page.dynamodb.get_item(TableName=TABLE, Key=key)["Item"])
+
+    assert "uploads/page/asked.jpg" not in ask("aside").text
+    assert "reviewed_label" not in recorded()
+    assert "uploads/page/asked.jpg" in ask("undo").text
+    for _ in range(2):
+        taken = ask("decide")
+        assert (taken.status, taken.text[:30]) == (200, "bicycle: recorded and announce")
+
+    assert [recorded()[name]["S"] for name in ("reviewed_by", "decided_by", "label")] == [
         "ada@example.com", "human", "bicycle",
+    ]  # fmt: skip
+    assert ask("decide", label="banana").status == 409
+    assert ask("", "/photo/correct", label="motorcycle", stood="neither").status == 409
+    assert ask("", "/photo/correct", label="motorcycle", stood="bicycle").text.startswith("motorcycle: corrected")
+
+
+def test_a_viewer_sees_how_the_model_does(page: Page) -> None:
+    """Its answers by threshold, the last check for drift, the alarms with their runbooks; no report and no bill."""
+    checked = {"words": "The pictures look as ever.", "drifted": False, "silent": False, "records": 1234}
+    window = {"from": "2026-11-28T00:00:00.000Z", "to": "2026-11-29T00:00:00.000Z"}
+    page.s3.create_bucket(Bucket=MODELS)
+    body = json.dumps({**checked, "window": window, "coverage": 0.71, "coverage_before": 0.8, "baseline_version": "b"})
+    page.s3.put_object(Bucket=MODELS, Key="monitoring/vehiclevision/2026/11/29/00/check.json", Body=body)
+    alarm = {"MetricName": "m", "Namespace": "n", "Period": 60, "Threshold": 1, "EvaluationPeriods": 1}
+    boto3.client("cloudwatch").put_metric_alarm(
+        AlarmName="vehiclevision-lost", AlarmDescription="It rings. Runbook docs/runbooks/drift.md", Statistic="Sum",
+        ComparisonOperator="GreaterThanThreshold", **cast("Any", alarm),
     )  # fmt: skip
-    assert "undo" not in page.as_person(Role.REVIEWER, "GET", "/review").text
+
+    told = page.as_person(Role.VIEWER, "GET", "/model").text
+
+    for words in ("The pictures look as ever.", "no drift", "1,234 answers", "71.0 %", "There is no endpoint",
+                  "What another threshold would do", "vehiclevision-lost", 'href="/runbook/drift"'):  # fmt: skip
+        assert words in told
+    assert "What this month costs" not in told
+    assert "What it means" in page.as_person(Role.VIEWER, "GET", "/runbook/drift").text
+    compared = page.as_person(Role.VIEWER, "GET", "/model/compare").text
+    assert "There is no endpoint" in compared
+
+
+def test_where_the_model_looked_is_shown_of_a_model_that_is_known_and_of_no_other(page: Page) -> None:
+    """The function runs the model that ships, or one that is registered: the endpoint is not asked again."""
+    shipped = load_model(DEFAULT_MODEL).manifest.version
+    for name, model in (("ours", shipped), ("another", "0123456789ab")):
+        key = f"uploads/page/{name}.jpg"
+        version = page.s3.put_object(Bucket=BUCKET, Key=key, Body=PHOTO)["VersionId"]
+        said = {"inferences": [0.9, 0.1], "confidence": 0.9, "label": "bicycle", "route": "nearby"}
+        page.record(key, version, Outcome.CLASSIFIED, model_version=model, **said)
+        photo = {"key": key, "version": version}
+        looked = {**photo, "as": "looked", "label": "bicycle", "model": model}
+
+        story = page.as_person(Role.VIEWER, "GET", "/photo", query=urlencode(photo)).text
+        picture = page.as_person(Role.VIEWER, "GET", "/picture", query=urlencode(looked))
+
+        assert ("Tinted where it saw a bicycle" in story) is (model == shipped)
+        assert picture.status == (200 if model == shipped else 409)
 
 
 def test_a_photo_is_shown_as_the_gate_decoded_it(page: Page) -> None:

@@ -1,0 +1,1 @@
+../../../monitoring/last_check.py

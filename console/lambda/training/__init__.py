@@ -1,1 +1,0 @@
-../../../training/__init__.py

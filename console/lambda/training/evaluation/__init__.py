@@ -1,1 +1,0 @@
-../../../../training/evaluation/__init__.py

@@ -1,1 +1,0 @@
-../../../../training/evaluation/colours.py
