@@ -76,7 +76,6 @@ YesToQuestions = Annotated[bool, flag("--yes -y", "Do not ask.")]
 NoWait = Annotated[bool, flag("--no-wait", "Start it and return.")]
 Reason = Annotated[str, option("--reason", "TEXT", "Kept with the version.")]
 RegisteredVersion = Annotated[str | None, version_option("This version, by number or model; else the newest.")]
-VersionNumber = Annotated[int | None, option("--version", "N", "This registered version; else the newest.", min=1)]
 ReviewLimit = Annotated[int, option("--limit", "N", "At most so many.", min=1)]
 SureSample = Annotated[bool, flag("--sure/--no-sure", "Also the drawn sample of sure answers, after those that wait.")]
 BaselineFile = Annotated[

@@ -3,7 +3,9 @@
 from cli.display import output, print_json, typed
 from cli.errors import SUCCESS, CommandError
 from cli.target import Target
-from lifecycle import stacks
+from console.served import aws_of
+from lifecycle import registry, stacks
+from retraining import runs
 from retraining.runs import Question, Retraining
 
 
@@ -20,6 +22,13 @@ def connect(target: Target) -> Retraining:
     if target.is_local:
         return Retraining(target.client, machine, queue, patience_seconds=0, poll_seconds=0.2)
     return Retraining(target.client, machine, queue)
+
+
+def asked(target: Target, name: str | None) -> tuple[Retraining, Question]:
+    """The model that waits for approval, by its name or its version's number; without either, the newest."""
+    retraining = connect(target)
+    number = registry.chosen(registry.versions(aws_of(target)), name).number if name else None
+    return retraining, runs.choose(retraining, number)
 
 
 def answered(question: Question, answer: str, *, as_json: bool) -> int:

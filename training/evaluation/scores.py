@@ -193,7 +193,8 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
         return 0.0, 1.0
     share, scale = hits / n, 1 + Z * Z / n
     middle, half = share + Z * Z / (2 * n), Z * math.sqrt(share * (1 - share) / n + (Z / (2 * n)) ** 2)
-    return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
+    # Where all or none hit, rounding would leave the share itself outside.
+    return max(0.0, min(share, (middle - half) / scale)), min(1.0, max(share, (middle + half) / scale))
 
 
 def calibration_error(confidence: Numbers, right: Flags, weights: Numbers) -> float | None:

@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 
 from cli.commands.retrain.start import print_outcome
+from cli.retraining import asked
 from cli.target import Target
+from console.served import aws_of
+from lifecycle import registry
+from lifecycle.errors import NothingFoundError
+from lifecycle.images import OWN
+from lifecycle.registry import Candidate
 from retraining import runs
 from retraining.errors import RetrainingError
 from retraining.runs import Retraining
@@ -66,6 +72,35 @@ def test_the_newest_or_the_named_version_is_answered(at: Retraining) -> None:
     assert runs.choose(at, 3).version == 3
     with pytest.raises(RetrainingError, match="Version 99 does not wait"):
         runs.choose(at, 99)
+
+
+def test_a_version_is_named_by_its_model_too(at: Retraining, deployed: Target) -> None:
+    """As `sagemaker approve` takes it; what is registered and does not wait, and what is not registered, is said."""
+    outputs = {"RetrainModelStateMachineArn": at.state_machine, "ApprovalQueueUrl": at.queue}
+    described = {"Stacks": [{"Outputs": [{"OutputKey": name, "OutputValue": outputs[name]} for name in outputs]}]}
+    stacks = SimpleNamespace(describe_stacks=lambda **_: described)
+    target: Any = SimpleNamespace(
+        stack="vehicles",
+        options="",
+        is_local=True,
+        beside=deployed.beside,
+        output=lambda name: at.state_machine,
+        client=lambda service: stacks if service == "cloudformation" else deployed.client(service),
+    )
+    models = ("aaaaaaaaaaaa", "bbbbbbbbbbbb")
+    for model in models:
+        candidate = Candidate(OWN, "image", f"s3://b/{model}", model_sha256=model * 4, model_version=model)
+        registry.register(aws_of(target), candidate)
+    ask(at, 1)
+
+    for name in (models[0], "1", None):
+        _, question = asked(target, name)
+        assert question.version == 1
+        runs.put_back(at, question)
+    with pytest.raises(RetrainingError, match="Version 2 does not wait"):
+        asked(target, models[1])
+    with pytest.raises(NothingFoundError, match="no such version"):
+        asked(target, "cccccccccccc")
 
 
 def test_without_questions_it_says_so(at: Retraining) -> None:

@@ -14,10 +14,12 @@ from cli.sam import template_of
 from local.deploy import CONSOLE
 from tests.unit.cli.test_monitor import Stacks
 
+MACHINE = "arn:aws:states:eu-central-1:123456789012:stateMachine:bikes-classify-vehicle"
 STACK = {
     "BucketName": "bikes-uploads",
     "ResultsTableName": "bikes-results",
     "EventBusName": "bikes-vehicles",
+    "StateMachineArn": MACHINE,
     "SomethingElse": "that the page does not need",
 }
 OWN = {"PythonRuntime": "python3.13", "Architecture": "arm64", "LogRetentionDays": "7"}
@@ -103,6 +105,7 @@ def test_sam_gets_what_the_page_needs_of_the_application(sam: Path, capsys: pyte
         *('BucketName="bikes-uploads"', 'ResultsTableName="bikes-results"', 'EventBusName="bikes-vehicles"'),
         *('Application="bikes"', 'LogRetentionDays="7"', 'PythonRuntime="python3.13"', 'Architecture="arm64"'),
         'DomainPrefix="bikes-123456789012"',
+        *(f'StateMachineArn="{MACHINE}"', 'SageMakerBucketName="bikes-sagemaker-123456789012-eu-central-1"'),
     }
     said = capsys.readouterr().out
     assert "The page: https://page.example" in said
