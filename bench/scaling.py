@@ -122,9 +122,9 @@ class Fleet:
         out, back = cooldowns()
         newest = list(self.minutes)[-MINUTES_ABOVE:]
         if len(newest) == MINUTES_ABOVE and min(newest) > INVOCATIONS_PER_MINUTE and now - self.scaled_out >= out:
-            wanted = min(self.most, math.ceil(self.instances * newest[-1] / INVOCATIONS_PER_MINUTE))
-            if wanted > planned:
-                self.coming.append((now + COMES_AFTER_SECONDS, wanted))
+            needed = min(self.most, math.ceil(self.instances * newest[-1] / INVOCATIONS_PER_MINUTE))
+            if needed > planned:
+                self.coming.append((now + COMES_AFTER_SECONDS, needed))
                 self.scaled_out = now
         quiet = len(self.minutes) == MINUTES_BELOW and max(self.minutes) < BELOW * INVOCATIONS_PER_MINUTE
         if quiet and self.instances > self.least and now - max(self.scaled_in, self.scaled_out) >= back:

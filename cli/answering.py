@@ -39,5 +39,5 @@ def endpoint_of(target: Target) -> Endpoint | None:
         status = watched.endpoint_status(target.client, name)
     except (ClientError, BotoCoreError):
         return None
-    where = "" if target.is_local else f" --aws --region {target.region}"
-    return Endpoint(name, status, f"{typed()} sagemaker deploy --latest{where}")
+    options = "" if target.is_local else f" --aws --region {target.region}"
+    return Endpoint(name, status, f"{typed()} sagemaker deploy --latest{options}")

@@ -51,8 +51,8 @@ def explain(error: Exception) -> CommandError | None:
         case BotoCoreError():
             return _unreachable(error)
         case OSError() if error.strerror:
-            where = f": {error.filename}" if error.filename else ""
-            return CommandError(f"{error.strerror}{where}.", "Mend that, then run the command again.")
+            named = f": {error.filename}" if error.filename else ""
+            return CommandError(f"{error.strerror}{named}.", "Mend that, then run the command again.")
     return None
 
 

@@ -194,7 +194,7 @@ def patterns(account: Account) -> Iterator[Answer]:
     }
     review = {**ended, "detail": {**ended["detail"], "error": "THRESHOLD_CONFIDENCE_NOT_MET"}}
     stopped = {**ended, "detail": {"stateMachineArn": "ClassifyVehicleStateMachine", "status": "ABORTED"}}
-    for rule, event, wanted, words in (
+    for rule, event, matches, words in (
         ("UploadRule", upload, True, "a photo under uploads/"),
         ("UploadRule", elsewhere, False, "an object elsewhere"),
         ("WorkflowFaultRule", ended, True, "a run that failed"),
@@ -203,7 +203,7 @@ def patterns(account: Account) -> Iterator[Answer]:
     ):
         pattern = json.dumps(_named(resources[rule]["Properties"]["EventPattern"]))
         heard = account.client("events").test_event_pattern(EventPattern=pattern, Event=json.dumps(event))["Result"]
-        yield Answer(f"TestEventPattern {rule}, {words}", heard is wanted, "heard" if heard else "not heard")
+        yield Answer(f"TestEventPattern {rule}, {words}", heard is matches, "heard" if heard else "not heard")
 
 
 # ---- CloudFormation --------------------------------------------------------------------------------------------------

@@ -201,8 +201,7 @@ def deploy_version(connection: Connection, dialogue: Dialogue, version: Version,
     cost = connection.price(hosting.instance_type, prices.HOSTING)
     connection.confirm(prices.hosting_words(hosting, cost), dialogue)
     with on_interrupt("SageMaker goes on without this command. Run the same command again to see how it ends."):
-        # The local AWS has no auto scaling: one server answers for the endpoint.
-        done = deploy.deploy(aws, version, hosting, state, scaling=not target.is_local)
+        done = deploy.deploy(aws, version, hosting, state)
     if target.is_local:
         local_stack.start(state_directory(), aws.tell)
     overrides = f"EndpointName={done.endpoint}"

@@ -311,9 +311,9 @@ class Goal:
         return None if self.is_least else True
 
 
-def goals(found: Iterable[Profile]) -> Iterator[Goal]:
+def goals(profiles: Iterable[Profile]) -> Iterator[Goal]:
     """The three goals, each beside the cheapest way that comes into question."""
-    ways = [each for each in found if not each.alone and each.photos]
+    ways = [each for each in profiles if not each.alone and each.photos]
     driven = [each for each in ways if each.profile != "batch"]
     batch = [each for each in ways if each.profile == "batch"]
     for words, limit, among, dollars in (

@@ -101,7 +101,7 @@ def _endpoint_requests(aws: Aws, names: Names, hosting: Hosting, state: State) -
         yield endpoint.update_request(site, names.config, hosting, state.alarms, live_instances(state))
 
 
-def deploy(aws: Aws, version: Version, hosting: Hosting, state: State, *, scaling: bool = True) -> Deployed:
+def deploy(aws: Aws, version: Version, hosting: Hosting, state: State) -> Deployed:
     """Carry the plan out and wait until the endpoint serves the version; RolledBackError if SageMaker took it back."""
     endpoint.check(version, hosting)
     if hosting.serverless is not None and state.live is not None and "ServerlessConfig" not in _variant(state):
@@ -113,8 +113,7 @@ def deploy(aws: Aws, version: Version, hosting: Hosting, state: State, *, scalin
     changed = state.endpoint is None or state.endpoint.get("EndpointConfigName") != names.config
     for request in plan(aws, version, hosting, state):
         if request.service == "application-autoscaling":
-            if scaling:
-                _scale(aws, request)
+            _scale(aws, request)
             continue
         if request.service == "sagemaker":
             aws.tell(_words(request, aws))

@@ -97,9 +97,9 @@ def deploy(
 ) -> dict[str, str]:
     """Bring the engine's stack up to date with the application; returns the stack's outputs."""
     room = directory / application.room
-    wanted = fingerprint(application, parameters)
+    inputs = fingerprint(application, parameters)
     done = processes.read_json(room / "deployed.json")
-    if done.get("inputs") == wanted and (outputs := stack_outputs(environment, application.stack)):
+    if done.get("inputs") == inputs and (outputs := stack_outputs(environment, application.stack)):
         return outputs
     with _build_room(application.folder) as shared:
         build(application, shared, room, environment, progress)
@@ -110,7 +110,7 @@ def deploy(
         _delete(environment, application.stack)
     deploy_stack(application.folder, room, template, environment, parameters)
     outputs = stack_outputs(environment, application.stack)
-    processes.write_atomically(room / "deployed.json", json.dumps({"inputs": wanted, "outputs": outputs}, indent=1))
+    processes.write_atomically(room / "deployed.json", json.dumps({"inputs": inputs, "outputs": outputs}, indent=1))
     return outputs
 
 
@@ -305,10 +305,10 @@ def overrides(parameters: Mapping[str, str]) -> list[str]:
 
 def sam_executable() -> Path:
     """The SAM CLI, which lives in an environment of its own: its pins and the engine's do not agree."""
-    found = Path(os.environ.get("VEHICLEVISION_SAM") or Path(__file__).parents[1] / ".venv-sam" / "bin" / "sam")
-    if not found.exists():
+    sam = Path(os.environ.get("VEHICLEVISION_SAM") or Path(__file__).parents[1] / ".venv-sam" / "bin" / "sam")
+    if not sam.exists():
         raise LocalAwsError("The SAM CLI is not installed.", "Install everything with: make setup")
-    return found
+    return sam
 
 
 def _sam(arguments: list[str], application: Path, room: Path, environment: Mapping[str, str]) -> None:

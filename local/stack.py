@@ -88,19 +88,19 @@ def start(
         sagemaker.await_ready(runtime)
         engine.await_ready(own)
         control.await_ready(plane)
-        found = running(directory)
-        if found is None:
+        present = running(directory)
+        if present is None:
             raise LocalAwsError("The local AWS ended right after its start.", f"Its logs are in {directory}")
-        foundation.ensure(found.environment())
+        foundation.ensure(present.environment())
         # The threshold belongs to the model: whichever answers, the application passes what that model may let pass.
         threshold = sagemaker.threshold(directory)
         parameters = {} if threshold is None else {"ConfidenceThreshold": str(threshold)}
-        deploy.deploy(deploy.VEHICLEVISION.at(application), directory, found.environment(), progress, parameters)
+        deploy.deploy(deploy.VEHICLEVISION.at(application), directory, present.environment(), progress, parameters)
         if detach:
             processes.release(sagemaker.server(directory))
             processes.release(control.server(directory))
             processes.release(engine.server(directory))
-        return found
+        return present
 
 
 def stop(directory: Path = DIRECTORY) -> None:
@@ -131,7 +131,7 @@ def status(directory: Path = DIRECTORY) -> Status:
     own = processes.running(engine.server(directory))
     runtime = processes.running(sagemaker.server(directory))
     plane = processes.running(control.server(directory))
-    found = running(directory)
+    present = running(directory)
     return Status(
         state_dir=directory,
         engine_url=f"http://{HOST}:{own['port']}" if own else None,
@@ -140,7 +140,7 @@ def status(directory: Path = DIRECTORY) -> Status:
         engine_pid=own["pid"] if own else None,
         sagemaker_pid=runtime["pid"] if runtime else None,
         control_pid=plane["pid"] if plane else None,
-        deployed=bool(found and found.outputs()),
+        deployed=bool(present and present.outputs()),
     )
 
 

@@ -57,10 +57,10 @@ def sweep(parts: Parts, now: datetime, seconds_left: Callable[[], float]) -> Swe
     position = _with_new_end(begun, now)
     versions = 0
     while seconds_left() > SECONDS_LEFT and len(still_open) < MOST_OPEN and position.since < position.until:
-        position, found, listed = step(parts, position)
+        position, gaps, listed = step(parts, position)
         versions += listed
         # First what was found, then how far: broken off in between it is found again.
-        still_open |= {(gap.key, gap.version_id): gap for gap in map(parts.ledger.open, found)}
+        still_open |= {(gap.key, gap.version_id): gap for gap in map(parts.ledger.open, gaps)}
         position = parts.ledger.move(position)
     return Swept(tuple(still_open.values()), versions, position.since)
 
@@ -82,8 +82,8 @@ def step(parts: Parts, position: Position) -> tuple[Position, list[gaps.Gap], in
         end = min(position.recorded + RECORDED_STEP, position.until)
         # The ledger knows the upload bucket only; failures in another one are named by the command.
         recorded = gaps.of_records(parts.results, position.recorded, end)
-        found = [gap for gap in recorded if gap.photo.bucket == parts.bucket]
-        return replace(position, recorded=end), found, 0
+        of_bucket = [gap for gap in recorded if gap.photo.bucket == parts.bucket]
+        return replace(position, recorded=end), of_bucket, 0
     page: Any = parts.s3.list_object_versions(Bucket=parts.bucket, Prefix=UPLOADS, **position.markers)
     versions = page.get("Versions", [])
     fresh = {
@@ -91,11 +91,11 @@ def step(parts: Parts, position: Position) -> tuple[Position, list[gaps.Gap], in
         for each in versions
         if position.since < each["LastModified"] <= position.until
     }
-    found = list(gaps.of_versions(parts.results, parts.bucket, fresh))
+    of_bucket = list(gaps.of_versions(parts.results, parts.bucket, fresh))
     if page.get("IsTruncated"):
         markers = {"key_marker": page["NextKeyMarker"], "version_marker": page.get("NextVersionIdMarker", "")}
-        return replace(position, **markers), found, len(versions)
-    return replace(position, since=position.until, key_marker="", version_marker=""), found, len(versions)
+        return replace(position, **markers), of_bucket, len(versions)
+    return replace(position, since=position.until, key_marker="", version_marker=""), of_bucket, len(versions)
 
 
 def _still_open(parts: Parts) -> list[OpenGap]:

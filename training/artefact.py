@@ -165,7 +165,7 @@ def read_members(path: Path) -> dict[str, bytes]:
 
 def _exactly_two(archive: bytes, path: Path) -> dict[str, bytes]:
     """The members, read header by header: what extended headers say of them is passed over, whatever it is."""
-    found: dict[str, bytes] = {}
+    parts: dict[str, bytes] = {}
     at = 0
     for _ in range(MAX_HEADERS):
         header = archive[at : at + tarfile.BLOCKSIZE]
@@ -181,14 +181,14 @@ def _exactly_two(archive: bytes, path: Path) -> dict[str, bytes]:
         at += len(header) + -(-member.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
         if member.type in EXTENDED_HEADERS:
             continue
-        if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.name not in MEMBERS or member.name in found:
+        if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.name not in MEMBERS or member.name in parts:
             raise _refused(path, f"it holds an unexpected member: {member.name[:80]!r}")
         if member.name == MANIFEST_MEMBER and member.size > MAX_MANIFEST_BYTES:
             raise _refused(path, "its manifest is too large")
-        found[member.name] = content
-    if missing := MEMBERS - found.keys():
+        parts[member.name] = content
+    if missing := MEMBERS - parts.keys():
         raise _refused(path, f"it lacks {' and '.join(sorted(missing))}")
-    return found
+    return parts
 
 
 def parse_manifest(text: bytes) -> Manifest:

@@ -67,15 +67,15 @@ def cross_fitted(all_logits: Tensor, classes: Tensor) -> Tensor:
 def _whether(all_logits: Tensor, vehicle: Tensor) -> tuple[float, float]:
     """Temperature and shift for the chance of a vehicle; vehicles weigh VEHICLE_SHARE of all."""
     weights = torch.where(vehicle, VEHICLE_SHARE / vehicle.sum(), (1 - VEHICLE_SHARE) / (~vehicle).sum().clamp(min=1))
-    best, found = float("inf"), (1.0, 0.0)
+    best, fitted = float("inf"), (1.0, 0.0)
     for temperature in _TEMPERATURES.tolist():
         scaled = all_logits / temperature
         odds = torch.logsumexp(scaled[:, : len(LABELS)], dim=1) - torch.logsumexp(scaled[:, len(LABELS) :], dim=1)
         chances = torch.sigmoid(torch.where(vehicle, 1, -1) * (odds + _SHIFTS.view(-1, 1)))
         losses = -(chances.clamp(min=_NEVER).log() * weights).sum(dim=1)
         if float(losses.min()) < best:
-            best, found = float(losses.min()), (temperature, float(_SHIFTS[losses.argmin()]))
-    return found
+            best, fitted = float(losses.min()), (temperature, float(_SHIFTS[losses.argmin()]))
+    return fitted
 
 
 def _which(pair_logits: Tensor, classes: Tensor) -> float:

@@ -20,13 +20,13 @@ def summary(artefact: Artefact, out: Path) -> list[str]:
     champion = manifest.get("champion")
     held_out = f"held out: new to its head, perhaps not to {champion}" if champion else "held out, and so new to it"
     lines = [f"Model {artefact.version} is in {out / 'model.tar.gz'}", f"All its figures are in {out / 'run.json'}"]
-    for name, found in manifest["metrics"].items():
+    for name, figures in manifest["metrics"].items():
         which = name.replace("validation", held_out, 1)
-        lines.append(f"{found['n']:,} vehicles and {found['neither_n']:,} other pictures, {which}:")
+        lines.append(f"{figures['n']:,} vehicles and {figures['neither_n']:,} other pictures, {which}:")
         for words, share, of in SHARES:
-            if found[share] is not None:
-                count = f"{found[f'{share}_count']:,} of {found[of]:,}"
-                percent, low, high = (100 * found[f"{share}{edge}"] for edge in ("", "_low", "_high"))
+            if figures[share] is not None:
+                count = f"{figures[f'{share}_count']:,} of {figures[of]:,}"
+                percent, low, high = (100 * figures[f"{share}{edge}"] for edge in ("", "_low", "_high"))
                 lines.append(f"  {words:<20} {count:<16} {percent:5.1f} %  ({low:.1f} to {high:.1f})")
     costs = manifest["costs"]
     lines += [

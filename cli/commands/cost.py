@@ -29,7 +29,7 @@ def command(
 ) -> int:
     """Print what each way costs."""
     region, known = costs.prices()
-    found = costs.profiles(photos, serverless_price(account))
+    profiles = costs.profiles(photos, serverless_price(account))
     read = sorted({price.read.isoformat() for price in known.values()})
     bill = Bill(photos)
     seconded = costs.second_opinion_dollars(photos)
@@ -39,25 +39,25 @@ def command(
         print_json({
             "region": region, "photos": photos, "kept_photos_dollars": kept[0], "kept_records_dollars": kept[1],
             "prices": sources,
-            "profiles": [profile.as_json() for profile in found],
+            "profiles": [profile.as_json() for profile in profiles],
             "second_opinion_dollars": {name: round(dollars, 2) for name, dollars in seconded.items()},
-            "goals": [{**vars(goal), "reached": goal.reached} for goal in costs.goals(found)],
+            "goals": [{**vars(goal), "reached": goal.reached} for goal in costs.goals(profiles)],
         })  # fmt: skip
         return SUCCESS
     console = output()
     console.print(f"{photos:,} photos a month")
-    console.print(own_ways([profile for profile in found if not profile.alone]))
+    console.print(own_ways([profile for profile in profiles if not profile.alone]))
     console.print()
-    console.print(others([profile for profile in found if profile.alone]))
+    console.print(others([profile for profile in profiles if profile.alone]))
     named = ", ".join(f"{name} ${dollars:,.2f}" for name, dollars in seconded.items())
     console.print(f"SecondOpinion adds, for {100 * bill.photo.doubtful_share:.1f} % of them that are doubtful: {named}")
-    for goal in costs.goals(found):
+    for goal in costs.goals(profiles):
         reached = {True: "reached", False: "not reached", None: "reached if the missing price allows"}[goal.reached]
         least, paper = "≥ " if goal.is_least else "", "" if goal.offered else "on paper "
         way = goal.profile.replace("-", " ")
         console.print(f"Goal ${goal.limit:g}, {goal.words}: {least}${goal.dollars:,.2f}, {way}: {paper}{reached}")
     if lines:
-        for profile in found:
+        for profile in profiles:
             console.print()
             console.print(details(profile))
     console = notes()
@@ -69,7 +69,7 @@ def command(
         f"{bill.given('UploadRetentionDays')} days and {costs.NONCURRENT_DAYS} more in which they can be brought back "
         f"(lean ${kept_lean[0]:,.2f}); and their records, ${kept[1]:,.2f} (lean ${kept_lean[1]:,.2f})."
     )
-    if any(profile.missing for profile in found):
+    if any(profile.missing for profile in profiles):
         console.print("≥ and ?: a price of it was not found; --aws asks AWS's price list for the endpoint's.")
     console.print("What this release does not do is in brackets.")
     return SUCCESS
@@ -89,23 +89,23 @@ def serverless_price(account: Account) -> float | None:
     return prices.serverless_second(price_list, Serverless().memory_mb, target.region)
 
 
-def own_ways(found: Sequence[Profile]) -> Table:
+def own_ways(profiles: Sequence[Profile]) -> Table:
     """What each way of ours comes to, by service."""
-    made = _table(["dollars a month", *(_name(profile) for profile in found)])
-    for service in dict.fromkeys(line.service for profile in found for line in profile.lines):
-        made.add_row(service, *(_sum(profile, service) for profile in found))
+    made = _table(["dollars a month", *(_name(profile) for profile in profiles)])
+    for service in dict.fromkeys(line.service for profile in profiles for line in profile.lines):
+        made.add_row(service, *(_sum(profile, service) for profile in profiles))
     made.add_row()
-    made.add_row("in all", *(f"{_least(profile)}{profile.dollars_total:,.2f}" for profile in found))
-    made.add_row("idle", *(f"{profile.dollars_idle:,.2f}" for profile in found))
-    made.add_row("idle, CloudWatch's free tier", *(f"{profile.dollars_idle_free:,.2f}" for profile in found))
-    made.add_row("a million", *(_million(profile) for profile in found))
+    made.add_row("in all", *(f"{_least(profile)}{profile.dollars_total:,.2f}" for profile in profiles))
+    made.add_row("idle", *(f"{profile.dollars_idle:,.2f}" for profile in profiles))
+    made.add_row("idle, CloudWatch's free tier", *(f"{profile.dollars_idle_free:,.2f}" for profile in profiles))
+    made.add_row("a million", *(_million(profile) for profile in profiles))
     return made
 
 
-def others(found: Sequence[Profile]) -> Table:
+def others(profiles: Sequence[Profile]) -> Table:
     """What answers that one would take instead come to."""
     made = _table(["instead, the answer alone", "a month", "a million"])
-    for profile in found:
+    for profile in profiles:
         made.add_row(profile.words, f"{profile.dollars_total:,.2f}", _million(profile))
     return made
 

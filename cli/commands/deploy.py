@@ -51,31 +51,31 @@ def command(
     thrifty = {} if lean is None else thrift.parameters(VEHICLEVISION.folder)
     chosen = thrifty if lean else {name: default(name) for name in thrifty}
     of_model = {} if asks_another_endpoint(before, aws) else of_the_model(aws, {**before, **chosen})
-    wanted = {**chosen, **of_model, **given}
-    wanted["PythonRuntime"] = runtime(given.get("PythonRuntime"), before.get("PythonRuntime"), shutil.which)
-    wanted.setdefault("Architecture", before.get("Architecture") or default("Architecture"))
-    changed = {name for name, value in wanted.items() if before.get(name) != value}
-    for name, value in sorted(wanted.items()):
+    asked = {**chosen, **of_model, **given}
+    asked["PythonRuntime"] = runtime(given.get("PythonRuntime"), before.get("PythonRuntime"), shutil.which)
+    asked.setdefault("Architecture", before.get("Architecture") or default("Architecture"))
+    changed = {name for name, value in asked.items() if before.get(name) != value}
+    for name, value in sorted(asked.items()):
         was = f" (was {before[name]})" if before.get(name, value) != value else ""
         notes().print(printable(f"{name} is {value}{was}"))
-    facts: dict[str, Any] = {"stack": target.stack, "parameters": wanted, "changed": sorted(changed)}
+    facts: dict[str, Any] = {"stack": target.stack, "parameters": asked, "changed": sorted(changed)}
     if dry_run:
-        return tell(as_json, facts, *dry_words(wanted))
-    facts["outputs"] = Deployer(target, account.profile, yes, quiet=as_json).deploy(VEHICLEVISION, target.stack, wanted)
+        return tell(as_json, facts, *dry_words(asked))
+    facts["outputs"] = Deployer(target, account.profile, yes, quiet=as_json).deploy(VEHICLEVISION, target.stack, asked)
     words = [f"{target.stack} is deployed. Classify images with: {typed()} drop PATH...{target.options}"]
     if changed & {"ConfidenceThreshold", "Watch"} and stacks.described(aws.client, target.beside("monitoring")):
         words.append(f"Its monitoring takes that over with: {typed()} monitor deploy{target.options}")
-    elif wanted.get("Watch") == "lean" and not stacks.described(aws.client, target.beside("reconciling")):
+    elif asked.get("Watch") == "lean" and not stacks.described(aws.client, target.beside("reconciling")):
         words.append(f"Lost photos are found by reconciling alone: {typed()} monitor deploy{target.options}")
     return tell(as_json, facts, *words)
 
 
-def dry_words(wanted: Mapping[str, str]) -> list[str]:
+def dry_words(parameters: Mapping[str, str]) -> list[str]:
     """The two commands that would be run."""
-    built = [f"{name}={wanted[name]}" for name in ("PythonRuntime", "Architecture")]
+    built = [f"{name}={parameters[name]}" for name in ("PythonRuntime", "Architecture")]
     return [
         f"sam build --parameter-overrides {' '.join(built)}",
-        f"sam deploy --parameter-overrides {' '.join(overrides(wanted))}",
+        f"sam deploy --parameter-overrides {' '.join(overrides(parameters))}",
     ]
 
 

@@ -110,11 +110,11 @@ class DecodedImage:
 
 def normalise(data: bytes, limits: Limits = Limits()) -> NormalisedImage:
     """Turn an uploaded file into the model's input, or raise InvalidImageError with a reason."""
-    found = decode(data, limits)
-    light = _light(found.working)
+    decoded = decode(data, limits)
+    light = _light(decoded.working)
     return NormalisedImage(
-        jpeg=encode(model_input(found.working)),
-        measurements=Measurements(found.width, found.height, len(data), found.format, *light),
+        jpeg=encode(model_input(decoded.working)),
+        measurements=Measurements(decoded.width, decoded.height, len(data), decoded.format, *light),
     )
 
 

@@ -31,11 +31,11 @@ class StoredObject:
     superseded: bool
 
 
-def read_version(s3: "S3Client", wanted: ObjectVersion, max_bytes: int) -> StoredObject:
+def read_version(s3: "S3Client", version: ObjectVersion, max_bytes: int) -> StoredObject:
     """Read all of the wanted version, or one byte more than the limit, so that the gate refuses it."""
-    arguments: dict[str, Any] = {"Bucket": wanted.s3_bucket, "Key": wanted.s3_key}
-    if wanted.version_id:
-        arguments["VersionId"] = wanted.version_id
+    arguments: dict[str, Any] = {"Bucket": version.s3_bucket, "Key": version.s3_key}
+    if version.version_id:
+        arguments["VersionId"] = version.version_id
     try:
         answer = s3.get_object(**arguments)
         with answer["Body"] as body:
@@ -49,14 +49,14 @@ def read_version(s3: "S3Client", wanted: ObjectVersion, max_bytes: int) -> Store
     # A connection that breaks off ends a read early without an error: botocore compares only what is read to its end.
     if len(data) != min(answer["ContentLength"], max_bytes + 1):
         raise StorageUnavailableError("S3 stopped in the middle of the object; the step is retried")
-    version_id = answer.get("VersionId") or wanted.version_id or "null"
+    version_id = answer.get("VersionId") or version.version_id or "null"
     uploaded_at = answer["LastModified"]
     is_late = datetime.now(UTC) - uploaded_at > LATE_AFTER
     return StoredObject(
         data=data,
         version_id=version_id,
         uploaded_at=uploaded_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        superseded=is_late and superseded(s3, wanted.s3_bucket, wanted.s3_key, version_id),
+        superseded=is_late and superseded(s3, version.s3_bucket, version.s3_key, version_id),
     )
 
 

@@ -28,10 +28,10 @@ def metrics_in(line: str, now: float) -> Iterator[Metric]:
         said = json.loads(line[line.index("{") :])
         directives = said["_aws"]["CloudWatchMetrics"]
         seconds = float(said["_aws"].get("Timestamp", now * 1000)) / 1000
-        found = [each for directive in directives for each in _metrics_of(directive, said, seconds)]
+        metrics = [each for directive in directives for each in _metrics_of(directive, said, seconds)]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return
-    yield from found
+    yield from metrics
 
 
 def _metrics_of(directive: Mapping[str, Any], said: Mapping[str, Any], seconds: float) -> Iterator[Metric]:

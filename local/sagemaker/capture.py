@@ -173,8 +173,8 @@ def line(record: Captured) -> str:
         **({"inferenceId": exchange.inference_id} if exchange.inference_id else {}),
         "inferenceTime": f"{record.moment:%Y-%m-%dT%H:%M:%SZ}",
     }
-    found = {"captureData": data, "eventMetadata": metadata, "eventVersion": EVENT_VERSION}
-    return json.dumps(found, separators=(",", ":"), ensure_ascii=False)
+    captured = {"captureData": data, "eventMetadata": metadata, "eventVersion": EVENT_VERSION}
+    return json.dumps(captured, separators=(",", ":"), ensure_ascii=False)
 
 
 def _side(mode: str, content_type: str, body: bytes, settings: Mapping[str, Any]) -> dict[str, str]:

@@ -65,22 +65,22 @@ class Models:
 
     def endpoints(self) -> Mapping[str, Mapping[str, Any]]:
         """Endpoint names with what they serve; see local/sagemaker/runtime_process.py."""
-        found = processes.read_json(self._file).get("endpoints")
-        return found if isinstance(found, dict) else DEFAULT_ENDPOINTS
+        listed = processes.read_json(self._file).get("endpoints")
+        return listed if isinstance(listed, dict) else DEFAULT_ENDPOINTS
 
     def model(self, endpoint: Mapping[str, Any]) -> Model:
         """The model of an endpoint or a variant, ready to predict."""
-        found = self.loaded(endpoint)
-        if found is None:
+        loaded = self.loaded(endpoint)
+        if loaded is None:
             path = self._path(endpoint)
             stamp = stamp_of(path)
             if stamp is None:
                 raise ModelRefusedError(f"The model {path} is not there.")
-            found = load_model(path)
-            self._loaded[path] = (stamp, found)
+            loaded = load_model(path)
+            self._loaded[path] = (stamp, loaded)
             for unused in self._loaded.keys() - self._used() - {path}:
                 del self._loaded[unused]
-        return found
+        return loaded
 
     def _used(self) -> set[Path]:
         entries = [(endpoint, *endpoint.get("variants", [])) for endpoint in self.endpoints().values()]
@@ -97,12 +97,12 @@ class Models:
         return CHECKOUT / str(endpoint.get("model", ""))
 
 
-def chosen(endpoint: Mapping[str, Any], wanted: str | None) -> Mapping[str, Any] | None:
+def chosen(endpoint: Mapping[str, Any], name: str | None) -> Mapping[str, Any] | None:
     """The variant that answers: one by chance as their weights say, of those with the name if one is wanted."""
     variants: list[Mapping[str, Any]] = endpoint.get("variants") or [
         {"name": VARIANT, "model": endpoint.get("model", ""), "weight": 1.0}
     ]
-    among = [variant for variant in variants if wanted in (None, variant["name"])]
+    among = [variant for variant in variants if name in (None, variant["name"])]
     weights = [float(variant["weight"]) for variant in among]
     if len(among) < 2:
         return among[0] if among else None
@@ -113,10 +113,10 @@ def chosen(endpoint: Mapping[str, Any], wanted: str | None) -> Mapping[str, Any]
 def stamp_of(path: Path) -> tuple[int, int] | None:
     """What changes when a file does; None when there is no file."""
     try:
-        found = path.stat()
+        file = path.stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size
+    return file.st_mtime_ns, file.st_size
 
 
 # ---- the service ---------------------------------------------------------------------------------
@@ -176,10 +176,10 @@ class Runtime:
         endpoint = self._models.endpoints().get(name)
         if endpoint is None:
             raise ServiceError(400, "ValidationError", f"Endpoint {name} of account {ACCOUNT} not found.")
-        wanted = headers.get("x-amzn-sagemaker-target-variant")
-        variant = chosen(endpoint, wanted)
+        variant_name = headers.get("x-amzn-sagemaker-target-variant")
+        variant = chosen(endpoint, variant_name)
         if variant is None:
-            raise ServiceError(400, "ValidationError", f"Variant {wanted} not found for Endpoint {name}.")
+            raise ServiceError(400, "ValidationError", f"Variant {variant_name} not found for Endpoint {name}.")
         if endpoint.get("status", IN_SERVICE) != IN_SERVICE:
             raise ServiceError(503, "ServiceUnavailable", f"Endpoint {name} is {endpoint.get('status')}.")
         answer = await self._counted(name, variant, body, headers, begun)

@@ -112,8 +112,8 @@ def _files(root: Path, folder: Path) -> Iterator[Path]:
 
 def _check_inside(root: Path, path: Path) -> None:
     if leads_out(root, path):
-        where = printable(str(path.relative_to(root)))
-        raise DataRefusedError(f"{where} leads out of the data folder.", "Copy what it points to into the folder.")
+        name = printable(str(path.relative_to(root)))
+        raise DataRefusedError(f"{name} leads out of the data folder.", "Copy what it points to into the folder.")
 
 
 def content_of(file: Path) -> bytes | None:

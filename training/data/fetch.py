@@ -78,6 +78,13 @@ def hold_alone(stream: IO[Any], what: str) -> None:
         raise DataNotFetchedError(f"Another run is fetching {what}.", "Wait for it, or stop it.") from exc
 
 
+def write_whole(path: Path, content: bytes) -> None:
+    """Whole or not at all: a run that is cut off leaves no half file under the final name."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(content)
+    part.replace(path)
+
+
 def _check_room(out: Path, wanted_bytes: int) -> None:
     free = shutil.disk_usage(out).free
     if free < wanted_bytes:

@@ -113,8 +113,8 @@ def _listing(s3: "S3Client", destination: Destination, prefix: str) -> Iterator[
         Bucket=destination.bucket, Prefix=prefix, **destination.owner()
     )
     for page in pages:
-        for found in page.get("Contents", []):
-            yield found["Key"], _Object(found["Size"], found["ETag"].strip('"'))
+        for each in page.get("Contents", []):
+            yield each["Key"], _Object(each["Size"], each["ETag"].strip('"'))
 
 
 def _manifest_entry(manifest: Manifest) -> Entry:
@@ -136,10 +136,10 @@ class _Sender:
         """Send one file, and return its size; None if it is there already."""
         key, content = self.prefix + entry.path, read_entry(self.folder, entry)
         checksum = base64.b64encode(bytes.fromhex(entry.sha256)).decode()
-        found = self.there.get(key)
-        if found is not None and found.bytes == entry.bytes:
+        known = self.there.get(key)
+        if known is not None and known.bytes == entry.bytes:
             # The ETag is an MD5 unless a KMS key encrypts the object; then the checksum that was sent with it decides.
-            is_md5 = found.etag == hashlib.md5(content, usedforsecurity=False).hexdigest()
+            is_md5 = known.etag == hashlib.md5(content, usedforsecurity=False).hexdigest()
             if is_md5 or self._checksum_there(key) == checksum:
                 return None
         self.s3.put_object(
@@ -155,10 +155,10 @@ class _Sender:
         return entry.bytes
 
     def _checksum_there(self, key: str) -> str | None:
-        found = self.s3.head_object(
+        head = self.s3.head_object(
             Bucket=self.destination.bucket, Key=key, ChecksumMode="ENABLED", **self.destination.owner()
         )
-        return found.get("ChecksumSHA256")
+        return head.get("ChecksumSHA256")
 
 
 def _refusal(error: ClientError | ParamValidationError, destination: Destination) -> DataNotLoadedError | None:

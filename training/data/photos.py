@@ -26,7 +26,7 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from training.data.errors import DataRefusedError
-from training.data.fetch import BLOCK_BYTES, PAUSE_SECONDS, disk_errors_told, hold_alone
+from training.data.fetch import BLOCK_BYTES, PAUSE_SECONDS, disk_errors_told, hold_alone, write_whole
 from training.data.fingerprint import agrees
 from training.data.pictures import content_hash, normalised
 from training.data.threads import Listener, in_threads
@@ -288,9 +288,7 @@ class _Record:
         """Write the picture, whole or not at all, then its line."""
         path = self._out / photo.file
         path.parent.mkdir(exist_ok=True)
-        beside = path.with_name(f".{path.name}.part")
-        beside.write_bytes(picture)
-        beside.replace(path)
+        write_whole(path, picture)
         source = photo.source
         line = Accepted(
             photo.file,
@@ -312,9 +310,7 @@ class _Record:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(field.name for field in fields(Accepted))
         writer.writerows(astuple(self._accepted[file]) for file in sorted(self._accepted))
-        beside = self._out / f".{RECORD}"
-        beside.write_text(text.getvalue(), encoding="utf-8")
-        beside.replace(self._out / RECORD)
+        write_whole(self._out / RECORD, text.getvalue().encode())
         Path(self._journal.name).unlink()
 
 

@@ -21,6 +21,7 @@ from typing import Any, Final
 from training.data.cifar100 import OFFICIAL, Archive
 from training.data.errors import DataRefusedError
 from training.data.extract import Listener, check_class_name, extract
+from training.data.fetch import write_whole
 from training.data.manifest import (
     FOLDERS,
     MANIFEST,
@@ -193,7 +194,7 @@ class _Folder:
         else:
             self._begin()
             path.parent.mkdir(parents=True, exist_ok=True)
-            _write(path, content)
+            write_whole(path, content)
             self.written += 1
         return Entry(relative, hashlib.sha256(content).hexdigest(), len(content), part, source)
 
@@ -216,7 +217,7 @@ class _Folder:
         path = self.root / MANIFEST
         if not path.is_file() or path.read_bytes() != manifest:
             self._begin()
-            _write(path, manifest)
+            write_whole(path, manifest)
         (self.root / UNFINISHED).unlink(missing_ok=True)
 
     def _begin(self) -> None:
@@ -237,10 +238,3 @@ def _disk_errors_told(out: Path) -> Iterator[None]:
             f"{exc.filename or out} cannot be written: {exc.strerror}.",
             "Mend that, then run the same command again.",
         ) from exc
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all: a run that is cut off leaves no half file under the final name."""
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_bytes(content)
-    beside.replace(path)

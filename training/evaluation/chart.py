@@ -55,15 +55,15 @@ SETTINGS: Final[dict[Any, Any]] = {
 
 def figure(height: float, width: float = WIDTH) -> Figure:
     """An empty drawing of so many inches."""
-    found = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasSVG(found)
-    return found
+    drawn = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasSVG(drawn)
+    return drawn
 
 
 def legend(axes: Axes, columns: int = 2, height: float = 1.0, **settings: Any) -> None:
     """What the colours mean, above the drawing."""
-    place = {"loc": "lower left", "bbox_to_anchor": (-0.02, height), "borderaxespad": 0.2}
-    axes.legend(ncols=columns, frameon=False, **{**place, "handlelength": 1.8, **settings})
+    placing = {"loc": "lower left", "bbox_to_anchor": (-0.02, height), "borderaxespad": 0.2}
+    axes.legend(ncols=columns, frameon=False, **{**placing, "handlelength": 1.8, **settings})
 
 
 def threshold_line(axes: Axes, threshold: float, colour: str, words: bool = True) -> None:
@@ -71,8 +71,8 @@ def threshold_line(axes: Axes, threshold: float, colour: str, words: bool = True
     axes.axvline(threshold, color=colour, linewidth=1.4, linestyle=(0, (3, 2)))
     if words:
         side, aligned = (-5, "right") if threshold > 0.4 else (5, "left")
-        place: Any = {"xycoords": ("data", "axes fraction"), "xytext": (side, 4), "textcoords": "offset points"}
-        axes.annotate(f"passes from {threshold:g}", (threshold, 1), color=colour, ha=aligned, **place)
+        placing: Any = {"xycoords": ("data", "axes fraction"), "xytext": (side, 4), "textcoords": "offset points"}
+        axes.annotate(f"passes from {threshold:g}", (threshold, 1), color=colour, ha=aligned, **placing)
 
 
 def png(drawn: Figure) -> bytes:
@@ -100,7 +100,7 @@ def svg(drawn: Figure, name: str, title: str) -> Markup:
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>|<!--.*?-->", "", text, flags=re.DOTALL)
-    width, height = (float(found) for found in re.findall(r' (?:width|height)="([\d.]+)pt"', text)[:2])
+    width, height = (float(points) for points in re.findall(r' (?:width|height)="([\d.]+)pt"', text)[:2])
     opening = (
         f'<svg class="chart" role="img" aria-label="{escape(title)}" viewBox="0 0 {width:g} {height:g}" '
         'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'

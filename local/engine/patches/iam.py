@@ -59,10 +59,10 @@ def tell_policies_the_namespace() -> None:
     context_of = iam_actions.request_tag_context
 
     def context_with_namespace(service: str, action: str, body: bytes, parameters: dict[str, Any]) -> dict[str, Any]:
-        found = dict(context_of(service, action, body, parameters))
+        context = dict(context_of(service, action, body, parameters))
         if action == "cloudwatch:PutMetricData":
-            found["cloudwatch:namespace"] = namespace_of(body)
-        return found
+            context["cloudwatch:namespace"] = namespace_of(body)
+        return context
 
     iam_actions.request_tag_context = context_with_namespace
 
@@ -70,8 +70,8 @@ def tell_policies_the_namespace() -> None:
 def namespace_of(body: bytes) -> str:
     """The namespace of a PutMetricData request, as today's SDKs write it in JSON and older ones in a query."""
     with contextlib.suppress(ValueError):
-        found = json.loads(body) if body[:1] == b"{" else dict(urllib.parse.parse_qsl(body.decode()))
-        return str(found.get("Namespace", ""))
+        request = json.loads(body) if body[:1] == b"{" else dict(urllib.parse.parse_qsl(body.decode()))
+        return str(request.get("Namespace", ""))
     return ""
 
 

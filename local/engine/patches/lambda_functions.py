@@ -45,7 +45,7 @@ def end_logs_at_the_mark() -> None:
 
 def log_to_mark(lines: "queue.Queue[str]", patience_seconds: float) -> list[str]:
     """The lines up to the mark, or what came within the patience (a handler may end the process)."""
-    found: list[str] = []
+    said: list[str] = []
     deadline = time.monotonic() + patience_seconds
     while (left := deadline - time.monotonic()) > 0:
         try:
@@ -53,9 +53,9 @@ def log_to_mark(lines: "queue.Queue[str]", patience_seconds: float) -> list[str]
         except queue.Empty:
             break
         if line.endswith(END_OF_LOG):
-            return [*found, *filter(None, [line.removesuffix(END_OF_LOG)])]
-        found.append(line)
-    return found
+            return [*said, *filter(None, [line.removesuffix(END_OF_LOG)])]
+        said.append(line)
+    return said
 
 
 def keep_unpacked_code() -> None:

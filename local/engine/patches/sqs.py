@@ -129,9 +129,9 @@ def restore_messages(journal: Journal) -> None:
     messages: dict[str, list[dict[str, Any]]] = {}
     for (queue_arn, _), message in journal.read(KIND):
         messages.setdefault(queue_arn, []).append(message)
-    found = dict(sqs._queues.all_items())
-    for (account, region, url), queue in found.items():
+    queues = dict(sqs._queues.all_items())
+    for (account, region, url), queue in queues.items():
         sent = sorted(messages.pop(queue["attributes"]["QueueArn"], []), key=lambda message: float(message["sent_at"]))
         sqs._queues.set_scoped(account, region, url, Queue(journal, {**queue, "messages": sent}))
-    for queue_arn, orphans in messages.items() if found else ():
+    for queue_arn, orphans in messages.items() if queues else ():
         Messages(journal, queue_arn, orphans).clear()

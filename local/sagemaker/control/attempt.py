@@ -69,11 +69,11 @@ class Metrics:
     def read(self, line: str) -> None:
         """Look at one line."""
         for name, pattern in self.patterns:
-            found = pattern.search(line[:MAX_METRIC_LINE])
-            if found is None or not found.groups():
+            match = pattern.search(line[:MAX_METRIC_LINE])
+            if match is None or not match.groups():
                 continue
             with contextlib.suppress(ValueError, TypeError):
-                value = float(found.group(1))
+                value = float(match.group(1))
                 if math.isfinite(value):
                     self.values[name] = {"MetricName": name, "Value": value, "Timestamp": int(time.time())}
 
@@ -114,9 +114,9 @@ def _download(url: str, folder: Path, engine: Engine) -> int:
     bucket, prefix = split(url)
     try:
         keys = [key for key, _ in engine.objects(url) if not key.endswith("/")]
-        wanted = [(key, place_within(folder, _relative(key, prefix))) for key in keys]
+        downloads = [(key, place_within(folder, _relative(key, prefix))) for key in keys]
         with ThreadPoolExecutor(DOWNLOADS_AT_A_TIME) as pool:
-            for done in [pool.submit(engine.download, bucket, key, path, MAX_OBJECT_BYTES) for key, path in wanted]:
+            for done in [pool.submit(engine.download, bucket, key, path, MAX_OBJECT_BYTES) for key, path in downloads]:
                 done.result()
     except (*FAULTS, ValueError) as error:
         raise JobError(f"ClientError: Data download failed: {error}") from error
@@ -261,10 +261,10 @@ class Checkpoints:
                     self._kept[name] = stamp
 
     def _seen(self) -> dict[str, tuple[int, int]]:
-        found = {}
+        values = {}
         for path in self._folder.rglob("*") if self._url else ():
             with contextlib.suppress(OSError):
                 if path.is_file() and not path.is_symlink():
                     stat = path.stat()
-                    found[path.relative_to(self._folder).as_posix()] = (stat.st_mtime_ns, stat.st_size)
-        return found
+                    values[path.relative_to(self._folder).as_posix()] = (stat.st_mtime_ns, stat.st_size)
+        return values

@@ -33,13 +33,13 @@ class Engine:
 
     def client(self, service: str) -> Any:
         """The client of a service."""
-        place = (service, self.url())
-        if place not in self._clients:
+        address = (service, self.url())
+        if address not in self._clients:
             session = botocore.session.Session(NO_FILES)
             session.set_credentials(self.credentials.access_key_id, self.credentials.secret_access_key)
             config = Config(connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 3, "mode": "standard"})
-            self._clients[place] = session.create_client(service, REGION, endpoint_url=place[1], config=config)
-        return self._clients[place]
+            self._clients[address] = session.create_client(service, REGION, endpoint_url=address[1], config=config)
+        return self._clients[address]
 
     def objects(self, url: str) -> Iterator[tuple[str, int]]:
         """Keys and sizes of all objects under an s3:// prefix."""

@@ -42,8 +42,8 @@ def _adopt(store: Store, name: str, entry: Mapping[str, Any]) -> None:
     model = models.new_record(request)
     variant = {"VariantName": VARIANT, "ModelName": own, "InitialInstanceCount": 1, "InstanceType": INSTANCE_TYPE}
     capture = endpoint.capture(Site(name, ACCOUNT, REGION), endpoint.Hosting())
-    wanted = {"EndpointConfigName": own, "ProductionVariants": [variant], "DataCaptureConfig": capture}
-    config = endpoint_configs.new_record(wanted)
+    hosting = {"EndpointConfigName": own, "ProductionVariants": [variant], "DataCaptureConfig": capture}
+    config = endpoint_configs.new_record(hosting)
     record = {
         **endpoints.new_record(name, config),
         "EndpointStatus": "InService",

@@ -128,10 +128,10 @@ class Deployments:
 
     def _reweigh(self, name: str, record: Record) -> None:
         self._pass(ROLLING_BACK_SECONDS)
-        wanted = {each["VariantName"]: each for each in record["_weights"]}
+        asked = {each["VariantName"]: each for each in record["_weights"]}
         variants, fleet = [], []
         for variant in record["ProductionVariants"]:
-            new = wanted.get(variant["VariantName"], {})
+            new = asked.get(variant["VariantName"], {})
             weight = new.get("DesiredWeight", variant["DesiredWeight"])
             count = new.get("DesiredInstanceCount", variant.get("DesiredInstanceCount", 1))
             weights = {"CurrentWeight": weight, "DesiredWeight": weight}
@@ -174,10 +174,10 @@ class Deployments:
         if not names:
             return
         try:
-            found = self._engine.client("cloudwatch").describe_alarms(AlarmNames=names, StateValue="ALARM")
+            answer = self._engine.client("cloudwatch").describe_alarms(AlarmNames=names, StateValue="ALARM")
         except FAULTS as error:
             raise DeploymentError(f"The alarms {', '.join(names)} could not be read: {error}") from error
-        alarms = [*found.get("MetricAlarms", []), *found.get("CompositeAlarms", [])]
+        alarms = [*answer.get("MetricAlarms", []), *answer.get("CompositeAlarms", [])]
         if alarms:
             ringing = ", ".join(sorted(alarm["AlarmName"] for alarm in alarms))
             raise DeploymentError(f"The deployment was rolled back: alarms in state ALARM: {ringing}.")

@@ -53,11 +53,11 @@ def update(service: Service, request: Request) -> Mapping[str, Any]:
     config = endpoint_configs.CONFIGS.existing(service, request["EndpointConfigName"])
     with service.store.lock:
         record = ENDPOINTS.existing(service, name)
-        wanted = request.get("DeploymentConfig", {})
-        if not wanted and request.get("RetainDeploymentConfig"):
-            wanted = record.get("LastDeploymentConfig", {})
-    _check_deployment(wanted, config)
-    _check_alarms(service, wanted)
+        rollout = request.get("DeploymentConfig", {})
+        if not rollout and request.get("RetainDeploymentConfig"):
+            rollout = record.get("LastDeploymentConfig", {})
+    _check_deployment(rollout, config)
+    _check_alarms(service, rollout)
     with service.store.lock:
         record = _idle(ENDPOINTS.existing(service, name))
         kept = _retained(request, record)
@@ -68,7 +68,7 @@ def update(service: Service, request: Request) -> Mapping[str, Any]:
             LastModifiedTime=now(),
             FailureReason=None,
             PendingDeploymentSummary=_pending_summary(config),
-            _pending={"config": config["EndpointConfigName"], "deployment": wanted, **kept},
+            _pending={"config": config["EndpointConfigName"], "deployment": rollout, **kept},
             _fleet_before=record.get("_fleet", []),
         )
     service.deployments.launch(name)
@@ -107,14 +107,14 @@ def _pending_summary(config: Record) -> dict[str, Any]:
     }
 
 
-def _check_deployment(wanted: Mapping[str, Any], config: Record) -> None:
-    if not wanted:
+def _check_deployment(rollout: Mapping[str, Any], config: Record) -> None:
+    if not rollout:
         return
-    if "BlueGreenUpdatePolicy" in wanted and "RollingUpdatePolicy" in wanted:
+    if "BlueGreenUpdatePolicy" in rollout and "RollingUpdatePolicy" in rollout:
         raise invalid("DeploymentConfig takes either BlueGreenUpdatePolicy or RollingUpdatePolicy, not both.")
     if any("ServerlessConfig" in variant for variant in config["ProductionVariants"]):
         raise invalid("DeploymentConfig is not supported for serverless endpoints.")
-    policy = wanted.get("BlueGreenUpdatePolicy", {})
+    policy = rollout.get("BlueGreenUpdatePolicy", {})
     routing = policy.get("TrafficRoutingConfiguration", deployment.ALL_AT_ONCE)
     for kind, field in (("CANARY", "CanarySize"), ("LINEAR", "LinearStepSize")):
         if routing["Type"] == kind and field not in routing:
@@ -128,15 +128,15 @@ def _check_deployment(wanted: Mapping[str, Any], config: Record) -> None:
             raise invalid(f"{field} in percent must be from 1 to {top}.")
 
 
-def _check_alarms(service: Service, wanted: Mapping[str, Any]) -> None:
-    names = deployment.alarm_names(wanted)
+def _check_alarms(service: Service, rollout: Mapping[str, Any]) -> None:
+    names = deployment.alarm_names(rollout)
     if not names:
         return
     try:
-        found = service.engine.client("cloudwatch").describe_alarms(AlarmNames=names)
+        answer = service.engine.client("cloudwatch").describe_alarms(AlarmNames=names)
     except FAULTS as error:
         raise invalid(f"The alarms of AutoRollbackConfiguration could not be read: {error}") from error
-    known = {alarm["AlarmName"] for kind in ("MetricAlarms", "CompositeAlarms") for alarm in found.get(kind, [])}
+    known = {alarm["AlarmName"] for kind in ("MetricAlarms", "CompositeAlarms") for alarm in answer.get(kind, [])}
     if missing := [name for name in names if name not in known]:
         raise invalid(f"Could not find the CloudWatch alarms {', '.join(missing)}.")
 
@@ -147,10 +147,12 @@ def update_weights(service: Service, request: Request) -> Mapping[str, Any]:
     with service.store.lock:
         record = _idle(ENDPOINTS.existing(service, name))
         known = {variant["VariantName"] for variant in record.get("ProductionVariants", [])}
-        wanted = request["DesiredWeightsAndCapacities"]
-        if unknown := [each["VariantName"] for each in wanted if each["VariantName"] not in known]:
+        weights = request["DesiredWeightsAndCapacities"]
+        if unknown := [each["VariantName"] for each in weights if each["VariantName"] not in known]:
             raise invalid(f"Could not find variant {unknown[0]} of endpoint {name}.")
-        service.store.change(ENDPOINT, key(name), EndpointStatus="Updating", LastModifiedTime=now(), _weights=[*wanted])
+        service.store.change(
+            ENDPOINT, key(name), EndpointStatus="Updating", LastModifiedTime=now(), _weights=[*weights]
+        )
     service.deployments.launch(name)
     return {"EndpointArn": record["EndpointArn"]}
 

@@ -68,13 +68,13 @@ def perform(resource: str, parameters: Mapping[str, Any], url: str | None, own: 
         return answer
     method, field, status = JOBS[name]
     while True:
-        found = _call(getattr(client, method), {field: parameters[field]})
-        if found[status] not in RUNNING:
+        answered = _call(getattr(client, method), {field: parameters[field]})
+        if answered[status] not in RUNNING:
             break
         time.sleep(POLL_SECONDS)
-    if found[status] != "Completed":
-        raise TaskError("States.TaskFailed", json.dumps(found))
-    return found
+    if answered[status] != "Completed":
+        raise TaskError("States.TaskFailed", json.dumps(answered))
+    return answered
 
 
 def _client(url: str | None, own: Credentials) -> Any:

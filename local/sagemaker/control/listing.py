@@ -27,11 +27,11 @@ class Listing:
 
 def page(request: Mapping[str, Any], records: Iterable[Record], listing: Listing) -> dict[str, Any]:
     """One page of a list operation's answer."""
-    wanted = [record for record in records if _matches(request, record, listing)]
+    matching = [record for record in records if _matches(request, record, listing)]
     field = {"Name": listing.name, "Status": listing.status, "CreationTime": "CreationTime"}.get(
         request.get("SortBy", "CreationTime"), "CreationTime"
     )
-    return cut(request, wanted, listing, lambda record: record.get(field, ""))
+    return cut(request, matching, listing, lambda record: record.get(field, ""))
 
 
 def cut(
@@ -51,8 +51,8 @@ def cut(
         except TypeError as error:
             raise invalid("Invalid NextToken: it belongs to a list in another order.") from error
     size = request.get("MaxResults", DEFAULT_PAGE)
-    found, more = ordered[:size], len(ordered) > size
-    return {listing.answer: found, **({"NextToken": _token(place(found[-1]))} if more else {})}
+    shown, more = ordered[:size], len(ordered) > size
+    return {listing.answer: shown, **({"NextToken": _token(place(shown[-1]))} if more else {})}
 
 
 def _matches(request: Mapping[str, Any], record: Record, listing: Listing) -> bool:
@@ -69,8 +69,8 @@ def _matches(request: Mapping[str, Any], record: Record, listing: Listing) -> bo
     )
 
 
-def _token(place: tuple[Any, str]) -> str:
-    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
+def _token(position: tuple[Any, str]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(position).encode()).decode()
 
 
 def _last_place(token: str) -> tuple[Any, str]:

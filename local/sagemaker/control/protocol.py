@@ -21,15 +21,15 @@ def load_model(service: str = "sagemaker") -> ServiceModel:
 def parse(model: ServiceModel, operation: str, body: bytes) -> dict[str, Any]:
     """The request of an operation, checked."""
     try:
-        found = json.loads(body or b"{}")
+        request = json.loads(body or b"{}")
     except (ValueError, RecursionError) as error:
         raise ServiceError("SerializationException", "The request is no JSON.") from error
     shape = model.operation_model(operation).input_shape
     if shape is None:
         return {}
-    if not isinstance(found, dict):
+    if not isinstance(request, dict):
         raise ServiceError("SerializationException", "The request is no JSON object.")
-    return dict(checked(found, shape))
+    return dict(checked(request, shape))
 
 
 def compose(model: ServiceModel, operation: str, answer: Mapping[str, Any]) -> str:

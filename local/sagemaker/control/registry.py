@@ -173,8 +173,8 @@ def list_packages(service: Service, request: Request) -> Mapping[str, Any]:
         records = [record for record in records if _in_group(record, group)]
     if kind != "Both":
         records = [record for record in records if ("ModelPackageVersion" in record) == (kind == "Versioned")]
-    wanted = request.get("ModelApprovalStatus")
-    records = [record for record in records if wanted in (None, record["ModelApprovalStatus"])]
+    status = request.get("ModelApprovalStatus")
+    records = [record for record in records if status in (None, record["ModelApprovalStatus"])]
     return page(request, records, PACKAGES.listing)
 
 

@@ -25,9 +25,9 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/sagemaker.application-auto
 def register(service: Service, request: Request) -> Mapping[str, Any]:
     """RegisterScalableTarget: a new target, or other limits for one that is there."""
     _check_variant(service, request)
-    place = _place(request)
+    target_key = _place(request)
     with service.store.lock:
-        old = service.store.get(TARGET, place)
+        old = service.store.get(TARGET, target_key)
         limits = {field: request.get(field, (old or {}).get(field)) for field in ("MinCapacity", "MaxCapacity")}
         if limits["MinCapacity"] is None or limits["MaxCapacity"] is None:
             raise invalid("MinCapacity and MaxCapacity are required when a scalable target is registered.")
@@ -41,9 +41,9 @@ def register(service: Service, request: Request) -> Mapping[str, Any]:
             **(old or {}),
             **{field: request[field] for field in PLACE},
             **limits,
-            "_key": place,
+            "_key": target_key,
         }
-        service.store.put(TARGET, place, record)
+        service.store.put(TARGET, target_key, record)
     return record
 
 
@@ -63,25 +63,25 @@ def _place(request: Request) -> str:
 
 def describe_targets(service: Service, request: Request) -> Mapping[str, Any]:
     """DescribeScalableTargets."""
-    wanted = request.get("ResourceIds", [])
-    found = [
+    asked = request.get("ResourceIds", [])
+    targets = [
         record
         for record in service.store.all(TARGET)
         if record["ServiceNamespace"] == request["ServiceNamespace"]
-        and (not wanted or record["ResourceId"] in wanted)
+        and (not asked or record["ResourceId"] in asked)
         and request.get("ScalableDimension", record["ScalableDimension"]) == record["ScalableDimension"]
     ]
-    return cut(_paged(request), found, TARGETS, lambda record: record["_key"])
+    return cut(_paged(request), targets, TARGETS, lambda record: record["_key"])
 
 
 def deregister(service: Service, request: Request) -> Mapping[str, Any]:
     """DeregisterScalableTarget, with its policies."""
-    place = _place(request)
+    target_key = _place(request)
     with service.store.lock:
         _target(service, request)
-        service.store.delete(TARGET, place)
+        service.store.delete(TARGET, target_key)
         for policy in service.store.all(POLICY):
-            if policy["_key"].startswith(f"{place} "):
+            if policy["_key"].startswith(f"{target_key} "):
                 service.store.delete(POLICY, policy["_key"])
     return {}
 
@@ -100,10 +100,10 @@ def _target(service: Service, request: Request) -> Record:
 
 def put_policy(service: Service, request: Request) -> Mapping[str, Any]:
     """PutScalingPolicy: a new policy of a target, or another content for one that is there."""
-    place = f"{_place(request)} {request['PolicyName']}"
+    policy_key = f"{_place(request)} {request['PolicyName']}"
     with service.store.lock:
         _target(service, request)
-        old = service.store.get(POLICY, place) or {}
+        old = service.store.get(POLICY, policy_key) or {}
         suffix = f"resource/sagemaker/{request['ResourceId']}:policyName/{request['PolicyName']}"
         arn = f"arn:aws:autoscaling:{REGION}:{ACCOUNT}:scalingPolicy:{uuid.uuid4()}:{suffix}"
         record = {
@@ -112,31 +112,31 @@ def put_policy(service: Service, request: Request) -> Mapping[str, Any]:
             "PolicyARN": old.get("PolicyARN", arn),
             "CreationTime": old.get("CreationTime", now()),
             "Alarms": [],
-            "_key": place,
+            "_key": policy_key,
         }
-        service.store.put(POLICY, place, record)
+        service.store.put(POLICY, policy_key, record)
     return record
 
 
 def describe_policies(service: Service, request: Request) -> Mapping[str, Any]:
     """DescribeScalingPolicies."""
     names = request.get("PolicyNames", [])
-    found = [
+    policies = [
         record
         for record in service.store.all(POLICY)
         if all(request.get(field, record[field]) == record[field] for field in PLACE)
         and (not names or record["PolicyName"] in names)
     ]
-    return cut(_paged(request), found, POLICIES, lambda record: record["_key"])
+    return cut(_paged(request), policies, POLICIES, lambda record: record["_key"])
 
 
 def delete_policy(service: Service, request: Request) -> Mapping[str, Any]:
     """DeleteScalingPolicy."""
-    place = f"{_place(request)} {request['PolicyName']}"
+    policy_key = f"{_place(request)} {request['PolicyName']}"
     with service.store.lock:
-        if service.store.get(POLICY, place) is None:
+        if service.store.get(POLICY, policy_key) is None:
             raise ServiceError("ObjectNotFoundException", f"No scaling policy found: {request['PolicyName']}")
-        service.store.delete(POLICY, place)
+        service.store.delete(POLICY, policy_key)
     return {}
 
 

@@ -41,17 +41,17 @@ def source(job: Record) -> str:
 
 def own(job: Record, layout: Layout) -> dict[str, Any]:
     """The program's hyperparameters, with the container's paths as the job's own."""
-    found = {name: value for name, value in hyperparameters(job).items() if not name.startswith(RESERVED)}
-    found.pop(TUNING_METRIC, None)
-    return {name: layout.localised(value) if isinstance(value, str) else value for name, value in found.items()}
+    chosen = {name: value for name, value in hyperparameters(job).items() if not name.startswith(RESERVED)}
+    chosen.pop(TUNING_METRIC, None)
+    return {name: layout.localised(value) if isinstance(value, str) else value for name, value in chosen.items()}
 
 
 def arguments(values: Mapping[str, Any]) -> list[str]:
     """`--name value` for each hyperparameter in the order of their names, as the toolkit passes them."""
-    found: list[str] = []
+    words: list[str] = []
     for name in sorted(values):
-        found += [f"--{name}" if len(name) > 1 else f"-{name}", _argument(values[name])]
-    return found
+        words += [f"--{name}" if len(name) > 1 else f"-{name}", _argument(values[name])]
+    return words
 
 
 def command(job: Record, layout: Layout, python: str) -> list[str]:

@@ -91,14 +91,14 @@ class Control:
 
 async def read_body(receive: Receive) -> bytes:
     """The request's body, refused as soon as it is too long."""
-    found = bytearray()
+    body = bytearray()
     while True:
         message = await receive()
-        found += message.get("body", b"")
-        if len(found) > MAX_BODY_BYTES:
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY_BYTES:
             raise ServiceError("RequestEntityTooLargeException", f"A request has at most {MAX_BODY_BYTES} bytes.", 413)
         if not message.get("more_body"):
-            return bytes(found)
+            return bytes(body)
 
 
 def main(arguments: list[str]) -> None:

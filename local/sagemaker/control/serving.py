@@ -45,8 +45,8 @@ class Serving:
     def publish(self) -> None:
         """Write down what is served now; the runtime reads it with the next request."""
         with self._store.lock:
-            found = {record["EndpointName"]: _served(record) for record in self._store.all(ENDPOINT)}
-            served = {name: entry for name, entry in found.items() if entry is not None}
+            endpoints = {record["EndpointName"]: _served(record) for record in self._store.all(ENDPOINT)}
+            served = {name: entry for name, entry in endpoints.items() if entry is not None}
             text = json.dumps({"endpoints": served}, indent=1) + "\n"
             processes.write_atomically(self._file, text)
 
@@ -148,5 +148,5 @@ def capture_of(config: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 def adopted(file: Path) -> dict[str, dict[str, Any]]:
     """The endpoints that were served before the control plane knew of any."""
-    found = processes.read_json(file).get("endpoints")
-    return found if isinstance(found, dict) else dict(DEFAULT_ENDPOINTS)
+    endpoints = processes.read_json(file).get("endpoints")
+    return endpoints if isinstance(endpoints, dict) else dict(DEFAULT_ENDPOINTS)

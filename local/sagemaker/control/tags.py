@@ -46,17 +46,17 @@ def forget(store: Store, arn: str) -> None:
 def add_tags(service: Service, request: Request) -> Mapping[str, Any]:
     """AddTags; SPOT_TAG on a running job is obeyed."""
     arn = _existing(service, request["ResourceArn"])
-    found = tag(service.store, arn, request["Tags"])
+    tags = tag(service.store, arn, request["Tags"])
     if f":{TRAINING_JOB}/" in arn and any(each["Key"] == SPOT_TAG for each in request["Tags"]):
         service.training.interrupt(key(arn))
-    return {"Tags": found}
+    return {"Tags": tags}
 
 
 def list_tags(service: Service, request: Request) -> Mapping[str, Any]:
     """ListTags."""
-    found = of(service.store, _existing(service, request["ResourceArn"]))
+    tags = of(service.store, _existing(service, request["ResourceArn"]))
     page = {"MaxResults": MAX_PAGE, **request, "SortOrder": "Ascending"}
-    return cut(page, found, Listing("Tags", "Key"), lambda each: each["Key"])
+    return cut(page, tags, Listing("Tags", "Key"), lambda each: each["Key"])
 
 
 def delete_tags(service: Service, request: Request) -> Mapping[str, Any]:

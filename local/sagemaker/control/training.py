@@ -149,8 +149,8 @@ class TrainingJobs:
                 raise
             finally:
                 used += time.monotonic() - started
-                found = list(room.metrics.values.values()) or None
-                self._store.change(TRAINING_JOB, name, _seconds_used=used, FinalMetricDataList=found)
+                metrics = list(room.metrics.values.values()) or None
+                self._store.change(TRAINING_JOB, name, _seconds_used=used, FinalMetricDataList=metrics)
             if ending.cause != "interrupted":
                 break
             room.control.interrupt.clear()

@@ -110,8 +110,8 @@ class TuningJobs:
 def children(store: Store, record: Record) -> list[Record]:
     """The tuning job's training jobs in the order of their numbers."""
     arn = record["HyperParameterTuningJobArn"]
-    found = [job for job in store.all(TRAINING_JOB) if job.get("TuningJobArn") == arn]
-    return sorted(found, key=lambda job: int(job["_number"]))
+    jobs = [job for job in store.all(TRAINING_JOB) if job.get("TuningJobArn") == arn]
+    return sorted(jobs, key=lambda job: int(job["_number"]))
 
 
 def training_request(record: Record, number: int) -> dict[str, Any]:
@@ -143,15 +143,15 @@ def objective_value(record: Record, job: Record) -> float | None:
 
 def best(record: Record, jobs: list[Record]) -> Record | None:
     """The training job with the best value, among those that completed."""
-    found = [
+    scored = [
         (value, job)
         for job in jobs
         if job["TrainingJobStatus"] == "Completed" and (value := objective_value(record, job)) is not None
     ]
-    if not found:
+    if not scored:
         return None
     sign = 1 if objective(record)["Type"] == "Maximize" else -1
-    return max(found, key=lambda each: (sign * each[0], -int(each[1]["_number"])))[1]
+    return max(scored, key=lambda each: (sign * each[0], -int(each[1]["_number"])))[1]
 
 
 def reached_target(record: Record, jobs: list[Record]) -> bool:
@@ -188,13 +188,13 @@ def draw(record: Record, number: int) -> dict[str, str]:
     seed = config.get("RandomSeed", record["HyperParameterTuningJobArn"])
     # No secret is drawn here, and a seed must give the same values again.
     chance = random.Random(f"{seed}:{number}")  # noqa: S311
-    found = {each["Name"]: chance.choice(each["Values"]) for each in categories}
+    drawn = {each["Name"]: chance.choice(each["Values"]) for each in categories}
     for each in ranges(record).get("ContinuousParameterRanges", []):
-        found[each["Name"]] = repr(_drawn(chance, each))
+        drawn[each["Name"]] = repr(_drawn(chance, each))
     for each in ranges(record).get("IntegerParameterRanges", []):
         low, high = int(each["MinValue"]), int(each["MaxValue"])
-        found[each["Name"]] = str(min(high, max(low, round(_drawn(chance, each)))))
-    return found
+        drawn[each["Name"]] = str(min(high, max(low, round(_drawn(chance, each)))))
+    return drawn
 
 
 def _drawn(chance: random.Random, span: Mapping[str, str]) -> float:

@@ -56,10 +56,10 @@ def _check(request: Request, job: str) -> None:
         raise invalid(f"The local SageMaker knows the strategies {', '.join(STRATEGIES)}, not {config['Strategy']}.")
     if "HyperParameterTuningJobObjective" not in config:
         raise invalid("HyperParameterTuningJobObjective is required.")
-    found = config.get("ParameterRanges", {})
-    if not any(found.values()):
+    ranges = config.get("ParameterRanges", {})
+    if not any(ranges.values()):
         raise invalid("At least one parameter range is required in ParameterRanges.")
-    _check_ranges(config, found)
+    _check_ranges(config, ranges)
     limits = config["ResourceLimits"]
     if limits.get("MaxNumberOfTrainingJobs", 1) > MAX_JOBS or limits["MaxParallelTrainingJobs"] > MAX_TOGETHER:
         raise ServiceError(
@@ -69,13 +69,13 @@ def _check(request: Request, job: str) -> None:
     record = {**request, "HyperParameterTuningJobArn": job, "CreationTime": 0}
     check_training_job(tuning.training_request(record, 1))
     definitions = request["TrainingJobDefinition"]["AlgorithmSpecification"].get("MetricDefinitions", [])
-    wanted = config["HyperParameterTuningJobObjective"]["MetricName"]
-    if wanted not in [each["Name"] for each in definitions]:
-        raise invalid(f"The objective metric {wanted} is not among the MetricDefinitions of the training job.")
+    objective = config["HyperParameterTuningJobObjective"]["MetricName"]
+    if objective not in [each["Name"] for each in definitions]:
+        raise invalid(f"The objective metric {objective} is not among the MetricDefinitions of the training job.")
 
 
-def _check_ranges(config: Mapping[str, Any], found: Mapping[str, Any]) -> None:
-    numbers = [*found.get("IntegerParameterRanges", []), *found.get("ContinuousParameterRanges", [])]
+def _check_ranges(config: Mapping[str, Any], ranges: Mapping[str, Any]) -> None:
+    numbers = [*ranges.get("IntegerParameterRanges", []), *ranges.get("ContinuousParameterRanges", [])]
     if config["Strategy"] == "Grid":
         if numbers:
             raise invalid("The Grid strategy takes CategoricalParameterRanges only.")
@@ -126,8 +126,8 @@ def _described(service: Service, record: Record) -> dict[str, Any]:
 def _objective_status(record: Record, job: Record) -> str:
     if job["TrainingJobStatus"] not in ENDED:
         return "Pending"
-    found = job["TrainingJobStatus"] == "Completed" and tuning.objective_value(record, job) is not None
-    return "Succeeded" if found else "Failed"
+    is_known = job["TrainingJobStatus"] == "Completed" and tuning.objective_value(record, job) is not None
+    return "Succeeded" if is_known else "Failed"
 
 
 def _summary(record: Record, job: Record) -> dict[str, Any]:
@@ -151,8 +151,8 @@ def list_tuning_jobs(service: Service, request: Request) -> Mapping[str, Any]:
 def list_training_jobs(service: Service, request: Request) -> Mapping[str, Any]:
     """ListTrainingJobsForHyperParameterTuningJob."""
     record = TUNING.existing(service, request[TUNING.name])
-    wanted = request.get("StatusEquals")
-    jobs = [job for job in tuning.children(service.store, record) if wanted in (None, job["TrainingJobStatus"])]
+    status = request.get("StatusEquals")
+    jobs = [job for job in tuning.children(service.store, record) if status in (None, job["TrainingJobStatus"])]
     sign = 1 if tuning.objective(record)["Type"] == "Maximize" else -1
 
     def place(job: Record) -> Any:
@@ -168,8 +168,8 @@ def list_training_jobs(service: Service, request: Request) -> Mapping[str, Any]:
         return ""
 
     usual = "Descending" if request.get("SortBy") == "FinalObjectiveMetricValue" else "Ascending"
-    found = cut({"SortOrder": usual, **request}, jobs, JOBS, place)
-    return {**found, JOBS.answer: [_summary(record, job) for job in found[JOBS.answer]]}
+    answer = cut({"SortOrder": usual, **request}, jobs, JOBS, place)
+    return {**answer, JOBS.answer: [_summary(record, job) for job in answer[JOBS.answer]]}
 
 
 def stop(service: Service, request: Request) -> Mapping[str, Any]:

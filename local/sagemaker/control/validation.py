@@ -62,11 +62,11 @@ def problems(value: Any, shape: Any, path: str) -> Iterator[str]:
         case "list":
             _require(isinstance(value, list), value, "List")
             yield from _size_problems(len(value), value, shape, path, "length")
-            for place, each in enumerate(value, 1):
+            for number, each in enumerate(value, 1):
                 if each is None:
-                    yield _problem("null", f"{path}.{place}.member", "Member must not be null")
+                    yield _problem("null", f"{path}.{number}.member", "Member must not be null")
                 else:
-                    yield from problems(each, shape.member, f"{path}.{place}.member")
+                    yield from problems(each, shape.member, f"{path}.{number}.member")
         case "map":
             _require(isinstance(value, dict), value, "Map")
             yield from _size_problems(len(value), value, shape, path, "length")
@@ -121,11 +121,11 @@ def _problem(value: str, path: str, constraint: str) -> str:
     return f"Value {shown} at '{path}' failed to satisfy constraint: {constraint}"
 
 
-def _require(right: bool, value: Any, wanted: str) -> None:
+def _require(right: bool, value: Any, expected: str) -> None:
     if not right:
-        found = {bool: "boolean", int: "number", float: "number", str: "string", list: "list", dict: "structure"}
-        kind = found.get(type(value), "null")
-        raise ServiceError("SerializationException", f"A {kind} value cannot be converted to a {wanted}.")
+        names = {bool: "boolean", int: "number", float: "number", str: "string", list: "list", dict: "structure"}
+        kind = names.get(type(value), "null")
+        raise ServiceError("SerializationException", f"A {kind} value cannot be converted to a {expected}.")
 
 
 def _is_number(value: Any, whole: bool) -> bool:
