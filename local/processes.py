@@ -18,7 +18,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
@@ -27,6 +27,7 @@ from local.place import CHECKOUT, INHERITED
 
 HOST = "127.0.0.1"
 POLL_SECONDS = 0.05
+START_SECONDS = 60.0
 RELEASED = b"r"
 # What a file's mode grants to anybody but its owner.
 OTHERS = 0o077
@@ -42,6 +43,9 @@ class Server:
 
     name: str
     directory: Path
+    # What it answers once it is up.
+    health: str = "/ping"
+    stop_seconds: float = 10.0
 
     @property
     def lock(self) -> Path:
@@ -137,10 +141,10 @@ class Launch:
     process: "subprocess.Popen[bytes] | None"
     port: int
 
-    def ready(self, path: str, patience_seconds: float) -> str:
-        """The server's URL once it answers at this path."""
+    def ready(self) -> str:
+        """The server's URL once it answers."""
         url = f"http://{HOST}:{self.port}"
-        await_answer(self.server, self.process, f"{url}{path}", patience_seconds)
+        await_answer(self.server, self.process, f"{url}{self.server.health}", START_SECONDS)
         return url
 
 
@@ -199,7 +203,7 @@ def await_answer(server: Server, process: "subprocess.Popen[bytes] | None", url:
             return
         except OSError:
             time.sleep(POLL_SECONDS)
-    stop(server, 1.0)
+    stop(replace(server, stop_seconds=1.0))
     raise LocalAwsError(
         f"The {server.name} did not answer within {patience_seconds:.0f} s.", f"Its log is {server.log}"
     )
@@ -213,19 +217,19 @@ def release(server: Server) -> None:
         os.close(held)
 
 
-def stop(server: Server, grace_seconds: float) -> None:
+def stop(server: Server) -> None:
     """End the server: politely, then its whole group; returns when nothing of it runs."""
     held = _lifelines.pop(server.directory, None)
     record = running(server)
     if record is not None:
-        _end(server, int(record["pid"]), grace_seconds)
+        _end(server, int(record["pid"]))
     if held is not None:
         os.close(held)
 
 
-def _end(server: Server, pid: int, grace_seconds: float) -> None:
+def _end(server: Server, pid: int) -> None:
     for send, number, patience in (
-        (os.kill, signal.SIGTERM, grace_seconds),
+        (os.kill, signal.SIGTERM, server.stop_seconds),
         (os.killpg, signal.SIGKILL, 5.0),
     ):
         with contextlib.suppress(ProcessLookupError):

@@ -85,9 +85,8 @@ def start(
     with _alone(directory, progress):
         progress("Starting the local AWS")
         plane, runtime, own = control.launch(directory), sagemaker.launch(directory), engine.launch(directory)
-        sagemaker.await_ready(runtime)
-        engine.await_ready(own)
-        control.await_ready(plane)
+        for launched in (runtime, own, plane):
+            launched.ready()
         present = running(directory)
         if present is None:
             raise LocalAwsError("The local AWS ended right after its start.", f"Its logs are in {directory}")
@@ -97,9 +96,8 @@ def start(
         parameters = {} if threshold is None else {"ConfidenceThreshold": str(threshold)}
         deploy.deploy(deploy.VEHICLEVISION.at(application), directory, present.environment(), progress, parameters)
         if detach:
-            processes.release(sagemaker.server(directory))
-            processes.release(control.server(directory))
-            processes.release(engine.server(directory))
+            for each in (sagemaker, control, engine):
+                processes.release(each.server(directory))
         return present
 
 

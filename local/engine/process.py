@@ -20,8 +20,6 @@ from local.engine.lambda_worker.runtime_client import WORKER_SECRET
 from local.place import CHECKOUT, INHERITED, MINISTACK_VERSION, REGION
 from local.processes import HOST, Launch, Server
 
-START_SECONDS = 60.0
-STOP_SECONDS = 20.0
 # A folder; each engine then writes into it which calls roles made.
 CALLS_VARIABLE = "VEHICLEVISION_CALLS"
 WORKER = Path(__file__).parent / "lambda_worker" / "run.py"
@@ -42,17 +40,12 @@ PATHS = Paths(
 
 def server(directory: Path) -> Server:
     """The engine of one state folder."""
-    return Server("local AWS engine", directory / "engine")
+    return Server("local AWS engine", directory / "engine", HEALTH, stop_seconds=20.0)
 
 
 def start(directory: Path) -> str:
     """Start the engine unless it runs; returns its URL once it answers."""
-    return await_ready(launch(directory))
-
-
-def await_ready(launched: Launch) -> str:
-    """The URL of the engine once it answers."""
-    return launched.ready(HEALTH, START_SECONDS)
+    return launch(directory).ready()
 
 
 def launch(directory: Path) -> Launch:
@@ -71,7 +64,7 @@ def launch(directory: Path) -> Launch:
 
 def stop(directory: Path) -> None:
     """Stop the engine with everything it started; its state stays."""
-    processes.stop(server(directory), STOP_SECONDS)
+    processes.stop(server(directory))
 
 
 def environment(own: Mapping[str, str], directory: Path, port: int, root: Credentials) -> dict[str, str]:
@@ -132,7 +125,7 @@ def main(arguments: list[str]) -> None:
     app.app = Door(saver.watch(app.app), root, options.port, PATHS, lambda key: iam.secret_of(key, root))
 
     def resume_and_save() -> None:
-        processes.await_answer(own, None, f"http://{HOST}:{options.port}{HEALTH}", START_SECONDS)
+        processes.await_answer(own, None, f"http://{HOST}:{options.port}{HEALTH}", processes.START_SECONDS)
         s3.resume_events(journal)
         eventbridge.resume_invocations(journal)
         stepfunctions.resume_executions(journal)

@@ -14,8 +14,7 @@ from local import credentials, processes
 from local.place import CHECKOUT
 from local.processes import Launch, Server
 
-START_SECONDS = 60.0
-STOP_SECONDS = 10.0
+FLUSH_SECONDS = 10.0
 IN_SERVICE = "InService"
 APPLICATION_ENDPOINT = "vehiclevision"
 MAX_MANIFEST_BYTES = 1024 * 1024
@@ -43,12 +42,7 @@ def url(directory: Path) -> str | None:
 
 def start(directory: Path) -> str:
     """Start the runtime unless it runs; returns its URL once it answers."""
-    return await_ready(launch(directory))
-
-
-def await_ready(launched: Launch) -> str:
-    """The URL of the runtime once it answers."""
-    return launched.ready("/ping", START_SECONDS)
+    return launch(directory).ready()
 
 
 def launch(directory: Path) -> Launch:
@@ -78,10 +72,10 @@ def flush(directory: Path) -> None:
     if address is not None:
         own = {"Authorization": f"Bearer {credentials.of(directory).secret_access_key}"}
         request = urllib.request.Request(f"{address}/flush-captured-data", b"", own, method="POST")  # noqa: S310
-        with contextlib.suppress(OSError), urllib.request.urlopen(request, timeout=STOP_SECONDS):  # noqa: S310
+        with contextlib.suppress(OSError), urllib.request.urlopen(request, timeout=FLUSH_SECONDS):  # noqa: S310
             pass
 
 
 def stop(directory: Path) -> None:
     """Stop the runtime."""
-    processes.stop(server(directory), STOP_SECONDS)
+    processes.stop(server(directory))

@@ -181,7 +181,7 @@ def running(directory: Path) -> Iterator[Servers]:
     try:
         runtime = runtime_process.start(directory)
         urls = {"engine": engine.start(directory), "runtime": runtime}
-        yield Servers(directory, {**urls, "control": control.await_ready(launched)})
+        yield Servers(directory, {**urls, "control": launched.ready()})
     finally:
         control.stop(directory)
         engine.stop(directory)

@@ -5,8 +5,6 @@ from pathlib import Path
 from local import processes
 from local.processes import Launch, Server
 
-START_SECONDS = 60.0
-STOP_SECONDS = 10.0
 # What a person may set; see local/sagemaker/control/settings.py.
 SETTINGS = (
     "VEHICLEVISION_TRAINING_PYTHON",
@@ -31,11 +29,6 @@ def launch(directory: Path) -> Launch:
     return processes.launch(server(directory), "local.sagemaker.control.server", directory, SETTINGS)
 
 
-def await_ready(launched: Launch) -> str:
-    """The URL of the control plane once it answers."""
-    return launched.ready("/ping", START_SECONDS)
-
-
 def stop(directory: Path) -> None:
     """Stop the control plane with every training job that it runs."""
-    processes.stop(server(directory), STOP_SECONDS)
+    processes.stop(server(directory))

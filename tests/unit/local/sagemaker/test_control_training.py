@@ -352,7 +352,7 @@ def killed(tmp_path: Path, engine_url: str, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("VEHICLEVISION_SAGEMAKER_SPEED", "2000")
     monkeypatch.setenv("VEHICLEVISION_SAGEMAKER_STOP_SECONDS", "1")
     point_at(tmp_path, engine_url)
-    plane = Plane(control_process.await_ready(control_process.launch(tmp_path)), engine_url, tmp_path)
+    plane = Plane(control_process.launch(tmp_path).ready(), engine_url, tmp_path)
     yield plane
     control_process.stop(tmp_path)
 
@@ -383,7 +383,7 @@ while True:
 
     kill(tmp_path)
     wait_for(lambda: not any(alive(pid) for pid in pids))
-    url = control_process.await_ready(control_process.launch(tmp_path))
+    url = control_process.launch(tmp_path).ready()
 
     again = Plane(url, killed.engine_url, tmp_path)
     assert url == killed.url
