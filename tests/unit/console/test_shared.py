@@ -6,9 +6,10 @@ import importlib
 import json
 import re
 import sys
+import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -26,12 +27,16 @@ from console import openapi
 from console.app import OWN_ADDRESSES
 from console.pages import partner
 from console.roles import Role, role_in
+from console.served import aws_of
 from console.shared import SHARED_ADDRESSES, make_shared
 from console.sign_in import GOING, LOOK_AGAIN_SECONDS, SESSION, NobodyError, Pool, Tokens
+from lifecycle import registry
+from lifecycle.images import OWN
+from lifecycle.registry import Candidate, Version
 from tests.unit.console.events import PAGE, Answer, answer, event
 from tests.unit.lambda_context import Context
 from tests.unit.pictures import encoded, quarters
-from training.artefact import DEFAULT_MODEL, load_model
+from training.artefact import DEFAULT_MODEL, Artefact, load_model, read_members, write_artefact
 from vehiclevision.image_gate import Limits
 from vehiclevision.record import Outcome, iso
 
@@ -93,6 +98,8 @@ class Page:
     asked: list[tuple[str, Mapping[str, str] | None]]
     # What the pool gives for a code.
     given: dict[str, str]
+    begun: Callable[[], Any]
+    application: Any
 
     def ask(self, method: str, path: str, **request: Any) -> Answer:
         """Ask as anybody may."""
@@ -132,6 +139,7 @@ def page(root: Path) -> Iterator[Page]:
         s3 = boto3.client("s3")
         dynamodb: Any = boto3.client("dynamodb")
         s3.create_bucket(Bucket=BUCKET)
+        s3.create_bucket(Bucket=MODELS)
         s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
         key = [{"AttributeName": "object", "KeyType": "HASH"}, {"AttributeName": "version_id", "KeyType": "RANGE"}]
         index = [{"AttributeName": "outcome", "KeyType": "HASH"}, {"AttributeName": "recorded_at", "KeyType": "RANGE"}]
@@ -159,8 +167,14 @@ def page(root: Path) -> Iterator[Page]:
             asked.append((address, form))
             return KEYS if form is None else given
 
-        made = make_shared(settings.application(ENVIRONMENT), settings.pool(ENVIRONMENT), ask, lambda error: None)
-        yield Page(Mangum(made, lifespan="off"), s3, dynamodb, asked, given)
+        application = settings.application(ENVIRONMENT)
+
+        def begun() -> Any:
+            """A copy of the function that has just begun."""
+            made = make_shared(application, settings.pool(ENVIRONMENT), ask, lambda error: None)
+            return Mangum(made, lifespan="off")
+
+        yield Page(begun(), s3, dynamodb, asked, given, begun, application)
 
 
 # ---- who may do what ---------------------------------------------------------------------------------------------
@@ -513,7 +527,6 @@ def test_a_viewer_sees_how_the_model_does(page: Page) -> None:
     """Its answers by threshold, the last check for drift, the alarms with their runbooks; no report and no bill."""
     checked = {"words": "The pictures look as ever.", "drifted": False, "silent": False, "records": 1234}
     window = {"from": "2026-11-28T00:00:00.000Z", "to": "2026-11-29T00:00:00.000Z"}
-    page.s3.create_bucket(Bucket=MODELS)
     body = json.dumps({**checked, "window": window, "coverage": 0.71, "coverage_before": 0.8, "baseline_version": "b"})
     page.s3.put_object(Bucket=MODELS, Key="monitoring/vehiclevision/2026/11/29/00/check.json", Body=body)
     alarm = {"MetricName": "m", "Namespace": "n", "Period": 60, "Threshold": 1, "EvaluationPeriods": 1}
@@ -531,6 +544,68 @@ def test_a_viewer_sees_how_the_model_does(page: Page) -> None:
     assert "What it means" in page.as_person(Role.VIEWER, "GET", "/runbook/drift").text
     compared = page.as_person(Role.VIEWER, "GET", "/model/compare").text
     assert "There is no endpoint" in compared
+
+
+def registered(page: Page, name: str, threshold: float) -> Version:
+    """The shipped model, registered and approved under another name and with another threshold."""
+    members = read_members(DEFAULT_MODEL)
+    manifest = {**json.loads(members["manifest.json"]), "version": name, "threshold": threshold}
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "model.tar.gz"
+        write_artefact(Artefact(members["model.onnx"], manifest), file)
+        content = file.read_bytes()
+    page.s3.put_object(Bucket=MODELS, Key=f"models/{name}/model.tar.gz", Body=content)
+    digest = hashlib.sha256(content).hexdigest()
+    url = f"s3://{MODELS}/models/{name}/model.tar.gz"
+    aws = aws_of(page.application)
+    candidate = Candidate(OWN, "image", url, digest, threshold=threshold, model_version=name)
+    version = registry.register(aws, candidate)
+    # moto forgets the properties that an approval does not repeat.
+    aws.client("sagemaker").update_model_package(
+        ModelPackageArn=version.arn,
+        ModelApprovalStatus=registry.APPROVED,
+        CustomerMetadataProperties=registry.properties(candidate),
+    )
+    return version
+
+
+def test_the_function_compares_two_versions_and_asks_only_what_its_role_allows(page: Page, root: Path) -> None:
+    """Both run in it, read from the bucket of models, on what people have decided; so does the tint of an older one."""
+    registered(page, "strict", 0.999)
+    now = registered(page, "answers", 0.6)
+    sagemaker = boto3.client("sagemaker")
+    role = "arn:aws:iam::123456789012:role/serving"
+    container = {"ModelPackageName": now.arn}
+    sagemaker.create_model(ModelName="vehiclevision-v2", PrimaryContainer=container, ExecutionRoleArn=role)
+    variant = {"VariantName": "AllTraffic", "ModelName": "vehiclevision-v2", "InitialInstanceCount": 1}
+    variants: Any = [{**variant, "InstanceType": "ml.m5.large"}]
+    sagemaker.create_endpoint_config(EndpointConfigName="vehiclevision-v2-1", ProductionVariants=variants)
+    sagemaker.create_endpoint(EndpointName="vehiclevision", EndpointConfigName="vehiclevision-v2-1")
+    version = page.s3.put_object(Bucket=BUCKET, Key="uploads/page/told.jpg", Body=PHOTO)["VersionId"]
+    said = {"inferences": [0.9, 0.1], "confidence": 0.9, "label": "bicycle", "reviewed_label": "bicycle"}
+    page.record("uploads/page/told.jpg", version, Outcome.CLASSIFIED, model_version="strict", **said)
+    asked: set[str] = set()
+    for service in ("sagemaker", "cloudwatch"):
+        page.application.client(service).meta.events.register(
+            "before-call", lambda model, **_: asked.add(f"{model.service_model.service_name}:{model.name}")
+        )
+    fresh = replace(page, call=page.begun())
+    photo = {"key": "uploads/page/told.jpg", "version": version}
+    looked = {**photo, "as": "looked", "label": "bicycle", "model": "strict"}
+
+    told = fresh.as_person(Role.VIEWER, "GET", "/model").text
+    compared = fresh.as_person(Role.VIEWER, "GET", "/model/compare").text
+    story = fresh.as_person(Role.VIEWER, "GET", "/photo", query=urlencode(photo)).text
+    tinted = fresh.as_person(Role.VIEWER, "GET", "/picture", query=urlencode(looked))
+
+    assert 'href="/model/compare"' in told
+    assert "2, answers now" in compared
+    assert "1, before" in compared
+    assert "Tinted where it saw a bicycle" in story
+    assert tinted.status == 200
+    template = (root / "console/template.yaml").read_text("utf-8")
+    assert len(asked) > 5
+    assert [each for each in asked if each not in template] == []
 
 
 def test_where_the_model_looked_is_shown_of_a_model_that_is_known_and_of_no_other(page: Page) -> None:
