@@ -20,7 +20,7 @@ import numpy.typing as npt
 from scipy.special import expit, logit
 
 from monitoring.drift.baseline import Baseline
-from monitoring.drift.calibrated import ALL, MEASURED, PASSED, Calibration
+from monitoring.drift.calibrated import ALL, MEASURED, PASSED, PLAIN, Calibration
 from monitoring.drift.decision import Decision, distinct
 from monitoring.measure import Numbers
 from monitoring.summary import Sample
@@ -175,10 +175,10 @@ def _judge(
     measured = np.stack([rows[name] for name in MEASURED], axis=1)
     middle = (measured.mean(axis=0) - calibration.mean) / calibration.spread
     chance = 2 / math.sqrt(len(measured))
-    gaps = {name: _gap(middle, kind.shift) for name, kind in calibration.kinds.items()}
-    nearest = min(gaps, key=lambda name: gaps[name])
-    kind = calibration.kinds[nearest]
-    if gaps[nearest] > ALIKE + chance:
+    ways = {name: _way(middle, kind.shift) for name, kind in calibration.kinds.items()}
+    nearest = min(ways, key=lambda name: ways[name][0])
+    gap, along = ways[nearest]
+    if gap > ALIKE + chance:
         because = f": {decision.words.rstrip('.')}" if decision is not None and decision.drifted else ""
         return False, f"the pictures are unlike all that the estimate was tried on{because}"
     if of == ALL and float(np.abs(middle).max()) > FAR:
@@ -186,23 +186,24 @@ def _judge(
             False,
             f"the pictures changed too far, like those of the trial {nearest!r}, to tell how many show a vehicle",
         )
-    if abs(kind.errors[of]) > BELIEVABLE_ERROR:
-        how = "too high" if kind.errors[of] > 0 else "too low"
-        points = 100 * abs(kind.errors[of])
-        return (
-            False,
-            f"the pictures changed like those of the trial {nearest!r}, where it was {points:.0f} points {how}",
-        )
+    # Pictures as they were lie at the beginning of every way, and by chance a little along one of them.
+    off = along * calibration.kinds[nearest].errors[of] + (1 - along) * calibration.kinds[PLAIN].errors[of]
+    if abs(off) > BELIEVABLE_ERROR:
+        points = f"{100 * abs(off):.0f} points too {'high' if off > 0 else 'low'}"
+        return False, f"the pictures changed like those of the trial {nearest!r}, which makes it about {points}"
     if float(sum_of(rows).min()) > 1 - _EDGE:
         return False, "the model's answers always add up to 1, so that pictures without any vehicle go unnoticed"
     return True, ""
 
 
-def _gap(middle: Numbers, shift: Numbers) -> float:
-    """The largest distance, in spreads, from the nearest point between unchanged and changed this way."""
+def _way(middle: Numbers, shift: Numbers) -> tuple[float, float]:
+    """The largest distance, in spreads, from the way between unchanged and changed like this, and how far along it.
+
+    A mixture of both kinds of pictures lies in between, and so does what an estimate is off there.
+    """
     length = float(shift @ shift)
     along = float(np.clip(middle @ shift / length, 0, 1)) if length > 0 else 0.0
-    return float(np.abs(middle - along * shift).max())
+    return float(np.abs(middle - along * shift).max()), along
 
 
 def _of_confidences(rows: Mapping[str, Numbers], threshold: float, why: str = "") -> Estimates:

@@ -136,8 +136,24 @@ def test_a_change_on_which_it_failed_does_not_hold(calibration: Calibration) -> 
     assert found.passed is not None
     assert found.everything is not None
     assert (found.passed.holds, found.everything.holds) == (False, False)
-    assert found.everything.why == "the pictures changed like those of the trial 'dark', where it was 5 points too high"
+    assert found.everything.why == (
+        "the pictures changed like those of the trial 'dark', which makes it about 5 points too high"
+    )
     assert found.passed.why.endswith("4 points too low")
+
+
+def test_a_few_changed_pictures_are_off_by_a_part_of_what_the_trial_was(calibration: Calibration) -> None:
+    """Of 500 pictures 20 are dark, where it was 10 points too high: it is off by two or three, and holds."""
+    errors = {"plain": 0.0, "dark": 0.1}
+    kinds = {name: replace(calibration.kinds[name], errors={"all": off, "passed": off}) for name, off in errors.items()}
+    far_off = replace(calibration, kinds=kinds)
+    pixels, _ = pictures(500, 8)
+    pixels[::25] = darkened(pixels[::25])
+
+    found = estimate(baseline(far_off), sample(captured(pixels)))
+
+    assert found.passed is not None
+    assert found.passed.holds, found.passed.why
 
 
 def test_without_a_calibration_it_is_the_mean_confidence_and_said_so() -> None:
