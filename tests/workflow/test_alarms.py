@@ -18,6 +18,7 @@ from local import stack
 from local.place import CHECKOUT
 from local.sagemaker import runtime_process as sagemaker
 from reconciling.gaps import UNDER_WAY
+from tests.workflow import may
 from tests.workflow.driver import Application, started
 from tests.workflow.engine_bench import eventually
 from tests.workflow.runbooks import follow, said
@@ -50,7 +51,9 @@ def watched(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[Ap
     directory = tmp_path_factory.mktemp("alarms")
     aws = started(directory, root)
     try:
-        yield Application(aws, dict(aws.outputs()))
+        application = Application(aws, dict(aws.outputs()))
+        yield application
+        may.note(application.client)
     finally:
         stack.stop(directory)
 
@@ -290,7 +293,7 @@ def test_drift_rings(watched: Application) -> None:
     assert checked(watched, 1, pictures(RECORDS, 3, light=0.75))["drifted"] is True
 
     rings(watched, "monitoring-drift")
-    assert "brightness" in said(follow(watched, "drift"), "monitor describe")
+    assert "monitoring-drift: ALARM" in said(follow(watched, "drift"), "monitor describe")
 
 
 @pytest.mark.usefixtures("looked_after")
@@ -325,10 +328,12 @@ def test_a_gap_rings(watched: Application) -> None:
     watched.noted(key, version)
     # Just so old that the join of the clean hour has not come to it.
     at = iso(datetime.now(UTC) - UNDER_WAY - timedelta(milliseconds=500))
-    lost = {"object": f"{watched.bucket}/{key}", "version_id": version, "s3_bucket": watched.bucket}
-    item = {**lost, "s3_key": key, "outcome": "FAILED", "recorded_at": at}
-    text = {name: {"S": value} for name, value in item.items()}
-    watched.client("dynamodb").put_item(TableName=watched.outputs["ResultsTableName"], Item=text)
+    watched.client("dynamodb").update_item(
+        TableName=watched.outputs["ResultsTableName"],
+        Key={"object": {"S": f"{watched.bucket}/{key}"}, "version_id": {"S": version}},
+        UpdateExpression="SET outcome = :failed, recorded_at = :at, announced_at = :nobody",
+        ExpressionAttributeValues={":failed": {"S": "FAILED"}, ":at": {"S": at}, ":nobody": {"NULL": True}},
+    )
     assert joined(watched)["gaps"] > 0
 
     rings(watched, "reconciling-reconcile-gaps")
