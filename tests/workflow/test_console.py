@@ -266,6 +266,7 @@ def test_each_page_is_pictured(dropped: Tab, tab: Tab, page: Page, tmp_path: Pat
         tab.resize(size)
         tab.open(page.base + path)
         tab.wait("[...document.images].every((image) => image.complete)")
+        tab.wait("document.querySelector('[data-running]') === null", seconds=180)
         fits = "(stage, photo) => photo.offsetHeight <= stage.clientHeight && photo.offsetWidth <= stage.clientWidth"
         if path == "/review":
             assert tab.value(f"({fits})(document.getElementById('stage'), document.getElementById('subject'))")
