@@ -296,7 +296,7 @@ def _words(
     if not compared:
         return f"Cannot tell: nothing in {n:,} records can be compared with the baseline."
     if missing:
-        return f"Cannot tell yet: {missing:,} more {'picture' if missing == 1 else 'pictures'}."
+        return f"Cannot tell yet: {missing:,} more {'picture is' if missing == 1 else 'pictures are'} needed."
     if not enough:
         return f"Cannot tell: the baseline is too small to rule out a change. Make one of at least {least:,} pictures."
     return f"Nothing changed in {n:,} pictures, as far as {len(compared)} measurements tell.{_caveat(blind)}"

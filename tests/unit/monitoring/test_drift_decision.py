@@ -79,7 +79,7 @@ def test_too_few_pictures_say_how_many_more() -> None:
     enough = check(baseline(), sample(columns(100 + missing, 10)))
 
     assert (few.drifted, few.enough) == (False, False)
-    assert few.words == f"Cannot tell yet: {missing:,} more pictures."
+    assert few.words == f"Cannot tell yet: {missing:,} more pictures are needed."
     assert (enough.enough, enough.more_needed) == (True, 0)
     assert enough.words.startswith("Nothing changed in ")
 
