@@ -84,6 +84,24 @@ def test_an_order_that_nobody_knows_is_said_to_be_unknown(world: World) -> None:
     assert broken(world) == []
 
 
+def test_what_is_said_of_the_order_is_what_the_record_says(world: World) -> None:
+    """S3's late run knows an order that the run by hand did not; said, it would be unsaid by whoever repeats it."""
+    version = world.upload("a.jpg", "bicycle")
+    by_hand = world.start(version)
+    reach(world, by_hand, "putItem")
+    world.step(by_hand, Fault.STOPPED_AFTER)
+    world.wait(1200)
+    late = world.deliver(version)
+    reach(world, late, "updateItem")
+    world.step(late, Fault.STOPPED_BEFORE)
+    world.settle()
+
+    world.finish(world.start(version))
+
+    assert len(world.said_of(version)) > 1
+    assert broken(world) == []
+
+
 def test_a_persons_word_on_an_overwritten_photo_does_not_beat_the_newer(world: World) -> None:
     """VehicleReviewed has the order of its photo, not of the moment at which it was said."""
     old = world.upload("a.jpg", "unsure")
