@@ -61,11 +61,12 @@ test: setup .venv/.test-ready .venv-checkov/.ready ## run the tests: unit, contr
 	@$(BIN)/python -m tests.workflow.taken $(TAKEN)
 	@$(BIN)/python -m tests.workflow.may $(TAKEN)
 
-# What runs in Lambda, the command, the requests to AWS, the documents. The other rooms' tests start servers, do statistics, or
-# go through training and report with four vehicles.
-QUICK := $(filter-out %_four_vehicles.py,$(wildcard tests/unit/test_*.py)) tests/unit/cli tests/contract tests/docs/test_documents.py
+# What runs in Lambda, the command, the requests to AWS, the documents. The other tests start servers, do statistics, draw pages, or
+# go through training with four vehicles.
+NOT_QUICK := %_four_vehicles.py %/test_evaluate.py %/test_evaluate_against.py %/test_report.py
+QUICK := $(filter-out $(NOT_QUICK),$(wildcard tests/unit/test_*.py tests/unit/cli/test_*.py)) tests/contract tests/docs/test_documents.py
 quick: .venv/.test-ready lint ## under a minute: lint, and the tests of functions, command, requests to AWS and documents
-	@$(BIN)/python -m pytest -q -n 2 $(SIDE_BY_SIDE) $(QUICK)
+	@$(BIN)/python -m pytest -q -n 3 $(SIDE_BY_SIDE) $(QUICK)
 
 lint: .venv/.test-ready ## ruff: style and security rules
 	@$(BIN)/ruff check .
