@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from typing import Final
 
 import numpy as np
-from scipy import stats
 
 from monitoring.captures.reader import Tally, blocks, records
 from monitoring.captures.record import Captured
@@ -80,6 +79,9 @@ def interval(by_file: Collection[tuple[int, int]]) -> tuple[float, float]:
     was asked within minutes and is alike: their worth is told by how much the files differ (the ratio estimator of
     cluster sampling), and is never more than their number.
     """
+    # Here, and not above: it takes 60 MB, which processes that only measure pictures need not hold.
+    from scipy import stats  # noqa: PLC0415
+
     answered, passed = np.array(list(by_file) or [(0, 0)], np.float64).T
     n, files = float(answered.sum()), len(answered)
     if not n or files < 2:

@@ -112,6 +112,16 @@ def test_ctrl_c_ends_all_processes_without_a_trace_of_theirs(tmp_path: Path) -> 
     assert _ends(process.pid)
 
 
+def test_a_process_that_measures_holds_no_statistics() -> None:
+    """What a summary's part imports, each of several processes holds for as long as it works."""
+    script = (
+        "import sys, monitoring.summary; print(*{'scipy', 'matplotlib', 'onnxruntime', 'boto3'} & set(sys.modules))"
+    )
+    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert answer.stdout.split() == []
+
+
 def _ends(group: int) -> bool:
     """Whether nobody is left in a process group, within some seconds."""
     for _ in range(50):
