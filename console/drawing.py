@@ -78,7 +78,7 @@ def draw(boxes: Sequence[Box], arrows: Sequence[Arrow], title: str) -> str:
         f"<title>{escape(title)}</title>",
         '<defs><marker id="tip" markerWidth="9" markerHeight="9" refX="8" refY="4" orient="auto">'
         '<polygon points="0 0, 9 4, 0 8"/></marker></defs>',
-        *(_path(arrow, chain, by_name, centres, top) for arrow, chain in zip(drawn, layout.chains, strict=True)),
+        *(_path(arrow, chain, centres, top) for arrow, chain in zip(drawn, layout.chains, strict=True)),
         *(_box(box, centres[box.name], top[box.name]) for box in boxes),
         "</svg>",
     ]
@@ -218,9 +218,7 @@ def _settled(row: Sequence[str], desired: dict[str, float], widths: dict[str, fl
     return {name: middle + start for name, middle, start in zip(row, middles, offsets, strict=True)}
 
 
-def _path(
-    arrow: Arrow, chain: Sequence[str], boxes: dict[str, Box], centres: dict[str, float], top: dict[str, int]
-) -> str:
+def _path(arrow: Arrow, chain: Sequence[str], centres: dict[str, float], top: dict[str, int]) -> str:
     """From the lower edge of the upper box through its bends; one that leads back is drawn upwards."""
     points = [(centres[chain[0]], top[chain[0]] + BOX_HEIGHT)]
     for bend in chain[1:-1]:
