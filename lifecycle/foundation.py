@@ -10,8 +10,6 @@ from lifecycle.site import Aws, Request, Site, digest, role_name, send
 TEMPLATE: Final = Path(__file__).with_name("template.yaml")
 # Which template and parameters a stack was made from: CloudFormation tells an update without changes only in words.
 DIGEST_TAG: Final = "vehiclevision:template"
-# A stack whose first creation failed can only be deleted.
-_HOPELESS: Final = frozenset({"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"})
 
 
 def request(site: Site, operation: str = "create_stack") -> Request:
@@ -44,7 +42,7 @@ def ensure(aws: Aws) -> None:
     """Make the stack, or bring it up to date, and wait for it; quick when there is nothing to do."""
     creation = request(aws.site)
     stack = stacks.settled(aws.client, aws.site.foundation, aws.sleep)
-    if stack is not None and stack["StackStatus"] in _HOPELESS:
+    if stack is not None and stack["StackStatus"] in stacks.HOPELESS:
         stacks.remove(aws.client, aws.site.foundation, aws.sleep)
         stack = None
     if stack is None:

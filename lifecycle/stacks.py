@@ -15,6 +15,8 @@ Stack = Mapping[str, Any]
 SOUND: Final = frozenset(
     {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"}
 )
+# A stack whose first creation failed can only be deleted.
+HOPELESS: Final = frozenset({"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"})
 WAIT: Final = {"Delay": 3, "MaxAttempts": 300}
 
 

@@ -19,7 +19,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import botocore.exceptions
 import botocore.session
 import yaml
 
@@ -41,8 +40,6 @@ NO_FILES = {
     "config_file": (None, None, os.devnull, None),
     "credentials_file": (None, None, os.devnull, None),
 }
-SOUND = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"})
-NEVER_CREATED = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"})
 LEFT_OUT = frozenset({"__pycache__", ".mypy_cache", ".ruff_cache"})
 # Properties that hold a path relative to the template.
 PATH_KEYS = frozenset({"CodeUri", "DefinitionUri", "ContentUri", "Location", "TemplateURL"})
@@ -105,7 +102,7 @@ def deploy(
         build(application, shared, room, environment, progress)
         template = prepare(shared, room)
     progress("Deploying the stack with SAM")
-    if _stack(environment, application.stack).get("StackStatus") in NEVER_CREATED:
+    if _stack(environment, application.stack).get("StackStatus") in stacks.HOPELESS:
         # It cannot be updated and holds nothing.
         _delete(environment, application.stack)
     deploy_stack(application.folder, room, template, environment, parameters)
@@ -145,7 +142,7 @@ def _files(path: Path) -> Iterator[Path]:
 def stack_outputs(environment: Mapping[str, str], name: str = VEHICLEVISION.stack) -> dict[str, str]:
     """The outputs of the deployed stack, or nothing when there is no sound one."""
     stack = _stack(environment, name)
-    if stack.get("StackStatus") not in SOUND:
+    if stack.get("StackStatus") not in stacks.SOUND:
         return {}
     return stacks.outputs(stack)
 
@@ -157,11 +154,8 @@ def _delete(environment: Mapping[str, str], name: str) -> None:
     waiter.wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
 
 
-def _stack(environment: Mapping[str, str], name: str) -> dict[str, Any]:
-    try:
-        return dict(client("cloudformation", environment).describe_stacks(StackName=name)["Stacks"][0])
-    except botocore.exceptions.ClientError:
-        return {}
+def _stack(environment: Mapping[str, str], name: str) -> stacks.Stack:
+    return stacks.described(lambda service: client(service, environment), name) or {}
 
 
 def client(service: str, environment: Mapping[str, str]) -> Any:

@@ -71,10 +71,12 @@ class Saver:
         """
 
         async def counted(scope: Any, receive: Any, send: Any) -> None:
-            if scope["type"] == "http":
-                scope = {**scope, "headers": [*scope["headers"], (b"x-forwarded-proto", b"https")]}
-            await application(scope, receive, send)
-            self.requests += scope["type"] == "http" and not passes_by(scope)
+            if scope["type"] != "http":
+                await application(scope, receive, send)
+                return
+            headers = [*scope["headers"], (b"x-forwarded-proto", b"https")]
+            await application({**scope, "headers": headers}, receive, send)
+            self.requests += not passes_by(scope)
 
         return counted
 
