@@ -32,6 +32,8 @@ CUSTOM_RUNTIME = "provided.al2023"
 BOOTSTRAP = Path(__file__).parent / "engine" / "lambda_worker" / "bootstrap"
 # In the folder for builds: the digest of what the build was made from.
 BUILT_FROM = "built_from"
+# In an application's room: what was deployed last, and the outputs of its stack.
+DEPLOYED = "deployed.json"
 SAM_SECONDS = 600.0
 POLL_SECONDS = "0.3"
 # The person's own AWS profile and files have no say here.
@@ -95,7 +97,7 @@ def deploy(
     """Bring the engine's stack up to date with the application; returns the stack's outputs."""
     room = directory / application.room
     inputs = fingerprint(application, parameters)
-    done = processes.read_json(room / "deployed.json")
+    done = processes.read_json(room / DEPLOYED)
     if done.get("inputs") == inputs and (outputs := stack_outputs(environment, application.stack)):
         return outputs
     with _build_room(application.folder) as shared:
@@ -107,7 +109,7 @@ def deploy(
         _delete(environment, application.stack)
     deploy_stack(application.folder, room, template, environment, parameters)
     outputs = stack_outputs(environment, application.stack)
-    processes.write_atomically(room / "deployed.json", json.dumps({"inputs": inputs, "outputs": outputs}, indent=1))
+    processes.write_atomically(room / DEPLOYED, json.dumps({"inputs": inputs, "outputs": outputs}, indent=1))
     return outputs
 
 

@@ -37,9 +37,11 @@ PHASES = [
 ]
 MOMENTS = 24
 MOMENTS_IN_A_ROW = 8
+ALL_IS_UP = "All is up"
 STARTER = (
     "import sys, pathlib; from local import stack; "
-    "stack.start(pathlib.Path(sys.argv[1]), lambda words: print(words, flush=True)); sys.stdin.read()"
+    "stack.start(pathlib.Path(sys.argv[1]), lambda words: print(words, flush=True)); "
+    f"print({ALL_IS_UP!r}, flush=True); sys.stdin.read()"
 )
 
 
@@ -220,8 +222,9 @@ def test_uploads_outlast_the_death_of_the_endpoint(directory: Path, root: Path) 
 
 def end_a_start(directory: Path, phase: str, delay_seconds: float, number: signal.Signals) -> None:
     """Start from a process of its own and send its group a signal some time into a phase."""
-    # What is built already is not built again, and this phase would never come.
+    # What is built or deployed already is not built or deployed again, and these phases would never come.
     (CHECKOUT / ".aws-sam" / "local" / deploy.BUILT_FROM).unlink(missing_ok=True)
+    (directory / deploy.VEHICLEVISION.room / deploy.DEPLOYED).unlink(missing_ok=True)
     starter = subprocess.Popen(
         [sys.executable, "-c", STARTER, str(directory)],
         env={**os.environ, "VEHICLEVISION_SOAK": str(directory)},
@@ -232,11 +235,11 @@ def end_a_start(directory: Path, phase: str, delay_seconds: float, number: signa
         start_new_session=True,
     )
     assert starter.stdout is not None
-    said = next((line for line in starter.stdout if line.startswith(phase)), "")
+    said = next((line for line in starter.stdout if line.startswith((phase, ALL_IS_UP))), "")
     time.sleep(delay_seconds)
     os.killpg(starter.pid, number)
     starter.communicate(timeout=60)
-    assert said, f"the start ended before {phase!r}"
+    assert said.startswith(phase), f"the start came to {said!r} and not to {phase!r}"
 
 
 def test_an_interrupted_start_leaves_nothing_and_the_next_works(
