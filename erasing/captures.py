@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from botocore.exceptions import ClientError
+
 from monitoring.captures.reader import DamagedError, belongs, unpacked
 from monitoring.captures.record import Captured, parse
 from monitoring.captures.source import CHUNK_BYTES, Selection, Window, key_parts
 from monitoring.labels import digest_of
 from vehiclevision.image_gate import PICTURE_SHA256
 from vehiclevision.record import Record
+from vehiclevision.storage import MISSING, REFUSED, UNVERSIONED, code_of
 
 READERS: Final = 8
 # SageMaker begins a new file long before that; what is larger, or unpacks to more, is no capture of ours.
@@ -121,7 +124,9 @@ def take_out(s3: Any, held: Held, marks: Marks) -> None:
         content, etag, content_type = _content(s3, file)
         kept = b"".join(line for line in _lines(content) if not marks.tell(line))
         packed = gzip.compress(kept) if content.startswith(b"\x1f\x8b") else kept
-        s3.put_object(Bucket=file.bucket, Key=file.key, Body=packed, ContentType=content_type, IfMatch=etag)
+        kept_as = s3.put_object(Bucket=file.bucket, Key=file.key, Body=packed, ContentType=content_type, IfMatch=etag)
+        if kept_as.get("VersionId", UNVERSIONED) == file.version_id:
+            return  # the bucket keeps no versions: what held the lines is written over
     s3.delete_object(Bucket=file.bucket, Key=file.key, VersionId=file.version_id)
 
 
@@ -142,6 +147,10 @@ def _held(s3: Any, file: File, marks: Marks) -> Held:
         lines = list(_lines(content)) if belongs(file.key, content[:CHUNK_BYTES].lstrip() or b"{") else []
     except DamagedError:
         return Held(file, None)
+    except ClientError as error:
+        if code_of(error) not in MISSING | REFUSED:
+            raise
+        return Held(file, 0 if code_of(error) in MISSING else None)
     ours = [captured for line in lines if (captured := marks.tell(line))]
     digests = frozenset(digest_of(each.picture) for each in ours if each.picture is not None)
     return Held(file, len(ours), sum(not line.isspace() for line in lines), digests)

@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
+from botocore.exceptions import ClientError
+
 from erasing import captures
 from erasing.captures import Folder, Held, Marks
 from monitoring import labels
@@ -22,6 +24,7 @@ from vehiclevision.image_gate import PICTURE_SHA256, Limits, normalise
 from vehiclevision.labels import TRUTHS
 from vehiclevision.record import NO_VERSION, Record, inference_id
 from vehiclevision.results import UPLOADS, ResultsTable
+from vehiclevision.storage import MISSING, REFUSED, code_of
 
 # Captures may be dated a little before the upload they are of: two clocks.
 MARGIN: Final = timedelta(hours=1)
@@ -184,8 +187,13 @@ def _learn(
 
 
 def _digest(application: Application, known: Known, version: str) -> set[str]:
-    """What the picture that the model saw is called; none for a file that is no picture."""
-    answer = application.s3.get_object(Bucket=known.bucket, Key=known.key, VersionId=version)
+    """What the picture that the model saw is called; none for a file that is no picture, or that cannot be read."""
+    try:
+        answer = application.s3.get_object(Bucket=known.bucket, Key=known.key, VersionId=version)
+    except ClientError as error:
+        if code_of(error) not in MISSING | REFUSED:
+            raise
+        return set()
     with answer["Body"] as body:
         content = body.read(Limits().max_bytes + 1)
     try:

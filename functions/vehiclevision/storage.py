@@ -16,9 +16,13 @@ if TYPE_CHECKING:
 LATE_AFTER: Final = timedelta(minutes=1)
 # How S3 says that there is no such object, or no such version of it any more.
 MISSING: Final = frozenset({"NoSuchKey", "NoSuchVersion", "404", "NotFound", "MethodNotAllowed"})
-_REFUSED = frozenset(
+# How it says that it will never give it: the archived, and what was encrypted with its owner's own key, among them.
+REFUSED: Final = frozenset(
     {"NoSuchBucket", "AccessDenied", "403", "InvalidObjectState", "InvalidArgument", "InvalidBucketName", "400"}
+    | {"InvalidRequest"}
 )
+# What it calls the version of an object in a bucket without versions.
+UNVERSIONED: Final = "null"
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ def read_version(s3: "S3Client", version: ObjectVersion, max_bytes: int) -> Stor
     # A connection that breaks off ends a read early without an error: botocore compares only what is read to its end.
     if len(data) != min(answer["ContentLength"], max_bytes + 1):
         raise StorageUnavailableError("S3 stopped in the middle of the object; the step is retried")
-    version_id = answer.get("VersionId") or version.version_id or "null"
+    version_id = answer.get("VersionId") or version.version_id or UNVERSIONED
     uploaded_at = answer["LastModified"]
     is_late = datetime.now(UTC) - uploaded_at > LATE_AFTER
     return StoredObject(
@@ -94,6 +98,6 @@ def _translate(error: ClientError) -> Exception:
     code = code_of(error)
     if code in MISSING:
         return InvalidImageError(Reason.OBJECT_NOT_FOUND, "the object, or this version of it, was deleted")
-    if code in _REFUSED:
+    if code in REFUSED:
         return StorageRefusedError(f"S3 refused to give the object ({code}); check the function's role and the bucket")
     return StorageUnavailableError(f"S3 could not give the object ({code}); the step is retried")

@@ -145,6 +145,7 @@ def test_an_object_that_ends_early_is_read_again(received: int) -> None:
     [
         ("AccessDenied", 403, StorageRefusedError),
         ("NoSuchBucket", 404, StorageRefusedError),
+        ("InvalidRequest", 400, StorageRefusedError),
         ("SlowDown", 503, StorageUnavailableError),
         ("InternalError", 500, StorageUnavailableError),
         ("NoSuchVersion", 404, InvalidImageError),

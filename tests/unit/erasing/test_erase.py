@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -292,3 +293,53 @@ def test_what_cannot_be_erased_is_said_with_its_time() -> None:
     assert "90 days" in said
     assert "35 days" in said
     assert "90 days" not in here
+
+
+def test_captures_without_versions_lose_its_lines_and_keep_the_others(bench: Bench) -> None:
+    """In a bucket that keeps no versions the file is written over: what was written is not what goes then."""
+    bench.s3.create_bucket(Bucket="plain", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    key, photo = f"capture/vehicles/AllTraffic/{HOUR:%Y/%m/%d/%H}/both.jsonl", Known(bench.bucket, KEY)
+    mine, yours = (line(normalise(each).jpeg) + b"\n" for each in (MINE, YOURS))
+    bench.s3.put_object(Bucket="plain", Key=key, Body=mine + yours)
+    parts = replace(bench.parts, captured=(Folder("plain", "capture/"),))
+
+    list(removal.erase(parts, photo, traces.find(parts, photo)))
+
+    assert bench.s3.get_object(Bucket="plain", Key=key)["Body"].read() == yours
+
+
+def test_a_photo_that_nobody_can_read_is_erased_all_the_same(bench: Bench) -> None:
+    """Whoever uploads chooses where S3 keeps it: what lies in an archive is not read, and goes."""
+    bench.s3.put_object(Bucket=bench.bucket, Key=KEY, Body=MINE, StorageClass="GLACIER")
+    photo = Known(bench.bucket, KEY)
+
+    list(removal.erase(bench.parts, photo, traces.find(bench.parts, photo)))
+
+    assert traces.find(bench.parts, photo) == []
+
+
+@pytest.mark.parametrize("taken", ["uploads/", "capture/"])
+def test_what_somebody_else_erases_meanwhile_is_no_fault(bench: Bench, taken: str) -> None:
+    """A file that was listed and is gone when it is read holds nothing any more."""
+    bench.capture("mine.jsonl", line(normalise(MINE).jpeg))
+    bench.parts = replace(bench.parts, s3=Racing(bench.s3, taken))
+    photo = Known(bench.bucket, KEY)
+
+    list(removal.erase(bench.parts, photo, traces.find(bench.parts, photo)))
+
+    assert traces.find(bench.parts, photo) == []
+
+
+class Racing:
+    """S3, where somebody else takes a file away just before it is read."""
+
+    def __init__(self, s3: Any, prefix: str) -> None:
+        self.s3, self.prefix = s3, prefix
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.s3, name)
+
+    def get_object(self, **asked: Any) -> Any:
+        if asked["Key"].startswith(self.prefix):
+            self.s3.delete_object(Bucket=asked["Bucket"], Key=asked["Key"], VersionId=asked["VersionId"])
+        return self.s3.get_object(**asked)
