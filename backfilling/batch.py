@@ -13,12 +13,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from http import HTTPStatus
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from vehiclevision.record import Outcome, Record, iso
+from vehiclevision.record import NO_VERSION, Outcome, Record, iso
 from vehiclevision.results import UPLOADS, ResultsTable
+from vehiclevision.storage import UNVERSIONED
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -26,12 +29,17 @@ if TYPE_CHECKING:
 
 # What came into the upload bucket so shortly before started its own run, which may be under way.
 UNDER_WAY: Final = timedelta(minutes=15)
-# What S3 calls the version of an object in a bucket without versions.
-UNVERSIONED: Final = "null"
 ASKED_AT_ONCE: Final = 8
 LOOK_EVERY_SECONDS: Final = 1.0
 
+# What is known of a photo that may not be looked at: another's key encrypts it. Its own run says so in its record.
+DENIED: Final[Mapping[str, Any]] = MappingProxyType({})
+
 Version = tuple[str, str]
+
+
+class DeniedError(Exception):
+    """Nothing of a batch may be read: that is the bucket's or the role's fault, and no photo's."""
 
 
 @dataclass(frozen=True)
@@ -110,24 +118,31 @@ def run_name(bucket: str, version: Version, before: Record | None) -> str:
 def _newest(parts: Parts, batch: Batch, counted: Counted) -> list[Version]:
     """The newest version of each key, without what is left to its own upload and what is gone meanwhile."""
     own = batch.bucket == parts.upload_bucket
-    versions = []
+    versions, denied = list[Version](), list[Version]()
     with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
         answers = pool.map(lambda key: (key, _head(parts.s3, batch.bucket, key)), batch.keys)
         for key, answer in answers:
             if answer is None:
                 counted.gone += 1
+            elif answer is DENIED:
+                denied.append((key, NO_VERSION))
             elif own and key.startswith(UPLOADS) and answer["LastModified"] > batch.since - UNDER_WAY:
                 counted.left_to_upload += 1
             else:
                 versions.append((key, str(answer.get("VersionId") or UNVERSIONED)))
-    return versions
+    if denied and len(denied) == len(batch.keys):
+        raise DeniedError(f"None of the {len(denied)} photos of this batch in {batch.bucket} may be read")
+    return versions + denied
 
 
 def _head(s3: "S3Client", bucket: str, key: str) -> Mapping[str, Any] | None:
     try:
         return s3.head_object(Bucket=bucket, Key=key)
     except ClientError as error:
-        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 404:
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        if status in (HTTPStatus.FORBIDDEN, HTTPStatus.BAD_REQUEST):
+            return DENIED
+        if status == HTTPStatus.NOT_FOUND:
             return None
         raise
 
@@ -150,7 +165,7 @@ def _start(parts: Parts, bucket: str, version: Version, before: Record | None) -
     """Start the run of a version, if none of its name was started ever; the run."""
     key, version_id = version
     name = run_name(bucket, version, before)
-    request = {"s3_bucket": bucket, "s3_key": key, "version_id": version_id}
+    request = {"s3_bucket": bucket, "s3_key": key, "version_id": "" if version_id == NO_VERSION else version_id}
     # Where one exists it is under way, or it has ended: the record says which.
     with contextlib.suppress(parts.step_functions.exceptions.ExecutionAlreadyExists):
         parts.step_functions.start_execution(

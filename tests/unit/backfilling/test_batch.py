@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from backfilling.batch import Batch, Counted, Parts, run_name, totals, work_off
+from backfilling.batch import Batch, Counted, DeniedError, Parts, run_name, totals, work_off
 from tests.unit.reconciling.test_repair import BUCKET, Bench
 from vehiclevision.record import Outcome
 
@@ -41,7 +41,7 @@ class Workflow:
             at = {"S": (SINCE + timedelta(minutes=1)).isoformat(timespec="milliseconds").replace("+00:00", "Z")}
             bucket, key = {"S": request["s3_bucket"]}, {"S": f"{request['s3_bucket']}/{request['s3_key']}"}
             own: dict[str, Any] = {"recorded_at": at, "s3_bucket": bucket, "object": key}
-            self.bench.record(request["s3_key"], request["version_id"], outcome, **own)
+            self.bench.record(request["s3_key"], request["version_id"] or "none", outcome, **own)
 
     def describe_execution(self, *, executionArn: str) -> dict[str, str]:  # noqa: N803
         request = self.runs[executionArn.rpartition(":")[2]]
@@ -151,17 +151,40 @@ def test_another_bucket_without_versions(bench: Bench, parts: Parts, workflow: W
     assert list(workflow.runs.values()) == [{"s3_bucket": "other", "s3_key": "a b+ü.jpg", "version_id": "null"}]
 
 
-def test_a_bucket_that_may_not_be_read_fails_the_batch(parts: Parts) -> None:
-    """Nothing is taken for gone that was only denied."""
-    parts.s3.meta.events.register(
-        "before-call.s3.HeadObject",
-        lambda **_: (_ for _ in ()).throw(
-            ClientError({"Error": {"Code": "403"}, "ResponseMetadata": {"HTTPStatusCode": 403}}, "HeadObject")  # type: ignore[typeddict-item]
-        ),
-    )
+def denied(parts: Parts, part: str, status: int = 403) -> None:
+    """From now on S3 says nothing of what has this in its address."""
 
-    with pytest.raises(ClientError):
-        work_off(parts, batch("old/a"), lambda: 0.0)
+    def refuse(params: Any, **_: object) -> None:
+        if part in params["url_path"]:
+            raise ClientError({"Error": {"Code": str(status)}, "ResponseMetadata": {"HTTPStatusCode": status}}, "Head")  # type: ignore[typeddict-item]
+
+    parts.s3.meta.events.register("before-call.s3.HeadObject", refuse)
+
+
+def test_a_bucket_that_may_not_be_read_fails_the_batch(bench: Bench, parts: Parts, workflow: Workflow) -> None:
+    """Nothing is taken for gone that was only denied, and no run is started in vain."""
+    bench.upload("old/a")
+    denied(parts, "")
+
+    with pytest.raises(DeniedError):
+        work_off(parts, batch("old/a", "old/b"), lambda: 0.0)
+    assert workflow.runs == {}
+
+
+@pytest.mark.parametrize("status", [400, 403])
+def test_one_photo_that_may_not_be_read_keeps_no_other_waiting(
+    bench: Bench, parts: Parts, workflow: Workflow, status: int
+) -> None:
+    """Somebody encrypted it with a key of their own: its run ends as FAILED, and is begun once."""
+    for key in ("old/a", "old/locked"):
+        bench.upload(key)
+    denied(parts, "locked", status)
+    workflow.leaves["old/locked"] = Outcome.FAILED
+
+    for _ in range(2):
+        assert work(parts, batch("old/a", "old/locked")) == {"done": 1, "failed": 1}
+    assert {run["s3_key"]: run["version_id"] for run in workflow.runs.values()}["old/locked"] == ""
+    assert len(workflow.runs) == 2
 
 
 def test_batches_add_up() -> None:
