@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 FIRST_LOOK: Final = timedelta(days=30)
 # The index is read a day at a time: at a million photos a day that is a gigabyte and a half, and about a minute.
 RECORDED_STEP: Final = timedelta(days=1)
+# After a day the bucket gives an upload in parts up, and S3 goes through such rules once a day.
+PARTS_TAKE: Final = timedelta(days=2)
 # With so many gaps open it stays where it is: it finds the others when these are closed.
 MOST_OPEN: Final = 10_000
 # What is left of the time is for the last step, and for saying how far it came.
@@ -89,13 +91,18 @@ def step(parts: Parts, position: Position) -> tuple[Position, list[gaps.Gap], in
     fresh = {
         (each["Key"], each["VersionId"]): iso(each["LastModified"])
         for each in versions
-        if position.since < each["LastModified"] <= position.until
+        if _looked_for_since(each, position) < each["LastModified"] <= position.until
     }
     of_bucket = list(gaps.of_versions(parts.results, parts.bucket, fresh))
     if page.get("IsTruncated"):
         markers = {"key_marker": page["NextKeyMarker"], "version_marker": page.get("NextVersionIdMarker", "")}
         return replace(position, **markers), of_bucket, len(versions)
     return replace(position, since=position.until, key_marker="", version_marker=""), of_bucket, len(versions)
+
+
+def _looked_for_since(version: Any, position: Position) -> datetime:
+    """S3 dates what was uploaded in parts by its beginning, and its tag then ends in their number."""
+    return position.since - PARTS_TAKE if "-" in version["ETag"] else position.since
 
 
 def _still_open(parts: Parts) -> list[OpenGap]:

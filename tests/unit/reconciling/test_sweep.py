@@ -215,3 +215,15 @@ def test_a_failure_in_another_bucket_is_named_by_the_command_only(bench: Bench, 
         ("other", "old/failed", Missing.OUTCOME)
     ]
     assert join(parts) == {}
+
+
+def test_an_upload_in_parts_is_found_though_it_is_as_old_as_its_beginning(bench: Bench, parts: Parts) -> None:
+    """It was begun before the last sweep and finished after it; S3 dates it by its beginning."""
+    join(parts)
+    upload = bench.s3.create_multipart_upload(Bucket=BUCKET, Key="uploads/slow")["UploadId"]
+    name: dict[str, Any] = {"Bucket": BUCKET, "Key": "uploads/slow", "UploadId": upload}
+    part = bench.s3.upload_part(**name, PartNumber=1, Body=b"x")
+    bench.s3.complete_multipart_upload(**name, MultipartUpload={"Parts": [{"ETag": part["ETag"], "PartNumber": 1}]})
+    parts.s3.times["uploads/slow"] = LATER - timedelta(hours=20)  # type: ignore[attr-defined]
+
+    assert join(parts, hours=1) == {"uploads/slow": Missing.RECORD}
