@@ -5,6 +5,7 @@ source aws.states      a run that failed, timed out or was stopped; detail.input
 source vehiclevision   a run that could not write its record; detail.input likewise
 """
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -57,8 +58,9 @@ def read(sqs: "SQSClient", queue_url: str) -> Iterator[Letter]:
 
 
 def put_back(sqs: "SQSClient", queue_url: str, letter: Letter) -> None:
-    """Let others see a letter again at once."""
-    sqs.change_message_visibility(QueueUrl=queue_url, ReceiptHandle=letter.receipt, VisibilityTimeout=0)
+    """Let others see a letter again at once; where its time was over they do already, and SQS refuses."""
+    with contextlib.suppress(sqs.exceptions.MessageNotInflight):
+        sqs.change_message_visibility(QueueUrl=queue_url, ReceiptHandle=letter.receipt, VisibilityTimeout=0)
 
 
 def delete(sqs: "SQSClient", queue_url: str, letter: Letter) -> None:

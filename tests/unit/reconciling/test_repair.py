@@ -227,3 +227,20 @@ def test_letters_go_when_their_photo_is_settled_and_not_before(bench: Bench) -> 
 def test_a_request_to_the_workflow_says_only_what_is_known() -> None:
     """What nobody knows is left out, as if it had been typed."""
     assert repair.request_of(Photo("b", "k")) == {"s3_bucket": "b", "s3_key": "k"}
+
+
+def test_a_letter_that_others_see_again_is_no_fault(bench: Bench) -> None:
+    """Runs were waited for longer than letters are hidden: SQS refuses to show what it shows already."""
+
+    def refuse(**_: object) -> None:
+        raise bench.sqs.exceptions.MessageNotInflight(
+            {"Error": {"Code": "AWS.SimpleQueueService.MessageNotInflight"}}, ""
+        )
+
+    bench.sqs.meta.events.register("before-call.sqs.ChangeMessageVisibility", refuse)
+    for name in ("one", "two"):
+        bench.letter(f"uploads/{name}", bench.upload(f"uploads/{name}"))
+
+    worked = list(repair.redrive(bench.parts, fix=False))
+
+    assert [(each.missing, each.deleted) for each in worked] == [(Missing.RECORD, False)] * 2
