@@ -7,6 +7,8 @@ from typing import Final
 from vehiclevision.errors import InvalidPredictionError
 from vehiclevision.labels import LABELS
 
+# DynamoDB refuses an item with a positive number below.
+LEAST_RECORDED: Final = 1e-130
 SUM_TOLERANCE: Final = 1e-3  # float32 softmax, printed with few digits
 
 
@@ -39,6 +41,11 @@ class Answer:
         return dict(zip(LABELS, self.confidences, strict=True))
 
 
+def recordable(value: float) -> float:
+    """A confidence as the results table takes it; what is smaller than its smallest number is none."""
+    return float(value) if value >= LEAST_RECORDED else 0.0
+
+
 def checked(values: Sequence[object]) -> Answer:
     """A probability for each label, together at most 1, or InvalidPredictionError."""
     if len(values) != len(LABELS):
@@ -52,7 +59,7 @@ def checked(values: Sequence[object]) -> Answer:
         # NaN lies nowhere, and a whole number may be too long to become a float.
         if not 0 <= value <= 1:
             raise InvalidPredictionError("the endpoint gave a number that is no probability")
-        confidences.append(float(value))
+        confidences.append(recordable(value))
     if sum(confidences) > 1 + SUM_TOLERANCE:
         raise InvalidPredictionError("the endpoint's probabilities add up to more than 1")
     return Answer(tuple(confidences))

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from botocore.parsers import ResponseParserError
 
+from vehiclevision.answer import recordable
 from vehiclevision.labels import LABELS, NEITHER, TRUTHS, either
 from vehiclevision.settings import BEDROCK, REKOGNITION
 
@@ -49,7 +50,7 @@ class Said:
     @property
     def opinion(self) -> tuple[str, float]:
         """The surest label and how sure; neither where none is named, or several are as sure."""
-        highest = max(self.confidences)
+        highest = recordable(max(self.confidences))
         named = highest > 0 and self.confidences.count(highest) == 1
         return (LABELS[self.confidences.index(highest)] if named else NEITHER), highest
 

@@ -28,6 +28,11 @@ def test_whole_numbers_are_probabilities() -> None:
     assert checked([0, 1]) == Answer((0.0, 1.0))
 
 
+def test_what_is_smaller_than_the_table_takes_is_nothing() -> None:
+    """DynamoDB's smallest number is 1E-130; a record with a smaller one would not be written at all."""
+    assert checked([1e-131, 1e-130]) == Answer((0.0, 1e-130))
+
+
 @pytest.mark.parametrize(
     ("values", "says"),
     [
