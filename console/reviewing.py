@@ -10,6 +10,8 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import islice
 from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -17,12 +19,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 from console.errors import ConsoleError, UnfinishedError
 from console.ledger import Identity, Ledger, identity_of
 from monitoring import holding
+from monitoring.errors import LabelRefusedError
 from monitoring.holding import Desk, Reviewer
 from monitoring.review import Reviewed, decide, sampled, waits
-from vehiclevision.record import Outcome, Record
+from vehiclevision.record import Outcome, Record, iso
 
 # As long as anybody looks at one picture, and longer than a word waits in a browser.
 HOLD_SECONDS: Final = 90.0
+# So many words at once that stopped half-way: what stops them may go on.
+MOST_FINISHED: Final = 3
 # Light in which a picture is odd, on the gate's scale from 0 to 1.
 DARK: Final = 0.12
 BRIGHT: Final = 0.9
@@ -90,6 +95,19 @@ class ReviewTable:
             self.ledger.look_again(each.record)
         self._show(reviewer, None)
         return None
+
+    def finish(self) -> None:
+        """Take a few words to their end that stopped half-way a while ago: nobody is shown those photos any more."""
+        a_while_ago = iso(self.desk.now() - timedelta(seconds=HOLD_SECONDS))
+        half_way = (
+            record
+            for record in self.ledger.newest_first()
+            if record.reviewed_label and waits(record) and (record.reviewed_at or "") < a_while_ago
+        )
+        for record in islice(half_way, MOST_FINISHED):
+            with contextlib.suppress(LabelRefusedError, ClientError, BotoCoreError):
+                decide(self.desk, record, record.reviewed_label or "")
+                self.ledger.look_again(record)
 
     def skip(self, reviewer: Reviewer, record: Record) -> None:
         """Leave a photo to others, or for another day."""

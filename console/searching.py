@@ -42,7 +42,7 @@ class Search:
             until=_moment(query.get("until", "")),
             least=_share(query.get("least", "")),
             most=_share(query.get("most", "")),
-            page=int(page) if page.isascii() and page.isdigit() and int(page[:6]) > 0 else 1,
+            page=int(page[:6]) if page.isascii() and page.isdigit() and int(page[:6]) > 0 else 1,
         )
 
     def address(self, **changed: str | int) -> str:

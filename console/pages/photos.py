@@ -5,6 +5,7 @@ import contextlib
 import csv
 import io
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -27,8 +28,8 @@ COLUMNS: Final = (
     *("recorded_at", "outcome", "label", "confidence", "route", "reason", "s3_key", "version_id", "model_version"),
     *("decided_by", "reviewed_by", "uploaded_at", "announced_at", "execution", "seconded_by"),
 )
-# A spreadsheet takes what begins so for a formula.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+# A spreadsheet takes what begins so for a formula, and some begin a new cell at a semicolon or a tab.
+_FORMULA: Final = re.compile(r"(^|[;\t\r\n])(?=[=+\-@\t\r])")
 
 
 def listing(request: Request) -> Response:
@@ -145,7 +146,7 @@ def _json(records: Iterator[Record]) -> Iterator[str]:
 
 
 def _harmless(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return _FORMULA.sub(r"\1'", value) if isinstance(value, str) else value
 
 
 def _named(name: str) -> dict[str, str]:

@@ -100,8 +100,12 @@ def refused(request: Request, error: Refusal, status: int) -> Response:
 
 async def form(request: Request) -> dict[str, str]:
     """The fields of a form; ConsoleError when it is larger than any of ours."""
-    body = await body_of(request, ConsoleError("That form is larger than any on this page.", "Go back and try again."))
-    return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=50))
+    too_large = ConsoleError("That form is larger than any on this page.", "Go back and try again.")
+    body = await body_of(request, too_large)
+    try:
+        return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=50))
+    except ValueError as error:
+        raise too_large from error
 
 
 async def body_of(request: Request, too_long: Refusal) -> bytes:

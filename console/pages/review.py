@@ -24,6 +24,7 @@ def page_values(request: Request, reviewer: Reviewer, back: Record | None = None
     """What the page shows one reviewer: the photo that they hold, `back` before all others, and how many wait."""
     reviews = site_of(request).reviews
     site_of(request).ledger.keep_up()
+    reviews.finish()
     queue = reviews.waiting()
     first: list[Waiting] = [interest(back, site_of(request).threshold())] if back else []
     shown = reviews.next(reviewer, [*first, *queue])

@@ -166,6 +166,26 @@ def test_what_a_bus_that_is_down_left_half_way_the_same_word_finishes(table: Rev
     assert len(table.waiting()) == 2
 
 
+def test_what_stopped_half_way_is_finished_by_whoever_reviews_next(
+    deployed: Target, table: ReviewTable, bus: FaultyBus
+) -> None:
+    """Its process ended, and nobody is shown it any more: the noted word is announced, and the record closed."""
+    record = table.waiting()[0].record
+    bus.faults = 1
+    with pytest.raises(UnfinishedError):
+        table.decide(ADA, record, "bicycle")
+    later = dataclasses.replace(table.desk, now=lambda: desk_of(deployed).now() + timedelta(seconds=HOLD_SECONDS + 1))
+
+    table.finish()
+    assert bus.heard == []  # whoever said it may be at it still
+    for _ in range(2):
+        dataclasses.replace(table, desk=dataclasses.replace(later, events=bus)).finish()
+
+    [standing] = deployed.results.versions(record.s3_bucket, record.s3_key)
+    assert (standing.reviewed_label, standing.decided_by, standing.reviewed_by) == ("bicycle", "human", "Ada")
+    assert [event["label"] for event in bus.heard] == ["bicycle"]
+
+
 def test_work_in_the_background_begins_anew_after_a_fault(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

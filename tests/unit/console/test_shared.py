@@ -626,6 +626,29 @@ def test_where_the_model_looked_is_shown_of_a_model_that_is_known_and_of_no_othe
         assert picture.status == (200 if model == shipped else 409)
 
 
+def test_a_key_makes_no_formula_wherever_a_spreadsheet_cuts_it(page: Page) -> None:
+    """Where a comma is for decimals, a spreadsheet cuts at semicolons, and a cell of a key could begin there."""
+    page.record("uploads/formula;=1+1;\t@SUM(1).jpg", "v1", Outcome.REJECTED)
+
+    rows = page.as_person(Role.VIEWER, "GET", "/photos.csv", query="text=formula").text.splitlines()
+
+    cells = [cell for row in rows for part in row.split(";") for cell in part.split("\t")]
+    assert "'=1+1" in cells
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
+
+
+def test_a_form_of_many_fields_gets_an_answer(page: Page) -> None:
+    """However short they are."""
+    answered = page.as_person(Role.OPERATOR, "POST", "/review", body=b"&" * 100)
+
+    assert (answered.status, "larger than any on this page" in answered.text) == (409, True)
+
+
+def test_a_page_number_of_any_length_gets_an_answer(page: Page) -> None:
+    """Python makes no number of more than 4,300 digits."""
+    assert page.as_person(Role.VIEWER, "GET", "/", query=f"page={'9' * 5000}").status == 200
+
+
 def test_a_photo_is_shown_as_the_gate_decoded_it(page: Page) -> None:
     """The function answers with a JPEG made anew, which is not the one that was uploaded."""
     version = page.s3.put_object(Bucket=BUCKET, Key="uploads/page/shown.jpg", Body=PHOTO)["VersionId"]
