@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 from cli.sam import template_of
 from lifecycle import lean
 from lifecycle.foundation import TEMPLATE as SAGEMAKER_TEMPLATE
+from lifecycle.site import Aws
 from lifecycle.stacks import described
 from lifecycle.templates import parsed
 from local.deploy import BACKFILLING, MONITORING, RECONCILING, RETRAINING, VEHICLEVISION, Application
@@ -53,55 +54,42 @@ class Answer:
     words: str
 
 
-@dataclass(frozen=True)
-class Account:
-    """An account, and how it is reached."""
-
-    number: str
-    region: str
-    stack: str
-    client: Callable[[str], Any]
-    partition: str = "aws"
-
-
-def rehearse(account: Account) -> Iterator[Answer]:
+def rehearse(aws: Aws) -> Iterator[Answer]:
     """Every question in its order; one that AWS refuses to answer is an answer that is not good."""
     for ask in (definitions, states, patterns, change_sets, roles):
         try:
-            yield from ask(account)
+            yield from ask(aws)
         except (ClientError, BotoCoreError, WaiterError) as error:
-            yield Answer(ask.__name__.replace("_", " "), False, _masked(str(error), account))
+            yield Answer(ask.__name__.replace("_", " "), False, _masked(str(error), aws))
 
 
 # ---- Step Functions --------------------------------------------------------------------------------------------------
 
 
-def definitions(account: Account) -> Iterator[Answer]:
+def definitions(aws: Aws) -> Iterator[Answer]:
     """ValidateStateMachineDefinition for each machine, as of the type that it is."""
     for name, machine in MACHINES.items():
-        text, kind = _definition(account, *machine)
-        answer = account.client("stepfunctions").validate_state_machine_definition(definition=text, type=kind)
+        text, kind = _definition(aws, *machine)
+        answer = aws.client("stepfunctions").validate_state_machine_definition(definition=text, type=kind)
         said = [
             f"{each['severity']} {each['code']} {each.get('location', '')}".strip() for each in answer["diagnostics"]
         ]
         yield Answer(f"ValidateStateMachineDefinition {name}", answer["result"] == "OK", "; ".join(said) or "OK")
 
 
-def states(account: Account) -> Iterator[Answer]:
+def states(aws: Aws) -> Iterator[Answer]:
     """TestState for each state of a photo's machine: with an answer that is made up, and each error that it catches.
 
     Of the Express machine, those that can hand over: it differs in nothing else.
     """
-    yield from _states(account, PHOTOS, "", lambda _: True)
-    yield from _states(
-        account, EXPRESS, " express", lambda state: HAND_OVER in {each["Next"] for each in _catches(state)}
-    )
+    yield from _states(aws, PHOTOS, "", lambda _: True)
+    yield from _states(aws, EXPRESS, " express", lambda state: HAND_OVER in {each["Next"] for each in _catches(state)})
 
 
 def _states(
-    account: Account, machine: tuple[Application, str], of: str, chosen: Callable[[Mapping[str, Any]], bool]
+    aws: Aws, machine: tuple[Application, str], of: str, chosen: Callable[[Mapping[str, Any]], bool]
 ) -> Iterator[Answer]:
-    text, _ = _definition(account, *machine)
+    text, _ = _definition(aws, *machine)
     for name, state in json.loads(text)["States"].items():
         for case, mock, following in _cases(name, state) if chosen(state) else ():
             request: dict[str, Any] = {
@@ -118,10 +106,10 @@ def _states(
                 retriers = [each for each in state.get("Retry", []) if _matches(each, mock["errorOutput"]["error"])]
                 given_up = int(retriers[0]["MaxAttempts"]) if retriers else 0
                 request["stateConfiguration"] = {"retrierRetryCount": given_up}
-            answer = account.client("stepfunctions").test_state(**request)
+            answer = aws.client("stepfunctions").test_state(**request)
             reached = answer.get("nextState") or answer["status"]
             words = reached if reached == following else f"{reached} instead of {following}: {answer.get('cause', '')}"
-            yield Answer(f"TestState{of} {name}, {case}", reached == following, _masked(words, account))
+            yield Answer(f"TestState{of} {name}, {case}", reached == following, _masked(words, aws))
 
 
 def _cases(name: str, state: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any] | None, str]]:
@@ -167,19 +155,19 @@ def _inputs(name: str) -> Any:
     return FUNCTION_ANSWER
 
 
-def _definition(account: Account, application: Application, machine: str) -> tuple[str, str]:
+def _definition(aws: Aws, application: Application, machine: str) -> tuple[str, str]:
     """A machine's definition with its substitutions filled in, as CloudFormation would; and its type."""
     properties = template_of(application)["Resources"][machine]["Properties"]
     text = (application.folder / properties["DefinitionUri"]).read_text("utf-8")
     for word, value in properties["DefinitionSubstitutions"].items():
-        text = text.replace(f"${{{word}}}", _filled(value, account))
+        text = text.replace(f"${{{word}}}", _filled(value, aws))
     return text, properties["Type"]
 
 
 # ---- EventBridge -----------------------------------------------------------------------------------------------------
 
 
-def patterns(account: Account) -> Iterator[Answer]:
+def patterns(aws: Aws) -> Iterator[Answer]:
     """TestEventPattern: what must start the workflow or be kept, and what must not."""
     resources = template_of(VEHICLEVISION)["Resources"]
     upload = json.loads((CHECKOUT / "events" / "object_created.json").read_text("utf-8"))
@@ -202,32 +190,35 @@ def patterns(account: Account) -> Iterator[Answer]:
         ("WorkflowFaultRule", review, False, "a run that needs review"),
     ):
         pattern = json.dumps(_named(resources[rule]["Properties"]["EventPattern"]))
-        heard = account.client("events").test_event_pattern(EventPattern=pattern, Event=json.dumps(event))["Result"]
+        heard = aws.client("events").test_event_pattern(EventPattern=pattern, Event=json.dumps(event))["Result"]
         yield Answer(f"TestEventPattern {rule}, {words}", heard is matches, "heard" if heard else "not heard")
 
 
 # ---- CloudFormation --------------------------------------------------------------------------------------------------
 
 
-def change_sets(account: Account) -> Iterator[Answer]:
+def change_sets(aws: Aws) -> Iterator[Answer]:
     """Change sets of the application, by default and lean, and of a backfill: made and taken away, never executed."""
-    yield from _rehearsed(account, VEHICLEVISION, "", {})
-    yield from _rehearsed(account, VEHICLEVISION, " lean", lean.parameters(VEHICLEVISION.folder))
-    backfill = replace(account, stack=f"{account.stack}-backfilling")
-    yield from _rehearsed(backfill, BACKFILLING, " backfilling", {**BACKFILL, "Application": account.stack})
+    yield from _rehearsed(aws, VEHICLEVISION, "", {})
+    yield from _rehearsed(aws, VEHICLEVISION, " lean", lean.parameters(VEHICLEVISION.folder))
+    backfill = replace(aws, site=replace(aws.site, application=f"{aws.site.application}-backfilling"))
+    yield from _rehearsed(backfill, BACKFILLING, " backfilling", {**BACKFILL, "Application": aws.site.application})
 
 
-def _rehearsed(account: Account, application: Application, of: str, given: Mapping[str, str]) -> Iterator[Answer]:
-    cloudformation, name = account.client("cloudformation"), {"StackName": account.stack, "ChangeSetName": CHANGE_SET}
+def _rehearsed(aws: Aws, application: Application, of: str, given: Mapping[str, str]) -> Iterator[Answer]:
+    cloudformation, name = (
+        aws.client("cloudformation"),
+        {"StackName": aws.site.application, "ChangeSetName": CHANGE_SET},
+    )
     template = packaged(application)
     body = json.dumps(template, separators=(",", ":"))
     if len(body.encode()) > MAX_TEMPLATE_BYTES:
         words = f"The template has {len(body.encode()):,} bytes, too many for a request."
         yield Answer(f"CreateChangeSet{of}", False, words)
         return
-    stack = described(account.client, account.stack)
+    stack = described(aws.client, aws.site.application)
     # What a rehearsal that was stopped has left.
-    _take_away(cloudformation, account)
+    _take_away(cloudformation, aws)
     known = {each["ParameterKey"] for each in (stack or {}).get("Parameters", [])} & template["Parameters"].keys()
     there = stack is not None and stack["StackStatus"] != IN_REVIEW
     cloudformation.create_change_set(
@@ -242,21 +233,21 @@ def _rehearsed(account: Account, application: Application, of: str, given: Mappi
         Description="A rehearsal, never to be executed",
     )
     try:
-        yield _change_set(cloudformation, name, account, of)
+        yield _change_set(cloudformation, name, aws, of)
     finally:
-        _take_away(cloudformation, account)
-    left = described(account.client, account.stack)
+        _take_away(cloudformation, aws)
+    left = described(aws.client, aws.site.application)
     gone = there or left is None or left["StackStatus"].startswith("DELETE")
     words = "nothing is left of it" if gone else f"the stack is {left and left['StackStatus']}"
     yield Answer(f"DeleteChangeSet{of}", gone, words)
 
 
-def _change_set(cloudformation: Any, name: Mapping[str, str], account: Account, of: str) -> Answer:
+def _change_set(cloudformation: Any, name: Mapping[str, str], aws: Aws, of: str) -> Answer:
     try:
         cloudformation.get_waiter("change_set_create_complete").wait(**name, WaiterConfig=WAIT)
     except WaiterError:
         failed = cloudformation.describe_change_set(**name)
-        return Answer(f"CreateChangeSet{of}", False, _masked(failed.get("StatusReason", failed["Status"]), account))
+        return Answer(f"CreateChangeSet{of}", False, _masked(failed.get("StatusReason", failed["Status"]), aws))
     actions = Counter(
         each["ResourceChange"]["Action"]
         for page in cloudformation.get_paginator("describe_change_set").paginate(**name)
@@ -266,16 +257,16 @@ def _change_set(cloudformation: Any, name: Mapping[str, str], account: Account, 
     return Answer(f"CreateChangeSet{of}", True, f"{actions.total()} changes: {words or 'none'}")
 
 
-def _take_away(cloudformation: Any, account: Account) -> None:
+def _take_away(cloudformation: Any, aws: Aws) -> None:
     """Delete the change set, and the stack only while it is nothing but the shell of one."""
     try:
-        cloudformation.delete_change_set(StackName=account.stack, ChangeSetName=CHANGE_SET)
+        cloudformation.delete_change_set(StackName=aws.site.application, ChangeSetName=CHANGE_SET)
     except ClientError as error:
         if code_of(error) not in ("ValidationError", "ChangeSetNotFound"):
             raise
-    stack = described(account.client, account.stack)
+    stack = described(aws.client, aws.site.application)
     if stack is not None and stack["StackStatus"] == IN_REVIEW:
-        cloudformation.delete_stack(StackName=account.stack)
+        cloudformation.delete_stack(StackName=aws.site.application)
 
 
 def packaged(application: Application) -> dict[str, Any]:
@@ -306,9 +297,9 @@ def _without_comment(fields: dict[str, Any]) -> dict[str, Any]:
 # ---- IAM -------------------------------------------------------------------------------------------------------------
 
 
-def roles(account: Account) -> Iterator[Answer]:
+def roles(aws: Aws) -> Iterator[Answer]:
     """SimulateCustomPolicy: each role may do what its statements say on what they name, and nothing that none says."""
-    iam = account.client("iam")
+    iam = aws.client("iam")
     for room, template in (
         ("application", template_of(VEHICLEVISION)),
         ("monitoring", template_of(MONITORING)),
@@ -319,7 +310,7 @@ def roles(account: Account) -> Iterator[Answer]:
     ):
         for name, resource in template["Resources"].items():
             if resource["Type"] == "AWS::IAM::Role":
-                statements = [*_statements(resource, account), *_attached(template, name, account)]
+                statements = [*_statements(resource, aws), *_attached(template, name, aws)]
                 yield _role(iam, f"SimulateCustomPolicy {room} {name}", statements)
 
 
@@ -353,21 +344,21 @@ def _simulated(
     return [(each["EvalActionName"], each["EvalDecision"]) for each in answer["EvaluationResults"]]
 
 
-def _attached(template: Mapping[str, Any], role: str, account: Account) -> Iterator[dict[str, Any]]:
+def _attached(template: Mapping[str, Any], role: str, aws: Aws) -> Iterator[dict[str, Any]]:
     """What policies that stand beside a role add to it, where they are asked for."""
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::IAM::Policy" and {"Ref": role} in resource["Properties"]["Roles"]:
-            yield from _statements({"Properties": {"Policies": [resource["Properties"]]}}, account)
+            yield from _statements({"Properties": {"Policies": [resource["Properties"]]}}, aws)
 
 
-def _statements(role: Mapping[str, Any], account: Account) -> list[dict[str, Any]]:
+def _statements(role: Mapping[str, Any], aws: Aws) -> list[dict[str, Any]]:
     policies = [policy for policy in role["Properties"].get("Policies", []) if "PolicyDocument" in policy]
     return [
         {
             **statement,
             "Action": _listed(statement["Action"]),
-            "Resource": [_arn(each, account) for each in _listed(statement["Resource"])],
-            **({"Condition": _named(statement["Condition"], account)} if "Condition" in statement else {}),
+            "Resource": [_arn(each, aws) for each in _listed(statement["Resource"])],
+            **({"Condition": _named(statement["Condition"], aws)} if "Condition" in statement else {}),
         }
         for policy in policies
         for statement in policy["PolicyDocument"]["Statement"]
@@ -377,54 +368,54 @@ def _statements(role: Mapping[str, Any], account: Account) -> list[dict[str, Any
 # ---- what CloudFormation would fill in -------------------------------------------------------------------------------
 
 
-def _filled(value: Any, account: Account) -> str:
+def _filled(value: Any, aws: Aws) -> str:
     """A substitution as text: pseudo parameters by their values, a function by an ARN, anything else by its name."""
     if isinstance(value, dict) and "Fn::GetAtt" in value:
         name = str(_listed(value["Fn::GetAtt"])[0]).split(".")[0]
-        return f"arn:{account.partition}:lambda:{account.region}:{account.number}:function:{name}"
+        return f"arn:{aws.site.partition}:lambda:{aws.site.region}:{aws.site.account}:function:{name}"
     if isinstance(value, dict) and value.get("Ref") in DEFAULTS:
         return DEFAULTS[value["Ref"]]
     if isinstance(value, dict) and value.get("Ref", "").endswith("Queue"):
-        return f"https://sqs.{account.region}.amazonaws.com/{account.number}/{value['Ref']}"
-    return str(_named(value, account))
+        return f"https://sqs.{aws.site.region}.amazonaws.com/{aws.site.account}/{value['Ref']}"
+    return str(_named(value, aws))
 
 
-def _named(node: Any, account: Account | None = None) -> Any:
+def _named(node: Any, aws: Aws | None = None) -> Any:
     """References by the names of what they refer to; pseudo parameters by their values where there is an account."""
     if isinstance(node, dict):
         if set(node) == {"Ref"}:
-            return _pseudo("${" + str(node["Ref"]) + "}", account)
+            return _pseudo("${" + str(node["Ref"]) + "}", aws)
         if set(node) == {"Fn::Sub"}:
-            return _pseudo(str(node["Fn::Sub"]), account)
+            return _pseudo(str(node["Fn::Sub"]), aws)
         if set(node) == {"Fn::GetAtt"}:
             return str(node["Fn::GetAtt"][0])
-        return {key: _named(value, account) for key, value in node.items()}
-    return [_named(each, account) for each in node] if isinstance(node, list) else node
+        return {key: _named(value, aws) for key, value in node.items()}
+    return [_named(each, aws) for each in node] if isinstance(node, list) else node
 
 
-def _pseudo(text: str, account: Account | None) -> str:
-    values = {} if account is None else {
-        "AWS::Partition": account.partition, "AWS::Region": account.region, "AWS::AccountId": account.number,
-        "AWS::StackName": account.stack,
+def _pseudo(text: str, aws: Aws | None) -> str:
+    values = {} if aws is None else {
+        "AWS::Partition": aws.site.partition, "AWS::Region": aws.site.region, "AWS::AccountId": aws.site.account,
+        "AWS::StackName": aws.site.application,
     }  # fmt: skip
     return re.sub(r"\$\{([\w:.]+)\}", lambda word: values.get(word[1], word[1].split(".")[0]), text)
 
 
-def _arn(resource: Any, account: Account) -> str:
+def _arn(resource: Any, aws: Aws) -> str:
     """A statement's resource as an ARN; a reference becomes one of its own name."""
-    text = str(_named(resource, account))
+    text = str(_named(resource, aws))
     if text == "*" or text.startswith("arn:"):
         return text
-    return f"arn:{account.partition}:rehearsal:{account.region}:{account.number}:{text.replace('.Arn', '')}"
+    return f"arn:{aws.site.partition}:rehearsal:{aws.site.region}:{aws.site.account}:{text.replace('.Arn', '')}"
 
 
 def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _masked(text: str, account: Account) -> str:
+def _masked(text: str, aws: Aws) -> str:
     """Without the account's number, so that a transcript can be shown."""
-    return " ".join(text.replace(account.number, f"…{account.number[-4:]}").split())[:400]
+    return " ".join(text.replace(aws.site.account, f"…{aws.site.account[-4:]}").split())[:400]
 
 
 # ---- a photo that is made up -----------------------------------------------------------------------------------------

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import botocore.session
 from botocore.config import Config
 from botocore.exceptions import NoRegionError
 
 from cli.errors import USAGE, CommandError
 from lifecycle import stacks
 from local import stack as local_stack
+from local.deploy import sealed_session
 from local.sagemaker import runtime_process
 from local.stack import LocalAws
 from vehiclevision.results import ResultsTable
@@ -86,7 +86,7 @@ def find(stack: str | None, region: str | None, profile: str | None) -> Target:
             raise CommandError(
                 "--region and --profile belong to --stack.", "Add --stack NAME, or leave them out.", USAGE
             )
-        return _local()
+        return local_target(_running_here())
     session = boto3.session.Session(region_name=region, profile_name=profile)
     return deployed(session, stack)
 
@@ -111,12 +111,10 @@ def local_target(running: LocalAws) -> Target:
 
 def _reached(running: LocalAws) -> Target:
     """A running local AWS, whether the application is deployed in it or not."""
-    session = _sealed_session(running.environment())
+    own = running.credentials
+    sealed = sealed_session(own.access_key_id, own.secret_access_key)
+    session = boto3.session.Session(botocore_session=sealed, region_name=running.region)
     return Target(LOCAL_STACK, running.region, running.outputs(), session, running.engine_url)
-
-
-def _local() -> Target:
-    return local_target(_running_here())
 
 
 def _running_here() -> LocalAws:
@@ -143,19 +141,6 @@ def deployed(session: boto3.session.Session, stack: str) -> Target:
             "Look at its events in the CloudFormation console, then deploy it again.",
         )
     return Target(stack, session.region_name, stacks.outputs(described), session)
-
-
-def _sealed_session(environment: Mapping[str, str]) -> boto3.session.Session:
-    """A session that never looks at the person's own profiles: they may name anything, or be broken."""
-    sealed = botocore.session.Session(
-        {
-            "profile": (None, None, None, None),
-            "config_file": (None, None, os.devnull, None),
-            "credentials_file": (None, None, os.devnull, None),
-        }
-    )
-    sealed.set_credentials(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"])
-    return boto3.session.Session(botocore_session=sealed, region_name=environment["AWS_REGION"])
 
 
 def _client(session: boto3.session.Session, service: str, endpoint_url: str | None) -> Any:

@@ -45,8 +45,8 @@ class Price:
 
 def price(instance_type: str, use: str, region: str, price_list: Any | None) -> Price:
     """What an instance costs, from the price list or the table."""
-    asked = _ask(price_list, instance_type, use, region) if price_list is not None else None
-    if asked is not None:
+    products = _products(price_list, region, instanceName=instance_type) if price_list is not None else []
+    if (asked := read_answer(products, instance_type, use)) is not None:
         return Price(asked, f"AWS's price list, {region}")
     known = TABLE.get((instance_type, use))
     if known is None:
@@ -85,33 +85,22 @@ def training_words(instance_type: str, hours: int, *, spot: bool, price: Price, 
     )
 
 
-def _ask(price_list: Any, instance_type: str, use: str, region: str) -> float | None:
-    """The price list's answer; None where it has none or cannot be asked."""
-    filters = [
-        {"Type": "TERM_MATCH", "Field": "instanceName", "Value": instance_type},
-        {"Type": "TERM_MATCH", "Field": "regionCode", "Value": region},
-    ]
+def _products(price_list: Any, region: str, **wanted: str) -> list[Any]:
+    """The price list's products with these attributes; none where it has none or cannot be asked."""
+    attributes = {**wanted, "regionCode": region}
+    filters = [{"Type": "TERM_MATCH", "Field": name, "Value": value} for name, value in attributes.items()]
     try:
         answer = price_list.get_products(ServiceCode="AmazonSageMaker", Filters=filters, MaxResults=100)
     except (ClientError, BotoCoreError):
         # A price is good to know, and no reason to stop: the right to ask for it is rarely granted.
-        return None
-    return read_answer(answer.get("PriceList", []), instance_type, use)
+        return []
+    return list(answer.get("PriceList", []))
 
 
 def serverless_second(price_list: Any, memory_mb: int, region: str) -> float | None:
     """Dollars a second of a serverless endpoint, from AWS's price list; None where it has none or cannot be asked."""
-    filters = [
-        {"Type": "TERM_MATCH", "Field": "productFamily", "Value": "ML Serverless"},
-        {"Type": "TERM_MATCH", "Field": "regionCode", "Value": region},
-    ]
-    try:
-        answer = price_list.get_products(ServiceCode="AmazonSageMaker", Filters=filters, MaxResults=100)
-    except (ClientError, BotoCoreError):
-        return None
-    return read_price(
-        answer.get("PriceList", []), f"ServerlessInf:Mem-{memory_mb // 1024}GB", ("Second", "Seconds", "Sec")
-    )
+    products = _products(price_list, region, productFamily="ML Serverless")
+    return read_price(products, f"ServerlessInf:Mem-{memory_mb // 1024}GB", ("Second", "Seconds", "Sec"))
 
 
 def read_answer(products: list[Any], instance_type: str, use: str) -> float | None:

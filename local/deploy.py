@@ -36,12 +36,6 @@ BUILT_FROM = "built_from"
 DEPLOYED = "deployed.json"
 SAM_SECONDS = 600.0
 POLL_SECONDS = "0.3"
-# The person's own AWS profile and files have no say here.
-NO_FILES = {
-    "profile": (None, None, None, None),
-    "config_file": (None, None, os.devnull, None),
-    "credentials_file": (None, None, os.devnull, None),
-}
 LEFT_OUT = frozenset({"__pycache__", ".mypy_cache", ".ruff_cache"})
 # Properties that hold a path relative to the template.
 PATH_KEYS = frozenset({"CodeUri", "DefinitionUri", "ContentUri", "Location", "TemplateURL"})
@@ -160,10 +154,17 @@ def _stack(environment: Mapping[str, str], name: str) -> stacks.Stack:
     return stacks.described(lambda service: client(service, environment), name) or {}
 
 
+def sealed_session(access_key_id: str, secret_access_key: str) -> botocore.session.Session:
+    """A session that never looks at the person's own profiles and files: they may name anything, or be broken."""
+    nowhere = {"profile": None, "config_file": os.devnull, "credentials_file": os.devnull}
+    session = botocore.session.Session({name: (None, None, value, None) for name, value in nowhere.items()})
+    session.set_credentials(access_key_id, secret_access_key)
+    return session
+
+
 def client(service: str, environment: Mapping[str, str]) -> Any:
-    """A client of the engine, whatever the person's own AWS settings are."""
-    session = botocore.session.Session(NO_FILES)
-    session.set_credentials(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"])
+    """A client of the engine."""
+    session = sealed_session(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"])
     return session.create_client(service, environment["AWS_REGION"], endpoint_url=environment["AWS_ENDPOINT_URL"])
 
 

@@ -6,9 +6,10 @@ deployment is judged by what the engine holds, not by what a run meant to do.
 
 import contextlib
 import fcntl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from local import credentials, deploy, foundation, processes
 from local.credentials import Credentials
@@ -20,6 +21,8 @@ from local.sagemaker import runtime_process as sagemaker
 from local.sagemaker.control import process as control
 
 DIRECTORY = CHECKOUT / ".local"
+# The servers, as `vehiclevision status` names them.
+PARTS: Mapping[str, ModuleType] = {"engine": engine, "sagemaker": sagemaker, "sagemaker_control": control}
 
 
 @dataclass(frozen=True)
@@ -48,22 +51,30 @@ class LocalAws:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A server of the local AWS: where it answers, and its process; neither while it does not run."""
+
+    url: str | None = None
+    pid: int | None = None
+
+
+@dataclass(frozen=True)
 class Status:
     """What runs, and where its state lies."""
 
     state_dir: Path
-    engine_url: str | None
-    sagemaker_url: str | None
-    control_url: str | None
-    engine_pid: int | None
-    sagemaker_pid: int | None
-    control_pid: int | None
+    parts: Mapping[str, Part]
     deployed: bool
 
     @property
     def up(self) -> bool:
         """Whether everything runs and the application is deployed."""
-        return bool(self.engine_url and self.sagemaker_url and self.control_url and self.deployed)
+        return self.deployed and all(part.pid for part in self.parts.values())
+
+    @property
+    def runs(self) -> bool:
+        """Whether anything of it runs."""
+        return any(part.pid for part in self.parts.values())
 
 
 def _silent(_: str) -> None:
@@ -96,7 +107,7 @@ def start(
         parameters = {} if threshold is None else {"ConfidenceThreshold": str(threshold)}
         deploy.deploy(deploy.VEHICLEVISION.at(application), directory, present.environment(), progress, parameters)
         if detach:
-            for each in (sagemaker, control, engine):
+            for each in PARTS.values():
                 processes.release(each.server(directory))
         return present
 
@@ -126,20 +137,13 @@ def running(directory: Path = DIRECTORY) -> LocalAws | None:
 def status(directory: Path = DIRECTORY) -> Status:
     """What of the local AWS runs."""
     directory = directory.resolve()
-    own = processes.running(engine.server(directory))
-    runtime = processes.running(sagemaker.server(directory))
-    plane = processes.running(control.server(directory))
+    records = {name: processes.running(module.server(directory)) for name, module in PARTS.items()}
+    parts = {
+        name: Part(f"http://{HOST}:{record['port']}", record["pid"]) if record else Part()
+        for name, record in records.items()
+    }
     present = running(directory)
-    return Status(
-        state_dir=directory,
-        engine_url=f"http://{HOST}:{own['port']}" if own else None,
-        sagemaker_url=f"http://{HOST}:{runtime['port']}" if runtime else None,
-        control_url=f"http://{HOST}:{plane['port']}" if plane else None,
-        engine_pid=own["pid"] if own else None,
-        sagemaker_pid=runtime["pid"] if runtime else None,
-        control_pid=plane["pid"] if plane else None,
-        deployed=bool(present and present.outputs()),
-    )
+    return Status(directory, parts, deployed=bool(present and present.outputs()))
 
 
 @contextlib.contextmanager

@@ -170,7 +170,7 @@ def local_aws(directory: Path) -> Finding:
         if alarms := ringing(target.client, target.stack):
             return Finding("local AWS", WARNING, f"Alarms ring: {', '.join(alarms)}.", "Look: vehiclevision status")
         return Finding("local AWS", OK, "The local AWS is up with the application in it, and its endpoint answers.")
-    if status.engine_pid is None and status.sagemaker_pid is None:
+    if not status.runs:
         return Finding("local AWS", OK, "The local AWS is not running.", "Start it with: vehiclevision up --detach")
     return Finding(
         "local AWS", WARNING, "Only a part of the local AWS runs.", "Run: vehiclevision down, then vehiclevision up"

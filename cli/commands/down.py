@@ -9,8 +9,7 @@ from local import stack
 def command() -> int:
     """Stop it if it runs."""
     directory = state_directory()
-    status = stack.status(directory)
-    if status.engine_pid is None and status.sagemaker_pid is None and status.control_pid is None:
+    if not stack.status(directory).runs:
         output().print("The local AWS is not running.")
         return SUCCESS
     stack.stop(directory)

@@ -15,7 +15,7 @@ from cli.display import notes, output, print_json, printable
 from cli.errors import FAILURE, SUCCESS, USAGE, CommandError
 from cli.options import AsJson, option
 from cli.quotas import BLOCKED, account_quotas
-from cli.rehearsal import Account, Answer, rehearse
+from cli.rehearsal import Answer, rehearse
 from cli.sagemaker import Connection, SageMakerAccount
 from lifecycle import prices
 from lifecycle.endpoint import DEFAULT_INSTANCE
@@ -49,8 +49,7 @@ def command(
 
 def questions(connection: Connection) -> Iterator[Answer]:
     """What is asked of the account, and what it has and costs."""
-    site = connection.aws.site
-    yield from rehearse(Account(site.account, site.region, site.application, connection.aws.client, site.partition))
+    yield from rehearse(connection.aws)
     for finding in account_quotas(connection.aws.client("service-quotas")):
         yield Answer(f"Service Quotas, {finding.what}", finding.state != BLOCKED, finding.sentence)
     price = connection.price(DEFAULT_INSTANCE, prices.HOSTING)

@@ -41,12 +41,7 @@ def _facts_of_local_aws() -> dict[str, Any]:
     return {
         "where": "local",
         "up": status.up,
-        "engine_url": status.engine_url,
-        "engine_pid": status.engine_pid,
-        "sagemaker_url": status.sagemaker_url,
-        "sagemaker_pid": status.sagemaker_pid,
-        "sagemaker_control_url": status.control_url,
-        "sagemaker_control_pid": status.control_pid,
+        **{f"{name}_{what}": value for name, part in status.parts.items() for what, value in vars(part).items()},
         "deployed": status.deployed,
         "state_directory": str(status.state_dir),
         **(_facts_of_application(local_target(running)) if running else NOTHING_DEPLOYED),

@@ -333,5 +333,5 @@ def test_everything_is_part_of_the_local_aws(application: Application) -> None:
     found = stack.status(application.aws.state_dir)
 
     assert found.up
-    assert found.control_url
-    assert Path(f"/proc/{found.control_pid}").exists()
+    assert found.parts["sagemaker_control"].url
+    assert Path(f"/proc/{found.parts['sagemaker_control'].pid}").exists()

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local import credentials
-from local.deploy import NO_FILES
+from local.deploy import sealed_session
 from local.place import REGION
 from local.sagemaker import engine
 
@@ -35,8 +34,7 @@ class Engine:
         """The client of a service."""
         address = (service, self.url())
         if address not in self._clients:
-            session = botocore.session.Session(NO_FILES)
-            session.set_credentials(self.credentials.access_key_id, self.credentials.secret_access_key)
+            session = sealed_session(self.credentials.access_key_id, self.credentials.secret_access_key)
             config = Config(connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 3, "mode": "standard"})
             self._clients[address] = session.create_client(service, REGION, endpoint_url=address[1], config=config)
         return self._clients[address]

@@ -9,12 +9,11 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from local.credentials import Credentials
-from local.deploy import NO_FILES
+from local.deploy import sealed_session
 from local.place import REGION
 
 POLL_SECONDS = 0.5
@@ -80,8 +79,7 @@ def perform(resource: str, parameters: Mapping[str, Any], url: str | None, own: 
 def _client(url: str | None, own: Credentials) -> Any:
     if url is None:
         raise TaskError(ANY_ERROR, "The local SageMaker does not run. Start it with: vehiclevision up")
-    session = botocore.session.Session(NO_FILES)
-    session.set_credentials(own.access_key_id, own.secret_access_key)
+    session = sealed_session(own.access_key_id, own.secret_access_key)
     return session.create_client("sagemaker", REGION, endpoint_url=url, config=Config(connect_timeout=5))
 
 

@@ -1,7 +1,7 @@
 """`vehiclevision rehearse --aws`: requests pass AWS's own model, the local engine answers for Step Functions."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +13,7 @@ from moto.events.models import EventPattern
 
 from cli.commands import rehearse as command
 from cli.errors import CommandError
-from cli.rehearsal import CHANGE_SET, FORBIDDEN, Account, Answer, rehearse
+from cli.rehearsal import CHANGE_SET, FORBIDDEN, Answer, rehearse
 from cli.sagemaker import Connection
 from cli.target import Target
 from lifecycle import lean
@@ -94,7 +94,7 @@ def _shell(name: str) -> Answered:
 
 
 def asked(fake: Rehearsed) -> list[Answer]:
-    return list(rehearse(Account(ACCOUNT, REGION, "vehiclevision", fake.aws().client)))
+    return list(rehearse(fake.aws()))
 
 
 @pytest.fixture(scope="module")
@@ -193,10 +193,8 @@ def test_the_command_writes_a_transcript(tmp_path: Path, capsys: pytest.CaptureF
     target = Target("vehiclevision", REGION, {}, _NoPrices(session))  # type: ignore[arg-type]
     aws = Rehearsed().aws()
     quotas = SimpleNamespace(get_paginator=lambda _: SimpleNamespace(paginate=lambda **_: []))
-    reached = SimpleNamespace(
-        site=aws.site, client=lambda name: quotas if name == "service-quotas" else aws.client(name)
-    )
-    account = Reached(aws=True, connection=Connection(target, reached, " --aws"))  # type: ignore[arg-type]
+    reached = replace(aws, client=lambda name: quotas if name == "service-quotas" else aws.client(name))
+    account = Reached(aws=True, connection=Connection(target, reached, " --aws"))
 
     code = command.command(account=account, out=tmp_path / "rehearsal.md")
 
