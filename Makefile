@@ -9,6 +9,9 @@ export IMAGES ?=
 # Hundreds of interpreters are started here, most of them by tests: what one has compiled serves the others.
 unexport PYTHONDONTWRITEBYTECODE
 DATA ?=
+# What is installed knows where it lies and its Python: where the checkout was moved, or that Python is gone, it is installed anew.
+STALE := $(shell for each in .venv*; do if [ -e $$each/.ready ] && ! { [ -x $$each/bin/python ] && \
+  grep -qF "$(CURDIR)/$$each" $$each/pyvenv.cfg; }; then rm -rf $$each; fi; done)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -54,12 +57,12 @@ TAKEN := $(CURDIR)/.cache/taken
 SIDE_BY_SIDE := --dist loadfile --no-loadscope-reorder
 OF_FUNCTIONS := $(wildcard tests/unit/test_*.py) tests/contract tests/unit/reconciling
 test: setup .venv/.test-ready .venv-checkov/.ready ## run the tests: unit, contract, workflow, browser, infra, docs
-	@rm -rf $(TAKEN)
+	@rm -rf "$(TAKEN)"
 	@$(BIN)/python -m pytest -n 2 $(SIDE_BY_SIDE) --cov --cov-report=term:skip-covered $(OF_FUNCTIONS)
-	@mkdir -p $(TAKEN)
-	@VEHICLEVISION_TAKEN=$(TAKEN) VEHICLEVISION_CALLS=$(TAKEN) $(BIN)/python -m pytest -n 3 $(SIDE_BY_SIDE) $(OF_FUNCTIONS:%=--ignore=%)
-	@$(BIN)/python -m tests.workflow.taken $(TAKEN)
-	@$(BIN)/python -m tests.workflow.may $(TAKEN)
+	@mkdir -p "$(TAKEN)"
+	@VEHICLEVISION_TAKEN="$(TAKEN)" VEHICLEVISION_CALLS="$(TAKEN)" $(BIN)/python -m pytest -n 3 $(SIDE_BY_SIDE) $(OF_FUNCTIONS:%=--ignore=%)
+	@$(BIN)/python -m tests.workflow.taken "$(TAKEN)"
+	@$(BIN)/python -m tests.workflow.may "$(TAKEN)"
 
 # What runs in Lambda, the command, the requests to AWS, the documents. The other tests start servers, do statistics, draw pages, or
 # go through training with four vehicles.
@@ -88,9 +91,9 @@ fuzz: setup .venv/.test-ready ## attack all that reads bytes from outside, guide
 	@$(BIN)/python -m tests.fuzz $(or $(MINUTES),5)
 
 soak: setup .venv/.test-ready ## the slow proof: bursts, kills, hostile files, long outages
-	@rm -rf $(TAKEN)-soak && mkdir -p $(TAKEN)-soak
-	@VEHICLEVISION_CALLS=$(TAKEN)-soak $(BIN)/python -m pytest -m soak --timeout 1800
-	@$(BIN)/python -m tests.workflow.may $(TAKEN)-soak soak
+	@rm -rf "$(TAKEN)-soak" && mkdir -p "$(TAKEN)-soak"
+	@VEHICLEVISION_CALLS="$(TAKEN)-soak" $(BIN)/python -m pytest -m soak --timeout 1800
+	@$(BIN)/python -m tests.workflow.may "$(TAKEN)-soak" soak
 
 bench: setup .venv/.test-ready .venv-sagemaker/.ready .venv-bench/.ready ## measure ours beside the alternative, in one run
 	@$(BIN)/python -m bench.workflow
