@@ -4,6 +4,7 @@ import functools
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import pytest
 from botocore.config import Config
 
 from local import place, processes
@@ -398,10 +400,16 @@ def published(directory: Path) -> Iterator[tuple[Bench, "subprocess.Popen[bytes]
         process.wait(20)
 
 
+def listed(command: str, *options: str) -> list[str]:
+    """The lines of a program that knows the machine's processes; tests that need it skip where it is not installed."""
+    if shutil.which(command) is None:
+        pytest.skip(f"{command} is not installed")
+    return subprocess.run([command, *options], capture_output=True, text=True, check=True).stdout.splitlines()
+
+
 def group_of(leader: int) -> list[str]:
     """The command lines of a process group, its leader left out."""
-    out = subprocess.run(["ps", "-wwAo", "pid=,pgid=,stat=,args="], capture_output=True, text=True, check=True).stdout
-    rows = [line.split(None, 3) for line in out.splitlines()]
+    rows = [line.split(None, 3) for line in listed("ps", "-wwAo", "pid=,pgid=,stat=,args=")]
     return [row[3] for row in rows if int(row[1]) == leader != int(row[0]) and not row[2].startswith("Z")]
 
 

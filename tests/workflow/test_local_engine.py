@@ -24,6 +24,7 @@ from tests.workflow.engine_bench import (
     Bench,
     eventually,
     group_of,
+    listed,
     ours,
     set_up,
     workers_of,
@@ -557,9 +558,10 @@ def test_a_released_engine_outlives_its_starter(tmp_path: Path) -> None:
 
 def test_nothing_is_served_beyond_this_machine(bench: Bench) -> None:
     """Every listening socket of the engine and its workers is on loopback."""
-    out = subprocess.run(["ss", "-Hltnp"], capture_output=True, text=True, check=False).stdout
-    listening = [line.split()[3] for line in out.splitlines() if f"pid={bench.pid}," in line]
+    sockets = listed("lsof", "-nP", "-a", "-g", str(bench.pid), "-iTCP", "-sTCP:LISTEN", "-Fn")
+    listening = [line[1:] for line in sockets if line.startswith("n")]
 
+    assert listening
     assert all(address.startswith("127.0.0.1:") for address in listening)
 
 

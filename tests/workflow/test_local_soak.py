@@ -21,7 +21,7 @@ from local.engine import process as engine
 from local.place import CHECKOUT
 from local.sagemaker import runtime_process as sagemaker
 from tests.workflow.driver import Application, plain
-from tests.workflow.engine_bench import eventually
+from tests.workflow.engine_bench import eventually, listed
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(1800)]
 
@@ -103,8 +103,7 @@ def recorded(application: Application, wanted: set[tuple[str, str]]) -> dict[tup
 
 def descendants(pid: int) -> dict[int, float]:
     """The processes that a process started, and so on, with their memory in MiB."""
-    out = subprocess.run(["ps", "-Ao", "pid=,ppid=,rss=,stat="], capture_output=True, text=True, check=True).stdout
-    rows = [line.split() for line in out.splitlines()]
+    rows = [line.split() for line in listed("ps", "-Ao", "pid=,ppid=,rss=,stat=")]
     alive = [(int(own), int(parent), int(kib) / 1024) for own, parent, kib, state in rows if state[0] != "Z"]
     found: dict[int, float] = {}
     while added := {own: mib for own, parent, mib in alive if parent in (pid, *found) and own not in found}:
@@ -114,8 +113,7 @@ def descendants(pid: int) -> dict[int, float]:
 
 def memory_mib(pid: int) -> float:
     """What one process holds."""
-    out = subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True, check=True).stdout
-    return int(out) / 1024
+    return int(*listed("ps", "-o", "rss=", "-p", str(pid))) / 1024
 
 
 def no_process_of(directory: Path) -> bool:
@@ -125,8 +123,7 @@ def no_process_of(directory: Path) -> bool:
 
 def processes_of(directory: Path) -> list[str]:
     """Every process with the folder in its command line or environment, whoever started it."""
-    out = subprocess.run(["ps", "axeww", "-o", "pid=,stat=,command="], capture_output=True, text=True, check=True)
-    rows = [line.split(None, 2) for line in out.stdout.splitlines()]
+    rows = [line.split(None, 2) for line in listed("ps", "axeww", "-o", "pid=,stat=,command=")]
     return [
         " ".join(row)[:300]
         for row in rows
