@@ -8,7 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cli.errors import CommandError
 from vehiclevision.refusal import Refusal
 
-_SIGN_IN: Final = "Sign in (for example `aws sso login`), choose --profile, or leave --stack out to use the local AWS."
+_SIGN_IN: Final = "Sign in (`aws sso login`), choose --profile, or leave --stack and --aws out to use the local AWS."
 # AWS's codes, what to say of an operation that got one of them, and the hint.
 _REFUSALS: Final = (
     (
@@ -34,7 +34,7 @@ _REFUSALS: Final = (
     (
         "NoSuchBucket ResourceNotFoundException StateMachineDoesNotExist",
         "{operation} found nothing of that name ({code}).",
-        "Check the stack with: vehiclevision status",
+        "Check what you named, and the stack with: vehiclevision status",
     ),
 )
 

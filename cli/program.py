@@ -52,7 +52,22 @@ class Commands(Mapping[str, Any]):
             return source.readline().strip().strip('"')
 
 
-class Group(TyperGroup):
+class Flags:
+    """What shows no value where none is taken."""
+
+    def get_params(self, ctx: Any) -> Any:
+        """Each parameter; typer calls a flag's value `<bool>`."""
+        parameters = super().get_params(ctx)  # type: ignore[misc]
+        for flag in (each for each in parameters if getattr(each, "is_flag", False)):
+            flag.metavar = ""
+        return parameters
+
+
+class Command(Flags, TyperCommand):
+    """A command."""
+
+
+class Group(Flags, TyperGroup):
     """A group of the commands of a package."""
 
     package: ClassVar[ModuleType]
@@ -75,7 +90,7 @@ def program(module: ModuleType, name: str, panel: str | None = None, **settings:
     help_text = {"help": "\n\n".join(" ".join(each.split()) for each in paragraphs), "rich_help_panel": panel}
     if not hasattr(module, "COMMANDS"):
         made = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-        made.command(name, **SETTINGS, **help_text)(_flat(run))  # type: ignore[arg-type]
+        made.command(name, cls=Command, **SETTINGS, **help_text)(_flat(run))  # type: ignore[arg-type]
         return made
     own = type("Group", (Group,), {"package": module})
     alone = {"invoke_without_command": run is not None, "no_args_is_help": run is None}
