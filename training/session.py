@@ -1,5 +1,6 @@
 """Running an exported network: the names and the settings that writing, serving and measuring share."""
 
+import os
 import time
 from typing import Final, TypeAlias
 
@@ -33,6 +34,8 @@ def open_onnx(onnx: bytes) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     # One thread a prediction: several predictions then share the cores without fighting over them.
     options.intra_op_num_threads = options.inter_op_num_threads = 1
+    # ONNX can keep weights in files that it names: below this there is none, and elsewhere onnxruntime looks for none.
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
     # What a damaged network makes onnxruntime print is said better by our own errors.
     options.log_severity_level = 4
     return onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])

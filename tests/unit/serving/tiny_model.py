@@ -44,6 +44,17 @@ oBcxINcHJvYmFiaWxpdGllcyIDTXVsEgFnKgsQAUIBa0oEgYAAPSoLEAFCAXNKBDMzcz9aJgoFaW1hZ2
 AggDYiQKDXByb2JhYmlsaXRpZXMSEwoRCAESDQoHEgViYXRjaAoCCARCBAoAEA0=
 """)
 
+# Answers with the first two bytes of secret.txt, each as so many 600ths: its weights lie in that file. What says so is
+# written in more bytes than it takes, which parsers read as the same.
+ONNX_THAT_READS = base64.b64decode("""
+CAk6tAMKGwoFaW1hZ2USAWYiBENhc3QqCQoCdG8YAaABAgopCgFmCgRheGVzEgFtIgpSZWR1Y2VNZWFuKg8KCGtlZXBkaW1zGAGgAQIKFwoBbQoFc2hhcG
+USAm0xIgdSZXNoYXBlChIKAm0xCgR6ZXJvEgF6IgNNdWwKHQoGc2VjcmV0EgJzZiIEQ2FzdCoJCgJ0bxgBoAECChAKAnNmCgFzEgJzZCIDTXVsChsKAXoK
+AnNkEg1wcm9iYWJpbGl0aWVzIgNBZGQSAWcqJAgDEAdCBGF4ZXNKGAEAAAAAAAAAAgAAAAAAAAADAAAAAAAAACodCAIQB0IFc2hhcGVKEP//////////AQ
+AAAAAAAAAqDhABQgR6ZXJvSgQAAAAAKkQIAQgCEAJCBnNlY3JldGoYigCIAGxvY2F0aW9uEgpzZWNyZXQudHh0agsKBm9mZnNldBIBMGoLCgZsZW5ndGgS
+ATJwASoLEAFCAXNKBA502jpaIgoFaW1hZ2USGQoXCAISEwoDEgFOCgMI4AEKAwjgAQoCCANiIAoNcHJvYmFiaWxpdGllcxIPCg0IARIJCgMSAU4KAggCQg
+QKABAS
+""")
+
 
 def manifest(onnx: bytes = ONNX, **changes: Any) -> bytes:
     """A manifest that describes the network, with some fields changed; None removes a field."""

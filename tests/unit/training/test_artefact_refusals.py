@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.unit.serving import tiny_model
-from tests.unit.serving.tiny_model import ONNX, manifest, packed, write_model
+from tests.unit.serving.tiny_model import ONNX, ONNX_THAT_READS, manifest, packed, write_model
 from training import artefact
 from training.artefact import load_model
 from training.errors import ModelRefusedError
@@ -121,6 +121,14 @@ def test_a_network_that_reads_other_files_is_refused(tmp_path: Path) -> None:
     path = write_model(tmp_path / "model.tar.gz", onnx=ONNX + artefact.EXTERNAL_DATA_MARK)
 
     assert "other files" in refusal(path)
+
+
+def test_a_network_that_hides_what_it_reads_reads_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even from the folder in which a command runs, however it names the file."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "secret.txt").write_bytes(b"Zq")
+
+    assert "cannot be loaded" in refusal(write_model(tmp_path / "model.tar.gz", onnx=ONNX_THAT_READS))
 
 
 def of_headers(kind: bytes, body: bytes, count: int = 1) -> bytes:
