@@ -45,6 +45,7 @@ def apply(workers_per_function: int, journal: Journal, root: Credentials, direct
     lambda_functions.answer_runtime_api_at_once()
     lambda_functions.end_logs_at_the_mark()
     lambda_functions.keep_unpacked_code()
+    lambda_functions.hash_code_once()
     lambda_functions.queue_invocations(workers_per_function)
     lambda_functions.name_throttling()
     lambda_functions.keep_functions_keys_secret(root)

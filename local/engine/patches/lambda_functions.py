@@ -78,6 +78,19 @@ def keep_unpacked_code() -> None:
     lambda_svc._provided_runtime_code_dir = unpacked
 
 
+def hash_code_once() -> None:
+    """Each save hashes the code of all functions, which takes longer than all the rest of it; their records say it."""
+    externalize = lambda_svc._externalize_code_zip
+
+    def name_if_written(record: dict[str, Any], referenced: set[str]) -> None:
+        sha = lambda_svc._b64_sha_to_hex(record.get("config", {}).get("CodeSha256", ""))
+        if record.get("code_zip") and Path(lambda_svc.CODE_BLOB_DIR, f"{sha}.zip").exists():
+            record["code_zip"] = {lambda_svc._BLOB_REF_KEY: sha}
+        externalize(record, referenced)
+
+    lambda_svc._externalize_code_zip = name_if_written
+
+
 def delete_old_code() -> None:
     """Delete unpacked code that no function has any more, put aside first, so that nobody finds half of it."""
     cache = Path(lambda_svc._PROVIDED_CODE_CACHE)

@@ -30,6 +30,8 @@ OPTIMISED: Final = {
 TELL: Final = stepfunctions._emit_execution_status_event
 EXPRESSION_MILLISECONDS: Final = 60_000
 PLAIN_PATH: Final = re.compile(r"\$[A-Za-z]\w*(\.[A-Za-z]\w*)*", re.ASCII)
+PLAIN_TYPES: Final = frozenset({str, bool, int, float, type(None), list, dict})
+NOT_PLAIN: Final = object()
 # A few hundred stand in all the templates here.
 EXPRESSIONS_KEPT: Final = 4_096
 _running: contextvars.ContextVar[dict[str, Any]] = contextvars.ContextVar("execution whose task runs")
@@ -126,26 +128,27 @@ def parse_once() -> None:
 
 
 def read_plain_paths() -> None:
-    """Most expressions only name a text, a number or a truth, as `$states.result.label`: that takes no JSONata."""
+    """Most expressions only name a value, as `$states.result.label`: that takes no JSONata."""
     evaluate = stepfunctions._evaluate_jsonata
 
     def read_or_evaluate(expression: str, given: Any, ctx: Any = None, result: Any = None, error: Any = None) -> Any:
         context = ctx or {}
         states = {"input": given, "result": result, "errorOutput": error, "context": context}
         value = at_path(expression, {**context.get("variables", {}), "states": states})
-        return evaluate(expression, given, ctx, result, error) if value is None else value
+        return evaluate(expression, given, ctx, result, error) if value is NOT_PLAIN else value
 
     stepfunctions._evaluate_jsonata = read_or_evaluate
 
 
-def at_path(expression: str, variables: dict[str, Any]) -> str | bool | float | None:
-    """What a plain path leads to through objects alone; None for anything else, which is JSONata's business."""
+def at_path(expression: str, variables: dict[str, Any]) -> Any:
+    """What a plain path leads to through objects alone; NOT_PLAIN for anything else, which is JSONata's business."""
     if not PLAIN_PATH.fullmatch(expression):
-        return None
+        return NOT_PLAIN
     value: Any = variables
     for name in expression.removeprefix("$").split("."):
-        value = value.get(name) if isinstance(value, dict) else None
-    return value if isinstance(value, str | bool | int | float) else None
+        value = value.get(name, NOT_PLAIN) if type(value) is dict else NOT_PLAIN
+    # A list that JSONata made may be a sequence, which is not always what it holds.
+    return value if type(value) in PLAIN_TYPES else NOT_PLAIN
 
 
 def end_once() -> None:

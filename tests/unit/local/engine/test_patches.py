@@ -1,20 +1,23 @@
 """The parts of the patches that need no engine."""
 
+import base64
 import contextvars
+import hashlib
 import json
 import queue
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
-from ministack.services import stepfunctions
+from ministack.services import lambda_svc, stepfunctions
 
 from local.engine.lambda_worker.runtime_client import END_OF_LOG
 from local.engine.patches.iam import namespace_of, policy_pattern
-from local.engine.patches.lambda_functions import Turns, invoked_function, log_to_mark
+from local.engine.patches.lambda_functions import Turns, hash_code_once, invoked_function, log_to_mark
 from local.engine.patches.s3 import with_version
-from local.engine.patches.stepfunctions import at_path, parse_once
+from local.engine.patches.stepfunctions import NOT_PLAIN, at_path, parse_once
 from local.engine.process import refuse_other_versions
 from local.engine.saving import passes_by
 
@@ -159,25 +162,33 @@ def test_a_metric_names_its_namespace(body: bytes, namespace: str) -> None:
 
 READ = {
     "$a": "text",
+    "$b": {"c": 0.1, "d": {"e": False, "none": None}, "l": [{"x": 1}], "z": 0, "empty": []},
     "$b.c": 0.1,
     "$b.d.e": False,
+    "$b.d.none": None,
+    "$b.empty": [],
+    "$b.l": [{"x": 1}],
     "$b.z": 0,
+    "$n": None,
+    "$states.input": {"x": "x"},
     "$states.input.x": "x",
+    "$states.result": None,
     "$states.context.Execution.Id": "id",
 }
-LEFT = ("$b", "$b.l", "$b.d.none", "$gone", "$b.gone.x", "$b.l.x", "$count($b.l)", "$a & $a", "$b.`c`", "a", "$$.a")
+LEFT = ("$gone", "$b.gone.x", "$b.l.x", "$count($b.l)", "$a & $a", "$b.`c`", "a", "$$.a", "$made")
+MADE = stepfunctions.jsonata.utils.Utils.create_sequence(1)
 CONTEXT: dict[str, Any] = {
-    "variables": {"a": "text", "b": {"c": 0.1, "d": {"e": False, "none": None}, "l": [{"x": 1}], "z": 0}},
+    "variables": {"a": "text", "b": READ["$b"], "n": None, "made": MADE},
     "Execution": {"Id": "id"},
 }
 
 
 @pytest.mark.parametrize("expression", [*READ, *LEFT])
 def test_a_plain_path_says_what_jsonata_says(expression: str) -> None:
-    """To a text, a number or a truth, through objects alone; whatever else there is, is left to JSONata."""
-    variables = {**CONTEXT["variables"], "states": {"input": {"x": "x"}, "context": CONTEXT}}
+    """Through objects alone; whatever else there is, is left to JSONata."""
+    states = {"input": {"x": "x"}, "context": CONTEXT, "result": None}
 
-    assert at_path(expression, variables) == READ.get(expression)
+    assert at_path(expression, {**CONTEXT["variables"], "states": states}) == READ.get(expression, NOT_PLAIN)
     if expression in READ:
         assert stepfunctions._evaluate_jsonata(expression, {"x": "x"}, CONTEXT) == READ[expression]
 
@@ -206,6 +217,41 @@ def test_an_expression_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(2):
         with pytest.raises(stepfunctions._ExecutionError, match="S0"):
             stepfunctions._evaluate_jsonata("$a &", None, CONTEXT)
+
+
+def test_a_function_s_code_is_hashed_for_the_first_save_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MiniStack hashes it for each save; what is saved is the same, also when the code on the disk is gone."""
+    written: list[bytes] = []
+    write = lambda_svc._write_code_blob
+
+    def write_and_note(code: bytes) -> str:
+        written.append(code)
+        return str(write(code))
+
+    monkeypatch.setattr(lambda_svc, "CODE_BLOB_DIR", str(tmp_path))
+    monkeypatch.setattr(lambda_svc, "_write_code_blob", write_and_note)
+    monkeypatch.setattr(lambda_svc, "_externalize_code_zip", lambda_svc._externalize_code_zip)
+    digest = hashlib.sha256(b"code")
+    saved: list[object] = []
+
+    def save() -> None:
+        record = {"config": {"CodeSha256": base64.b64encode(digest.digest()).decode()}, "code_zip": b"code"}
+        referenced: set[str] = set()
+        lambda_svc._externalize_code_zip(record, referenced)
+        saved.append((record["code_zip"], referenced))
+
+    save()
+    save()
+    assert len(written) == 2
+
+    hash_code_once()
+    save()
+    assert len(written) == 2
+    blob = tmp_path / f"{digest.hexdigest()}.zip"
+    blob.unlink()
+    save()
+    assert (len(written), blob.read_bytes()) == (3, b"code")
+    assert saved == [({"code_blob_ref": digest.hexdigest()}, {digest.hexdigest()})] * 4
 
 
 @pytest.mark.parametrize(
