@@ -29,7 +29,11 @@ def command(
 ) -> int:
     """Print what each way costs."""
     region, known = costs.prices()
-    profiles = costs.profiles(photos, serverless_price(account))
+    asked = serverless_price(account)
+    profiles = costs.profiles(photos, asked)
+    # What is due once a month, such as our own metrics, would else be put on a dozen photos, a million times.
+    of_many = costs.profiles(max(photos, MILLION), asked)
+    goals = list(costs.goals(of_many))
     read = sorted({price.read.isoformat() for price in known.values()})
     bill = Bill(photos)
     seconded = costs.second_opinion_dollars(photos)
@@ -39,19 +43,22 @@ def command(
         print_json({
             "region": region, "photos": photos, "kept_photos_dollars": kept[0], "kept_records_dollars": kept[1],
             "prices": sources,
-            "profiles": [profile.as_json() for profile in profiles],
+            "profiles": [
+                {**profile.as_json(), "dollars_per_million": round(many.dollars_per_million or 0, 2)}
+                for profile, many in zip(profiles, of_many, strict=True)
+            ],
             "second_opinion_dollars": {name: round(dollars, 2) for name, dollars in seconded.items()},
-            "goals": [{**vars(goal), "reached": goal.reached} for goal in costs.goals(profiles)],
+            "goals": [{**vars(goal), "reached": goal.reached} for goal in goals],
         })  # fmt: skip
         return SUCCESS
     console = output()
     console.print(f"{photos:,} photos a month")
-    console.print(own_ways([profile for profile in profiles if not profile.alone]))
+    console.print(own_ways([profile for profile in profiles if not profile.alone], of_many))
     console.print()
-    console.print(others([profile for profile in profiles if profile.alone]))
+    console.print(others([profile for profile in profiles if profile.alone], of_many))
     named = ", ".join(f"{name} ${dollars:,.2f}" for name, dollars in seconded.items())
     console.print(f"SecondOpinion adds, for {100 * bill.photo.doubtful_share:.1f} % of them that are doubtful: {named}")
-    for goal in costs.goals(profiles):
+    for goal in goals:
         reached = {True: "reached", False: "not reached", None: "reached if the missing price allows"}[goal.reached]
         least, paper = "≥ " if goal.is_least else "", "" if goal.offered else "on paper "
         way = goal.profile.replace("-", " ")
@@ -64,6 +71,9 @@ def command(
     console.print(
         f"List prices of {region}, read on {' and '.join(read)}, without free allowances: lifecycle/prices.toml."
     )
+    if account.is_in_aws:
+        said = "did not answer; all" if asked is None else "names the endpoint's seconds; all else"
+        console.print(f"Of your region AWS's price list {said} is as above.")
     console.print(
         f"Not in it: keeping the photos themselves, {bill.photo.megabytes:g} MB each, ${kept[0]:,.2f} a month for "
         f"{bill.given('UploadRetentionDays')} days and {costs.NONCURRENT_DAYS} more in which they can be brought back "
@@ -89,7 +99,7 @@ def serverless_price(account: Account) -> float | None:
     return prices.serverless_second(price_list, Serverless().memory_mb, target.region)
 
 
-def own_ways(profiles: Sequence[Profile]) -> Table:
+def own_ways(profiles: Sequence[Profile], of_many: Sequence[Profile]) -> Table:
     """What each way of ours comes to, by service."""
     made = _table(["dollars a month", *(_name(profile) for profile in profiles)])
     for service in dict.fromkeys(line.service for profile in profiles for line in profile.lines):
@@ -98,15 +108,15 @@ def own_ways(profiles: Sequence[Profile]) -> Table:
     made.add_row("in all", *(f"{_least(profile)}{profile.dollars_total:,.2f}" for profile in profiles))
     made.add_row("idle", *(f"{profile.dollars_idle:,.2f}" for profile in profiles))
     made.add_row("idle, CloudWatch's free tier", *(f"{profile.dollars_idle_free:,.2f}" for profile in profiles))
-    made.add_row("a million", *(_million(profile) for profile in profiles))
+    made.add_row("a million", *(_million(profile, of_many) for profile in profiles))
     return made
 
 
-def others(profiles: Sequence[Profile]) -> Table:
+def others(profiles: Sequence[Profile], of_many: Sequence[Profile]) -> Table:
     """What answers that one would take instead come to."""
     made = _table(["instead, the answer alone", "a month", "a million"])
     for profile in profiles:
-        made.add_row(profile.words, f"{profile.dollars_total:,.2f}", _million(profile))
+        made.add_row(profile.words, f"{profile.dollars_total:,.2f}", _million(profile, of_many))
     return made
 
 
@@ -135,9 +145,9 @@ def _least(profile: Profile) -> str:
     return "≥ " if profile.missing else ""
 
 
-def _million(profile: Profile) -> str:
-    million = profile.dollars_per_million
-    return "" if million is None else f"{_least(profile)}{million:,.2f}"
+def _million(profile: Profile, of_many: Sequence[Profile]) -> str:
+    (many,) = [each for each in of_many if each.profile == profile.profile]
+    return f"{_least(profile)}{many.dollars_per_million or 0:,.2f}"
 
 
 def _sum(profile: Profile, service: str) -> str:

@@ -324,3 +324,28 @@ def test_a_price_file_of_ones_own(tmp_path: Path) -> None:
     assert region == "eu-west-1"
     assert known["s3_get"] == Price(1, "GET", "https://x", date(2026, 11, 28))
     assert Bill(1, prices=known).line("S3", "x", 2, "s3_get").dollars == 2
+
+
+def test_four_photos_are_not_told_a_millionfold(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is due once a month beside them would make a million cost hundreds of thousands."""
+    told = []
+    for photos in ("4", str(MILLION), "0"):
+        assert main(["cost", "--photos", photos, "--json"]) == 0
+        read = json.loads(capsys.readouterr().out)
+        told.append(({each["profile"]: each["dollars_per_million"] for each in read["profiles"]}, read["goals"]))
+
+    assert told[0] == told[1] == told[2]
+
+
+@pytest.mark.parametrize(
+    ("second", "said"), [(None, "did not answer; all is as above"), (0.00003, "the endpoint's seconds; all else is")]
+)
+def test_it_says_what_is_known_of_another_region(
+    second: float | None, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every other price is that of one region."""
+    monkeypatch.setattr(prices, "serverless_second", lambda *_: second)
+
+    assert main(["cost", "--region", "eu-central-1"]) == 0
+
+    assert said in " ".join(capsys.readouterr().err.split())
