@@ -115,7 +115,10 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
 if __name__ == "__main__":
     # A spot interruption arrives as SIGTERM; training writes a checkpoint when it is interrupted.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    from training.compare import main as compare_main
-    from training.train import main as train_main
+    try:
+        from training.compare import main as compare_main
+        from training.train import main as train_main
+    except ModuleNotFoundError as missing:
+        sys.exit(f"{missing.name} is not installed. On a machine of your own: make setup-training")
 
     sys.exit(main(sys.argv[1:], os.environ, train_main, compare_main))

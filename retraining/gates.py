@@ -63,7 +63,7 @@ def held_back(
     """The first reason not to retrain now; None if there is none."""
     if missing := unset(settings):
         return HeldBack(
-            NOT_SET_UP, f"Retraining has no {missing}. Load training data, then run: vehiclevision monitor deploy"
+            NOT_SET_UP, f"Retraining has no {missing}. Run: vehiclevision data load, then: vehiclevision monitor deploy"
         )
     if others_running:
         return HeldBack(ALREADY_RUNNING, f"Another run is on its way: {others_running[0]}.")
