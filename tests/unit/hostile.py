@@ -177,6 +177,12 @@ FILES: Final[dict[str, Callable[[], bytes]]] = {
     ),
     "16 MiB of stuffed bytes in a scan": lambda: encoded(quarters(), "JPEG")[:-2] + b"\xff\0" * (LARGEST // 2 - 1000),
     "16 MiB of filler in a scan": lambda: encoded(quarters(), "JPEG")[:-2] + b"\xff" * (LARGEST - 2000),
+    "16 MiB of short filler in a scan": lambda: (
+        encoded(quarters(), "JPEG")[:-2] + b"\xff\xff\0" * (LARGEST // 3 - 1000)
+    ),
+    "16 MiB of stuffed bytes and filler in a scan": lambda: (
+        encoded(quarters(), "JPEG")[:-2] + b"\xff\0" * (LARGEST * 31 // 64 - 1000) + b"\xff" * (LARGEST // 32)
+    ),
     "16 MiB of restarts in a scan": lambda: encoded(quarters(), "JPEG")[:-2] + b"\xff\xd0" * (LARGEST // 2 - 1000),
     "JPEG with a restart at every block": lambda: _jpeg_of_restarts(4000),
     "JPEG of 64 scans and 16 megapixels": lambda: jpeg_of_scans(4000, 64),
