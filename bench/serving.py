@@ -5,6 +5,9 @@ session on as many threads or processes, and takes its turn in every round. Othe
 so each is judged by its best round; how far the ratios of single rounds lie apart is shown beside. The limit is a loop
 that decodes and predicts with no server, on as many cores: no server can answer more. The clients take their share of
 the same cores, from every server alike.
+
+Rates of single turns are a lottery where other work takes the cores. What a picture takes of them is none: "of CPU" is
+how much the loops took for one, as a share of what the server took in the same round, the median of all rounds.
 """
 
 import argparse
@@ -231,7 +234,7 @@ def drive(running: Running, clients: int, requests: Sequence[bytes], seconds: fl
 
 
 def limit(count: int, folder: Path, sent: Sequence[bytes], seconds: float) -> tuple[float, float]:
-    """Images per second of this many loops at once, in processes of their own, and the share of a core each got."""
+    """Images per second of so many loops at once, in processes of their own, and the share of a core that each got."""
     command = [f"{BENCH}/python", "-m", "bench.rivals.loop", str(seconds)]
     loops = [
         subprocess.Popen(
@@ -272,8 +275,10 @@ def measure(servers: list[Running], folder: Path, sent: Sequence[bytes], rounds:
     for number in range(rounds):
         for clients in CLIENTS:
             console.print(f"round {number + 1} of {rounds}, {clients} clients")
-            rate, share = limit(min(clients, PREDICTING_THREADS), folder, sent, seconds)
-            turns.setdefault((clients, LIMIT), []).append({"rate": rate, "core_share": share})
+            loops = min(clients, PREDICTING_THREADS)
+            rate, share = limit(loops, folder, sent, seconds)
+            raw = {"rate": rate, "core_share": share, "cpu_ms": 1000 * share * loops / rate}
+            turns.setdefault((clients, LIMIT), []).append(raw)
             for running in servers[number % len(servers) :] + servers[: number % len(servers)]:
                 turn = drive(running, clients, requests[running.server.name], seconds)
                 turns.setdefault((clients, running.server.name), []).append(turn)
@@ -284,6 +289,7 @@ def line(clients: int, name: str, turns: Sequence[Mapping[str, Any]], limits: Se
     """What the rounds of one server, or of the limit, with this many clients come to."""
     best = max(turns, key=lambda turn: float(turn["rate"]))
     shares = [turn["rate"] / raw["rate"] for turn, raw in zip(turns, limits, strict=True)]
+    of_cpu = [raw["cpu_ms"] / turn["cpu_ms"] for turn, raw in zip(turns, limits, strict=True)]
     summary = {
         "clients": clients,
         "server": name,
@@ -291,6 +297,8 @@ def line(clients: int, name: str, turns: Sequence[Mapping[str, Any]], limits: Se
         "rates": [turn["rate"] for turn in turns],
         "of_limit": best["rate"] / max(raw["rate"] for raw in limits),
         "of_limit_rounds": [min(shares), max(shares)],
+        "of_cpu": statistics.median(of_cpu),
+        "cpu_ms_per_image": statistics.median(turn["cpu_ms"] for turn in turns),
     }
     if name == LIMIT:
         return {**summary, "core_share": statistics.median(turn["core_share"] for turn in turns)}
@@ -299,7 +307,6 @@ def line(clients: int, name: str, turns: Sequence[Mapping[str, Any]], limits: Se
         **summary,
         "p50_ms": latencies[len(latencies) // 2] / 1000,
         "p99_ms": latencies[len(latencies) * 99 // 100] / 1000,
-        "cpu_ms_per_image": best["cpu_ms"],
         "memory_mib": max(turn["memory_mib"] for turn in turns),
         "largest_process_mib": max(turn["largest_process_mib"] for turn in turns),
     }
@@ -336,11 +343,12 @@ def report(lines: Sequence[Line], ratios: Sequence[Mapping[str, Any]], notes: Se
         "images/s",
         "of limit",
         "rounds",
+        "CPU ms",
+        "of CPU",
         "p50 ms",
         "p99 ms",
-        "CPU ms",
         "MiB",
-        "largest process",
+        "largest",
     )
     for column in columns:
         table.add_column(column, justify="left" if column == "server" else "right")
@@ -348,9 +356,10 @@ def report(lines: Sequence[Line], ratios: Sequence[Mapping[str, Any]], notes: Se
         for at in (each for each in lines if each["clients"] == clients):
             least, most = at["of_limit_rounds"]
             row = [str(clients), at["server"], f"{at['images_per_second']:.0f}", f"{at['of_limit']:.0%}"]
+            row += [f"{least:.0%} to {most:.0%}", f"{at['cpu_ms_per_image']:.2f}", f"{at['of_cpu']:.0%}"]
             if at["server"] != LIMIT:
-                row += [f"{least:.0%} to {most:.0%}", f"{at['p50_ms']:.1f}", f"{at['p99_ms']:.1f}"]
-                row += [f"{at['cpu_ms_per_image']:.1f}", f"{at['memory_mib']:.0f}", f"{at['largest_process_mib']:.0f}"]
+                row += [f"{at['p50_ms']:.1f}", f"{at['p99_ms']:.1f}"]
+                row += [f"{at['memory_mib']:.0f}", f"{at['largest_process_mib']:.0f}"]
             table.add_row(*row)
         table.add_section()
     screen = Console() if sys.stdout.isatty() else Console(width=120)
@@ -406,8 +415,8 @@ def main(arguments: list[str]) -> None:
     ratios = compare(lines)
     if (share := min(at.get("core_share", 1.0) for at in lines)) < QUIET_SHARE:
         notes.append(
-            f"The machine was busy with other work: a loop got {share:.0%} of a core. The rates then say little: "
-            "compare the CPU time of an image, and measure again on a quiet machine."
+            f"The machine was busy with other work: a loop got {share:.0%} of a core. The rates then say little, "
+            'for whoever has more processes gets more of it: go by "of CPU", or measure again on a quiet machine.'
         )
     if options.json:
         print(json.dumps({"ceiling": ceiling, "lines": lines, "ratios": ratios, "notes": notes}, indent=1))
