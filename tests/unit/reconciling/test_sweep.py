@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from moto import mock_aws
 
+from lifecycle.templates import parsed
 from reconciling import gaps, sweep
 from reconciling.gaps import Missing
 from reconciling.ledger import Ledger, MovedMeanwhileError
@@ -85,6 +87,13 @@ def test_gaps_of_uploads_and_records_are_found_and_the_rest_is_left_alone(bench:
         "uploads/failed": Missing.OUTCOME,
         "uploads/untold": Missing.ANNOUNCEMENT,
     }
+
+
+def test_no_photo_is_looked_for_whose_record_has_expired(root: Path) -> None:
+    """Each would count as lost until its file expires, and whoever mends that would announce it anew."""
+    parameter = parsed((root / "template.yaml").read_text("utf-8"))["Parameters"]["ResultsRetentionDays"]
+
+    assert timedelta(days=parameter["MinValue"]) > sweep.FIRST_LOOK
 
 
 def test_an_open_gap_is_told_until_it_is_closed(bench: Bench, parts: Parts) -> None:
