@@ -8,6 +8,7 @@ A photo in another bucket stays there, and its record is kept under that bucket'
 account and region; until backfilling's stack is updated or deleted, the application may read there.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
@@ -79,10 +80,12 @@ def command(
 
 def _priced(source: Source, lying: Counted, cost: float) -> str:
     more = "" if lying.whole else "more than "
+    cents = cost * 100
+    dollars = (math.floor(cents) if more else math.ceil(cents)) / 100
     size = f"{lying.bytes / 1e9:,.1f} GB" if lying.bytes >= 1e8 else f"{lying.bytes / 1e6:,.1f} MB"
     return (
         f"{printable(source.address)}: {more}{lying.photos:,} objects, {more}{size}. Classifying them costs "
-        f"{'more than' if more else 'at most'} ${cost:,.2f} in AWS at list prices, beside the endpoint; "
+        f"{'more than' if more else 'at most'} ${dollars:,.2f} in AWS at list prices, beside the endpoint; "
         "what is recorded already costs next to nothing."
     )
 

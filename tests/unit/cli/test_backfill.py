@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from cli import backfilling
-from cli.backfilling import BATCH, BATCH_TRANSITIONS, MOST_PHOTOS, Source
+from cli.backfilling import BATCH, BATCH_TRANSITIONS, MOST_PHOTOS, Counted, Source
+from cli.commands.backfill import _priced
 from cli.errors import USAGE, CommandError
 from lifecycle import costs
 
@@ -57,6 +58,14 @@ def test_the_price_is_the_photos_own_and_a_little_for_going_through() -> None:
     assert 1 < sum(line.dollars or 0 for line in lines) < 4
     assert backfilling.dollars(1_000_000) == pytest.approx(1000 * backfilling.dollars(1000))
     assert backfilling.dollars(0) == 0
+
+
+@pytest.mark.parametrize(
+    ("whole", "said"), [(True, "costs at most $0.01 in AWS"), (False, "costs more than $0.00 in AWS")]
+)
+def test_what_costs_less_than_a_cent_is_not_told_as_nothing(whole: bool, said: str) -> None:
+    """At most is rounded up, and more than is rounded down."""
+    assert said in _priced(Source("old", ""), Counted(16, 400_000, whole), backfilling.dollars(16))
 
 
 def test_the_guide_says_which_quota_binds(root: Path) -> None:
