@@ -3,10 +3,13 @@
 Both run on the same local engine in the same run, take turns, are fed the same files in the same bucket, and are
 timed the same way: from the first upload to the end of the last execution. The empty one starts by the same kind of
 rule, its three functions return their input, and it records nothing; what it reaches is the engine's own speed.
+The CPU that a photo takes, of all processes of the local AWS, says the same on a busy machine; only Linux tells it.
 """
 
+import contextlib
 import io
 import json
+import os
 import sys
 import tempfile
 import time
@@ -107,14 +110,26 @@ def executions(states: Any, machine: str) -> list[dict[str, Any]]:
     return [execution for page in pages for execution in page["executions"]]
 
 
-def rate(aws: stack.LocalAws, upload_to: tuple[str, str], machine: str, count: int, data: bytes) -> float:
-    """Images per second, from the first upload to the end of the last execution.
+def cpu_seconds(folder: Path) -> float:
+    """What the local AWS's processes have taken so far, those that ended included."""
+    groups = {part.pid for part in stack.status(folder).parts.values()}
+    ticks = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            _state, _parent, group, *rest = path.read_text().rpartition(")")[2].split()
+            ticks += sum(map(int, rest[8:12])) if int(group) in groups else 0
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def rate(aws: stack.LocalAws, upload_to: tuple[str, str], machine: str, count: int, data: bytes) -> tuple[float, float]:
+    """Images per second, from the first upload to the end of the last execution, and milliseconds of CPU an image.
 
     The end is read from the executions themselves, so that looking for it can be rare: each look costs the engine time.
     """
     bucket, prefix = upload_to
     s3, states = client(aws, "s3"), client(aws, "stepfunctions")
     before, batch = len(executions(states, machine)), time.time_ns()
+    cpu = cpu_seconds(aws.state_dir)
     started = time.time()
 
     def upload(number: int) -> None:
@@ -128,7 +143,7 @@ def rate(aws: stack.LocalAws, upload_to: tuple[str, str], machine: str, count: i
         ended = executions(states, machine)
         if len(ended) - before >= count:
             last: float = max(execution["stopDate"].timestamp() for execution in ended)
-            return count / (last - started)
+            return count / (last - started), 1000 * (cpu_seconds(aws.state_dir) - cpu) / count
     raise SystemExit(f"{prefix}: not all of {count} executions ended within {PATIENCE_SECONDS} s")
 
 
@@ -136,7 +151,7 @@ def main(counts: list[int]) -> None:
     """Measure both in turns and print the ratio."""
     data = photo()
     table = Table(title=f"Photos per second through the workflow ({len(data) // 1024} KB each), mean of {ROUNDS} turns")
-    for column in ("photos", "empty workflow", "VehicleVision", "ratio"):
+    for column in ("photos", "empty workflow", "VehicleVision", "ratio", "CPU ms, empty", "CPU ms, ours"):
         table.add_column(column, justify="right")
     with tempfile.TemporaryDirectory() as folder:
         aws = stack.start(Path(folder), console.print)
@@ -147,13 +162,14 @@ def main(counts: list[int]) -> None:
             rate(aws, (bucket, "empty"), empty, 20, data)
             rate(aws, (bucket, "uploads"), ours, 20, data)
             for count in counts:
-                pairs = []
+                turns = []
                 for number in range(ROUNDS):
                     console.print(f"{count} photos, turn {number + 1} of {ROUNDS}")
                     plain = rate(aws, (bucket, "empty"), empty, count, data)
-                    pairs.append((plain, rate(aws, (bucket, "uploads"), ours, count, data)))
-                plain, full = (sum(values) / len(values) for values in zip(*pairs, strict=True))
-                table.add_row(str(count), f"{plain:.1f}", f"{full:.1f}", f"{full / plain:.2f}")
+                    turns.append((*plain, *rate(aws, (bucket, "uploads"), ours, count, data)))
+                plain, plain_cpu, full, full_cpu = (sum(values) / len(values) for values in zip(*turns, strict=True))
+                rates = f"{plain:.1f}", f"{full:.1f}", f"{full / plain:.2f}"
+                table.add_row(str(count), *rates, f"{plain_cpu:.0f}", f"{full_cpu:.0f}")
         finally:
             stack.stop(Path(folder))
     Console().print(table)
