@@ -89,7 +89,7 @@ def features(rows: Mapping[str, Numbers], mean: Numbers, spread: Numbers) -> Num
 
 def rows_confidence(rows: Mapping[str, Numbers]) -> Numbers:
     """The surest label's confidence of each answer."""
-    highest: Numbers = np.max([rows[label] for label in LABELS], axis=0)
+    highest: Numbers = np.stack([rows[label] for label in LABELS]).max(axis=0)
     return highest
 
 

@@ -86,15 +86,16 @@ def lambda_python(template: str, which: Callable[[str], str | None]) -> Finding:
     default = LAMBDA_RUNTIME.search(template)
     version = default.group(1) if default else "3.13"
     command = which(f"python{version}")
-    if command and _runs(command, "import sys; sys.exit(sys.version_info[:2] != ({}, {}))".format(*version.split("."))):
+    code = "import pip, sys; sys.exit(sys.version_info[:2] != ({}, {}))".format(*version.split("."))
+    if command and _runs(command, code):
         return Finding(
             "Python for sam build", OK, f"python{version} is on the path and runs, as sam build for AWS wants."
         )
+    why = "has no pip or does not run" if command else "is not on the path"
     return Finding(
         "Python for sam build",
         WARNING,
-        f"sam build for AWS wants python{version}, which {'does not run' if command else 'is not on the path'}; "
-        "the local AWS does without.",
+        f"sam build for AWS wants python{version}, which {why}; the local AWS does without.",
         f"Install it, or deploy with `{typed()} deploy --aws`, which builds for a Python that is here.",
     )
 

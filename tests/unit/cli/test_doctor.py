@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+import venv
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,13 @@ def test_each_finding(finding: Finding, state: str, words: str) -> None:
     assert finding.state == state
     assert words in finding.sentence
     assert finding.remedy or state == OK
+
+
+def test_a_python_without_pip_builds_nothing(tmp_path: Path) -> None:
+    """Debian's is one, where nobody has installed python3-pip."""
+    venv.create(tmp_path, with_pip=False)
+
+    assert doctor.lambda_python(OWN_PYTHON, lambda _: f"{tmp_path}/bin/python").state == WARNING
 
 
 def test_the_account_number_is_never_shown_whole() -> None:

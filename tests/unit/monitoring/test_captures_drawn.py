@@ -100,7 +100,7 @@ def test_the_stated_interval_holds(lines: int) -> None:
         passed = chance.binomial(answered, ease)
         sample = chance.choice(ease.size, 150, replace=False)
         low, high = interval(list(zip(answered[sample], passed[sample], strict=True)))
-        held += low <= passed.sum() / answered.sum() <= high
+        held += bool(low <= passed.sum() / answered.sum() <= high)
 
     assert held / 600 > CERTAINTY - 3 * np.sqrt(CERTAINTY * (1 - CERTAINTY) / 600)
 

@@ -143,7 +143,7 @@ def test_no_difference_is_rarely_called_better() -> None:
     draw, called, times = np.random.default_rng(5), 0, 500
 
     for _ in range(times):
-        difference = draw.choice([-1.0, 1.0, 10.0, -10.0, 0.0], 40, p=[0.1, 0.1, 0.01, 0.01, 0.78])
+        difference = draw.choice(np.array([-1.0, 1.0, 10.0, -10.0, 0.0]), 40, p=[0.1, 0.1, 0.01, 0.01, 0.78])
         called += compare.flipped(difference, "less") < SIGNIFICANCE
 
     assert called / times <= 0.05 + 3 * (0.05 * 0.95 / times) ** 0.5
