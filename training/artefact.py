@@ -224,6 +224,9 @@ def parse_manifest(text: bytes) -> Manifest:
         raise ModelRefusedError("The model's threshold is no number from 0 to 1.", _TRAIN)
     if not isinstance(sha256, str):
         raise ModelRefusedError("The model's manifest has no sha256.", _TRAIN)
+    for name in ("metrics", "costs"):
+        if not isinstance(fields.get(name) or {}, dict):
+            raise ModelRefusedError(f"The model's {name} are no JSON object.", _TRAIN)
     return Manifest(version, float(threshold), sha256, fields)
 
 

@@ -54,6 +54,8 @@ def test_answers_do_not_depend_on_the_batch(tmp_path: Path, count: int) -> None:
         ("format", True),
         ("input_shape", [3, 32, 32]),
         ("input_dtype", "float32"),
+        ("metrics", ["0.99"]),
+        ("costs", "none"),
         ("threshold", 1.5),
         ("threshold", "0.7"),
         ("threshold", True),
