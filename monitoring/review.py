@@ -133,8 +133,19 @@ def decide(
         return Reviewed(label, ROUTES.get(label), digest, stored, changed=False)
     reviewed = Reviewed(label, ROUTES.get(label), digest, stored, changed=label != _acted_on(noted))
     _announce(desk, noted, reviewed)
-    _close(desk, noted, reviewed)
+    try:
+        _close(desk, noted, reviewed)
+    except LabelRefusedError:
+        stands = _standing(desk, noted)
+        if jpeg and digest and stands and stands.reviewed_label:
+            _keep(desk, jpeg, digest, stands.reviewed_label, asked=asked(stands))
+        raise
     return reviewed
+
+
+def _standing(desk: Desk, record: Record) -> Record | None:
+    """The record as it is now."""
+    return ResultsTable(desk.dynamodb, desk.table).one(record.s3_bucket, record.s3_key, record.version_id)
 
 
 def _unusable(error: InvalidImageError | LabelRefusedError) -> LabelRefusedError:
@@ -174,7 +185,7 @@ def _note(desk: Desk, record: Record, label: str, *, again: bool, reviewer: Revi
         )
         return Record.from_item(answer["Attributes"])
     except desk.dynamodb.exceptions.ConditionalCheckFailedException as error:
-        standing = ResultsTable(desk.dynamodb, desk.table).one(record.s3_bucket, record.s3_key, record.version_id)
+        standing = _standing(desk, record)
         if standing is not None and standing.reviewed_label is None and standing.outcome is record.outcome:
             raise LabelRefusedError(*_LOOKED_AT) from error
         if standing is None or standing.reviewed_label != label:

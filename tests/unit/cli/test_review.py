@@ -190,6 +190,27 @@ def test_two_people_do_not_overrule_each_other_by_accident(deployed: Target, des
     assert key.startswith("reviewed/motorcycle/")
 
 
+def test_of_two_corrections_at_once_the_picture_has_the_label_of_the_one_that_stands(
+    deployed: Target, desk: Desk
+) -> None:
+    """The overruled one is about to keep its picture when the other is taken to its end: a model learns what stands."""
+    found = recorded(deployed, "uploads/a.jpg", "NEEDS_REVIEW", **UNSURE)
+
+    class Overtaken:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(desk.s3, name)
+
+        def put_object(self, **request: Any) -> Any:
+            decide(desk, case(deployed, found.s3_key, found.version_id), "motorcycle", again=True)
+            return desk.s3.put_object(**request)
+
+    with pytest.raises(LabelRefusedError, match="meanwhile"):
+        decide(dataclasses.replace(desk, s3=Overtaken()), found, "bicycle")
+
+    record = deployed.results.versions(desk.bucket, "uploads/a.jpg")[0]
+    assert (record.label, [key.split("/")[1] for key in kept(deployed)]) == ("motorcycle", ["motorcycle"])
+
+
 def test_a_sure_answer_that_somebody_asks_about_is_no_fair_sample(deployed: Target, desk: Desk, bus: Bus) -> None:
     """It corrects the record and teaches the model, but does not count when accuracy is estimated."""
     number = next(n for n in range(100) if not drawn("vehicles-uploads", f"uploads/{n}.jpg", "x"))
