@@ -127,9 +127,9 @@ class Ledger:
         asked = list(records)
         for bucket in dict.fromkeys(record.s3_bucket for record in asked):
             own = [(record.s3_key, record.version_id) for record in asked if record.s3_bucket == bucket]
-            found = self.results.look_up(bucket, own)
+            now = self.results.look_up(bucket, own)
             for key, version in own:
-                if record := found.get((key, version)):
+                if record := now.get((key, version)):
                     yield record
                 else:
                     self._forget((bucket, key, version))

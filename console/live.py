@@ -190,8 +190,8 @@ class Live:
         for record in self._ledger.watch():
             self._advance(changed, identity_of(record), record=record)
         pending = [card for card in islice(list(self._cards.values()), KEYS_PER_LOOK) if card.photo not in changed]
-        found = self._ledger.results.look_up(self._bucket, [card.photo[1:] for card in pending])
-        for record in found.values():
+        recorded = self._ledger.results.look_up(self._bucket, [card.photo[1:] for card in pending])
+        for record in recorded.values():
             self._ledger.take(record)
             self._advance(changed, identity_of(record), record=record)
         for run, photo in self._running():

@@ -49,7 +49,7 @@ def document(address: str, token_url: str) -> dict[str, Any]:
                     "security": [{"token": [partner.SEND]}],
                     "requestBody": {"required": False, "content": {"application/json": {"schema": _WISH}}},
                     "responses": _responses(
-                        "201", "Send the picture there.", partner.Place, "400", "401", "403", "502"
+                        "201", "Send the picture there.", partner.Expected, "400", "401", "403", "502"
                     ),
                 }
             },
@@ -65,7 +65,7 @@ def document(address: str, token_url: str) -> dict[str, Any]:
             },
         },
         "components": {
-            "schemas": {each.__name__: _schema(each) for each in (partner.Place, partner.Upload, partner.Photo)},
+            "schemas": {each.__name__: _schema(each) for each in (partner.Expected, partner.Upload, partner.Photo)},
             "securitySchemes": {
                 "token": {
                     "type": "oauth2",

@@ -210,14 +210,14 @@ class SignIn:
 
 def _system(scope: Scope, needed: str) -> str:
     """The client that API Gateway let in with a token; NobodyError where none did, ConsoleError without the scope."""
-    found: Any = scope.get("aws.event")
+    claims: Any = scope.get("aws.event")
     for name in ("requestContext", "authorizer", "jwt", "claims"):
-        found = found.get(name) if isinstance(found, dict) else None
-    if not isinstance(found, dict) or not isinstance(found.get("client_id"), str):
+        claims = claims.get(name) if isinstance(claims, dict) else None
+    if not isinstance(claims, dict) or not isinstance(claims.get("client_id"), str):
         raise NobodyError("No token of a system came with that.", "Send it as: Authorization: Bearer TOKEN")
-    if needed not in str(found.get("scope", "")).split():
+    if needed not in str(claims.get("scope", "")).split():
         raise ConsoleError(f"That takes the scope {needed}.", "Ask whoever runs this application for it.")
-    return str(found["client_id"])
+    return str(claims["client_id"])
 
 
 def _path_of(request: Request) -> str:

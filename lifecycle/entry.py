@@ -18,13 +18,13 @@ import os
 import shutil
 import signal
 import sys
-import tarfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from training.artefact import read_members
+
 RECORDS: Final = ("run.json", "data.json")
-MEMBERS: Final = ("model.onnx", "manifest.json")
 ARTEFACT: Final = "model.tar.gz"
 COMPARISON: Final = "comparison.json"
 Command = Callable[[Sequence[str]], int]
@@ -89,12 +89,8 @@ def compare_arguments(options: argparse.Namespace, environment: Mapping[str, str
 def unpack(artefact: Path, folder: Path) -> None:
     """The artefact's two members as files: SageMaker packs the folder itself."""
     folder.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(artefact, "r:gz") as tar:
-        for name in MEMBERS:
-            content = tar.extractfile(name)
-            if content is None:
-                raise SystemExit(f"{artefact} lacks {name}")
-            (folder / name).write_bytes(content.read())
+    for name, content in read_members(artefact).items():
+        (folder / name).write_bytes(content)
 
 
 def accuracy(manifest: Mapping[str, Any]) -> float:

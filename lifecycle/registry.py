@@ -85,15 +85,8 @@ class Version:
 
     def as_json(self) -> dict[str, Any]:
         """For the next program."""
-        return {
-            "version": self.number,
-            "status": self.status,
-            "arn": self.arn,
-            "model_url": self.model_url,
-            "image": self.image,
-            "created": self.created,
-            **dict(self.properties),
-        }
+        names = ("status", "arn", "model_url", "image", "created")
+        return {"version": self.number, **{name: getattr(self, name) for name in names}, **self.properties}
 
 
 def group_request(site: Site) -> Request:

@@ -130,7 +130,11 @@ def write_artefact(artefact: Artefact, path: Path) -> None:
 
 def load_model(path: Path) -> Model:
     """Read, check and ready a model artefact; raises ModelRefusedError with the reason."""
-    members = read_members(path)
+    return checked_model(read_members(path), path)
+
+
+def checked_model(members: Mapping[str, bytes], path: Path) -> Model:
+    """The model of an artefact's two members; ModelRefusedError for what is none."""
     manifest = parse_manifest(members[MANIFEST_MEMBER])
     onnx = members[MODEL_MEMBER]
     if hashlib.sha256(onnx).hexdigest() != manifest.sha256:

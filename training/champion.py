@@ -9,7 +9,7 @@ import onnx
 import torch
 from onnx import NodeProto, TensorProto, numpy_helper
 
-from training.artefact import MODEL_MEMBER, Manifest, load_model, read_members
+from training.artefact import MODEL_MEMBER, Manifest, checked_model, read_members
 from training.calibrate import Calibration
 from training.data.pictures import LabelledImages
 from training.data.split import Indices
@@ -36,7 +36,8 @@ class Champion:
 
 def read_champion(path: Path) -> Champion:
     """A model to begin from; ModelRefusedError for one whose graph training did not write."""
-    manifest, graph = load_model(path).manifest, read_members(path)[MODEL_MEMBER]
+    members = read_members(path)
+    manifest, graph = checked_model(members, path).manifest, members[MODEL_MEMBER]
     model = onnx.load_from_string(graph)
     constants = {each.name: each for each in model.graph.initializer}
     try:

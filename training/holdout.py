@@ -72,9 +72,9 @@ def spread(metrics: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict[str
     }
 
 
-def _spread(found: Sequence[float | None]) -> dict[str, float] | None:
+def _spread(given: Sequence[float | None]) -> dict[str, float] | None:
     """None where no model gave the figure: what nothing passes has no share of right ones."""
-    values = [value for value in found if value is not None]
+    values = [value for value in given if value is not None]
     if not values:
         return None
     deviation = statistics.stdev(values) if len(values) > 1 else 0.0

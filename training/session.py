@@ -70,8 +70,8 @@ def run_maps(session: onnxruntime.InferenceSession, images: Images, batch: int =
 
 def _run(session: onnxruntime.InferenceSession, output: str, images: Images, batch: int) -> npt.NDArray[np.float32]:
     parts = [images[start : start + batch] for start in range(0, len(images), batch)]
-    found = [session.run([output], {INPUT_NAME: part})[0] for part in parts]
-    return np.asarray(np.concatenate(found), dtype=np.float32)
+    outputs = [session.run([output], {INPUT_NAME: part})[0] for part in parts]
+    return np.asarray(np.concatenate(outputs), dtype=np.float32)
 
 
 def _gives(session: onnxruntime.InferenceSession, output: str) -> bool:

@@ -43,7 +43,7 @@ class Upload:
 
 
 @dataclass(frozen=True)
-class Place:
+class Expected:
     """The id of a photo that is to come, and how to send it."""
 
     id: str
@@ -86,7 +86,7 @@ async def place(request: Request) -> Response:
     site, folder = site_of(request), _folder(request)
     photo = f"{secrets.token_urlsafe(16)}{f'.{name}' if name else ''}"
     made = await to_thread.run_sync(_presigned, site, f"{UPLOADS}{folder}/{photo}", content_type)
-    answer = Place(photo, made, UPLOAD_SECONDS, site.pictures.limits.max_bytes)
+    answer = Expected(photo, made, UPLOAD_SECONDS, site.pictures.limits.max_bytes)
     return JSONResponse(asdict(answer), 201)
 
 

@@ -3,24 +3,20 @@
 make figures
 """
 
-import io
-import json
 import re
-import tarfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from training.artefact import MANIFEST_MEMBER, parse_manifest, read_members
 
 ROW = re.compile(r"^\| the model that ships \|.*\n", re.MULTILINE)
 
 
-def manifest(root: Path) -> dict[str, Any]:
+def manifest(root: Path) -> Mapping[str, Any]:
     """What the shipped model says of itself."""
-    with tarfile.open(root / "training/model/model.tar.gz") as archive:
-        member = archive.extractfile("manifest.json")
-        if member is None:
-            raise FileNotFoundError("training/model/model.tar.gz holds no manifest.json")
-        contents: dict[str, Any] = json.load(io.TextIOWrapper(member, "utf-8"))
-    return contents
+    members = read_members(root / "training/model/model.tar.gz")
+    return parse_manifest(members[MANIFEST_MEMBER]).fields
 
 
 def model_row(root: Path) -> str:

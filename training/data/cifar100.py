@@ -16,7 +16,7 @@ from PIL import Image
 
 from training.data.errors import DataRefusedError
 from training.data.pictures import LabelledImages, Pixels, canonical
-from training.data.threads import THREADS, Listener, in_threads
+from training.data.threads import THREADS, Listener, all_in_threads
 from vehiclevision.image_gate import encode, model_input
 
 FOLDER: Final = "cifar-100-binary"
@@ -104,10 +104,7 @@ def from_records(records: bytes, names: bytes, listener: Listener = lambda done,
     if numbers.max() >= len(class_names):
         raise DataRefusedError(f"A record has class {numbers.max()}, but {len(class_names)} classes have a name.")
     planes = table[:, 2:].reshape(-1, 3, RECORD_SIDE, RECORD_SIDE)
-    files: list[bytes] = []
-    for file in in_threads(_file, planes.transpose(0, 2, 3, 1), THREADS):
-        files.append(file)
-        listener(len(files), len(planes))
+    files = all_in_threads(_file, planes.transpose(0, 2, 3, 1), THREADS, listener)
     return canonical(files, numbers, class_names, LAYOUT, ())
 
 

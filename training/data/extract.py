@@ -17,7 +17,7 @@ from training.data.cifar100 import Archive
 from training.data.errors import DataRefusedError
 from training.data.manifest import Entry, is_transformed, read_entry, read_manifest
 from training.data.pictures import LabelledImages, Refused, canonical, is_normalised, normalised
-from training.data.threads import THREADS, in_threads
+from training.data.threads import THREADS, all_in_threads
 from training.data.threads import Listener as Listener  # noqa: PLC0414 - also found here
 from vehiclevision.errors import InvalidImageError
 from vehiclevision.image_gate import Limits
@@ -59,15 +59,14 @@ def _from_class_folders(source: Path, listener: Listener) -> LabelledImages:
     numbers: list[int] = []
     sources: list[str] = []
     refused: list[Refused] = []
-    outcomes = in_threads(_normalised, (file for _, file in files), THREADS)
-    for done, ((number, file), outcome) in enumerate(zip(files, outcomes, strict=True), start=1):
+    outcomes = all_in_threads(_normalised, [file for _, file in files], THREADS, listener)
+    for (number, file), outcome in zip(files, outcomes, strict=True):
         if isinstance(outcome, str):
             refused.append(Refused(f"{class_names[number]}/{printable(file.name)}", outcome))
         else:
             pictures.append(outcome)
             numbers.append(number)
             sources.append(printable(source_of(file.name)))
-        listener(done, len(files))
     if not pictures:
         words = "no folder with pictures"
         if refused:
@@ -146,10 +145,7 @@ def _from_transformed(folder: Path, listener: Listener) -> LabelledImages:
     manifest = read_manifest(folder)
     entries = [entry for entry in manifest.entries if entry.is_picture]
     class_names = sorted({entry.class_name for entry in entries})
-    pictures: list[bytes] = []
-    for picture in in_threads(partial(_written, folder), entries, THREADS):
-        pictures.append(picture)
-        listener(len(pictures), len(entries))
+    pictures = all_in_threads(partial(_written, folder), entries, THREADS, listener)
     if not pictures:
         raise DataRefusedError(f"{folder} holds no pictures.", "Transform a source that does.")
     numbers = np.array([class_names.index(entry.class_name) for entry in entries])

@@ -20,7 +20,7 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from training.data.cifar100 import OFFICIAL, Archive
-from training.data.errors import DataNotFetchedError
+from training.data.errors import DataError, DataNotFetchedError
 from training.data.threads import Listener
 from training.data.web import CutOffError, RefusedAnswerError, answer, reason, shown
 
@@ -60,14 +60,14 @@ def fetch(
 
 
 @contextmanager
-def disk_errors_told(out: Path) -> Iterator[None]:
-    """What the disk refuses, in words."""
+def disk_errors_told(out: Path, kind: type[DataError] = DataNotFetchedError, then: str = GO_ON) -> Iterator[None]:
+    """What the disk refuses, in words, and what to do then."""
     try:
         yield
     except OSError as exc:
         if exc.errno == errno.ENOSPC:
-            raise DataNotFetchedError(f"The disk of {out} is full.", f"Make room. {GO_ON}") from exc
-        raise DataNotFetchedError(f"{exc.filename or out} cannot be written: {exc.strerror}.", GO_ON) from exc
+            raise kind(f"The disk of {out} is full.", f"Make room. {then}") from exc
+        raise kind(f"{exc.filename or out} cannot be written: {exc.strerror}.", then) from exc
 
 
 def hold_alone(stream: IO[Any], what: str) -> None:

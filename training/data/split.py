@@ -8,6 +8,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from training.data.pictures import SIDE, Classes, DataRefusedError, LabelledImages, Pixels
 from training.data.threads import THREADS, in_threads
@@ -103,7 +105,7 @@ def near_duplicate_groups(files: Sequence[bytes]) -> Classes:
     """A group number for every picture: pictures that look the same, mirrored or not, share one."""
     thumbnails = np.stack(list(in_threads(_thumbnail, files, THREADS)))
     plain, mirrored = _unit_vectors(thumbnails), _unit_vectors(thumbnails[:, :, ::-1])
-    parent = np.arange(len(files))
+    pairs: list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]] = []
     chunk = max(1, min(_CHUNK, _MAX_TABLE_ENTRIES // max(1, len(files))))
     for start in range(0, len(files), chunk):
         rows = plain[start : start + chunk]
@@ -114,9 +116,11 @@ def near_duplicate_groups(files: Sequence[bytes]) -> Classes:
             # Few rows hold a pair at all, and finding those first is many times faster than looking at every entry.
             promising = np.flatnonzero(alike.max(axis=1) >= SAME_PICTURE_CORRELATION)
             lefts, rights = np.nonzero(alike[promising] >= SAME_PICTURE_CORRELATION)
-            for left, right in zip((promising[lefts] + start).tolist(), (rights + start).tolist(), strict=True):
-                _join(parent, left, right)
-    return np.array([_root(parent, index) for index in range(len(files))])
+            pairs.append((promising[lefts] + start, rights + start))
+    lefts, rights = (np.concatenate(ends) for ends in zip(*pairs, strict=True))
+    alike_in_pairs = coo_array((np.ones(len(lefts), bool), (lefts, rights)), shape=(len(files), len(files)))
+    groups: Classes = connected_components(alike_in_pairs, directed=False)[1].astype(np.int64)
+    return groups
 
 
 def _thumbnail(file: bytes) -> npt.NDArray[np.float32]:
@@ -137,15 +141,3 @@ def _unit_vectors(thumbnails: npt.NDArray[np.float32]) -> npt.NDArray[np.float32
     lengths = np.linalg.norm(centred, axis=1, keepdims=True)
     unit: npt.NDArray[np.float32] = (centred / np.maximum(lengths, 1e-6)).astype(np.float32)
     return unit
-
-
-def _root(parent: Classes, index: int) -> int:
-    while parent[index] != index:
-        parent[index] = parent[parent[index]]
-        index = int(parent[index])
-    return index
-
-
-def _join(parent: Classes, left: int, right: int) -> None:
-    low, high = sorted((_root(parent, left), _root(parent, right)))
-    parent[high] = low

@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import Final, TypeAlias, TypeVar
@@ -30,3 +30,14 @@ def in_threads(work: Callable[[_Item], _Result], items: Iterable[_Item], threads
             waiting.extend(pool.submit(work, item) for item in islice(coming, 1))
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def all_in_threads(
+    work: Callable[[_Item], _Result], items: Collection[_Item], threads: int, listener: Listener
+) -> list[_Result]:
+    """All results, in order, while the listener hears how many there are."""
+    results: list[_Result] = []
+    for result in in_threads(work, items, threads):
+        results.append(result)
+        listener(len(results), len(items))
+    return results

@@ -13,7 +13,6 @@ import importlib.metadata
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +20,7 @@ from typing import Any, Final
 from training.data.cifar100 import OFFICIAL, Archive
 from training.data.errors import DataRefusedError
 from training.data.extract import Listener, check_class_name, extract
-from training.data.fetch import write_whole
+from training.data.fetch import disk_errors_told, write_whole
 from training.data.manifest import (
     FOLDERS,
     MANIFEST,
@@ -44,6 +43,7 @@ PARTS: Final = (TRAIN, VALIDATION)
 # Half of a SHA-256: enough that no two pictures meet, and paths stay readable.
 _NAME_DIGITS: Final = 32
 _ANOTHER: Final = "Name an empty or a new folder with --out."
+GO_ON: Final = "Run the same command again to go on."
 
 
 @dataclass
@@ -81,7 +81,7 @@ def transform(
         raise DataRefusedError(
             f"{out} and the source lie in each other.", "Name a folder beside the source with --out."
         )
-    with _disk_errors_told(out):
+    with disk_errors_told(out, DataRefusedError, GO_ON):
         _Folder(out).check()  # before what may be hours of reading
     images = extract(source, archive=archive, listener=reading)
     return write(images, here.name, out, all_classes=all_classes, listener=writing)
@@ -100,7 +100,7 @@ def write(
     parts = split(images)
     pictures = sorted(_pictures(images, parts, listed), key=lambda picture: picture.path)
     folder = _Folder(out)
-    with _disk_errors_told(out):
+    with disk_errors_told(out, DataRefusedError, GO_ON):
         folder.check()
         entries = []
         for done, picture in enumerate(pictures, start=1):
@@ -227,14 +227,3 @@ class _Folder:
             (self.root / UNFINISHED).touch()
             (self.root / MANIFEST).unlink(missing_ok=True)
             self._changing = True
-
-
-@contextmanager
-def _disk_errors_told(out: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as exc:
-        raise DataRefusedError(
-            f"{exc.filename or out} cannot be written: {exc.strerror}.",
-            "Mend that, then run the same command again.",
-        ) from exc

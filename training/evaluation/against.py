@@ -20,7 +20,7 @@ from scipy.stats import binomtest
 
 from training.data.extract import content_of
 from training.data.pictures import Classes, evenly
-from training.data.threads import Listener, in_threads
+from training.data.threads import Listener, all_in_threads, in_threads
 from training.errors import EvaluationRefusedError, ServiceFailedError
 from training.evaluation import scores
 from training.evaluation.endpoint import Latency
@@ -123,10 +123,9 @@ def prepare(
         raise EvaluationRefusedError("Only photos of a folder are compared.", "Name a folder instead of --split.")
     chosen = np.sort(evenly(np.argsort(samples.classes, kind="stable"), most))
     key = partial(_key, service, region)
-    keys = []
-    for each in in_threads(lambda index: key(picture(answered, index, small=small)), chosen.tolist(), AT_A_TIME):
-        keys.append(each)
-        listener(len(keys), len(chosen))
+    keys = all_in_threads(
+        lambda index: key(picture(answered, index, small=small)), chosen.tolist(), AT_A_TIME, listener
+    )
     return Comparison(service, region, answered, chosen, tuple(keys), Kept.read(file), small)
 
 

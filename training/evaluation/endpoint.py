@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from training.data.extract import Listener
-from training.data.threads import in_threads
+from training.data.threads import all_in_threads
 from training.errors import EndpointFailedError
 from training.evaluation.scores import Numbers
 from vehiclevision.errors import EndpointMissingError, InvalidPredictionError, VehicleVisionError
@@ -50,16 +50,10 @@ class Asked:
 
 def ask(runtime: "SageMakerRuntimeClient", endpoint_name: str, files: Sequence[bytes], listener: Listener) -> Asked:
     """Send every file as the workflow does; the client's settings say how often a request is tried again."""
-    answers = np.zeros((len(files), len(LABELS)))
-    taken: list[float] = []
-    versions: set[str] = set()
-    asking = in_threads(partial(_timed, runtime, endpoint_name), files, AT_A_TIME)
-    for number, (prediction, milliseconds) in enumerate(asking):
-        answers[number] = prediction.answer.confidences
-        taken.append(milliseconds)
-        versions.add(prediction.model_version)
-        listener(number + 1, len(files))
-    return Asked(answers, Latency.of(taken, AT_A_TIME), tuple(sorted(versions)))
+    timed = all_in_threads(partial(_timed, runtime, endpoint_name), files, AT_A_TIME, listener)
+    answers = np.array([prediction.answer.confidences for prediction, _ in timed])
+    versions = {prediction.model_version for prediction, _ in timed}
+    return Asked(answers, Latency.of([taken for _, taken in timed], AT_A_TIME), tuple(sorted(versions)))
 
 
 def _timed(runtime: "SageMakerRuntimeClient", endpoint_name: str, file: bytes) -> tuple[Prediction, float]:

@@ -13,7 +13,7 @@ import numpy as np
 from training.data.extract import NOT_A_FILE, content_of, extract, leads_out, source_of
 from training.data.pictures import Classes, LabelledImages, Refused, content_hash, evenly
 from training.data.split import HeldOutDiffersError, parts_of_model, split
-from training.data.threads import THREADS, Listener, in_threads
+from training.data.threads import THREADS, Listener, all_in_threads, in_threads
 from training.errors import EvaluationRefusedError
 from training.evaluation.degrade import degraded
 from training.evaluation.kinds import Looks, looks
@@ -93,13 +93,12 @@ def from_folder(folder: Path, listener: Listener, *, robustness: bool) -> Sample
         )
     seen: list[_Seen] = []
     kept: list[_File] = []
-    for done, (file, outcome) in enumerate(zip(files, in_threads(_look, files, THREADS), strict=True), start=1):
+    for file, outcome in zip(files, all_in_threads(_look, files, THREADS, listener), strict=True):
         if isinstance(outcome, str):
             refused.append(Refused(file.name, outcome))
         else:
             kept.append(file)
             seen.append(outcome)
-        listener(done, len(files))
     if not kept:
         raise EvaluationRefusedError(
             f"{printable(str(folder))} holds no usable picture; {len(refused)} files were refused.",
@@ -149,10 +148,7 @@ def from_validation_part(
 def from_images(images: LabelledImages, data_hash: str, listener: Listener, *, robustness: bool) -> Samples:
     """Pictures that have been through the gate before."""
     classes = np.minimum(images.classes, len(LABELS))
-    seen: list[Looks] = []
-    for each in in_threads(_looks, images.files, THREADS):
-        seen.append(each)
-        listener(len(seen), len(images))
+    seen = all_in_threads(_looks, images.files, THREADS, listener)
     return Samples(
         files=images.files,
         classes=classes,

@@ -4,7 +4,8 @@ The local machine has one of everything, and MiniStack has no such service.
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from operator import itemgetter
 from typing import Any
 
 from local.place import REGION
@@ -64,14 +65,15 @@ def _place(request: Request) -> str:
 def describe_targets(service: Service, request: Request) -> Mapping[str, Any]:
     """DescribeScalableTargets."""
     asked = request.get("ResourceIds", [])
-    targets = [
-        record
-        for record in service.store.all(TARGET)
-        if record["ServiceNamespace"] == request["ServiceNamespace"]
-        and (not asked or record["ResourceId"] in asked)
-        and request.get("ScalableDimension", record["ScalableDimension"]) == record["ScalableDimension"]
-    ]
-    return cut(_paged(request), targets, TARGETS, lambda record: record["_key"])
+    targets = [each for each in _of_place(service, TARGET, request) if not asked or each["ResourceId"] in asked]
+    return cut(_paged(request), targets, TARGETS, itemgetter("_key"))
+
+
+def _of_place(service: Service, kind: str, request: Request) -> Iterator[Record]:
+    """The records of the namespace, resource and dimension that a request names, each of which may be left out."""
+    for record in service.store.all(kind):
+        if all(request.get(field, record[field]) == record[field] for field in PLACE):
+            yield record
 
 
 def deregister(service: Service, request: Request) -> Mapping[str, Any]:
@@ -121,13 +123,8 @@ def put_policy(service: Service, request: Request) -> Mapping[str, Any]:
 def describe_policies(service: Service, request: Request) -> Mapping[str, Any]:
     """DescribeScalingPolicies."""
     names = request.get("PolicyNames", [])
-    policies = [
-        record
-        for record in service.store.all(POLICY)
-        if all(request.get(field, record[field]) == record[field] for field in PLACE)
-        and (not names or record["PolicyName"] in names)
-    ]
-    return cut(_paged(request), policies, POLICIES, lambda record: record["_key"])
+    policies = [each for each in _of_place(service, POLICY, request) if not names or each["PolicyName"] in names]
+    return cut(_paged(request), policies, POLICIES, itemgetter("_key"))
 
 
 def delete_policy(service: Service, request: Request) -> Mapping[str, Any]:

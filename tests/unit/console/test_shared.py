@@ -429,7 +429,7 @@ def test_the_way_of_a_photo_is_told_until_it_ends(page: Page) -> None:
     assert (ended["outcome"], ended["label"], ended["route"]) == ("CLASSIFIED", "bicycle", "nearby")
     assert ended["confidences"] == {"bicycle": 0.97, "motorcycle": 0.01}
     schemas = openapi.document(PAGE, f"{SIGN_IN}/oauth2/token")
-    for answered, schema in ((place, "Place"), (awaited, "Photo"), (going, "Photo"), (ended, "Photo")):
+    for answered, schema in ((place, "Expected"), (awaited, "Photo"), (going, "Photo"), (ended, "Photo")):
         jsonschema.Draft202012Validator({"$ref": f"#/components/schemas/{schema}", **schemas}).validate(answered)
 
 
