@@ -27,6 +27,7 @@ from cli.backfilling import BATCH, Source
 from cli.sam import Deployer
 from cli.target import DIRECTORY_VARIABLE, Target, local_target
 from local import stack
+from vehiclevision.storage import listed
 
 BUCKET: Final = "photos-of-before"
 MILLION: Final = 1_000_000
@@ -61,8 +62,8 @@ def seconds_of_batches(target: Target, execution: str) -> list[float]:
     """How long each batch took."""
     states = target.client("stepfunctions")
     (run,) = states.list_map_runs(executionArn=execution)["mapRuns"]
-    pages = states.get_paginator("list_executions").paginate(mapRunArn=run["mapRunArn"])
-    return [(each["stopDate"] - each["startDate"]).total_seconds() for page in pages for each in page["executions"]]
+    batches = listed(states, "list_executions", "executions", mapRunArn=run["mapRunArn"])
+    return [(each["stopDate"] - each["startDate"]).total_seconds() for each in batches]
 
 
 def simulated(photos: int, lanes: int, seconds: Sequence[float], seed: int = 7) -> float:

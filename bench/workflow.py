@@ -26,6 +26,7 @@ from rich.table import Table
 
 from local import stack
 from local.deploy import BOOTSTRAP, CUSTOM_RUNTIME
+from vehiclevision.storage import listed
 
 UPLOADS_AT_A_TIME = 16
 ROUNDS = 2
@@ -102,12 +103,11 @@ def photo() -> bytes:
 
 def executions(states: Any, machine: str) -> list[dict[str, Any]]:
     """All executions of the state machine that have ended."""
-    pages = [
-        page
+    return [
+        execution
         for status in ("SUCCEEDED", "FAILED")
-        for page in states.get_paginator("list_executions").paginate(stateMachineArn=machine, statusFilter=status)
+        for execution in listed(states, "list_executions", "executions", stateMachineArn=machine, statusFilter=status)
     ]
-    return [execution for page in pages for execution in page["executions"]]
 
 
 def cpu_seconds(folder: Path) -> float:

@@ -10,6 +10,7 @@ from cli.explanations import explain
 from lifecycle import jobs
 from lifecycle.endpoint import DEFAULT_INSTANCE
 from lifecycle.images import BUILTIN, OWN
+from vehiclevision.storage import listed
 
 OK: Final = "ok"
 WARNING: Final = "warning"
@@ -73,6 +74,6 @@ def _limits(service_quotas: Any) -> dict[str, float]:
     """Each quota's value by its name: the account's own where it has one, else AWS's default."""
     limits: dict[str, float] = {}
     for operation in ("list_aws_default_service_quotas", "list_service_quotas"):
-        for page in service_quotas.get_paginator(operation).paginate(ServiceCode="sagemaker"):
-            limits |= {quota["QuotaName"]: float(quota["Value"]) for quota in page["Quotas"]}
+        quotas = listed(service_quotas, operation, "Quotas", ServiceCode="sagemaker")
+        limits |= {quota["QuotaName"]: float(quota["Value"]) for quota in quotas}
     return limits

@@ -21,7 +21,7 @@ from lifecycle.stacks import described
 from lifecycle.templates import parsed
 from local.deploy import BACKFILLING, MONITORING, RECONCILING, RETRAINING, VEHICLEVISION, Application
 from local.place import CHECKOUT
-from vehiclevision.storage import code_of
+from vehiclevision.storage import code_of, listed
 
 # Each machine: its application, and what that one's template calls it.
 PHOTOS: Final = (VEHICLEVISION, "ClassifyVehicleStateMachine")
@@ -249,9 +249,7 @@ def _change_set(cloudformation: Any, name: Mapping[str, str], aws: Aws, of: str)
         failed = cloudformation.describe_change_set(**name)
         return Answer(f"CreateChangeSet{of}", False, _masked(failed.get("StatusReason", failed["Status"]), aws))
     actions = Counter(
-        each["ResourceChange"]["Action"]
-        for page in cloudformation.get_paginator("describe_change_set").paginate(**name)
-        for each in page["Changes"]
+        each["ResourceChange"]["Action"] for each in listed(cloudformation, "describe_change_set", "Changes", **name)
     )
     words = ", ".join(f"{count} {action.lower()}" for action, count in sorted(actions.items()))
     return Answer(f"CreateChangeSet{of}", True, f"{actions.total()} changes: {words or 'none'}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError
 
 from console.errors import ConsoleError
+from vehiclevision.storage import listed
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -117,8 +118,7 @@ def read(step_functions: "SFNClient", execution: str, machine: str) -> Run:
         raise ConsoleError("That is no run of this application's workflow.", "Open it from its photo.")
     try:
         described = step_functions.describe_execution(executionArn=execution)
-        pages = step_functions.get_paginator("get_execution_history").paginate(executionArn=execution)
-        events = [event for page in pages for event in page["events"]]
+        events = list(listed(step_functions, "get_execution_history", "events", executionArn=execution))
         definition = step_functions.describe_state_machine_for_execution(executionArn=execution)["definition"]
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") not in _GONE:

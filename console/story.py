@@ -15,6 +15,7 @@ from console.errors import UnknownPhotoError
 from console.run import EXPRESS
 from vehiclevision.record import Outcome, Record, iso
 from vehiclevision.results import UPLOADS
+from vehiclevision.storage import listed
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -203,10 +204,9 @@ def _events(log: _Log, term: str, since: datetime, until: datetime | None) -> It
     if until is not None:
         arguments["endTime"] = int(until.timestamp() * 1000)
     try:
-        for page in log.client.get_paginator("filter_log_events").paginate(**arguments):
-            for event in page["events"]:
-                text = event.get("message", "").strip()
-                yield _LogEvent(log.source, event["timestamp"], text, _fields(text))
+        for event in listed(log.client, "filter_log_events", "events", **arguments):
+            text = event.get("message", "").strip()
+            yield _LogEvent(log.source, event["timestamp"], text, _fields(text))
     except ClientError as error:
         # A log group comes with its function's first line.
         if error.response["Error"]["Code"] != "ResourceNotFoundException":
@@ -251,8 +251,7 @@ def _history(step_functions: "SFNClient", arn: str) -> Iterator[Line]:
     if EXPRESS in arn:
         return iter(())
     try:
-        pages = step_functions.get_paginator("get_execution_history").paginate(executionArn=arn)
-        events = [event for page in pages for event in page["events"]]
+        events = list(listed(step_functions, "get_execution_history", "events", executionArn=arn))
     except ClientError as error:
         # Step Functions forgets a run 90 days after its end; the logs may still tell of it.
         if error.response["Error"]["Code"] != "ExecutionDoesNotExist":

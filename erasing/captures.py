@@ -20,7 +20,7 @@ from monitoring.captures.source import CHUNK_BYTES, Selection, Window, key_parts
 from monitoring.labels import digest_of
 from vehiclevision.image_gate import PICTURE_SHA256
 from vehiclevision.record import Record
-from vehiclevision.storage import MISSING, REFUSED, UNVERSIONED, code_of
+from vehiclevision.storage import MISSING, REFUSED, UNVERSIONED, code_of, listed
 
 READERS: Final = 8
 # SageMaker begins a new file long before that; what is larger, or unpacks to more, is no capture of ours.
@@ -133,10 +133,9 @@ def take_out(s3: Any, held: Held, marks: Marks) -> None:
 def _files(s3: Any, folder: Folder, window: Window) -> Iterator[File]:
     selection = Selection(window=window)
     try:
-        for page in s3.get_paginator("list_object_versions").paginate(Bucket=folder.bucket, Prefix=folder.prefix):
-            for version in page.get("Versions", []):
-                if selection.may_hold(key_parts(version["Key"])) and not version["Key"].endswith("/"):
-                    yield File(folder.bucket, version["Key"], version["VersionId"], version["IsLatest"])
+        for version in listed(s3, "list_object_versions", "Versions", Bucket=folder.bucket, Prefix=folder.prefix):
+            if selection.may_hold(key_parts(version["Key"])) and not version["Key"].endswith("/"):
+                yield File(folder.bucket, version["Key"], version["VersionId"], version["IsLatest"])
     except s3.exceptions.NoSuchBucket:
         return
 

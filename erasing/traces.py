@@ -24,7 +24,7 @@ from vehiclevision.image_gate import PICTURE_SHA256, Limits, normalise
 from vehiclevision.labels import TRUTHS
 from vehiclevision.record import NO_VERSION, Record, inference_id
 from vehiclevision.results import UPLOADS, ResultsTable
-from vehiclevision.storage import MISSING, REFUSED, code_of
+from vehiclevision.storage import MISSING, REFUSED, code_of, listed
 
 # Captures may be dated a little before the upload they are of: two clocks.
 MARGIN: Final = timedelta(hours=1)
@@ -223,10 +223,8 @@ def _letters(application: Application, known: Known) -> list[letters.Letter]:
 
 def _runs(application: Application, known: Known) -> Iterator[Trace]:
     states = application.step_functions
-    pages = states.get_paginator("list_executions").paginate(
-        stateMachineArn=application.state_machine, statusFilter="RUNNING"
-    )
-    for execution in (each for page in pages for each in page["executions"]):
+    running = {"stateMachineArn": application.state_machine, "statusFilter": "RUNNING"}
+    for execution in listed(states, "list_executions", "executions", **running):
         arn = execution["executionArn"]
         if known.concerns(states.describe_execution(executionArn=arn).get("input")):
             yield Trace(Kind.RUN, arn, identity=(arn,))
@@ -284,8 +282,7 @@ def _histories(application: Application, known: Known) -> Iterator[Trace]:
 
 def _unfinished(application: Application, key: str) -> Iterator[Trace]:
     """Parts of an upload in parts that was never finished."""
-    pages = application.s3.get_paginator("list_multipart_uploads").paginate(Bucket=application.bucket, Prefix=key)
-    for upload in (each for page in pages for each in page.get("Uploads", [])):
+    for upload in listed(application.s3, "list_multipart_uploads", "Uploads", Bucket=application.bucket, Prefix=key):
         if upload["Key"] == key:
             yield Trace(Kind.UPLOAD, f"{upload['UploadId']} of {key}", identity=(key, upload["UploadId"]))
 

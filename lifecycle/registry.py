@@ -14,7 +14,7 @@ from lifecycle.errors import NotApprovedError, NothingFoundError
 from lifecycle.images import BUILTIN
 from lifecycle.site import Aws, Request, Site, send
 from vehiclevision.labels import LABELS
-from vehiclevision.storage import code_of
+from vehiclevision.storage import code_of, listed
 
 PENDING: Final = "PendingManualApproval"
 APPROVED: Final = "Approved"
@@ -191,13 +191,9 @@ def versions(aws: Aws) -> list[Version]:
     """All versions, newest first."""
     if not group_exists(aws):
         return []
-    pages = aws.client("sagemaker").get_paginator("list_model_packages")
-    arns = [
-        package["ModelPackageArn"]
-        for page in pages.paginate(ModelPackageGroupName=aws.site.group)
-        for package in page["ModelPackageSummaryList"]
-    ]
-    return sorted((describe(aws, arn) for arn in arns), key=lambda version: -version.number)
+    group = {"ModelPackageGroupName": aws.site.group}
+    packages = listed(aws.client("sagemaker"), "list_model_packages", "ModelPackageSummaryList", **group)
+    return sorted((describe(aws, each["ModelPackageArn"]) for each in packages), key=lambda version: -version.number)
 
 
 def describe(aws: Aws, arn: str) -> Version:
@@ -277,8 +273,7 @@ def described_or_none(aws: Aws, operation: str, **parameters: str) -> Any:
 
 def tags_of(aws: Aws, arn: str) -> dict[str, str]:
     """A SageMaker resource's tags."""
-    pages = aws.client("sagemaker").get_paginator("list_tags").paginate(ResourceArn=arn)
-    return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+    return {tag["Key"]: tag["Value"] for tag in listed(aws.client("sagemaker"), "list_tags", "Tags", ResourceArn=arn)}
 
 
 def evaluation(candidate_metrics: Mapping[str, Any]) -> bytes:

@@ -25,7 +25,7 @@ from lifecycle.source import CHECKOUT, Source, members, pack
 from training.artefact import MANIFEST_MEMBER, MEMBERS, MODEL_MEMBER, Artefact, load_model, write_artefact
 from training.data.load import Destination, load
 from training.data.manifest import EARLIER_FORMAT, MANIFEST, read_manifest
-from vehiclevision.storage import code_of
+from vehiclevision.storage import code_of, listed
 
 DATA_PREFIX: Final = "training-data/"
 POLL_SECONDS: Final = 5.0
@@ -96,11 +96,9 @@ def data_at(aws: Aws, address: str) -> Data:
 
 
 def _newest_data(aws: Aws) -> str:
-    pages = aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket=aws.site.bucket, Prefix=DATA_PREFIX)
     manifests = [
         entry
-        for page in pages
-        for entry in page.get("Contents", [])
+        for entry in listed(aws.client("s3"), "list_objects_v2", "Contents", Bucket=aws.site.bucket, Prefix=DATA_PREFIX)
         if entry["Key"].count("/") == 2 and entry["Key"].endswith(f"/{MANIFEST}")
     ]
     if not manifests:
@@ -253,13 +251,11 @@ class LogLines:
 
 def newest_job(aws: Aws) -> str:
     """The training job that was completed last and is ours."""
-    pages = aws.client("sagemaker").get_paginator("list_training_jobs")
-    for page in pages.paginate(
-        NameContains=aws.site.application, StatusEquals=COMPLETED, SortBy="CreationTime", SortOrder="Descending"
-    ):
-        for job in page["TrainingJobSummaries"]:
-            if tags_of(aws, job["TrainingJobArn"]).get(OWNER_TAG) == aws.site.application:
-                return str(job["TrainingJobName"])
+    newest_first = {"StatusEquals": COMPLETED, "SortBy": "CreationTime", "SortOrder": "Descending"}
+    wanted = {"NameContains": aws.site.application, **newest_first}
+    for job in listed(aws.client("sagemaker"), "list_training_jobs", "TrainingJobSummaries", **wanted):
+        if tags_of(aws, job["TrainingJobArn"]).get(OWNER_TAG) == aws.site.application:
+            return str(job["TrainingJobName"])
     raise NothingFoundError(
         "No training job has been completed yet.",
         "Train with: vehiclevision sagemaker train, or register a file with --model.",

@@ -18,7 +18,7 @@ from lifecycle.endpoint import SCALABLE
 from lifecycle.registry import tags_of
 from lifecycle.runs import RUNNING
 from lifecycle.site import OWNER_TAG, TRAINING_LOG_GROUP, Aws, Request, send
-from vehiclevision.storage import code_of
+from vehiclevision.storage import code_of, listed
 
 WAIT_SECONDS: Final = 600.0
 POLL_SECONDS: Final = 3.0
@@ -83,8 +83,9 @@ def still_tagged(aws: Aws) -> list[str] | None:
     """What AWS's own search by tag still names; None where it cannot be asked. It lags behind by some minutes."""
     filters = [{"Key": OWNER_TAG, "Values": [aws.site.application]}]
     try:
-        pages = aws.client("resourcegroupstaggingapi").get_paginator("get_resources").paginate(TagFilters=filters)
-        return [str(each["ResourceARN"]) for page in pages for each in page["ResourceTagMappingList"]]
+        tagging = aws.client("resourcegroupstaggingapi")
+        tagged = listed(tagging, "get_resources", "ResourceTagMappingList", TagFilters=filters)
+        return [str(each["ResourceARN"]) for each in tagged]
     except ClientError:
         return None
 
@@ -164,10 +165,8 @@ def _delete_log_streams(aws: Aws, job: str) -> None:
     """The log group belongs to all of the account's jobs; only our streams in it are ours."""
     logs = aws.client("logs")
     try:
-        pages = logs.get_paginator("describe_log_streams").paginate(
-            logGroupName=TRAINING_LOG_GROUP, logStreamNamePrefix=f"{job}/"
-        )
-        names = [stream["logStreamName"] for page in pages for stream in page["logStreams"]]
+        streams = {"logGroupName": TRAINING_LOG_GROUP, "logStreamNamePrefix": f"{job}/"}
+        names = [each["logStreamName"] for each in listed(logs, "describe_log_streams", "logStreams", **streams)]
     except logs.exceptions.ResourceNotFoundException:
         return
     for name in names:
@@ -259,21 +258,19 @@ def empty_bucket(aws: Aws, bucket: str) -> None:
             )
             for refused in answer.get("Errors", [])[:1]:
                 aws.tell(f"S3 keeps {refused.get('Key')}: {refused.get('Message')}")
-    for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
-        for upload in page.get("Uploads", []):
-            aborted = {"Bucket": bucket, "Key": upload["Key"], "UploadId": upload["UploadId"]}
-            _unless_gone(partial(s3.abort_multipart_upload, **aborted))
+    for upload in listed(s3, "list_multipart_uploads", "Uploads", Bucket=bucket):
+        aborted = {"Bucket": bucket, "Key": upload["Key"], "UploadId": upload["UploadId"]}
+        _unless_gone(partial(s3.abort_multipart_upload, **aborted))
 
 
 def _ours(
     aws: Aws, operation: str, resource: str, *, entries: str = "", named: re.Pattern[str] | None = None
 ) -> list[str]:
     """The names of those that carry our tag, or a name that only ours have; their names hold the application's."""
-    pages = aws.client("sagemaker").get_paginator(operation).paginate(NameContains=aws.site.application[:32])
-    listed: list[Any] = [entry for page in pages for entry in page[entries or f"{resource}s"]]
+    sagemaker, name = aws.client("sagemaker"), aws.site.application[:32]
     return [
         entry[f"{resource}Name"]
-        for entry in listed
+        for entry in listed(sagemaker, operation, entries or f"{resource}s", NameContains=name)
         if (named is not None and named.fullmatch(entry[f"{resource}Name"])) or _is_ours(aws, entry[f"{resource}Arn"])
     ]
 

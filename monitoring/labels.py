@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from monitoring.errors import SourceError
 from vehiclevision.labels import TRUTHS
+from vehiclevision.storage import listed
 
 PREFIX: Final = "reviewed/"
 ASKED: Final = ".asked"
@@ -101,6 +102,4 @@ def _in_folder(folder: Path) -> Iterator[str]:
 
 
 def _in_bucket(s3: Any, bucket: str, prefix: str) -> Iterator[str]:
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-        for entry in page.get("Contents", []):
-            yield entry["Key"]
+    return (entry["Key"] for entry in listed(s3, "list_objects_v2", "Contents", Bucket=bucket, Prefix=prefix))

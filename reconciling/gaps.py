@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from reconciling.letters import Letter, Photo
 from vehiclevision.record import NO_VERSION, Outcome, Record, iso
 from vehiclevision.results import UPLOADS, ResultsTable
+from vehiclevision.storage import listed
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -150,7 +151,6 @@ def gap_of(
 
 def _versions(s3: "S3Client", bucket: str, since: datetime, until: datetime) -> Iterator[tuple[str, str, str | None]]:
     """Key, version and time of each upload in that time; deletions are no uploads."""
-    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=UPLOADS):
-        for version in page.get("Versions", []):
-            if since <= version["LastModified"] <= until:
-                yield version["Key"], version["VersionId"], iso(version["LastModified"])
+    for version in listed(s3, "list_object_versions", "Versions", Bucket=bucket, Prefix=UPLOADS):
+        if since <= version["LastModified"] <= until:
+            yield version["Key"], version["VersionId"], iso(version["LastModified"])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from retraining.errors import RetrainingError
+from vehiclevision.storage import listed
 
 RUNS_LISTED: Final = 10
 # How long a question that somebody is reading is kept from the next who asks.
@@ -73,11 +74,10 @@ def follow(retraining: Retraining, execution: str, entered: Callable[[str], None
 
 def states_entered(retraining: Retraining, execution: str) -> Iterator[str]:
     """The states that a run has come to so far."""
-    pages = retraining.client("stepfunctions").get_paginator("get_execution_history")
-    for page in pages.paginate(executionArn=execution, includeExecutionData=False):
-        for event in page["events"]:
-            if "stateEnteredEventDetails" in event:
-                yield str(event["stateEnteredEventDetails"]["name"])
+    history = {"executionArn": execution, "includeExecutionData": False}
+    for event in listed(retraining.client("stepfunctions"), "get_execution_history", "events", **history):
+        if "stateEnteredEventDetails" in event:
+            yield str(event["stateEnteredEventDetails"]["name"])
 
 
 def outcome(run: Mapping[str, Any]) -> dict[str, Any]:

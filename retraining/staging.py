@@ -21,6 +21,7 @@ from monitoring import labels
 from retraining import gates
 from retraining.gates import Counts, HeldBack, Past
 from retraining.settings import StackParameters
+from vehiclevision.storage import listed
 
 REVIEWED: Final = "reviewed"
 HELD_OUT: Final = "heldout"
@@ -134,28 +135,24 @@ def staged_at(name: str) -> datetime | None:
 def past_runs(aws: Aws) -> Iterator[Past]:
     """The earlier runs' training jobs, newest first."""
     sagemaker = aws.client("sagemaker")
-    pages = sagemaker.get_paginator("list_training_jobs").paginate(
-        NameContains=f"{stem(aws.site)}-", SortBy="CreationTime", SortOrder="Descending"
-    )
-    for page in pages:
-        for job in page["TrainingJobSummaries"]:
-            name = str(job["TrainingJobName"])
-            moment = staged_at(name) if name.startswith(stem(aws.site)) else None
-            if moment is None:
-                continue
-            described = sagemaker.describe_training_job(TrainingJobName=name)
-            completed = described["TrainingJobStatus"] == "Completed"
-            yield Past(name, moment, completed, float(described.get("BillableTimeInSeconds", 0)))
+    own = {"NameContains": f"{stem(aws.site)}-", "SortBy": "CreationTime", "SortOrder": "Descending"}
+    for job in listed(sagemaker, "list_training_jobs", "TrainingJobSummaries", **own):
+        name = str(job["TrainingJobName"])
+        moment = staged_at(name) if name.startswith(stem(aws.site)) else None
+        if moment is None:
+            continue
+        described = sagemaker.describe_training_job(TrainingJobName=name)
+        completed = described["TrainingJobStatus"] == "Completed"
+        yield Past(name, moment, completed, float(described.get("BillableTimeInSeconds", 0)))
 
 
 def running_before(aws: Aws, trigger: Trigger) -> Iterator[str]:
     """Runs on their way that began before this one; of two that began at once, the one whose name comes first."""
     own = (trigger.began, trigger.execution)
-    pages = aws.client("stepfunctions").get_paginator("list_executions")
-    for page in pages.paginate(stateMachineArn=trigger.state_machine, statusFilter="RUNNING"):
-        for execution in page["executions"]:
-            if (execution["startDate"], execution["executionArn"]) < own:
-                yield str(execution["name"])
+    running = {"stateMachineArn": trigger.state_machine, "statusFilter": "RUNNING"}
+    for execution in listed(aws.client("stepfunctions"), "list_executions", "executions", **running):
+        if (execution["startDate"], execution["executionArn"]) < own:
+            yield str(execution["name"])
 
 
 # ---- reviewed pictures -----------------------------------------------------------------------------------------------
@@ -164,8 +161,7 @@ def running_before(aws: Aws, trigger: Trigger) -> Iterator[str]:
 def reviewed(aws: Aws, bucket: str, until: datetime) -> list[Picture]:
     """The reviewed pictures of then, each under the label that it was given last."""
     latest: dict[str, Picture] = {}
-    pages = aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=labels.PREFIX)
-    for entry in (entry for page in pages for entry in page.get("Contents", [])):
+    for entry in listed(aws.client("s3"), "list_objects_v2", "Contents", Bucket=bucket, Prefix=labels.PREFIX):
         name = labels.parse(entry["Key"])
         if name is None or entry["LastModified"] > until:
             continue

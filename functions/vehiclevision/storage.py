@@ -1,5 +1,6 @@
 """Reading one version of an uploaded object, never more of it than the image gate would take."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -87,6 +88,12 @@ def read_or_none(s3: Any, bucket: str, key: str, most_bytes: int | None = None) 
             raise
         return None
     return content
+
+
+def listed(client: Any, operation: str, entries: str, **parameters: Any) -> Iterator[Any]:
+    """All that a service lists under this name, however many pages it takes."""
+    for page in client.get_paginator(operation).paginate(**parameters):
+        yield from page.get(entries, ())
 
 
 def code_of(error: ClientError) -> str:

@@ -265,7 +265,7 @@ TEETH: Final = (
     Tooth(
         "a system needs no scope",
         _SIGN_IN,
-        'if needed not in str(found.get("scope", "")).split():',
+        'if needed not in str(claims.get("scope", "")).split():',
         "if False:",
         f"{_SHARED}::test_a_system_needs_the_scope_and_comes_by_the_gateway_only",
     ),

@@ -16,6 +16,7 @@ from training.data.errors import DataNotLoadedError
 from training.data.extract import Listener
 from training.data.manifest import CHANNELS, MANIFEST, Entry, Manifest, read_entry, read_manifest
 from training.data.threads import in_threads
+from vehiclevision.storage import listed
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -109,12 +110,9 @@ def _checked(prefix: str) -> str:
 
 
 def _listing(s3: "S3Client", destination: Destination, prefix: str) -> Iterator[tuple[str, _Object]]:
-    pages = s3.get_paginator("list_objects_v2").paginate(
-        Bucket=destination.bucket, Prefix=prefix, **destination.owner()
-    )
-    for page in pages:
-        for each in page.get("Contents", []):
-            yield each["Key"], _Object(each["Size"], each["ETag"].strip('"'))
+    where = {"Bucket": destination.bucket, "Prefix": prefix, **destination.owner()}
+    for each in listed(s3, "list_objects_v2", "Contents", **where):
+        yield each["Key"], _Object(each["Size"], each["ETag"].strip('"'))
 
 
 def _manifest_entry(manifest: Manifest) -> Entry:

@@ -13,6 +13,7 @@ from local import credentials
 from local.deploy import sealed_session
 from local.place import REGION
 from local.sagemaker import engine
+from vehiclevision.storage import listed
 
 # What a call to another service may raise.
 FAULTS = (BotoCoreError, ClientError)
@@ -42,10 +43,8 @@ class Engine:
     def objects(self, url: str) -> Iterator[tuple[str, int]]:
         """Keys and sizes of all objects under an s3:// prefix."""
         bucket, prefix = split(url)
-        pages = self.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        for page in pages:
-            for entry in page.get("Contents", []):
-                yield entry["Key"], entry["Size"]
+        for entry in listed(self.client("s3"), "list_objects_v2", "Contents", Bucket=bucket, Prefix=prefix):
+            yield entry["Key"], entry["Size"]
 
     def exists(self, url: str) -> bool:
         """Whether there is an object at exactly this s3:// address."""
