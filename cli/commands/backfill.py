@@ -79,6 +79,8 @@ def command(
 
 
 def _priced(source: Source, lying: Counted, cost: float) -> str:
+    if not lying.photos:
+        return f"Nothing lies in {printable(source.address)}: upper and lower case count, and no / stands before a key."
     more = "" if lying.whole else "more than "
     cents = cost * 100
     dollars = (math.floor(cents) if more else math.ceil(cents)) / 100

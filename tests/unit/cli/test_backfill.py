@@ -68,6 +68,11 @@ def test_what_costs_less_than_a_cent_is_not_told_as_nothing(whole: bool, said: s
     assert said in _priced(Source("old", ""), Counted(16, 400_000, whole), backfilling.dollars(16))
 
 
+def test_a_prefix_that_was_mistyped_is_not_priced() -> None:
+    """Else it reads as a backfill that is done."""
+    assert _priced(Source("old", "/2019"), Counted(0, 0, whole=True), 0.0).startswith("Nothing lies in s3://old//2019:")
+
+
 def test_the_guide_says_which_quota_binds(root: Path) -> None:
     """Transitions: six a photo and four a batch. Its figures follow from the workflow and from AWS's defaults."""
     guide = (root / "docs" / "guide" / "backfill.md").read_text("utf-8")
