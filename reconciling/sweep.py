@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 FIRST_LOOK: Final = timedelta(days=30)
 # The index is read a day at a time: at a million photos a day that is a gigabyte and a half, and about a minute.
 RECORDED_STEP: Final = timedelta(days=1)
-# After a day the bucket gives an upload in parts up, and S3 goes through such rules once a day.
-PARTS_TAKE: Final = timedelta(days=2)
+# After a day the bucket gives an upload in parts up; S3 goes through such rules once a day, and so do we.
+PARTS_TAKE: Final = timedelta(days=3)
 # With so many gaps open it stays where it is: it finds the others when these are closed.
 MOST_OPEN: Final = 10_000
 # What is left of the time is for the last step, and for saying how far it came.
@@ -101,8 +101,12 @@ def step(parts: Parts, position: Position) -> tuple[Position, list[gaps.Gap], in
 
 
 def _looked_for_since(version: Any, position: Position) -> datetime:
-    """S3 dates what was uploaded in parts by its beginning, and its tag then ends in their number."""
-    return position.since - PARTS_TAKE if "-" in version["ETag"] else position.since
+    """S3 dates what was uploaded in parts by its beginning: the first sweep of a day looks for those of before, too.
+
+    The tag of such a version ends in the number of its parts.
+    """
+    is_first = position.since.date() < position.until.date()
+    return position.since - PARTS_TAKE if is_first and "-" in version["ETag"] else position.since
 
 
 def _still_open(parts: Parts) -> list[OpenGap]:
