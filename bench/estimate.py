@@ -109,21 +109,13 @@ def run(data: Path, photos: Path | None) -> dict[str, Any]:
     even, even_others = np.arange(len(vehicles)) % 2 == 0, np.arange(len(others)) % 2 == 0
     halves = [(fitted(~even, ~even_others), even, even_others), (fitted(even, even_others), ~even, ~even_others)]
     sets = []
-    for name in seen["vehicles"]:
+    for name, traffic in seen["vehicles"].items():
         for share in (0.0, 0.2):
-            sets.append(
-                _row(
-                    _called(name, share),
-                    threshold,
-                    [
-                        (
-                            calibration,
-                            _mixed(seen["vehicles"][name].part(own), seen["others"][name].part(own_others), share),
-                        )
-                        for calibration, own, own_others in halves
-                    ],
-                )
-            )
+            halved = [
+                (calibration, _mixed(traffic.part(own), seen["others"][name].part(own_others), share))
+                for calibration, own, own_others in halves
+            ]
+            sets.append(_row(_called(name, share), threshold, halved))
     mixed = [
         (calibration, _mixed(seen["vehicles"][PLAIN].part(own), seen["strange"][PLAIN], 0.2))
         for calibration, own, _ in halves

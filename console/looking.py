@@ -64,12 +64,12 @@ class Looking:
         import numpy as np  # noqa: PLC0415
 
         from training.looked import overlay  # noqa: PLC0415
-        from training.session import run_maps  # noqa: PLC0415
+        from training.session import MAP_NAME, run_output  # noqa: PLC0415
 
         model = self._model(model_version)
         if model is None or label not in LABELS:
             raise ConsoleError(*_CANNOT)
-        [maps] = run_maps(model.session, np.asarray(model_input(working))[np.newaxis])
+        [maps] = run_output(model.session, MAP_NAME, np.asarray(model_input(working))[np.newaxis])
         shown = working.copy()
         shown.thumbnail((2 * MODEL_INPUT_SIDE, 2 * MODEL_INPUT_SIDE))
         return Image.fromarray(overlay(np.asarray(shown), maps[LABELS.index(label)]))

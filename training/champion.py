@@ -18,7 +18,7 @@ from training.export import ANSWER, LOGITS, map_weight
 from training.features import Listener
 from training.head import Head
 from training.network import ANSWERS
-from training.session import BATCH, FEATURES_NAME, MAP_NAME, Features, open_onnx, run_features
+from training.session import BATCH, FEATURES_NAME, MAP_NAME, Features, open_onnx, run_output
 
 CHAMPION: Final = "champion"
 _HEAD: Final = "Gemm"
@@ -73,7 +73,7 @@ def features_of(champion: Champion, images: LabelledImages, chosen: Indices, lis
     session = open_onnx(champion.graph)
     parts = []
     for pictures in images.part(chosen).batches(BATCH):
-        parts.append(run_features(session, pictures))
+        parts.append(run_output(session, FEATURES_NAME, pictures))
         listener(min(len(parts) * BATCH, len(chosen)), len(chosen))
     return np.concatenate(parts)
 

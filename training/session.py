@@ -45,7 +45,7 @@ def run_session(session: onnxruntime.InferenceSession, images: Images, batch: in
     """The probability of each label for each image, computed in batches."""
     if not len(images):
         return np.zeros((0, len(LABELS)), np.float32)
-    return _run(session, OUTPUT_NAME, images, batch)
+    return run_output(session, OUTPUT_NAME, images, batch)
 
 
 def gives_features(session: onnxruntime.InferenceSession) -> bool:
@@ -58,17 +58,10 @@ def gives_maps(session: onnxruntime.InferenceSession) -> bool:
     return _gives(session, MAP_NAME)
 
 
-def run_features(session: onnxruntime.InferenceSession, images: Images, batch: int = BATCH) -> Features:
-    """What the last layer sees of each of at least one image."""
-    return _run(session, FEATURES_NAME, images, batch)
-
-
-def run_maps(session: onnxruntime.InferenceSession, images: Images, batch: int = BATCH) -> Maps:
-    """Where in each of at least one image what speaks for each label."""
-    return _run(session, MAP_NAME, images, batch)
-
-
-def _run(session: onnxruntime.InferenceSession, output: str, images: Images, batch: int) -> npt.NDArray[np.float32]:
+def run_output(
+    session: onnxruntime.InferenceSession, output: str, images: Images, batch: int = BATCH
+) -> npt.NDArray[np.float32]:
+    """One output for each of at least one image, computed in batches."""
     parts = [images[start : start + batch] for start in range(0, len(images), batch)]
     outputs = [session.run([output], {INPUT_NAME: part})[0] for part in parts]
     return np.asarray(np.concatenate(outputs), dtype=np.float32)

@@ -29,7 +29,7 @@ from training.data.pictures import LabelledImages, Pixels, evenly, stacked
 from training.data.split import HeldOutDiffersError, parts_of_model
 from training.data.threads import THREADS, Listener, in_threads
 from training.evaluation.degrade import degraded
-from training.session import BATCH, Features, gives_features, run_features
+from training.session import BATCH, FEATURES_NAME, Features, gives_features, run_output
 from vehiclevision.labels import LABELS
 
 # Fewer find only changes that anybody would see.
@@ -201,7 +201,7 @@ def _embedded(
 
 
 def _features(model: Model, images: LabelledImages, asked: "_Asked") -> Features:
-    parts = in_threads(partial(run_features, model.session), asked.batches(images), THREADS)
+    parts = in_threads(partial(run_output, model.session, FEATURES_NAME), asked.batches(images), THREADS)
     return np.concatenate(list(parts))
 
 

@@ -18,7 +18,7 @@ from monitoring.report.report import Compared
 from monitoring.summary import Example, Sample, Summary
 from training.artefact import DEFAULT_MODEL, Model, load_model
 from training.data.pictures import stacked
-from training.session import BATCH, Features, gives_features, run_features
+from training.session import BATCH, FEATURES_NAME, Features, gives_features, run_output
 from vehiclevision.answer import Answer
 from vehiclevision.labels import LABELS
 
@@ -117,4 +117,6 @@ def _with_distances(baseline: Baseline, summary: Summary) -> Sample:
 def _features(model: Model, files: Sequence[bytes]) -> Features:
     """A few at a time: decoded, they would fill the memory."""
     starts = range(0, len(files), BATCH)
-    return np.concatenate([run_features(model.session, stacked(files[start : start + BATCH])) for start in starts])
+    return np.concatenate(
+        [run_output(model.session, FEATURES_NAME, stacked(files[start : start + BATCH])) for start in starts]
+    )

@@ -13,7 +13,7 @@ from training.artefact import DEFAULT_MODEL, load_model
 from training.data.pictures import decoded
 from training.errors import ModelRefusedError
 from training.looked import overlay
-from training.session import gives_maps, run_maps
+from training.session import MAP_NAME, gives_maps, run_output
 from vehiclevision.image_gate import encode, model_input
 from vehiclevision.labels import LABELS
 
@@ -48,7 +48,9 @@ def look(examples: Iterable[Example], answered: Collection[str], model_path: Pat
     if not gives_maps(model.session):
         return Looked(NO_MAPS)
     shown = [decoded(example.picture) for example, _ in asked.values()]
-    maps = run_maps(model.session, np.stack([np.asarray(model_input(Image.fromarray(picture))) for picture in shown]))
+    maps = run_output(
+        model.session, MAP_NAME, np.stack([np.asarray(model_input(Image.fromarray(picture))) for picture in shown])
+    )
     return Looked(
         pictures={
             digest: encode(Image.fromarray(overlay(picture, label_maps[LABELS.index(label)])))

@@ -9,7 +9,7 @@ from training.artefact import Model
 from training.data.pictures import stacked
 from training.data.threads import THREADS, Listener, in_threads
 from training.evaluation.scores import Numbers
-from training.session import BATCH, Maps, gives_maps, run_maps
+from training.session import BATCH, MAP_NAME, Maps, gives_maps, run_output
 from vehiclevision.labels import LABELS
 
 
@@ -28,7 +28,7 @@ def maps(model: Model, files: Sequence[bytes]) -> Maps | None:
     if not files or not gives_maps(model.session):
         return None
     several = (files[start : start + BATCH] for start in range(0, len(files), BATCH))
-    return np.concatenate([run_maps(model.session, stacked(part)) for part in several])
+    return np.concatenate([run_output(model.session, MAP_NAME, stacked(part)) for part in several])
 
 
 def _answers(model: Model, files: Sequence[bytes]) -> Numbers:

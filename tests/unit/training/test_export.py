@@ -14,15 +14,7 @@ from tests.unit.training.small_network import network
 from training.calibrate import Calibration, calibrate, probabilities
 from training.export import check_export, in_integers, logits_of, to_onnx, with_answers
 from training.network import Network
-from training.session import (
-    FEATURES_NAME,
-    MAP_NAME,
-    gives_maps,
-    open_onnx,
-    run_features,
-    run_maps,
-    run_session,
-)
+from training.session import FEATURES_NAME, MAP_NAME, gives_maps, open_onnx, run_output, run_session
 from vehiclevision.labels import LABELS
 
 IMAGES = np.random.default_rng(3).integers(0, 256, (6, 224, 224, 3), np.uint8)
@@ -80,7 +72,7 @@ def test_the_map_is_where_the_logits_come_from(model: Network, graph: bytes) -> 
     """Its mean over all places is the label's logit, less the bias and what all answers have in common."""
     session = open_onnx(with_answers(graph, CALIBRATION))
 
-    maps, features = run_maps(session, IMAGES), run_features(session, IMAGES)
+    maps, features = run_output(session, MAP_NAME, IMAGES), run_output(session, FEATURES_NAME, IMAGES)
 
     head = model.head
     own = (head.weight - head.weight.mean(dim=0)).detach().numpy()[: len(LABELS)]
