@@ -70,8 +70,11 @@ def picture(request: Request) -> Response:
     label, model = (request.query_params.get(name, "") for name in ("label", "model"))
     if asked not in list(View):
         raise ConsoleError("There is no such view of a photo.", f"Use {', '.join(View)}.")
+    photo = _photo(request)
+    if not _shown(site, photo):
+        raise UnknownPhotoError("Nothing is known of such a photo.", "Open it from the list.")
     try:
-        jpeg = site.pictures.jpeg(_photo(request), View(asked), label, model)
+        jpeg = site.pictures.jpeg(photo, View(asked), label, model)
     except InvalidImageError as error:
         raise ConsoleError("It is no usable picture, so it is not shown.", str(error)) from error
     except (StorageRefusedError, StorageUnavailableError) as error:
@@ -178,9 +181,15 @@ def _photo(request: Request) -> Identity:
 
 
 def _named(fields: dict[str, str], bucket: str = "") -> Identity:
-    """Which photo is meant; only photos among the uploads are shown."""
-    key, version = fields.get("key", ""), fields.get("version", "")
-    named = fields.get("bucket") or bucket
-    if not (key.startswith(UPLOADS) and version and named):
+    """Which photo is meant."""
+    named = fields.get("bucket") or bucket, fields.get("key", ""), fields.get("version", "")
+    if not all(named):
         raise UnknownPhotoError("That address names no photo.", "Open it from the list.")
-    return named, key, version
+    return named
+
+
+def _shown(site: Site, photo: Identity) -> bool:
+    """Whether it is an upload, or has a record, as photos of a backfill have; nothing else that lies in a bucket is."""
+    bucket, key, _ = photo
+    uploaded = bucket == site.bucket and key.startswith(UPLOADS)
+    return uploaded or site.deployed.results.one(*photo) is not None

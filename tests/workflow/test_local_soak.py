@@ -38,8 +38,9 @@ PHASES = [
 MOMENTS = 24
 MOMENTS_IN_A_ROW = 8
 ALL_IS_UP = "All is up"
+# What is started in the background of a script ignores Ctrl-C, and so would this.
 STARTER = (
-    "import sys, pathlib; from local import stack; "
+    "import sys, pathlib, signal; from local import stack; signal.signal(signal.SIGINT, signal.default_int_handler); "
     "stack.start(pathlib.Path(sys.argv[1]), lambda words: print(words, flush=True)); "
     f"print({ALL_IS_UP!r}, flush=True); sys.stdin.read()"
 )

@@ -659,6 +659,22 @@ def test_a_photo_is_shown_as_the_gate_decoded_it(page: Page) -> None:
     assert shown.body != PHOTO
 
 
+def test_a_photo_of_a_backfill_is_shown_and_nothing_else_of_its_bucket(page: Page) -> None:
+    """It lay elsewhere before, and has a record; what has none is not read, whoever names it."""
+    page.s3.create_bucket(Bucket="of-before")
+    for key in ("2019/rider.jpg", "2019/other.jpg", "uploads/other.jpg"):
+        page.s3.put_object(Bucket="of-before", Key=key, Body=PHOTO)
+    identity = {"object": "of-before/2019/rider.jpg", "s3_bucket": "of-before"}
+    page.record("2019/rider.jpg", "null", Outcome.NEEDS_REVIEW, **identity)
+
+    def asked(path: str, key: str) -> int:
+        photo = urlencode({"bucket": "of-before", "key": key, "version": "null"})
+        return page.as_person(Role.VIEWER, "GET", path, query=photo).status
+
+    assert [asked(path, "2019/rider.jpg") for path in ("/photo", "/picture", "/photo/run")] == [200, 200, 200]
+    assert [asked("/picture", key) for key in ("2019/other.jpg", "uploads/other.jpg")] == [404, 404]
+
+
 def test_the_interface_can_be_read_by_people_and_by_programs(page: Page) -> None:
     """Both say the same of every address of systems; the page names no other host than its own and the token's."""
     described = json.loads(page.ask("GET", "/openapi.json").body)
