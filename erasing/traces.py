@@ -28,6 +28,8 @@ from vehiclevision.storage import MISSING, REFUSED, code_of, listed
 
 # Captures may be dated a little before the upload they are of: two clocks.
 MARGIN: Final = timedelta(hours=1)
+# How a photo of another bucket is named, which a backfill went through.
+ADDRESS: Final = "s3://"
 
 
 class Kind(StrEnum):
@@ -127,16 +129,21 @@ class Known:
         return Marks(ids, frozenset(self.digests), tuple(self.answers))
 
 
-def full_key(application: Application, name: str) -> str:
-    """The key that is meant: as it was typed if anything is there, else below uploads/."""
+def meant(application: Application, name: str) -> Known:
+    """The photo that is meant: bucket and key, or the key as it was typed if anything is there, else below uploads/."""
+    if name.startswith(ADDRESS):
+        bucket, _, key = name.removeprefix(ADDRESS).partition("/")
+        return Known(bucket, key)
     given = Known(application.bucket, name)
-    is_there = any(_versions(application, name)) or application.results.versions(application.bucket, name)
-    return name if is_there or name.startswith(UPLOADS) or _letters(application, given) else UPLOADS + name
+    is_there = any(_versions(application, given)) or application.results.versions(application.bucket, name)
+    if is_there or name.startswith(UPLOADS) or _letters(application, given):
+        return given
+    return Known(application.bucket, UPLOADS + name)
 
 
 def find(application: Application, known: Known) -> list[Trace]:
     """Everything that is there, in the order in which it can be taken away."""
-    stored = list(_versions(application, known.key))
+    stored = list(_versions(application, known))
     recorded = application.results.versions(known.bucket, known.key)
     lettered = _letters(application, known)
     _learn(application, known, stored, recorded, lettered)
@@ -150,7 +157,7 @@ def find(application: Application, known: Known) -> list[Trace]:
         *_training(application, known),
         *_reviewed(application, known),
         *_histories(application, known),
-        *_unfinished(application, known.key),
+        *_unfinished(application, known),
         *(
             Trace(Kind.VERSION, f"{version} of {known.key}", identity=(known.bucket, known.key, version))
             for version, _, _ in stored
@@ -202,12 +209,17 @@ def _digest(application: Application, known: Known, version: str) -> set[str]:
         return set()
 
 
-def _versions(application: Application, key: str) -> Iterator[tuple[str, datetime, bool]]:
-    """Version, time, and whether it is a photo or the mark of a deletion; of that key alone."""
-    pages = application.s3.get_paginator("list_object_versions").paginate(Bucket=application.bucket, Prefix=key)
+def _versions(application: Application, known: Known) -> Iterator[tuple[str, datetime, bool]]:
+    """Version, time, and whether it is a photo or the mark of a deletion; of that key alone.
+
+    What lies in another bucket is somebody else's, and stays.
+    """
+    if known.bucket != application.bucket:
+        return
+    pages = application.s3.get_paginator("list_object_versions").paginate(Bucket=known.bucket, Prefix=known.key)
     for page in pages:
         kinds = ((page.get("Versions", []), True), (page.get("DeleteMarkers", []), False))
-        own = [(each, is_photo) for entries, is_photo in kinds for each in entries if each["Key"] == key]
+        own = [(each, is_photo) for entries, is_photo in kinds for each in entries if each["Key"] == known.key]
         yield from ((each["VersionId"], each["LastModified"], is_photo) for each, is_photo in own)
         if not own:  # S3 lists by key, and this one comes before all that begin with it
             return
@@ -260,8 +272,9 @@ def _reviewed(application: Application, known: Known) -> Iterator[Trace]:
     """Every version of the pictures under every label: one that was decided again lies under two for a while."""
     for digest in sorted(known.digests):
         for label in TRUTHS:
-            for key, version in _objects(application, known.bucket, f"{labels.PREFIX}{label}/{digest}"):
-                yield Trace(Kind.REVIEWED, f"s3://{known.bucket}/{key}", identity=(known.bucket, key, version))
+            for key, version in _objects(application, application.bucket, f"{labels.PREFIX}{label}/{digest}"):
+                address = f"{ADDRESS}{application.bucket}/{key}"
+                yield Trace(Kind.REVIEWED, address, identity=(application.bucket, key, version))
 
 
 def _objects(application: Application, bucket: str, prefix: str) -> Iterator[tuple[str, str]]:
@@ -280,9 +293,12 @@ def _histories(application: Application, known: Known) -> Iterator[Trace]:
             yield Trace(Kind.HISTORY, execution, identity=(execution,))
 
 
-def _unfinished(application: Application, key: str) -> Iterator[Trace]:
+def _unfinished(application: Application, known: Known) -> Iterator[Trace]:
     """Parts of an upload in parts that was never finished."""
-    for upload in listed(application.s3, "list_multipart_uploads", "Uploads", Bucket=application.bucket, Prefix=key):
+    if known.bucket != application.bucket:
+        return
+    key = known.key
+    for upload in listed(application.s3, "list_multipart_uploads", "Uploads", Bucket=known.bucket, Prefix=key):
         if upload["Key"] == key:
             yield Trace(Kind.UPLOAD, f"{upload['UploadId']} of {key}", identity=(key, upload["UploadId"]))
 

@@ -17,18 +17,22 @@ from cli.target import Target, state_directory
 from erasing.captures import Folder
 from erasing.removal import erase
 from erasing.traces import Application as Parts
-from erasing.traces import Kind, Known, Trace, find, full_key
+from erasing.traces import Kind, Known, Trace, find, meant
 from lifecycle import stacks
 from lifecycle.site import CAPTURES, Site
 from local.histories import Histories
 from monitoring import watched
 from retraining.staging import DATASETS
 
+ELSEWHERE = "A photo of another bucket, which a backfill went through, is named with it: s3://BUCKET/KEY."
+
 
 def command(
     *,
     application: Application,
-    key: Annotated[str, argument("KEY", "The whole key; uploads/ may be left out.")],
+    key: Annotated[
+        str, argument("KEY", "The whole key; uploads/ may be left out. A photo of another bucket: s3://BUCKET/KEY.")
+    ],
     dry_run: Annotated[bool, flag("--dry-run", "List what would be erased, and erase nothing.")] = False,
     yes: YesToQuestions = False,
     as_json: AsJson = False,
@@ -37,14 +41,16 @@ def command(
     target, dialogue = application.target(), Dialogue(yes, as_json)
     stack = stacks.parameters(stacks.described(target.client, target.stack))
     parts = parts_of(target, site_of(target), stack)
+    known = meant(parts, key)
     remains = what_remains(stack["LogRetentionDays"], in_aws=not target.is_local)
-    known = Known(parts.bucket, full_key(parts, key))
+    if known.bucket != parts.bucket:
+        remains.insert(0, f"The photo itself lies in the bucket {known.bucket}, and stays: delete it there.")
     traces = _look(target, parts, known)
     if not as_json:
         _print(traces)
     listed = [trace.as_json() for trace in traces]
     if dry_run or not traces:
-        words = "Nothing was erased." if traces else f"There is nothing of {printable(known.key)}."
+        words = "Nothing was erased." if traces else f"There is nothing of {printable(known.key)}. {ELSEWHERE}"
         return dialogue.tell({"key": known.key, "found": listed, "erased": [], "left": listed}, words)
     dialogue.ask(f"Erase these {len(traces)} of {printable(known.key)}? Nothing of it can be brought back.")
     erased, left = _erase(target, parts, known, traces)

@@ -29,6 +29,7 @@ from vehiclevision.record import inference_id
 __all__ = ["called", "command", "deployed"]
 KEY, OTHER = "uploads/rider.jpg", "uploads/rider.jpg.copy"
 MINE, YOURS = encoded(quarters(96), "PNG"), encoded(quarters(64), "JPEG")
+ELSEWHERE = encoded(quarters(80), "PNG")
 HOUR = datetime.now(UTC)
 
 
@@ -248,9 +249,33 @@ def test_somebody_elses_write_is_not_overwritten(bench: Bench) -> None:
 
 def test_the_key_may_be_typed_without_its_folder(bench: Bench) -> None:
     """What is there under the very key counts first."""
-    assert traces.full_key(bench.parts, "rider.jpg") == KEY
+    assert traces.meant(bench.parts, "rider.jpg") == Known(bench.bucket, KEY)
     bench.s3.put_object(Bucket=bench.bucket, Key="rider.jpg", Body=b"x")
-    assert traces.full_key(bench.parts, "rider.jpg") == "rider.jpg"
+    assert traces.meant(bench.parts, "rider.jpg") == Known(bench.bucket, "rider.jpg")
+    assert traces.meant(bench.parts, f"s3://{bench.bucket}/{KEY}") == Known(bench.bucket, KEY)
+
+
+def test_of_a_photo_of_another_bucket_all_goes_but_itself(bench: Bench) -> None:
+    """A backfill went through it: its record, its captured requests and its pictures are the application's."""
+    picture = normalise(ELSEWHERE).jpeg
+    digest = digest_of(picture)
+    bench.s3.create_bucket(Bucket="of-before", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    bench.s3.put_object(Bucket="of-before", Key="2019/rider.jpg", Body=ELSEWHERE)
+    fields: dict[str, Any] = {"object": {"S": "of-before/2019/rider.jpg"}, "s3_bucket": {"S": "of-before"}}
+    fields["measurements"] = {"M": {PICTURE_SHA256: {"S": digest}}}
+    put_record(bench.target, "2019/rider.jpg", "null", **fields)
+    bench.s3.put_object(Bucket=bench.bucket, Key=key_of("neither", digest), Body=picture)
+    bench.capture("both.jsonl", line(picture), line(normalise(YOURS).jpeg))
+    photo = traces.meant(bench.parts, "s3://of-before/2019/rider.jpg")
+
+    found = traces.find(bench.parts, photo)
+    assert [each.kind for each in found] == [Kind.CAPTURES, Kind.REVIEWED, Kind.RECORD]
+    assert len(list(removal.erase(bench.parts, photo, found))) == 3
+
+    assert traces.find(bench.parts, photo) == []
+    assert bench.s3.get_object(Bucket="of-before", Key="2019/rider.jpg")["Body"].read() == ELSEWHERE
+    assert bench.captured("both.jsonl") == line(normalise(YOURS).jpeg) + b"\n"
+    assert len(bench.look()) > 3
 
 
 class Stack:
