@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from console.deployed import Deployed, desk_of
-from console.ledger import Ledger
+from console.ledger import Identity, Ledger
 from console.live import Live
 from console.looking import Looking, models_run_here, shipped
 from console.pictures import Pictures
@@ -14,6 +14,7 @@ from console.served import Served, served
 from console.slow import Slow
 from console.threshold import Threshold
 from vehiclevision.refusal import Refusal
+from vehiclevision.results import UPLOADS
 
 if TYPE_CHECKING:
     from console.in_use import InUse
@@ -62,6 +63,10 @@ class Site:
     def bucket(self) -> str:
         """Where photos lie."""
         return self.deployed.output("BucketName")
+
+    def is_upload(self, photo: Identity) -> bool:
+        """Whether a photo came into the bucket as an upload, and not by a backfill from elsewhere."""
+        return photo[0] == self.bucket and photo[1].startswith(UPLOADS)
 
     @property
     def is_shared(self) -> bool:

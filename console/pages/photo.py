@@ -22,7 +22,6 @@ from console.site import Site
 from vehiclevision.errors import InvalidImageError, StorageRefusedError, StorageUnavailableError
 from vehiclevision.labels import LABELS
 from vehiclevision.record import NO_VERSION, Record
-from vehiclevision.results import UPLOADS
 
 SEE_OTHER = 303
 PICTURE_SECONDS = 300
@@ -190,6 +189,4 @@ def _named(fields: dict[str, str], bucket: str = "") -> Identity:
 
 def _shown(site: Site, photo: Identity) -> bool:
     """Whether it is an upload, or has a record, as photos of a backfill have; nothing else that lies in a bucket is."""
-    bucket, key, _ = photo
-    uploaded = bucket == site.bucket and key.startswith(UPLOADS)
-    return uploaded or site.deployed.results.one(*photo) is not None
+    return site.is_upload(photo) or site.deployed.results.one(*photo) is not None

@@ -33,6 +33,7 @@ def page_values(request: Request, reviewer: Reviewer, back: Record | None = None
         "shown": shown,
         "ahead": ahead,
         "waiting": len(queue),
+        "elsewhere": reviews.elsewhere(),
         "keys": {word: key for key, word in KEYS.items()},
         "reviewer": reviewer,
         "skipped": len(reviews.sitting(reviewer).skipped),

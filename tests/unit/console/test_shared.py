@@ -675,6 +675,21 @@ def test_a_photo_of_a_backfill_is_shown_and_nothing_else_of_its_bucket(page: Pag
     assert [asked("/picture", key) for key in ("2019/other.jpg", "uploads/other.jpg")] == [404, 404]
 
 
+def test_what_the_function_may_not_read_is_put_up_for_nobody(page: Page) -> None:
+    """Its role reads uploads alone: a reviewer is told how many wait elsewhere, and where they are decided."""
+    answered = {"inferences": [0.4, 0.2], "confidence": 0.4, "model_version": "0123456789ab"}
+    elsewhere = {"object": "of-before/2019/unsure.jpg", "s3_bucket": "of-before"}
+    page.record("2019/unsure.jpg", "null", Outcome.NEEDS_REVIEW, **answered, **elsewhere)
+    fresh = replace(page, call=page.begun())
+
+    seated = {SESSION: token(claims(Role.REVIEWER)), "vehiclevision-seat": "by-the-window"}
+    review = fresh.ask("GET", "/review", headers={"accept": "text/html"}, cookies=seated).text
+
+    assert "1 more lies where this page may not read" in review
+    assert "vehiclevision review --stack vehiclevision" in review
+    assert "2019/unsure.jpg" not in review
+
+
 def test_the_interface_can_be_read_by_people_and_by_programs(page: Page) -> None:
     """Both say the same of every address of systems; the page names no other host than its own and the token's."""
     described = json.loads(page.ask("GET", "/openapi.json").body)
