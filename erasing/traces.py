@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, Protocol
+from urllib.parse import unquote_plus
 
 from botocore.exceptions import ClientError
 
@@ -298,8 +299,10 @@ def _unfinished(application: Application, known: Known) -> Iterator[Trace]:
     if known.bucket != application.bucket:
         return
     key = known.key
-    for upload in listed(application.s3, "list_multipart_uploads", "Uploads", Bucket=known.bucket, Prefix=key):
-        if upload["Key"] == key:
+    # Some keys are no XML as they are; of S3's listings boto3 has this one alone not encoded, and decoded, by itself.
+    asked = {"Bucket": known.bucket, "Prefix": key, "EncodingType": "url"}
+    for upload in listed(application.s3, "list_multipart_uploads", "Uploads", **asked):
+        if unquote_plus(upload["Key"]) == key:
             yield Trace(Kind.UPLOAD, f"{upload['UploadId']} of {key}", identity=(key, upload["UploadId"]))
 
 

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from cli.target import local_target
 from console.deployed import desk_of
 from erasing.traces import Kind
@@ -39,6 +41,23 @@ def test_an_unsure_photo_is_decided_by_a_person(application: Application) -> Non
     digest = labels.digest_of(normalise(UNSURE).jpeg)
     found = labels.read(f"s3://{application.bucket}/{labels.PREFIX}", application.client("s3"))
     assert found.drawn[digest] == "bicycle"
+
+
+@pytest.mark.parametrize("name", ["\x1b[31m\x01.png", "a b+c%20d%2F\n\r.png"])
+def test_a_photo_of_any_name_is_erased(application: Application, name: str) -> None:
+    """S3 takes keys that no XML can hold and tells them all the same, to whoever asks for them encoded."""
+    key = f"uploads/{name}"
+    application.finished(application.outcome(key, UNSURE)["execution"])
+    if "%" in name:  # the answer to this names the key, and cannot be asked to encode it
+        application.client("s3").create_multipart_upload(Bucket=application.bucket, Key=key)
+
+    run = Command(application.aws.state_dir)("erase", name, "--yes", "--json")
+
+    assert run.returncode == 0, run.stdout + run.stderr
+    said = json.loads(run.stdout)
+    assert {each["kind"] for each in said["erased"]} >= {Kind.VERSION, Kind.RECORD}
+    assert (Kind.UPLOAD in {each["kind"] for each in said["erased"]}) is ("%" in name)
+    assert said["left"] == []
 
 
 def test_a_photo_is_erased_from_everywhere(application: Application) -> None:

@@ -41,6 +41,7 @@ def apply(workers_per_function: int, journal: Journal, root: Credentials, direct
     eventbridge.ask_before_delivering(journal)
     s3.write_events_through(journal)
     s3.name_versions_in_object_events()
+    s3.encode_listed_keys()
     logs.leave_logs_to_the_journal()
     lambda_functions.answer_runtime_api_at_once()
     lambda_functions.end_logs_at_the_mark()

@@ -3,13 +3,17 @@
 import contextvars
 import json
 import uuid
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import eventbridge, s3
 
 from local.engine.journal import Journal
 from local.engine.scopes import in_scope
+
+# What S3 percent-encodes in a listing that is asked to.
+_ENCODED: Final = frozenset({"Key", "Prefix", "Delimiter", "KeyMarker", "NextKeyMarker"})
 
 
 def name_versions_in_object_events() -> None:
@@ -39,6 +43,34 @@ def with_version(detail: str, version: str) -> str:
     """The event's detail with the object's version in it."""
     parsed = json.loads(detail)
     return json.dumps({**parsed, "object": {**parsed["object"], "version-id": version}})
+
+
+def encode_listed_keys() -> None:
+    """Listings of versions and of unfinished uploads lack `encoding-type`; some keys are no XML as they are."""
+    asked: contextvars.ContextVar[bool] = contextvars.ContextVar("keys are to be encoded", default=False)
+    body = s3._xml_body
+
+    def encoded_body(root: Any) -> Any:
+        if asked.get():
+            for each in root.iter():
+                if each.text and each.tag.rpartition("}")[2] in _ENCODED:
+                    each.text = s3._url_encode(each.text)
+            s3.SubElement(root, "EncodingType").text = "url"
+        return body(root)
+
+    def encoding(listing: Callable[..., Any]) -> Callable[..., Any]:
+        def listed(bucket: str, query: Any) -> Any:
+            token = asked.set(s3._qp(query, "encoding-type", "") == "url")
+            try:
+                return listing(bucket, query)
+            finally:
+                asked.reset(token)
+
+        return listed
+
+    s3._xml_body = encoded_body
+    s3._list_object_versions = encoding(s3._list_object_versions)
+    s3._list_multipart_uploads = encoding(s3._list_multipart_uploads)
 
 
 def write_events_through(journal: Journal) -> None:
