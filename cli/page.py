@@ -51,12 +51,16 @@ def serve(target: Target, listener: socket.socket, *, browser: bool) -> None:
 
 
 def listening(port: int | None) -> socket.socket:
-    """A socket on this machine only: on the port that was asked for, else on the usual one, else on any."""
+    """A socket on this machine only: on the port that was asked for, else on the usual one, else on any.
+
+    Whoever has its address may come at once, and waits until the page is there.
+    """
     for number in (port,) if port else (PORT, 0):
         made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             made.bind((HOST, number))
+            made.listen()
         except OSError:
             made.close()
             continue
