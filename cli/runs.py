@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cli.drop import Ended, ended
 from cli.target import Target
 from vehiclevision.record import Outcome, Record
+from vehiclevision.storage import UNVERSIONED
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -50,5 +51,5 @@ def _await(step_functions: "SFNClient", arn: str, timeout_seconds: float) -> dic
 
 def _earlier(target: Target, records: list[Record], bucket: str, key: str, version_id: str | None) -> Record | None:
     """The record of a run before this one, which then had nothing left to do."""
-    version = version_id or target.client("s3").head_object(Bucket=bucket, Key=key).get("VersionId")
+    version = version_id or target.client("s3").head_object(Bucket=bucket, Key=key).get("VersionId", UNVERSIONED)
     return next((record for record in records if record.version_id == version), None)

@@ -82,7 +82,7 @@ class Pictures:
 
     def _decoded(self, photo: Identity) -> Image.Image:
         bucket, key, version = photo
-        asked = ObjectVersion(bucket, key, None if version in ("", NO_VERSION, "null") else version)
+        asked = ObjectVersion(bucket, key, None if version in ("", NO_VERSION) else version)
         return decode(read_version(self.s3, asked, self.limits.max_bytes).data, self.limits).working
 
 

@@ -94,7 +94,7 @@ def waiting(results: ResultsTable, *, sure: bool) -> Iterator[Record]:
 
 def picture(desk: Desk, record: Record) -> bytes:
     """The uploaded file, that very version; LabelRefusedError once it is gone."""
-    version = {} if record.version_id in ("", NO_VERSION, "null") else {"VersionId": record.version_id}
+    version = {} if record.version_id in ("", NO_VERSION) else {"VersionId": record.version_id}
     try:
         answer = desk.s3.get_object(Bucket=record.s3_bucket, Key=record.s3_key, **version)
     except ClientError as error:

@@ -69,6 +69,15 @@ def missing_of(record: Record | None) -> Missing | None:
     return Missing.ANNOUNCEMENT if record.waits_for_announcement else None
 
 
+def standing(results: ResultsTable, photo: Photo) -> Record | None:
+    """The version's record as it is now; where a run could name no version, the one that was recorded last since."""
+    version_id = photo.version_id or NO_VERSION
+    record = results.one(photo.bucket, photo.key, version_id)
+    if record and version_id == NO_VERSION:
+        return next(iter(results.versions(photo.bucket, photo.key)), None)
+    return record
+
+
 Version = tuple[str, str]
 Lettered = Mapping[Version, Sequence[Letter]]
 NO_LETTERS: Final[Lettered] = MappingProxyType({})
@@ -131,7 +140,7 @@ def gap_of(
 ) -> Gap | None:
     """The gap of one version as the table has it now, with what the letters about it know."""
     key, version_id = version
-    record = results.one(bucket, key, version_id)
+    record = standing(results, Photo(bucket, key, version_id))
     missing = missing_of(record)
     if missing is None:
         return None

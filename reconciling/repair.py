@@ -11,10 +11,11 @@ from botocore.exceptions import ClientError
 from monitoring import holding, review
 from monitoring.errors import LabelRefusedError
 from reconciling import letters as queue
-from reconciling.gaps import Gap, Missing, batches, gap_of, missing_of
+from reconciling.gaps import Gap, Missing, batches, gap_of, missing_of, standing
 from reconciling.letters import Letter, Photo
 from vehiclevision.record import NO_VERSION
 from vehiclevision.results import ResultsTable
+from vehiclevision.storage import UNVERSIONED
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -64,7 +65,7 @@ def repair(parts: Parts, gaps: Sequence[Gap]) -> Iterator[Repaired]:
         started = [(gap, *_begun(parts, gap)) for gap in some]
         for gap, run, detail in started:
             ended = _awaited(parts, run) if run else detail
-            left = missing_of(parts.results.one(gap.photo.bucket, gap.photo.key, gap.photo.version_id or NO_VERSION))
+            left = missing_of(standing(parts.results, gap.photo))
             yield Repaired(gap, left, ended if left else "")
 
 
@@ -121,7 +122,7 @@ def _with_version(parts: Parts, letter: Letter) -> Letter:
     if photo is None or photo.version_id:
         return letter
     try:
-        newest = parts.desk.s3.head_object(Bucket=photo.bucket, Key=photo.key).get("VersionId")
+        newest = parts.desk.s3.head_object(Bucket=photo.bucket, Key=photo.key).get("VersionId", UNVERSIONED)
     except ClientError:
         return letter  # nothing is there any more, or it may not be read: the run says which
     return replace(letter, photo=replace(photo, version_id=newest))

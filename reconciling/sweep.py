@@ -13,9 +13,10 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciling import gaps
-from reconciling.gaps import UNDER_WAY, batches, missing_of
+from reconciling.gaps import UNDER_WAY, batches, missing_of, standing
 from reconciling.ledger import Ledger, OpenGap, Position
-from vehiclevision.record import iso
+from reconciling.letters import Photo
+from vehiclevision.record import NO_VERSION, iso
 from vehiclevision.results import UPLOADS, ResultsTable
 
 if TYPE_CHECKING:
@@ -116,6 +117,8 @@ def _still_open(parts: Parts) -> list[OpenGap]:
         recorded = parts.results.look_up(parts.bucket, [(gap.key, gap.version_id) for gap in some])
         for gap in some:
             record = recorded.get((gap.key, gap.version_id))
+            if record and gap.version_id == NO_VERSION:
+                record = standing(parts.results, Photo(parts.bucket, gap.key))
             if missing_of(record) and (record or _exists(parts, gap)):
                 still_open.append(gap)
             else:

@@ -19,10 +19,11 @@ from cli.errors import CommandError
 from cli.reviewing import confidences, in_colours, keys, question, understood
 from cli.target import Target
 from console.deployed import desk_of
+from console.pictures import Pictures, View
 from monitoring import labels
 from monitoring.errors import LabelRefusedError
 from monitoring.holding import Desk
-from monitoring.review import decide, drawn, waiting
+from monitoring.review import decide, drawn, picture, waiting
 from tests.unit.cli.answers import Called, Command, known
 from tests.unit.cli.recorded import put_record
 from vehiclevision.image_gate import normalise
@@ -174,6 +175,23 @@ def test_a_word_on_an_overwritten_photo_says_so(deployed: Target, desk: Desk, bu
     decide(desk, seen, "bicycle")
 
     assert [event["superseded"] for event in bus.heard] == [True]
+
+
+def test_a_photo_of_before_its_bucket_had_versions_is_shown_itself(deployed: Target, desk: Desk) -> None:
+    """Not what lies over it since: the label is about the picture that the model saw."""
+    here: Any = {"LocationConstraint": desk.s3.meta.region_name}
+    desk.s3.create_bucket(Bucket="old", CreateBucketConfiguration=here)
+    desk.s3.put_object(Bucket="old", Key="a.jpg", Body=photo())
+    desk.s3.put_bucket_versioning(Bucket="old", VersioningConfiguration={"Status": "Enabled"})
+    desk.s3.put_object(Bucket="old", Key="a.jpg", Body=photo("red"))
+    put_record(deployed, "a.jpg", "null", object={"S": "old/a.jpg"}, s3_bucket={"S": "old"})
+    (record,) = deployed.results.versions("old", "a.jpg")
+
+    shown = Pictures(desk.s3).jpeg(("old", "a.jpg", "null"), View.UPLOADED)
+    _, green, blue = Image.open(io.BytesIO(shown)).tobytes()[:3]
+
+    assert picture(desk, record) == photo()
+    assert min(green, blue) > 100  # teal, and not red
 
 
 def test_two_people_do_not_overrule_each_other_by_accident(deployed: Target, desk: Desk, bus: Bus) -> None:

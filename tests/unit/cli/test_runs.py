@@ -64,6 +64,19 @@ def test_a_run_by_hand_takes_the_newest_version(deployed: Target, called: Called
 
 
 @pytest.mark.usefixtures("_runs_end")
+def test_a_run_by_hand_finds_the_record_of_a_bucket_without_versions(deployed: Target, called: Called) -> None:
+    """A backfill went through it: this run has nothing left to do, and says what became of the photo then."""
+    s3 = deployed.client("s3")
+    s3.create_bucket(Bucket="old", CreateBucketConfiguration={"LocationConstraint": s3.meta.region_name})
+    s3.put_object(Bucket="old", Key=KEY, Body=b"x")
+    put_record(deployed, KEY, "null", "REJECTED", object={"S": f"old/{KEY}"}, s3_bucket={"S": "old"})
+
+    answer = called(lambda: start.command(bucket="old", key=KEY, application=known(deployed), as_json=True))
+
+    assert (answer.code, answer.json_lines()[0]["outcome"]) == (0, "REJECTED")
+
+
+@pytest.mark.usefixtures("_runs_end")
 def test_a_run_without_a_record_has_failed(deployed: Target, called: Called) -> None:
     """When the run ends and left no record, the exit code is 1."""
     bucket = deployed.output("BucketName")

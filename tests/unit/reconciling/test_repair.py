@@ -224,6 +224,31 @@ def test_letters_go_when_their_photo_is_settled_and_not_before(bench: Bench) -> 
     assert bench.waiting() == 2
 
 
+def test_a_letter_of_a_bucket_without_versions_goes_when_its_photo_is_settled(bench: Bench) -> None:
+    """S3 names no version there; its record is that of the version `null`."""
+    bench.s3.create_bucket(Bucket="old")
+    bench.s3.put_object(Bucket="old", Key="a", Body=b"x")
+    bench.record("a", "null", Outcome.REJECTED, object={"S": "old/a"}, s3_bucket={"S": "old"})
+    body = {"source": "aws.states", "detail": {"input": json.dumps({"s3_bucket": "old", "s3_key": "a"})}}
+    bench.sqs.send_message(QueueUrl=bench.queue_url, MessageBody=json.dumps(body))
+
+    (worked,) = repair.redrive(bench.parts, fix=True)
+
+    assert (worked.deleted, bench.workflow.requests) == (True, [])
+
+
+def test_a_failure_without_a_version_is_settled_by_a_later_run_that_has_one(bench: Bench) -> None:
+    """Started by hand for the newest version, it failed before anybody knew which that is."""
+    version = bench.upload("uploads/a")
+    bench.record("uploads/a", version, Outcome.REJECTED)
+    bench.record("uploads/a", "none", Outcome.FAILED, recorded_at={"S": "2026-01-01T00:00:00.000Z"})
+    old = datetime(2025, 12, 31, tzinfo=UTC)
+
+    assert list(gaps.find(bench.s3, bench.results, BUCKET, [], since=old, now=NOW)) == []
+    bench.record("uploads/a", "none", Outcome.FAILED)
+    assert bench.named() == {"uploads/a": Missing.OUTCOME}
+
+
 def test_a_request_to_the_workflow_says_only_what_is_known() -> None:
     """What nobody knows is left out, as if it had been typed."""
     assert repair.request_of(Photo("b", "k")) == {"s3_bucket": "b", "s3_key": "k"}

@@ -108,6 +108,16 @@ def test_an_open_gap_is_told_until_it_is_closed(bench: Bench, parts: Parts) -> N
     assert join(parts, hours=7) == {}
 
 
+def test_a_failure_without_a_version_is_closed_by_a_later_run_that_has_one(bench: Bench, parts: Parts) -> None:
+    """The record of the first stays FAILED for as long as records are kept."""
+    bench.record("uploads/a", "none", Outcome.FAILED)
+    assert join(parts) == {"uploads/a": Missing.OUTCOME}
+
+    bench.record("uploads/a", bench.upload("uploads/a"), Outcome.REJECTED)
+
+    assert join(parts, hours=1) == {}
+
+
 @pytest.mark.parametrize("count", [1, 2, 4, 6])
 def test_a_run_goes_on_where_the_last_one_ended(bench: Bench, parts: Parts, count: int) -> None:
     """Whatever it had time for, among the days of records or the pages of versions: nothing is left out."""
