@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from vehiclevision.record import NO_VERSION, Outcome, Record, iso
+from vehiclevision.record import BACKFILL, NO_VERSION, Outcome, Record, iso
 from vehiclevision.results import UPLOADS, ResultsTable
 from vehiclevision.storage import UNVERSIONED
 
@@ -112,7 +112,7 @@ def run_name(bucket: str, version: Version, before: Record | None) -> str:
     """The name of the run for a version; another one when the last ended as FAILED, so that it can be tried again."""
     failed_at = (before and before.recorded_at) or ""
     text = "\0".join((bucket, *version, failed_at))
-    return f"backfill-{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()}"
+    return f"{BACKFILL}{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
 def _newest(parts: Parts, batch: Batch, counted: Counted) -> list[Version]:

@@ -24,6 +24,8 @@ HELD_BY: Final = "held_by"
 HELD_UNTIL: Final = "held_until"
 # The version of a photo that no run could name.
 NO_VERSION: Final = "none"
+# How the names of a backfill's runs begin.
+BACKFILL: Final = "backfill-"
 
 EVENT_SOURCE: Final = "vehiclevision"
 VEHICLE_CLASSIFIED: Final = "VehicleClassified"

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Final
 
 from monitoring.captures.source import Window
-from vehiclevision.record import ANSWERED, Outcome, Record, iso
+from vehiclevision.record import ANSWERED, BACKFILL, Outcome, Record, iso
 from vehiclevision.results import ResultsTable
 
 # Of each outcome the newest: enough for a p99, whatever the table holds.
@@ -18,7 +18,7 @@ MAX_RECORDS: Final = 20_000
 NOT_CAPTURED: Final = (
     "Captured data does not say how long an answer took. Without --from, the application’s own records do."
 )
-NOT_RECORDED: Final = "No image was recorded in this window."
+NOT_RECORDED: Final = "No upload was recorded in this window."
 WHOLE_SECONDS: Final = "S3 gives the time of an upload in whole seconds, so the first row may be up to a second long."
 
 
@@ -50,8 +50,10 @@ def read(results: ResultsTable, window: Window | None) -> Recorded:
 
 def _count(recorded: Recorded, record: Record) -> None:
     ended = _time(record.recorded_at)
+    # What a backfill went through had lain in its bucket for years, and nobody waited.
+    lay_there = (record.execution or "").rpartition(":")[2].startswith(BACKFILL)
     for text, seconds in (
-        (record.uploaded_at, recorded.upload_to_record),
+        (None if lay_there else record.uploaded_at, recorded.upload_to_record),
         (record.started_at, recorded.start_to_record),
     ):
         begun = _time(text)

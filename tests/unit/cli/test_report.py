@@ -213,6 +213,9 @@ def test_the_own_endpoint_brings_threshold_labels_latency_and_model_version(
     moments: dict[str, Any] = {name: {"S": f"2026-11-20T{time}Z"} for name, time in times.items()}
     put_record(deployed, "uploads/a.jpg", "v1", **moments, model_version={"S": "m1"})
     put_record(deployed, "uploads/old.jpg", "v1", recorded_at={"S": "2026-10-01T00:00:00Z"})
+    years_ago = {"uploaded_at": {"S": "2019-01-01T00:00:00Z"}, "recorded_at": moments["recorded_at"]}
+    run = {"S": "arn:aws:states:eu-central-1:123456789012:execution:classify:backfill-0a"}
+    put_record(deployed, "2019/a.jpg", "null", **years_ago, execution=run)
     put_record(deployed, "uploads/none.jpg", "v1", "REJECTED", recorded_at=moments["recorded_at"])
     place = Deployed(deployed, {"DestinationS3Uri": f"s3://{CAPTURED}/capture"})
 
