@@ -14,7 +14,7 @@ from console.deployed import Deployed
 from console.errors import UnknownPhotoError
 from console.run import EXPRESS
 from vehiclevision.record import Outcome, Record, iso
-from vehiclevision.results import UPLOADS
+from vehiclevision.results import ADDRESS
 from vehiclevision.storage import listed
 
 if TYPE_CHECKING:
@@ -140,11 +140,18 @@ def _under_way(target: Deployed, name: str) -> Run | None:
         request = json.loads(
             step_functions.describe_execution(executionArn=execution["executionArn"]).get("input", "{}")
         )
-        key = str(request.get("detail", {}).get("object", {}).get("key") or request.get("s3_key") or "")
-        if key in (name, UPLOADS + name) or key.endswith(f"/{name}"):
+        detail = request.get("detail", {})
+        key = str(detail.get("object", {}).get("key") or request.get("s3_key") or "")
+        if _is_named(detail.get("bucket", {}).get("name") or request.get("s3_bucket"), key, name):
             correlation_id = str(request.get("id") or execution["name"])
             return Run(key, execution["executionArn"], correlation_id, execution["startDate"])
     return None
+
+
+def _is_named(bucket: object, key: str, name: str) -> bool:
+    """Whether that is the photo's address, its key, or the end of one."""
+    address = f"{ADDRESS}{bucket}/{key}"
+    return address == name or address.endswith(f"/{name}")
 
 
 def _logged(target: Deployed, name: str) -> Run | None:
@@ -155,7 +162,8 @@ def _logged(target: Deployed, name: str) -> Run | None:
     for log in _logs(target):
         for event in _events(log, word, _ago(LOOK_BACK), None):
             key = str(event.fields.get("s3_key") or "")
-            if (key == name or key.endswith(f"/{name}")) and (last is None or event.at_ms > last.at_ms):
+            is_it = _is_named(event.fields.get("s3_bucket"), key, name)
+            if is_it and (last is None or event.at_ms > last.at_ms):
                 last = event
     if last is None:
         return None

@@ -24,13 +24,11 @@ from vehiclevision.errors import InvalidImageError
 from vehiclevision.image_gate import PICTURE_SHA256, Limits, normalise
 from vehiclevision.labels import TRUTHS
 from vehiclevision.record import NO_VERSION, Record, inference_id
-from vehiclevision.results import UPLOADS, ResultsTable
+from vehiclevision.results import ADDRESS, UPLOADS, ResultsTable
 from vehiclevision.storage import MISSING, REFUSED, code_of, listed
 
 # Captures may be dated a little before the upload they are of: two clocks.
 MARGIN: Final = timedelta(hours=1)
-# How a photo of another bucket is named, which a backfill went through.
-ADDRESS: Final = "s3://"
 
 
 class Kind(StrEnum):

@@ -16,7 +16,7 @@ from console.story import Line, Run
 
 
 def command(
-    key: Annotated[str, argument("KEY", "A whole key, or a file name: its newest run.")],
+    key: Annotated[str, argument("KEY", "A whole key, an s3:// address, or a file name: its newest run.")],
     application: Application,
     as_json: AsJson = False,
 ) -> int:

@@ -17,13 +17,14 @@ from cli.times import EARLIEST, LATEST, moment
 from console.searching import Search
 from vehiclevision.labels import TRUTHS, either
 from vehiclevision.record import Outcome, Record, iso
-from vehiclevision.results import UPLOADS
 
 
 def command(
     *,
     application: Application,
-    key: Annotated[str | None, argument("KEY", "A whole key, for all its versions, or the end of one.")] = None,
+    key: Annotated[
+        str | None, argument("KEY", "A whole key or s3:// address, for all its versions, or the end of one.")
+    ] = None,
     outcome: Annotated[
         Outcome | None, option("--outcome", "OUTCOME", f"Only {either(tuple(Outcome))}.", case_sensitive=False)
     ] = None,
@@ -72,10 +73,9 @@ def _newest_first(
 ) -> Iterator[Record]:
     """Records, read as they are asked for: all of an object, or those of that time, with a key where keys end so."""
     results = target.results
-    for whole in (key, f"{UPLOADS}{key}") if key else ():
-        if versions := results.versions(target.output("BucketName"), whole):
-            yield from versions
-            return
+    if key and (versions := results.named(target.output("BucketName"), key)):
+        yield from versions
+        return
     outcomes = [outcome] if outcome else list(Outcome)
     each = [results.of_outcome(one, part=key, between=between) for one in outcomes]
     for record in heapq.merge(*each, key=lambda record: record.recorded_at or "", reverse=True):

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 # Where photos that start the workflow lie in the bucket.
 UPLOADS: Final = "uploads/"
+# How a photo of another bucket is named, which a backfill went through.
+ADDRESS: Final = "s3://"
 MAX_KEYS_PER_CALL: Final = 100  # BatchGetItem's limit
 PAGE_ITEMS: Final = 200
 
@@ -52,6 +54,13 @@ class ResultsTable:
         records = [Record.from_item(item) for page in pages for item in page["Items"]]
         return sorted(records, key=_newest, reverse=True)
 
+    def named(self, bucket: str, name: str) -> list[Record]:
+        """All recorded versions of the object with that whole key, or with that s3:// address, newest first."""
+        if name.startswith(ADDRESS):
+            bucket, _, key = name.removeprefix(ADDRESS).partition("/")
+            return self.versions(bucket, key)
+        return self.versions(bucket, name) or self.versions(bucket, UPLOADS + name)
+
     def newest(self, outcomes: Sequence[Outcome], limit: int) -> list[Record]:
         """The newest records with one of the outcomes, newest first."""
         records = [record for outcome in outcomes for record in islice(self.of_outcome(outcome, limit), limit)]
@@ -62,9 +71,8 @@ class ResultsTable:
 
         A whole key is looked up; an ending is searched for in all records, which takes a while in a large table.
         """
-        for key in (name, UPLOADS + name):
-            if exact := [record for record in self.versions(bucket, key) if record.outcome in outcomes]:
-                return exact[:limit]
+        if exact := [record for record in self.named(bucket, name) if record.outcome in outcomes]:
+            return exact[:limit]
         records = [
             record
             for outcome in outcomes

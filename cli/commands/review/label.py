@@ -14,7 +14,7 @@ from vehiclevision.record import Outcome
 
 
 def command(
-    key: Annotated[str, argument("KEY", "A whole key, or the end of one: its newest version.")],
+    key: Annotated[str, argument("KEY", "A whole key, an s3:// address, or the end of one: its newest version.")],
     label: Annotated[Label, argument("LABEL", f"{either(TRUTHS)}.")],
     application: Application,
     again: Annotated[bool, flag("--again", "Overrule what a person said before.")] = False,

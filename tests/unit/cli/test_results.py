@@ -7,6 +7,7 @@ import pytest
 
 from cli.commands import results
 from cli.target import Target
+from console.story import find_run
 from tests.unit.cli.answers import Called, known
 from tests.unit.cli.recorded import put_record
 from vehiclevision.record import Outcome
@@ -38,6 +39,17 @@ def test_one_outcome_can_be_picked(deployed: Target, called: Called) -> None:
 
     assert _keys(deployed, called, outcome=Outcome.REJECTED) == [("uploads/a.jpg", "1")]
     assert _keys(deployed, called, key="a.jpg", outcome=Outcome.CLASSIFIED) == [("uploads/a.jpg", "2")]
+
+
+def test_a_photo_of_another_bucket_is_named_by_its_address(deployed: Target, called: Called) -> None:
+    """A backfill went through that bucket, and the own one has a photo of the same key."""
+    put_record(deployed, "uploads/a.jpg", "own")
+    there: dict[str, Any] = {"object": {"S": "old/uploads/a.jpg"}, "s3_bucket": {"S": "old"}}
+    put_record(deployed, "uploads/a.jpg", "null", **there)
+
+    assert _keys(deployed, called, key="s3://old/uploads/a.jpg") == [("uploads/a.jpg", "null")]
+    assert _keys(deployed, called, key="uploads/a.jpg") == [("uploads/a.jpg", "own")]
+    assert find_run(deployed, "s3://old/uploads/a.jpg").record == deployed.results.one("old", "uploads/a.jpg", "null")
 
 
 def test_a_key_shows_all_its_versions(deployed: Target, called: Called) -> None:
