@@ -30,6 +30,7 @@ from tests.unit.monitoring.capture_lines import line, record
 from tests.workflow import may
 from tests.workflow.driver import Application, assert_starts_alone
 from vehiclevision.image_gate import normalise
+from vehiclevision.record import NO_VERSION, iso
 
 BUCKET = "vehiclevision-sagemaker-000000000000-us-east-1"
 FIND_GAPS = "vehiclevision-reconciling-find-gaps"
@@ -271,17 +272,24 @@ def test_the_schedule_asks_for_checks(application: Application, deployed: dict[s
 
 def test_the_join_names_a_gap_until_it_is_closed(application: Application, deployed: dict[str, Any]) -> None:
     """What the schedule asks for, with its own role: it goes on where it ended, counts what is open, and forgets it."""
-    results = application.client("dynamodb")
-    photo = {"object": {"S": f"{application.bucket}/uploads/lost.jpg"}, "version_id": {"S": "1"}}
-    names = {"s3_bucket": {"S": application.bucket}, "s3_key": {"S": "uploads/lost.jpg"}, "outcome": {"S": "FAILED"}}
-    at = {"recorded_at": {"S": (datetime.now(UTC) - timedelta(hours=2)).isoformat(timespec="milliseconds")[:23] + "Z"}}
-    results.put_item(TableName=application.outputs["ResultsTableName"], Item={**photo, **names, **at})
+    results, table = application.client("dynamodb"), application.outputs["ResultsTableName"]
 
+    def record_of(key: str, version: str, outcome: str, hours_ago: int) -> dict[str, Any]:
+        at = iso(datetime.now(UTC) - timedelta(hours=hours_ago))
+        names = {"s3_bucket": application.bucket, "s3_key": key, "outcome": outcome, "recorded_at": at}
+        fields = {"object": f"{application.bucket}/{key}", "version_id": version, **names}
+        results.put_item(TableName=table, Item={name: {"S": value} for name, value in fields.items()})
+        return {name: {"S": fields[name]} for name in ("object", "version_id")}
+
+    photo = record_of("uploads/lost.jpg", "1", "FAILED", 2)
+    # A run that could not learn which version it was about, until a later one comes to its end.
+    record_of("uploads/unnamed.jpg", NO_VERSION, "FAILED", 2)
     found, again = (joined(application, deployed) for _ in range(2))
-    results.delete_item(TableName=application.outputs["ResultsTableName"], Key=photo)
+    results.delete_item(TableName=table, Key=photo)
+    record_of("uploads/unnamed.jpg", "2", "REJECTED", 1)
     closed = joined(application, deployed)
 
-    assert found["gaps"] == again["gaps"] == closed["gaps"] + 1
+    assert found["gaps"] == again["gaps"] == closed["gaps"] + 2
     assert found["joined_until"] < again["joined_until"] < closed["joined_until"]
     (log,) = [each for each in application.logs(f"/aws/lambda/{FIND_GAPS}") if '"joined"' in each][:1]
     assert "FAILED uploads/lost.jpg 1" in log

@@ -39,6 +39,7 @@ EXPECTED_ACCESS: dict[str, set[tuple[str, str]]] = {
         ("s3:ListBucketVersions", "arn:AWS::Partition:s3:::UploadBucketName"),
         ("dynamodb:BatchGetItem", _RESULTS),
         ("dynamodb:GetItem", _RESULTS),
+        ("dynamodb:Query", _RESULTS),
         ("dynamodb:Query", f"{_RESULTS}/index/by_outcome"),
         *((f"dynamodb:{action}", "LedgerTable.Arn") for action in ("GetItem", "PutItem", "DeleteItem", "Query")),
         ("logs:CreateLogStream", "FindGapsLogGroup.Arn"),
