@@ -24,7 +24,7 @@ from vehiclevision.errors import InvalidImageError
 from vehiclevision.image_gate import PICTURE_SHA256, Limits, normalise
 from vehiclevision.labels import TRUTHS
 from vehiclevision.record import NO_VERSION, Record, inference_id
-from vehiclevision.results import ADDRESS, UPLOADS, ResultsTable
+from vehiclevision.results import ADDRESS, UPLOADS, ResultsTable, bucket_and_key
 from vehiclevision.storage import MISSING, REFUSED, code_of, listed
 
 # Captures may be dated a little before the upload they are of: two clocks.
@@ -131,8 +131,7 @@ class Known:
 def meant(application: Application, name: str) -> Known:
     """The photo that is meant: bucket and key, or the key as it was typed if anything is there, else below uploads/."""
     if name.startswith(ADDRESS):
-        bucket, _, key = name.removeprefix(ADDRESS).partition("/")
-        return Known(bucket, key)
+        return Known(*bucket_and_key(name))
     given = Known(application.bucket, name)
     is_there = any(_versions(application, given)) or application.results.versions(application.bucket, name)
     if is_there or name.startswith(UPLOADS) or _letters(application, given):

@@ -18,6 +18,12 @@ MAX_KEYS_PER_CALL: Final = 100  # BatchGetItem's limit
 PAGE_ITEMS: Final = 200
 
 
+def bucket_and_key(address: str) -> tuple[str, str]:
+    """What an s3:// address names."""
+    bucket, _, key = address.removeprefix(ADDRESS).partition("/")
+    return bucket, key
+
+
 @dataclass(frozen=True)
 class ResultsTable:
     """Reads records, never writes them."""
@@ -57,8 +63,7 @@ class ResultsTable:
     def named(self, bucket: str, name: str) -> list[Record]:
         """All recorded versions of the object with that whole key, or with that s3:// address, newest first."""
         if name.startswith(ADDRESS):
-            bucket, _, key = name.removeprefix(ADDRESS).partition("/")
-            return self.versions(bucket, key)
+            return self.versions(*bucket_and_key(name))
         return self.versions(bucket, name) or self.versions(bucket, UPLOADS + name)
 
     def newest(self, outcomes: Sequence[Outcome], limit: int) -> list[Record]:
