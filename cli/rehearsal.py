@@ -206,10 +206,8 @@ def change_sets(aws: Aws) -> Iterator[Answer]:
 
 
 def _rehearsed(aws: Aws, application: Application, of: str, given: Mapping[str, str]) -> Iterator[Answer]:
-    cloudformation, name = (
-        aws.client("cloudformation"),
-        {"StackName": aws.site.application, "ChangeSetName": CHANGE_SET},
-    )
+    cloudformation = aws.client("cloudformation")
+    name = {"StackName": aws.site.application, "ChangeSetName": CHANGE_SET}
     template = packaged(application)
     body = json.dumps(template, separators=(",", ":"))
     if len(body.encode()) > MAX_TEMPLATE_BYTES:

@@ -8,7 +8,7 @@ nobody anything: the photo comes up again when its time aside is over.
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import islice
@@ -59,8 +59,6 @@ class ReviewTable:
     ledger: Ledger
     threshold: Callable[[], float | None]
     clock: Callable[[], float] = time.monotonic
-    # Whether a photo can be shown here; one that cannot is decided elsewhere.
-    can_show: Callable[[Identity], bool] = lambda photo: True
     # Until when photos are set aside, as far as this process knows: what is not here, the table refuses to show.
     _aside: dict[Identity, float] = field(default_factory=dict)
     _sittings: dict[str, Sitting] = field(default_factory=dict)
@@ -77,20 +75,12 @@ class ReviewTable:
         with self._lock:
             self._aside = {photo: until for photo, until in self._aside.items() if until > now}
             aside = set(self._aside)
-        candidates = (record for record in self._asked_for(here=True) if identity_of(record) not in aside)
+        candidates = (record for record in self.ledger.newest_first() if _is_asked_for(record))
         return sorted(
-            (interest(record, threshold) for record in candidates),
+            (interest(record, threshold) for record in candidates if identity_of(record) not in aside),
             key=lambda each: each.interest,
             reverse=True,
         )
-
-    def elsewhere(self) -> int:
-        """How many wait that cannot be shown here."""
-        return sum(1 for _ in self._asked_for(here=False))
-
-    def _asked_for(self, *, here: bool) -> Iterator[Record]:
-        asked_for = filter(_is_asked_for, self.ledger.newest_first())
-        return (record for record in asked_for if self.can_show(identity_of(record)) is here)
 
     def next(self, reviewer: Reviewer, queue: Sequence[Waiting]) -> Waiting | None:
         """The first photo of the queue that nobody else holds, held for this reviewer from now on."""

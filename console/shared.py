@@ -39,7 +39,7 @@ def make_shared(deployed: Deployed, pool: Pool, ask: Ask, explain: Explain) -> S
     presigned = urlsplit(s3.generate_presigned_post(bucket, "uploads/")["url"])
     site.bucket_origin = f"{presigned.scheme}://{presigned.netloc}"
     # What the function's role may read.
-    site.reviews.can_show = site.is_upload
+    site.can_show = site.is_upload
     site.last_check = lambda: last_check(s3, aws_of(deployed).site.bucket, deployed.output("EndpointName"))
     application = assemble(site, SHARED_ADDRESSES)
     application.state.openapi = openapi.document(pool.address, f"{pool.domain}/oauth2/token")

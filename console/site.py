@@ -47,6 +47,8 @@ class Site:
     fault: str = ""
     # Who sits here, unless a browser or a token says otherwise.
     user: str = ""
+    # Whether a photo may be read here; one that may not is decided elsewhere.
+    can_show: Callable[[Identity], bool] = lambda photo: True
     # Whether the model of that name can be asked where it looked.
     can_look: Callable[[str | None], bool] = lambda version: False
     # What the shipped model says of itself, where it is at hand.

@@ -252,8 +252,8 @@ class LogLines:
 def newest_job(aws: Aws) -> str:
     """The training job that was completed last and is ours."""
     newest_first = {"StatusEquals": COMPLETED, "SortBy": "CreationTime", "SortOrder": "Descending"}
-    wanted = {"NameContains": aws.site.application, **newest_first}
-    for job in listed(aws.client("sagemaker"), "list_training_jobs", "TrainingJobSummaries", **wanted):
+    completed = {"NameContains": aws.site.application, **newest_first}
+    for job in listed(aws.client("sagemaker"), "list_training_jobs", "TrainingJobSummaries", **completed):
         if tags_of(aws, job["TrainingJobArn"]).get(OWNER_TAG) == aws.site.application:
             return str(job["TrainingJobName"])
     raise NothingFoundError(

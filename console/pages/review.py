@@ -8,6 +8,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from console.answers import SKIP, UNDO, answer_keys
 from console.errors import ConsoleError, UnknownPhotoError
+from console.ledger import identity_of
 from console.pages.rendering import form, page, part, site_of
 from console.pages.reviewer import cleaned, has_seat, remember, reviewer_of
 from console.reviewing import Waiting, interest
@@ -25,7 +26,8 @@ def page_values(request: Request, reviewer: Reviewer, back: Record | None = None
     reviews = site_of(request).reviews
     site_of(request).ledger.keep_up()
     reviews.finish()
-    queue = reviews.waiting()
+    waiting = reviews.waiting()
+    queue = [each for each in waiting if site_of(request).can_show(identity_of(each.record))]
     first: list[Waiting] = [interest(back, site_of(request).threshold())] if back else []
     shown = reviews.next(reviewer, [*first, *queue])
     ahead = next((each for each in queue if shown is None or each.record != shown.record), None)
@@ -33,7 +35,7 @@ def page_values(request: Request, reviewer: Reviewer, back: Record | None = None
         "shown": shown,
         "ahead": ahead,
         "waiting": len(queue),
-        "elsewhere": reviews.elsewhere(),
+        "elsewhere": len(waiting) - len(queue),
         "keys": {word: key for key, word in KEYS.items()},
         "reviewer": reviewer,
         "skipped": len(reviews.sitting(reviewer).skipped),

@@ -110,8 +110,8 @@ def _checked(prefix: str) -> str:
 
 
 def _listing(s3: "S3Client", destination: Destination, prefix: str) -> Iterator[tuple[str, _Object]]:
-    where = {"Bucket": destination.bucket, "Prefix": prefix, **destination.owner()}
-    for each in listed(s3, "list_objects_v2", "Contents", **where):
+    below = {"Bucket": destination.bucket, "Prefix": prefix, **destination.owner()}
+    for each in listed(s3, "list_objects_v2", "Contents", **below):
         yield each["Key"], _Object(each["Size"], each["ETag"].strip('"'))
 
 
