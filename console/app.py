@@ -13,7 +13,6 @@ from starlette.applications import Starlette
 from console import in_use
 from console.deployed import Deployed
 from console.ledger import Ledger
-from console.live import Live
 from console.month import this_month
 from console.pages import model, photos
 from console.roles import Role
@@ -30,7 +29,6 @@ AFTER_FAULT_SECONDS: Final = 2.0
 OWN_ADDRESSES: Final = (
     *ADDRESSES,
     Address("/photos", photos.upload, Role.OPERATOR, "POST"),
-    Address("/live", photos.live, Role.VIEWER),
     Address("/model/in-use", model.in_use_part, Role.VIEWER),
     Address("/model/report", model.report, Role.VIEWER),
     Address("/model/report/page", model.report_page, Role.VIEWER),
@@ -40,8 +38,7 @@ OWN_ADDRESSES: Final = (
 def make_app(deployed: Deployed, user: str, explain: Explain) -> Starlette:
     """The page of one application; `explain` finds words for errors of AWS."""
     ledger = Ledger(deployed.results)
-    live = Live(deployed.client, deployed.output("BucketName"), deployed.output("StateMachineArn"), ledger)
-    site = make_site(deployed, ledger, live, explain)
+    site = make_site(deployed, ledger, explain)
     site.user = user
     site.in_use = Slow(lambda: in_use.week(deployed), IN_USE_SECONDS)
     site.month = lambda is_serverless: this_month(deployed, ledger, is_serverless=is_serverless)
@@ -50,15 +47,13 @@ def make_app(deployed: Deployed, user: str, explain: Explain) -> Starlette:
 
 @contextlib.asynccontextmanager
 async def _background(site: Site) -> AsyncIterator[None]:
-    """Read the records and watch what is on its way, until the page is closed."""
-    work = {"reading the records": lambda: _load(site), "watching photos": site.live.watch}
-    tasks = [asyncio.create_task(keep_at(site, name, begin)) for name, begin in work.items()]
+    """Read the records, until the page is closed."""
+    task = asyncio.create_task(keep_at(site, "reading the records", lambda: _load(site)))
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def keep_at(site: Site, name: str, begin: Callable[[], Awaitable[None]]) -> None:
