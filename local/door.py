@@ -98,7 +98,7 @@ class Door:
         """What receives the request's body; SignatureError unless it is well signed."""
         request = Request(scope["method"], scope["raw_path"], scope["query_string"], scope["headers"])
         made = signature.parsed(request)
-        if not signature.needs_body(request, made):
+        if not made.needs_body:
             signature.check(request, made, b"", self._secret_of)
             return receive
         body = await read(receive)
