@@ -38,12 +38,9 @@ def reach_sagemaker(directory: Path, root: Credentials) -> None:
     own = {"authorization": f"Bearer {root.secret_access_key}"}
 
     def run_task(resource: str, parameters: Any) -> dict[str, Any]:
-        from local.sagemaker.control import integration  # noqa: PLC0415 - few workflows have such a task
+        from local.engine import sagemaker_tasks  # noqa: PLC0415 - few workflows have such a task
 
-        try:
-            return integration.perform(resource, parameters, control.url(directory), root)
-        except integration.TaskError as error:
-            raise stepfunctions._ExecutionError(error.error, error.cause) from error
+        return sagemaker_tasks.perform(resource, parameters, control.url(directory), root)
 
     async def forward(method: str, path: str, headers: Mapping[str, str], body: Any, query: Any) -> Answer:
         headers = {name.lower(): value for name, value in headers.items()}
