@@ -7,17 +7,17 @@ published for real-time endpoints"; read on 28 November 2026. Latencies are in m
 """
 
 import sys
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from local.sagemaker.waiting import Waiting
+
 NAMESPACE = "AWS/SageMaker"
 FLUSH_SECONDS = 5.0
-# What CloudWatch takes of one metric at once, and what is kept of each while it does not answer.
+# What CloudWatch takes of one metric at once.
 MAX_VALUES = 150
-MAX_WAITING_VALUES = 20_000
 SERVER_ERROR = 500
 
 # Hands metrics on; OSError when nobody takes them.
@@ -47,52 +47,24 @@ class Invocation:
 Metric = tuple[str, str, str, str]
 
 
-class Metrics:
-    """Values that wait, and the thread that hands them on every few seconds."""
+class Metrics(Waiting[Invocation]):
+    """The requests of which CloudWatch is not told yet; what it does not take may count twice if it did."""
 
     def __init__(self, put: Put, flush_seconds: float = FLUSH_SECONDS) -> None:
+        super().__init__("CloudWatch", self._tell, flush_seconds)
         self._put = put
-        self._flush_seconds = flush_seconds
-        self._waiting: dict[Metric, Counter[int]] = {}
-        self._lock = threading.Lock()
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
 
-    def take(self, invocation: Invocation) -> None:
-        """Count a request; returns at once."""
-        with self._lock:
-            for name, (value, unit) in invocation.values().items():
-                values = self._waiting.setdefault((name, unit, invocation.endpoint, invocation.variant), Counter())
-                if value in values or len(values) < MAX_WAITING_VALUES:
-                    values[value] += 1
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, daemon=True, name="metrics")
-                self._thread.start()
-
-    def stop(self) -> None:
-        """Hand on what waits, and end; within some seconds."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join(FLUSH_SECONDS)
-
-    def _run(self) -> None:
-        while not self._stop.wait(self._flush_seconds):
-            self.flush()
-        self.flush()
-
-    def flush(self) -> None:
-        """Hand on all that waits; what nobody takes now waits for the next time, and counts twice if it was taken."""
-        with self._lock:
-            waiting, self._waiting = self._waiting, {}
-        if not waiting:
-            return
+    def _tell(self, invocations: list[Invocation]) -> list[Invocation]:
+        counted: dict[Metric, Counter[int]] = {}
+        for each in invocations:
+            for name, (value, unit) in each.values().items():
+                counted.setdefault((name, unit, each.endpoint, each.variant), Counter())[value] += 1
         try:
-            self._put([each for metric, values in waiting.items() for each in data(metric, values)])
+            self._put([datum for metric, values in counted.items() for datum in data(metric, values)])
         except OSError as error:
             print(f"CloudWatch is not told of the latest requests yet: {error}", file=sys.stderr, flush=True)
-            with self._lock:
-                for metric, values in waiting.items():
-                    self._waiting.setdefault(metric, Counter()).update(values)
+            return invocations
+        return []
 
 
 def data(metric: Metric, values: Mapping[int, int]) -> Iterator[dict[str, Any]]:

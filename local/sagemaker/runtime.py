@@ -186,7 +186,7 @@ class Runtime:
         if self._capture is not None and "capture" in endpoint:
             sides = (headers.get("content-type", ""), body, ANSWER_TYPE, answer.body)
             inference_id = headers.get("x-amzn-sagemaker-inference-id", "")
-            self._capture.take(Exchange(name, variant["name"], endpoint["capture"], *sides, inference_id))
+            self._capture.sample(Exchange(name, variant["name"], endpoint["capture"], *sides, inference_id))
         return Answer(200, answer.body, {**answer.headers, "x-amzn-invoked-production-variant": variant["name"]})
 
     async def _counted(

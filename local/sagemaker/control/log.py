@@ -2,83 +2,61 @@
 
 import contextlib
 import sys
-import threading
 import time
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from local.sagemaker.control.aws import FAULTS, Engine
+from local.sagemaker.waiting import Waiting
 
 GROUP = "/aws/sagemaker/TrainingJobs"
 FLUSH_SECONDS = 0.5
 MAX_BATCH_LINES = 1_000
 MAX_BATCH_BYTES = 500_000
-# A program that says more than this within one flush, or in all, loses the rest.
-MAX_WAITING_LINES = 20_000
+# A program that says more than this in all, or more than waits at a time, loses the rest.
 MAX_LINES = 1_000_000
 
+Event = dict[str, Any]
 
-class JobLog:
+
+class JobLog(Waiting[Event]):
     """One log stream."""
 
     def __init__(self, engine: Engine, job: str) -> None:
         self._engine = engine
         self._stream = f"{job}/algo-1-{int(time.time())}"
-        self._waiting: list[dict[str, Any]] = []
-        self._lock = threading.Lock()
-        self._sending = threading.Lock()
         self._made = False
         self._count = 0
-        self._lost = 0
-        self._closed = threading.Event()
-        threading.Thread(target=self._flush_for_ever, daemon=True, name="log").start()
+        self._left_out = 0
+        super().__init__(f"The log of {self._stream}", self._send_all, FLUSH_SECONDS)
 
     def add(self, line: str) -> None:
         """Take a line; CloudWatch Logs takes no empty one."""
-        with self._lock:
-            if len(self._waiting) >= MAX_WAITING_LINES or self._count >= MAX_LINES:
-                self._lost += 1
-                return
+        if self._count < MAX_LINES and self.take(_event(line or " ")):
             self._count += 1
-            self._waiting.append({"timestamp": int(time.time() * 1000), "message": line or " "})
-
-    def flush(self) -> None:
-        """Send all that waits; what cannot be sent is kept for the next time."""
-        with self._sending:
-            while batch := self._next_batch():
-                try:
-                    self._send(batch)
-                except FAULTS as error:
-                    print(f"The log of {self._stream} waits: {error}", file=sys.stderr, flush=True)
-                    with self._lock:
-                        self._waiting[:0] = batch
-                    return
+        else:
+            self._left_out += 1
 
     def close(self) -> None:
         """Send the rest and stop."""
-        self._closed.set()
-        if self._lost:
-            message = f"{self._lost} lines were left out: the program said too much."
-            self._waiting.append({"timestamp": int(time.time() * 1000), "message": message})
-        self.flush()
-
-    def _flush_for_ever(self) -> None:
-        while not self._closed.wait(FLUSH_SECONDS):
+        if self._left_out:
             self.flush()
+            self.take(_event(f"{self._left_out} lines were left out: the program said too much."))
+        self.stop()
 
-    def _next_batch(self) -> list[dict[str, Any]]:
-        with self._lock:
-            size, count = 0, 0
-            for event in self._waiting[:MAX_BATCH_LINES]:
-                size += len(event["message"]) * 4 + 26
-                if size > MAX_BATCH_BYTES:
-                    break
-                count += 1
-            batch, self._waiting = self._waiting[:count], self._waiting[count:]
-        return batch
+    def _send_all(self, events: list[Event]) -> list[Event]:
+        while events:
+            count = _batch(events)
+            try:
+                self._send(events[:count])
+            except FAULTS as error:
+                print(f"The log of {self._stream} waits: {error}", file=sys.stderr, flush=True)
+                break
+            events = events[count:]
+        return events
 
-    def _send(self, batch: list[dict[str, Any]]) -> None:
+    def _send(self, batch: list[Event]) -> None:
         logs = self._engine.client("logs")
         names = {"logGroupName": GROUP, "logStreamName": self._stream}
         if not self._made:
@@ -92,3 +70,17 @@ class JobLog:
             # Deleted meanwhile: it is made again with the next batch.
             self._made = error.response["Error"]["Code"] != "ResourceNotFoundException"
             raise
+
+
+def _event(line: str) -> Event:
+    return {"timestamp": int(time.time() * 1000), "message": line}
+
+
+def _batch(events: list[Event]) -> int:
+    """How many of them CloudWatch Logs takes at once."""
+    size = 0
+    for count, event in enumerate(events[:MAX_BATCH_LINES]):
+        size += len(event["message"]) * 4 + 26
+        if size > MAX_BATCH_BYTES:
+            return count
+    return min(len(events), MAX_BATCH_LINES)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from local.sagemaker import capture as sagemaker_capture
+from local.sagemaker import waiting
 from local.sagemaker.capture import Capture, Exchange
 
 KEY = re.compile(r"captured/bikes/AllTraffic/\d{4}/\d\d/\d\d/\d\d/\d\d-\d\d-\d{3}-[0-9a-f-]{36}\.jsonl")
@@ -58,7 +59,7 @@ def test_a_record_has_the_form_of_the_real_ones(data: Path) -> None:
     """Members, their order, their types and the bytes around them are those of files that SageMaker wrote."""
     bucket = Bucket()
     capture = Capture(bucket.put)
-    capture.take(exchange())
+    capture.sample(exchange())
     capture.stop()
     (ours,) = bucket.objects.values()
 
@@ -78,7 +79,7 @@ def test_files_lie_under_sagemakers_keys_with_several_lines(monkeypatch: pytest.
     capture = Capture(bucket.put, flush_seconds=60)
 
     for number in range(50):
-        capture.take(exchange(number))
+        capture.sample(exchange(number))
     capture.stop()
 
     assert all(KEY.fullmatch(key) for key in bucket.objects)
@@ -102,7 +103,7 @@ def test_only_declared_types_are_written_as_text(settings: dict[str, Any], encod
     """Everything else is base64, what is declared as text but is none included."""
     bucket = Bucket()
     capture = Capture(bucket.put)
-    capture.take(exchange(**settings))
+    capture.sample(exchange(**settings))
     capture.stop()
 
     sides = bucket.records()[0]["captureData"]
@@ -114,7 +115,7 @@ def test_one_side_may_be_left_out() -> None:
     """As CaptureOptions say."""
     bucket = Bucket()
     capture = Capture(bucket.put)
-    capture.take(exchange(input=False))
+    capture.sample(exchange(input=False))
     capture.stop()
 
     assert list(bucket.records()[0]["captureData"]) == ["endpointOutput"]
@@ -125,8 +126,8 @@ def test_a_share_of_the_requests_is_sampled() -> None:
     bucket = Bucket()
     capture = Capture(bucket.put)
     for number in range(1000):
-        capture.take(exchange(number, percentage=0))
-        capture.take(exchange(number, percentage=50))
+        capture.sample(exchange(number, percentage=0))
+        capture.sample(exchange(number, percentage=50))
     capture.stop()
 
     assert 400 < len(bucket.records()) < 600
@@ -136,14 +137,14 @@ def test_a_closed_bucket_delays_nobody_and_loses_nothing_that_there_is_room_for(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Taking stays quick; what waits is written when the bucket opens; what had no room is counted in the log."""
-    monkeypatch.setattr(sagemaker_capture, "MAX_WAITING_RECORDS", 100)
+    monkeypatch.setattr(waiting, "MAX_WAITING", 100)
     bucket = Bucket()
     bucket.open.clear()
     capture = Capture(bucket.put, flush_seconds=0.05)
 
     began = time.monotonic()
     for number in range(150):
-        capture.take(exchange(number))
+        capture.sample(exchange(number))
     seconds = time.monotonic() - began
     time.sleep(0.2)
     bucket.open.set()
