@@ -17,7 +17,7 @@ from local.page_door import TOKEN_PARAMETER, PageDoor, token_of
 from local.processes import HOST
 
 PORT: Final = 8724
-# So long answers that are being sent may go on after Ctrl-C.
+# Streams to open pages never end by themselves.
 GRACE_SECONDS: Final = 2
 MOST_CONNECTIONS: Final = 200
 
@@ -31,7 +31,7 @@ def serve(target: Target, listener: socket.socket, *, browser: bool) -> None:
         uvicorn.Config(
             served,
             lifespan="on",
-            # Answers that are being sent are cut off when it ends, which it would call an error.
+            # Streams to open pages are cut off when it ends, which it would call an error.
             log_level="critical",
             access_log=False,
             server_header=False,

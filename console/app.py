@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from console import in_use
 from console.deployed import Deployed
 from console.ledger import Ledger
+from console.live import Live
 from console.month import this_month
 from console.pages import model, photos
 from console.roles import Role
@@ -29,6 +30,7 @@ AFTER_FAULT_SECONDS: Final = 2.0
 OWN_ADDRESSES: Final = (
     *ADDRESSES,
     Address("/photos", photos.upload, Role.OPERATOR, "POST"),
+    Address("/live", photos.live, Role.VIEWER),
     Address("/model/in-use", model.in_use_part, Role.VIEWER),
     Address("/model/report", model.report, Role.VIEWER),
     Address("/model/report/page", model.report_page, Role.VIEWER),
@@ -38,7 +40,8 @@ OWN_ADDRESSES: Final = (
 def make_app(deployed: Deployed, user: str, explain: Explain) -> Starlette:
     """The page of one application; `explain` finds words for errors of AWS."""
     ledger = Ledger(deployed.results)
-    site = make_site(deployed, ledger, explain)
+    live = Live(deployed.client, deployed.output("BucketName"), deployed.output("StateMachineArn"), ledger)
+    site = make_site(deployed, ledger, live, explain)
     site.user = user
     site.in_use = Slow(lambda: in_use.week(deployed), IN_USE_SECONDS)
     site.month = lambda is_serverless: this_month(deployed, ledger, is_serverless=is_serverless)
@@ -47,13 +50,15 @@ def make_app(deployed: Deployed, user: str, explain: Explain) -> Starlette:
 
 @contextlib.asynccontextmanager
 async def _background(site: Site) -> AsyncIterator[None]:
-    """Read the records, until the page is closed."""
-    task = asyncio.create_task(keep_at(site, "reading the records", lambda: _load(site)))
+    """Read the records and watch what is on its way, until the page is closed."""
+    work = {"reading the records": lambda: _load(site), "watching photos": site.live.watch}
+    tasks = [asyncio.create_task(keep_at(site, name, begin)) for name, begin in work.items()]
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def keep_at(site: Site, name: str, begin: Callable[[], Awaitable[None]]) -> None:

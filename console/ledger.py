@@ -49,16 +49,18 @@ class Ledger:
     _newest: str = ""
     _refreshed_at: float = 0.0
     _reading: Future[None] | None = None
+    # What is new here, or not as it was, whoever had it read; None while nobody watches.
+    _news: dict[Identity, Record] | None = None
     _reader: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "ledger"))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def load(self) -> None:
         """Read everything again: first what is newest, so that there is something to show, then the rest."""
         if not self._records:
-            self._take(self.results.newest(list(Outcome), FIRST_RECORDS))
+            self._take(self.results.newest(list(Outcome), FIRST_RECORDS), is_news=False)
         records = [record for outcome in Outcome for record in islice(self.results.of_outcome(outcome), self.most)]
         newest = sorted(records, key=_recorded_at, reverse=True)[: self.most]
-        self._take(newest, is_all=True)
+        self._take(newest, is_news=self.is_complete, is_all=True)
         self.is_complete = True
 
     def refresh(self) -> None:
@@ -71,7 +73,7 @@ class Ledger:
         fresh = [
             record for outcome in Outcome for record in islice(self.results.of_outcome(outcome, between=between), most)
         ]
-        self._take(fresh)
+        self._take(fresh, is_news=bool(since) or self.is_complete)
 
     def keep_up(self) -> None:
         """Read what is new, unless that was done a moment ago; where it takes long, the next page has it."""
@@ -89,6 +91,17 @@ class Ledger:
         with contextlib.suppress(TimeoutError):
             self._reading.result(PATIENCE_SECONDS)
 
+    def watch(self) -> list[Record]:
+        """What has changed since this was asked last, whoever had it read: from the first time on it is noted."""
+        with self._lock:
+            news, self._news = self._news or {}, {}
+            return list(news.values())
+
+    def ignore(self) -> None:
+        """Note no more what changes."""
+        with self._lock:
+            self._news = None
+
     def look_again(self, record: Record) -> None:
         """Note what a record has become, if it is still there."""
         self._take(list(self.as_they_are([record])))
@@ -97,6 +110,10 @@ class Ledger:
         """The records of these photos, as they were when they were last read."""
         with self._lock:
             return [self._records[photo] for photo in photos if photo in self._records]
+
+    def take(self, record: Record) -> None:
+        """Note what a record has become."""
+        self._take((record,))
 
     def newest_first(self) -> Sequence[Record]:
         """All records as they were when they were last read."""
@@ -117,7 +134,7 @@ class Ledger:
                 else:
                     self._forget((bucket, key, version))
 
-    def _take(self, records: Iterable[Record], *, is_all: bool = False) -> None:
+    def _take(self, records: Iterable[Record], *, is_news: bool = True, is_all: bool = False) -> None:
         taken = {identity_of(record): record for record in records}
         with self._lock:
             changed = {each: record for each, record in taken.items() if self._records.get(each) != record}
@@ -127,6 +144,8 @@ class Ledger:
                 self._records.update(changed)
             if changed or is_all:
                 self._ordered = None
+            if is_news and self._news is not None:
+                self._news.update(changed)
             self._newest = max((record.recorded_at or "" for record in self._records.values()), default="")
 
     def _forget(self, identity: Identity) -> None:

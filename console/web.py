@@ -52,7 +52,6 @@ def route(address: Address) -> Route:
 
 ADDRESSES: Final = (
     Address("/", photos.listing, Role.VIEWER),
-    Address("/arrivals", photos.arrivals, Role.VIEWER),
     Address("/photos.csv", photos.as_csv, Role.VIEWER),
     Address("/photos.json", photos.as_json, Role.VIEWER),
     Address("/photo", photo.story, Role.VIEWER),

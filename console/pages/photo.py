@@ -32,7 +32,7 @@ def story(request: Request) -> Response:
     site, asked = site_of(request), _photo(request)
     record = site.deployed.results.one(*asked)
     run, why = _run(request, record)
-    if record is None and run is None and site.live.run_of(asked) is None:
+    if record is None and run is None and site.live.card(asked) is None:
         raise UnknownPhotoError("Nothing is known of such a photo.", "It may have been erased, or never come in.")
     versions = site.deployed.results.versions(*asked[:2]) if record else []
     surest = _surest(record)
@@ -124,8 +124,8 @@ def _start(site: Site, record: Record) -> str:
 def _run(request: Request, record: Record | None) -> tuple[Run | None, str]:
     """The run that the address names, or the one that the record or the live page knows; or why there is none."""
     site = site_of(request)
-    known = record.execution if record else site.live.run_of(_photo(request))
-    execution = request.query_params.get("run") or known
+    card = site.live.card(_photo(request))
+    execution = request.query_params.get("run") or (record and record.execution) or (card and card.run)
     if not execution:
         return None, "Its run has not begun yet, or nobody knows which it was."
     try:

@@ -1,11 +1,12 @@
 """The first page: drop photos, watch them come through, find them again."""
 
+import asyncio
 import contextlib
 import csv
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -19,6 +20,8 @@ from console.pages.rendering import local, page, part, site_of
 from console.searching import Search, find, find_all, today
 from vehiclevision.record import Record
 
+# A comment so often keeps a silent stream open.
+SIGN_OF_LIFE_SECONDS: Final = 15.0
 # So much before its last look a page hears anew: an index lags, and the clock here is not AWS's.
 JUST_NOW: Final = timedelta(seconds=60)
 COLUMNS: Final = (
@@ -33,7 +36,7 @@ def listing(request: Request) -> Response:
     """The page itself."""
     site, search, looked_at = site_of(request), Search.from_query(request.query_params), _now()
     site.ledger.keep_up()
-    found, totals, cards = find(site.ledger, search), today(site.ledger), site.live.arrivals(_last_look(request))
+    found, totals, cards = find(site.ledger, search), today(site.ledger), site.live.on_their_way()
     return page(request, "photos.html", search=search, found=found, totals=totals, cards=cards, looked_at=looked_at)
 
 
@@ -47,8 +50,13 @@ async def upload(request: Request) -> Response:
     return JSONResponse({"id": card.id, "html": await to_thread.run_sync(_rendered, request, card)})
 
 
+async def live(request: Request) -> Response:
+    """Every change of a photo on its way, as it comes."""
+    return StreamingResponse(_changes(request), media_type="text/event-stream")
+
+
 def arrivals(request: Request) -> Response:
-    """What comes in and what has just ended, for a page that asks again and again."""
+    """What comes in and what has just ended, for a page that asks again and again where no stream comes through."""
     site, looked_at = site_of(request), _now()
     site.ledger.keep_up()
     cards = [{"id": card.id, "html": _rendered(request, card)} for card in site.live.arrivals(_last_look(request))]
@@ -72,13 +80,41 @@ def as_json(request: Request) -> Response:
     )
 
 
+async def _changes(request: Request) -> AsyncIterator[str]:
+    site = site_of(request)
+    queue = site.live.listen()
+    try:
+        yield "retry: 2000\n\n"
+        for card in reversed([*site.live.on_their_way(), *site.live.ended(_last_look(request))]):
+            yield await _event(request, card)
+        while site.live.hears(queue):
+            try:
+                card = await asyncio.wait_for(queue.get(), SIGN_OF_LIFE_SECONDS)
+            except TimeoutError:
+                yield ": still here\n\n"
+            else:
+                yield await _event(request, card)
+    finally:
+        site.live.leave(queue)
+
+
+async def _event(request: Request, card: Card) -> str:
+    return await to_thread.run_sync(_written, request, card)
+
+
+def _written(request: Request, card: Card) -> str:
+    totals = part(request, "_totals.html", totals=today(site_of(request).ledger))
+    change = {"id": card.id, "html": _rendered(request, card), "ended": card.has_ended, "totals": totals}
+    return f"id: {_now()}\ndata: {json.dumps(change)}\n\n"
+
+
 def _now() -> str:
     return datetime.now(UTC).isoformat()
 
 
 def _last_look(request: Request) -> datetime:
-    """From when on a page may have missed something."""
-    for said in (request.query_params.get("since"), _now()):
+    """From when on a page may have missed something; a stream that was lost says it itself when it comes again."""
+    for said in (request.headers.get("last-event-id"), request.query_params.get("since"), _now()):
         with contextlib.suppress(ValueError, OverflowError):
             return datetime.fromisoformat(said or "").astimezone(UTC) - JUST_NOW
     raise AssertionError("never reached")

@@ -17,11 +17,7 @@ function replace(id, html) {
 const live = byId("live");
 const MOST_SHOWN = 60;
 
-const told = new Map();
-
 function show(card) {
-  if (told.get(card.id) === card.html) return;
-  told.set(card.id, card.html);
   const { element, isNew } = replace(card.id, card.html);
   if (isNew) live.prepend(element);
   byId("arrivals").hidden = false;
@@ -29,8 +25,10 @@ function show(card) {
 }
 
 // What happened while this page was made, or while it slept or was cut off, is told when it asks again.
+const since = () => `since=${encodeURIComponent(live.dataset.lookedAt)}`;
+
 async function ask() {
-  const answer = await fetch(`/arrivals?since=${encodeURIComponent(live.dataset.lookedAt)}`).catch(() => null);
+  const answer = await fetch(`/arrivals?${since()}`).catch(() => null);
   if (answer?.status === 401) return location.reload();
   if (answer?.ok) {
     const { cards, totals, looked_at: lookedAt } = await answer.json();
@@ -38,10 +36,26 @@ async function ask() {
     for (const card of cards.reverse()) show(card);
     byId("totals").innerHTML = totals;
   }
-  setTimeout(ask, document.hidden ? 15000 : Number(live.dataset.pause));
+  setTimeout(ask, document.hidden ? 15000 : 2000);
 }
 
-if (live) ask();
+if (live && "ask" in live.dataset) ask(); // no stream comes through there
+else if (live) {
+  const stream = new EventSource(`/live?${since()}`);
+  const arrived = new Map();
+  stream.addEventListener("message", (message) => {
+    const card = JSON.parse(message.data);
+    if (!arrived.size) requestAnimationFrame(() => {
+      for (const each of arrived.values()) {
+        show(each);
+        if (each.totals) byId("totals").innerHTML = each.totals;
+      }
+      arrived.clear();
+    });
+    arrived.set(card.id, card);
+  });
+  addEventListener("pagehide", () => stream.close());
+}
 
 // ---- sending
 

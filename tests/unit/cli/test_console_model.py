@@ -36,7 +36,7 @@ def test_the_month_is_what_its_photos_cost() -> None:
     moments = ["2026-10-31T23:59:59.999Z", "2026-11-01T00:00:00.000Z", "2026-11-15T12:00:00.000Z"]
     for number, moment in enumerate(moments):
         item = {"s3_key": {"S": f"uploads/{number}.jpg"}, "outcome": {"S": "CLASSIFIED"}, "recorded_at": {"S": moment}}
-        ledger._take([Record.from_item(item)])
+        ledger.take(Record.from_item(item))
 
     month = this_month(cast(Any, Standard()), ledger, is_serverless=False, now=datetime(2026, 11, 16, tzinfo=UTC))
 

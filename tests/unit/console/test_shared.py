@@ -477,11 +477,12 @@ def test_the_page_may_send_to_the_bucket_and_nowhere_else(page: Page) -> None:
     assert f"connect-src 'self' {host.scheme}://{host.netloc};" in policy
     assert "script-src 'self';" in policy
     assert f'data-most-bytes="{Limits().max_bytes}"' in shown.text
+    assert "data-ask" in shown.text
     assert "data-most-bytes" not in page.as_person(Role.VIEWER, "GET", "/").text
 
 
 def test_what_arrives_is_told_to_a_page_that_asks_again(page: Page) -> None:
-    """Who asks gets the cards of what has just ended."""
+    """No stream comes through API Gateway: who asks gets the cards of what has just ended."""
     version = page.s3.put_object(Bucket=BUCKET, Key="uploads/page/new.jpg", Body=PHOTO)["VersionId"]
     page.record("uploads/page/new.jpg", version, Outcome.NEEDS_REVIEW, inferences=[0.5, 0.1], confidence=0.5)
 
