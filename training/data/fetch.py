@@ -1,12 +1,11 @@
 """Fetch: the official archive, from the first mirror that gives it, going on where an earlier try stopped.
 
-What has come lies in NAME.part beside where the archive will be, and NAME.part.json says from where. The archive gets
-its name when its checksums are right, and not before.
+What has come lies in NAME.part beside where the archive will be, whoever gave it: the archive gets its name when its
+checksums are right, and not before.
 """
 
 import errno
 import fcntl
-import json
 import os
 import shutil
 import time
@@ -52,10 +51,13 @@ def fetch(
         path = out / archive.name
         if path.is_file() and archive.is_at(path):
             return Fetched(path, downloaded=False)
-        with _Part.opened(path, archive.bytes) as part:
-            _check_room(out, archive.bytes - part.size)
-            _from_mirrors(part, archive, mirrors or archive.addresses, listener, pause_seconds)
-            part.finish()
+        part = path.with_name(f"{path.name}.part")
+        with part.open("ab") as stream:
+            hold_alone(stream, str(path))
+            _check_room(out, archive.bytes - stream.tell())
+            _from_mirrors(stream, archive, mirrors or archive.addresses, listener, pause_seconds)
+            os.fsync(stream.fileno())
+            part.replace(path)
     return Fetched(path, downloaded=True)
 
 
@@ -95,7 +97,7 @@ def _check_room(out: Path, wanted_bytes: int) -> None:
 
 
 def _from_mirrors(
-    part: "_Part", archive: Archive, mirrors: Sequence[str], listener: Listener, pause_seconds: float
+    part: BinaryIO, archive: Archive, mirrors: Sequence[str], listener: Listener, pause_seconds: float
 ) -> None:
     problems = []
     for mirror in mirrors:
@@ -111,57 +113,56 @@ def _from_mirrors(
     )
 
 
-def _from_mirror(part: "_Part", archive: Archive, mirror: str, listener: Listener, pause_seconds: float) -> None:
+def _from_mirror(part: BinaryIO, archive: Archive, mirror: str, listener: Listener, pause_seconds: float) -> None:
     """All that is still missing; a connection that breaks is taken up again a few times."""
     for attempt in range(1, TRIES_PER_MIRROR + 1):
-        resumed = part.size > 0
+        resumed = part.tell() > 0
         try:
-            if part.size < archive.bytes:
-                _transfer(part, mirror, listener)
+            if part.tell() < archive.bytes:
+                _transfer(part, archive.bytes, mirror, listener)
         except CutOffError:
             if attempt == TRIES_PER_MIRROR:
                 raise
             time.sleep(pause_seconds)
             continue
-        if part.is_archive(archive):
+        part.flush()
+        if archive.is_at(Path(part.name)):
             return
         # A piece from an earlier try or from another mirror may have spoilt it: once more, from nothing.
-        part.clear()
+        _clear(part)
         if not resumed:
             raise RefusedAnswerError("gave something else: its checksums differ")
     raise RefusedAnswerError("gave nothing with the right checksums")
 
 
-def _transfer(part: "_Part", mirror: str, listener: Listener) -> None:
+def _transfer(part: BinaryIO, total: int, mirror: str, listener: Listener) -> None:
     """One request for what is missing, appended as it comes."""
     headers = {"Accept-Encoding": "identity"}
-    if part.size:
-        headers["Range"] = f"bytes={part.size}-"
-        if validator := part.validator(mirror):
-            headers["If-Range"] = validator
+    if part.tell():
+        headers["Range"] = f"bytes={part.tell()}-"
     try:
         with requests.Session() as session, answer(session, mirror, headers) as response:
-            _place(part, mirror, response)
+            _place(part, total, response)
             # Undecoded: some servers call the archive's own gzip a Content-Encoding.
             for block in response.raw.stream(BLOCK_BYTES, decode_content=False):
-                if part.size + len(block) > part.total:
-                    part.clear()
-                    raise RefusedAnswerError(f"sends more than the archive's {part.total:,} bytes")
-                part.append(block)
-                listener(part.size, part.total)
+                if part.tell() + len(block) > total:
+                    _clear(part)
+                    raise RefusedAnswerError(f"sends more than the archive's {total:,} bytes")
+                part.write(block)
+                listener(part.tell(), total)
     except ValueError as exc:  # requests and urllib3 raise many kinds of it for what cannot be an address
         raise RefusedAnswerError("is no web address") from exc
     except (requests.RequestException, HTTPError) as exc:
         raise CutOffError(reason(exc)) from exc
-    if part.size < part.total:
+    if part.tell() < total:
         raise CutOffError("ended too early")
 
 
-def _place(part: "_Part", mirror: str, response: requests.Response) -> None:
+def _place(part: BinaryIO, total: int, response: requests.Response) -> None:
     """Make the part ready for what comes: to go on, or to begin again; or refuse the answer."""
     status, declared = response.status_code, response.headers.get("Content-Length", "")
     if status == requests.codes.requested_range_not_satisfiable:
-        part.clear()
+        _clear(part)
         raise CutOffError("has fewer bytes than came before")
     if status in (requests.codes.too_many_requests, requests.codes.service_unavailable):
         raise CutOffError(f"is too busy (HTTP {status})")
@@ -169,76 +170,20 @@ def _place(part: "_Part", mirror: str, response: requests.Response) -> None:
         raise RefusedAnswerError(f"answers with HTTP {status}")
     if response.headers.get("Content-Type", "").startswith("text/"):
         raise RefusedAnswerError("answers with a page instead of the archive (is there a sign-in to this network?)")
-    start = part.size if status == requests.codes.partial_content else 0
+    start = part.tell() if status == requests.codes.partial_content else 0
     if start and response.headers.get("Content-Range") not in (
-        f"bytes {start}-{part.total - 1}/{part.total}",
-        f"bytes {start}-{part.total - 1}/*",
+        f"bytes {start}-{total - 1}/{total}",
+        f"bytes {start}-{total - 1}/*",
     ):
         raise RefusedAnswerError("sends another piece than the one asked for")
-    if declared.isdecimal() and int(declared) != part.total - start:
-        raise RefusedAnswerError(f"offers {int(declared):,} bytes where {part.total - start:,} are to come")
+    if declared.isdecimal() and int(declared) != total - start:
+        raise RefusedAnswerError(f"offers {int(declared):,} bytes where {total - start:,} are to come")
     if not start:
-        part.clear()
-    part.note(mirror, response)
+        _clear(part)
 
 
-class _Part:
-    """What has come so far, and which server's which version of the file it is."""
-
-    def __init__(self, stream: BinaryIO, path: Path, total: int) -> None:
-        self._stream, self._path, self.total = stream, path, total
-        self._note = _beside(path, ".part.json")
-        self.size = stream.seek(0, os.SEEK_END)
-        if self.size > total:
-            self.clear()
-
-    @classmethod
-    @contextmanager
-    def opened(cls, path: Path, total: int) -> Iterator["_Part"]:
-        """The part of the archive at `path`, kept from any other run for as long as this one works on it."""
-        with _beside(path, ".part").open("ab") as stream:
-            hold_alone(stream, str(path))
-            yield cls(stream, path, total)
-
-    def append(self, block: bytes) -> None:
-        """Add what came."""
-        self._stream.write(block)
-        self.size += len(block)
-
-    def clear(self) -> None:
-        """Begin from nothing."""
-        if self.size:
-            self._stream.seek(0)
-            self._stream.truncate()
-        self._note.unlink(missing_ok=True)
-        self.size = 0
-
-    def note(self, mirror: str, response: requests.Response) -> None:
-        """Remember whose bytes these are: only the same version of the same file may be added to them."""
-        etag, changed = response.headers.get("ETag", ""), response.headers.get("Last-Modified", "")
-        validator = etag if etag and not etag.startswith("W/") else changed
-        self._note.write_text(json.dumps({"mirror": mirror, "validator": validator}))
-
-    def validator(self, mirror: str) -> str | None:
-        """What If-Range asks the mirror to compare; None where the bytes came from elsewhere: the checksums decide."""
-        try:
-            note = json.loads(self._note.read_text())
-            return str(note["validator"]) or None if note["mirror"] == mirror else None
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-
-    def is_archive(self, archive: Archive) -> bool:
-        """Whether all of it is there and right."""
-        self._stream.flush()
-        return archive.is_at(_beside(self._path, ".part"))
-
-    def finish(self) -> None:
-        """Give the archive its name."""
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
-        _beside(self._path, ".part").replace(self._path)
-        self._note.unlink(missing_ok=True)
-
-
-def _beside(path: Path, suffix: str) -> Path:
-    return path.with_name(path.name + suffix)
+def _clear(part: BinaryIO) -> None:
+    """Begin from nothing."""
+    if part.tell():
+        part.seek(0)
+        part.truncate()

@@ -36,10 +36,10 @@ class Request(BaseHTTPRequestHandler):
         self.mirror.sent += len(content)
         self.wfile.write(content)
 
-    def wanted_from(self, etag: str) -> int:
-        """Where the client wants to go on, if it may: its If-Range must be absent or name this version."""
+    def wanted_from(self) -> int:
+        """Where the client wants to go on."""
         found = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        return int(found[1]) if found and self.headers.get("If-Range", etag) == etag else 0
+        return int(found[1]) if found else 0
 
     def log_message(self, *arguments: Any) -> None:
         """Say nothing on the test's screen."""
@@ -75,31 +75,26 @@ def serving(content: bytes, answer: Answer, certificate: ssl.SSLContext | None =
             thread.join()
 
 
-def well(request: Request, content: bytes, etag: str = '"one"') -> None:
-    """As a good server does: ranges, and a version that If-Range is compared with."""
-    start = request.wanted_from(etag)
+def well(request: Request, content: bytes) -> None:
+    """As a good server does, which gives ranges."""
+    start = request.wanted_from()
     if not start:
-        request.give(content, ETag=etag)
+        request.give(content)
     elif start >= len(content):
         request.give(b"", 416, Content_Range=f"bytes */{len(content)}")
     else:
         piece = f"bytes {start}-{len(content) - 1}/{len(content)}"
-        request.give(content[start:], 206, ETag=etag, Content_Range=piece)
-
-
-def another_version(request: Request, content: bytes) -> None:
-    """As a good server does after the file was changed."""
-    well(request, content, etag='"two"')
+        request.give(content[start:], 206, Content_Range=piece)
 
 
 def cut_off(at: int) -> Answer:
     """A good server whose connection breaks after so many bytes of each answer."""
 
     def answer(request: Request, content: bytes) -> None:
-        start = request.wanted_from('"one"')
+        start = request.wanted_from()
         status, piece = (206, f"bytes {start}-{len(content) - 1}/{len(content)}") if start else (200, "")
         headers = {"Content_Range": piece} if piece else {}
-        request.start(status, Content_Length=len(content) - start, ETag='"one"', **headers)
+        request.start(status, Content_Length=len(content) - start, **headers)
         given = content[start : start + at]
         request.mirror.sent += len(given)
         request.wfile.write(given)

@@ -20,7 +20,6 @@ from training.data.fetch import BLOCK_BYTES, Fetched, fetch
 CONTENT = gzip.compress(random.Random(1).randbytes(3 * BLOCK_BYTES))  # noqa: S311 - bytes that do not compress
 ARCHIVE = accepted("archive.tar.gz", CONTENT)
 THIRD = len(CONTENT) // 3
-LEFT_OVER = ("archive.tar.gz.part", "archive.tar.gz.part.json")
 
 
 def fetched(out: Path, *mirrors: str, archive: Archive = ARCHIVE) -> Fetched:
@@ -66,16 +65,16 @@ def test_what_is_there_is_not_fetched_again(tmp_path: Path) -> None:
 
 
 def test_a_connection_that_breaks_is_taken_up_again(tmp_path: Path) -> None:
-    """After each break the same version is asked for from there on, and no byte is sent twice."""
+    """After each break it is asked for from there on, and no byte is sent twice."""
     with serving(CONTENT, mirror.cut_off(at=THIRD + 1)) as bad:
         found = fetched(tmp_path, bad.address)
 
     assert found.path.read_bytes() == CONTENT
     assert bad.sent == len(CONTENT)
-    assert [(request.get("Range"), request.get("If-Range")) for request in bad.requests] == [
-        (None, None),
-        (f"bytes={THIRD + 1}-", '"one"'),
-        (f"bytes={2 * THIRD + 2}-", '"one"'),
+    assert [request.get("Range") for request in bad.requests] == [
+        None,
+        f"bytes={THIRD + 1}-",
+        f"bytes={2 * THIRD + 2}-",
     ]
 
 
@@ -92,9 +91,9 @@ def test_an_interrupted_run_is_gone_on_with(tmp_path: Path) -> None:
     assert found.path.read_bytes() == CONTENT
 
 
-@pytest.mark.parametrize("then", [mirror.without_ranges, mirror.another_version, mirror.encoded])
+@pytest.mark.parametrize("then", [mirror.without_ranges, mirror.encoded])
 def test_a_server_that_will_not_go_on_is_read_from_the_start(tmp_path: Path, then: Answer) -> None:
-    """If the server ignores the range, or has another version by now, all of it is fetched again, undecoded."""
+    """If the server ignores the range, all of it is fetched again, undecoded."""
     with serving(CONTENT, mirror.well) as server:
         interrupted(tmp_path, server.address)
         server.answer = then
@@ -113,7 +112,6 @@ def test_another_mirror_goes_on_where_the_first_stopped(tmp_path: Path) -> None:
 
     assert found.path.read_bytes() == CONTENT
     assert second.sent == len(CONTENT) - kept
-    assert "If-Range" not in second.requests[0]
 
 
 def test_a_piece_that_was_spoilt_is_thrown_away(tmp_path: Path) -> None:
@@ -121,7 +119,6 @@ def test_a_piece_that_was_spoilt_is_thrown_away(tmp_path: Path) -> None:
     for spoilt in (b"x" * THIRD, b"x" * len(CONTENT), b"x" * (len(CONTENT) + 1)):
         (tmp_path / "archive.tar.gz").unlink(missing_ok=True)
         (tmp_path / "archive.tar.gz.part").write_bytes(spoilt)
-        (tmp_path / "archive.tar.gz.part.json").write_text("[]")
         with serving(CONTENT, mirror.well) as good:
             found = fetched(tmp_path, good.address)
 
