@@ -1,7 +1,6 @@
 """Where the commands work: the local AWS, or a deployed stack reached with ordinary AWS credentials."""
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,12 @@ from botocore.config import Config
 from botocore.exceptions import NoRegionError
 
 from cli.errors import USAGE, CommandError
+from console.deployed import Deployed
 from lifecycle import stacks
 from local import stack as local_stack
 from local.deploy import sealed_session
 from local.sagemaker import runtime_process
 from local.stack import LocalAws
-from vehiclevision.results import ResultsTable
 
 LOCAL_STACK = "vehiclevision"
 # Another folder for the local AWS's state, so that two can run side by side.
@@ -25,12 +24,9 @@ UPLOAD_THREADS = 8
 
 
 @dataclass(frozen=True)
-class Target:
-    """A deployed application: its outputs, and clients that reach it."""
+class Target(Deployed):
+    """A deployed application, reached with a session of somebody's own."""
 
-    stack: str
-    region: str
-    outputs: Mapping[str, str]
     session: boto3.session.Session = field(repr=False)
     endpoint_url: str | None = None
 
@@ -42,7 +38,7 @@ class Target:
     @property
     def options(self) -> str:
         """What to add to a command so that it works on this application too."""
-        return "" if self.is_local else f" --stack {self.stack} --region {self.region}"
+        return "" if self.is_local else super().options
 
     def beside(self, room: str) -> str:
         """What the stack of an application beside it is called, such as monitoring's."""
@@ -62,11 +58,6 @@ class Target:
                 "Deploy this release: vehiclevision deploy --aws",
             )
         return value
-
-    @property
-    def results(self) -> ResultsTable:
-        """The application's results table."""
-        return ResultsTable(self.client("dynamodb"), self.output("ResultsTableName"))
 
     def client(self, service: str) -> Any:
         """A boto3 client of the named service, safe to share between threads."""

@@ -1,45 +1,41 @@
-"""What the page needs to know of an application: where its parts are, and clients that reach them."""
+"""An application as the page and the commands know it: where its parts are, and clients that reach them."""
 
-from typing import Any, Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from monitoring.holding import Desk
 from vehiclevision.results import ResultsTable
 
 
-class Deployed(Protocol):
-    """A deployed application, on this machine or in AWS."""
+@dataclass(frozen=True)
+class Deployed:
+    """A deployed application, by the outputs of its stack."""
 
-    @property
-    def stack(self) -> str:
-        """What it is called."""
-        ...
-
-    @property
-    def region(self) -> str:
-        """Where it is."""
-        ...
+    stack: str
+    region: str
+    outputs: Mapping[str, str]
 
     @property
     def options(self) -> str:
         """What to add to a command so that it works on this application too."""
-        ...
+        return f" --stack {self.stack} --region {self.region}"
 
     @property
     def results(self) -> ResultsTable:
         """Its results table."""
-        ...
+        return ResultsTable(self.client("dynamodb"), self.output("ResultsTableName"))
 
     def output(self, name: str) -> str:
         """One output of its stack."""
-        ...
+        return self.outputs[name]
 
     def write_captures(self) -> None:
-        """Have what the endpoint captured written down now, where that can be asked for."""
-        ...
+        """Have what the endpoint captured written down now; in AWS it is without being asked for."""
 
     def client(self, service: str) -> Any:
         """A boto3 client of the named service, safe to share between threads."""
-        ...
+        raise NotImplementedError
 
 
 def desk_of(deployed: Deployed) -> Desk:

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import boto3
 from botocore.config import Config
 
+from console.deployed import Deployed
 from console.sign_in import Pool
-from vehiclevision.results import ResultsTable
 from vehiclevision.settings import CONNECT_TIMEOUT_SECONDS, required
 
 # API Gateway waits 30 seconds: with two tries each call ends within that.
@@ -22,30 +21,10 @@ OUTPUTS = (
 
 
 @dataclass(frozen=True)
-class Application:
+class Application(Deployed):
     """The application that the page shows, by the outputs of its stack."""
 
-    stack: str
-    region: str
-    outputs: Mapping[str, str]
     _clients: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def options(self) -> str:
-        """What to add to a command so that it works on this application too."""
-        return f" --stack {self.stack} --region {self.region}"
-
-    @cached_property
-    def results(self) -> ResultsTable:
-        """Its results table."""
-        return ResultsTable(self.client("dynamodb"), self.output("ResultsTableName"))
-
-    def output(self, name: str) -> str:
-        """One output of its stack."""
-        return self.outputs[name]
-
-    def write_captures(self) -> None:
-        """In AWS they are written without being asked for."""
 
     def client(self, service: str) -> Any:
         """A boto3 client of the named service, made once."""
