@@ -7,7 +7,6 @@ versions are known, so that their records are looked up in one call; where the o
 import asyncio
 import contextlib
 import hashlib
-import json
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -20,6 +19,7 @@ from anyio import to_thread
 from botocore.exceptions import BotoCoreError, ClientError
 
 from console.ledger import Identity, Ledger, identity_of
+from console.run import asked_about
 from vehiclevision.record import Outcome, Record, iso
 from vehiclevision.refusal import Refusal
 from vehiclevision.results import UPLOADS
@@ -97,7 +97,7 @@ class Live:
     def __init__(self, client: Callable[[str], Any], bucket: str, machine: str, ledger: Ledger) -> None:
         self._client, self._bucket, self._machine, self._ledger = client, bucket, machine, ledger
         self._cards: OrderedDict[Identity, Card] = OrderedDict()
-        self._runs: OrderedDict[str, Identity | None] = OrderedDict()
+        self._runs: OrderedDict[str, Identity] = OrderedDict()
         self._listeners: set[asyncio.Queue[Card]] = set()
         self._called = asyncio.Event()
 
@@ -226,10 +226,12 @@ class Live:
         for execution in listed[:HISTORIES_AT_ONCE]:
             run = execution["executionArn"]
             if run not in self._runs:
-                self._runs[run] = _photo(step_functions.describe_execution(executionArn=run).get("input", ""))
+                given = step_functions.describe_execution(executionArn=run).get("input", "")
+                self._runs[run], _ = asked_about(given)
                 if len(self._runs) > MOST_RUNS_KNOWN:
                     self._runs.popitem(last=False)
-            if photo := self._runs[run]:
+            photo = self._runs[run]
+            if all(photo) and photo[1].startswith(UPLOADS):
                 runs.append((run, photo))
         return runs
 
@@ -244,18 +246,3 @@ class Live:
 def _stage_of(record: Record) -> int:
     is_told = record.outcome is Outcome.CLASSIFIED and record.announced_at is not None
     return ANNOUNCED if is_told else RECORDED
-
-
-def _photo(text: str) -> Identity | None:
-    """Which version of which photo a run was started for."""
-    try:
-        request = json.loads(text)
-        given = request.get("detail") or {}
-        bucket = given.get("bucket", {}).get("name") or request.get("s3_bucket")
-        key = given.get("object", {}).get("key") or request.get("s3_key")
-        version = given.get("object", {}).get("version-id") or request.get("version_id")
-    except (ValueError, AttributeError, RecursionError):
-        return None
-    if not (isinstance(bucket, str) and isinstance(key, str) and isinstance(version, str) and key.startswith(UPLOADS)):
-        return None
-    return bucket, key, version

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError
 
 from console.errors import ConsoleError
+from console.ledger import Identity
 from vehiclevision.storage import listed
 
 if TYPE_CHECKING:
@@ -169,10 +170,16 @@ def _note(visit: Visit, kind: str, at: datetime, event: Mapping[str, Any]) -> No
         if not visit.error:
             visit.error, visit.cause = str(details.get("error") or ""), said(str(details.get("cause") or ""))
     elif kind.endswith(("Failed", "TimedOut")):
-        visit.error, visit.cause = str(details.get("error") or kind), said(str(details.get("cause") or ""))
+        visit.error, visit.cause = failure(event)
         if not visit.attempts:
             visit.attempts.append(Attempt(visit.entered))
         visit.attempts[-1].ended, visit.attempts[-1].error, visit.attempts[-1].cause = at, visit.error, visit.cause
+
+
+def failure(event: Mapping[str, Any]) -> tuple[str, str]:
+    """The error of an event, by the event's own name where it has none, and its cause in words."""
+    details = _details(event)
+    return str(details.get("error") or event["type"]), said(str(details.get("cause") or ""))
 
 
 def said(cause: str) -> str:
@@ -183,6 +190,20 @@ def said(cause: str) -> str:
         fields = None
     text = str(fields.get("errorMessage") or cause) if isinstance(fields, dict) else cause
     return " ".join(text.split())[:500]
+
+
+def asked_about(text: str) -> tuple[Identity, str]:
+    """Which version of which photo a run's input names, and S3's own id of the event; empty what it does not name."""
+    try:
+        request = json.loads(text)
+        given = request.get("detail") or {}
+        stored = given.get("object", {})
+        bucket = given.get("bucket", {}).get("name") or request.get("s3_bucket")
+        key = stored.get("key") or request.get("s3_key")
+        version = stored.get("version-id") or request.get("version_id")
+        return (str(bucket or ""), str(key or ""), str(version or "")), str(request.get("id") or "")
+    except (ValueError, AttributeError, RecursionError):
+        return ("", "", ""), ""
 
 
 def pretty(text: str, most: int = 20_000) -> str:

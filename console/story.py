@@ -12,27 +12,27 @@ from botocore.exceptions import ClientError
 
 from console.deployed import Deployed
 from console.errors import UnknownPhotoError
-from console.run import EXPRESS
+from console.run import EXPRESS, asked_about, failure, visits
 from vehiclevision.record import Outcome, Record, iso
 from vehiclevision.results import ADDRESS
-from vehiclevision.storage import listed
+from vehiclevision.storage import code_of, listed
 
 if TYPE_CHECKING:
-    from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_stepfunctions import SFNClient
-    from mypy_boto3_stepfunctions.type_defs import HistoryEventTypeDef
 
 WORKFLOW: Final = "workflow"
+# The states whose functions write logs, and the outputs that name their log groups.
 LOG_GROUPS: Final = {
-    "SerializeImageLogGroup": "Serialize image",
-    "ClassifyImageLogGroup": "Classify image",
-    "FilterInferencesLogGroup": "Filter inferences",
+    "Serialize image": "SerializeImageLogGroup",
+    "Classify image": "ClassifyImageLogGroup",
+    "Filter inferences": "FilterInferencesLogGroup",
 }
 # Around a run: clocks differ a little, and logs are stamped by the function.
 MARGIN: Final = timedelta(minutes=5)
 LOOK_BACK: Final = timedelta(days=1)
 MOST_RUNNING: Final = 100
 MOST_REQUEST_IDS: Final = 20
+MOST_CAUSE_CHARACTERS: Final = 200
 
 # What Powertools puts on every line and the story says otherwise, or not at all.
 _KNOWN_FIELDS: Final = frozenset(
@@ -43,13 +43,13 @@ _KNOWN_FIELDS: Final = frozenset(
     }
 )
 _PLAIN_WORD: Final = re.compile(r"[A-Za-z0-9_-]+")
-_ENDED: Final = {
+_RUN: Final = {
+    "ExecutionStarted": "the run started",
     "ExecutionSucceeded": "the run succeeded",
     "ExecutionFailed": "the run failed",
     "ExecutionTimedOut": "the run timed out",
     "ExecutionAborted": "the run was stopped",
 }
-_TRIED_AGAIN: Final = frozenset({"TaskScheduled", "LambdaFunctionScheduled"})
 
 
 @dataclass(frozen=True)
@@ -79,20 +79,11 @@ class Run:
 
 
 @dataclass(frozen=True)
-class _Log:
-    """One function's log group."""
-
-    client: "CloudWatchLogsClient"
-    source: str
-    group: str
-
-
-@dataclass(frozen=True)
 class _LogEvent:
     """A log line where it lies."""
 
     source: str
-    at_ms: int
+    at: datetime
     text: str
     fields: Mapping[str, Any]
 
@@ -115,9 +106,12 @@ def find_run(target: Deployed, name: str) -> Run:
 
 def tell(target: Deployed, run: Run) -> list[Line]:
     """All that is known of a run, in the order of time."""
-    history = list(_history(target.client("stepfunctions"), run.execution)) if run.execution else []
-    lines = [*history, *_log_lines(_logs(target), run)]
-    return sorted(lines, key=lambda line: line.at)
+    return sorted((*_history(target.client("stepfunctions"), run.execution), *logged(target, run)), key=_at)
+
+
+def logged(target: Deployed, run: Run) -> list[Line]:
+    """What the functions wrote of a run, and what Lambda says of them, in the order of time."""
+    return sorted(_log_lines(target, run), key=_at)
 
 
 # ---- which run ---------------------------------------------------------------------------------------------------
@@ -137,14 +131,10 @@ def _under_way(target: Deployed, name: str) -> Run | None:
         stateMachineArn=target.output("StateMachineArn"), statusFilter="RUNNING", maxResults=MOST_RUNNING
     )
     for execution in listing["executions"]:
-        request = json.loads(
-            step_functions.describe_execution(executionArn=execution["executionArn"]).get("input", "{}")
-        )
-        detail = request.get("detail", {})
-        key = str(detail.get("object", {}).get("key") or request.get("s3_key") or "")
-        if _is_named(detail.get("bucket", {}).get("name") or request.get("s3_bucket"), key, name):
-            correlation_id = str(request.get("id") or execution["name"])
-            return Run(key, execution["executionArn"], correlation_id, execution["startDate"])
+        described = step_functions.describe_execution(executionArn=execution["executionArn"])
+        (bucket, key, _), event_id = asked_about(described.get("input", ""))
+        if _is_named(bucket, key, name):
+            return Run(key, execution["executionArn"], event_id or execution["name"], execution["startDate"])
     return None
 
 
@@ -159,29 +149,22 @@ def _logged(target: Deployed, name: str) -> Run | None:
     # CloudWatch has no way to quote every character, so it is asked for a plain part and the rest is checked here.
     word = max(_PLAIN_WORD.findall(name), key=len, default="")
     last = None
-    for log in _logs(target):
-        for event in _events(log, word, _ago(LOOK_BACK), None):
+    for source in LOG_GROUPS:
+        for event in _events(target, source, word, _ago(LOOK_BACK), None):
             key = str(event.fields.get("s3_key") or "")
             is_it = _is_named(event.fields.get("s3_bucket"), key, name)
-            if is_it and (last is None or event.at_ms > last.at_ms):
+            if is_it and (last is None or event.at > last.at):
                 last = event
     if last is None:
         return None
     own = last.fields
-    return Run(
-        str(own["s3_key"]), str(own.get("execution_id", "")), str(own.get("correlation_id", "")), _moment(last.at_ms)
-    )
+    return Run(str(own["s3_key"]), str(own.get("execution_id", "")), str(own.get("correlation_id", "")), last.at)
 
 
 # ---- the functions' log lines ------------------------------------------------------------------------------------
 
 
-def _logs(target: Deployed) -> list[_Log]:
-    client = target.client("logs")
-    return [_Log(client, source, target.output(name)) for name, source in LOG_GROUPS.items()]
-
-
-def _log_lines(logs: Iterable[_Log], run: Run) -> Iterator[Line]:
+def _log_lines(target: Deployed, run: Run) -> Iterator[Line]:
     """The lines that carry the run's ids, and what Lambda itself says of the same invocations."""
     if not run.correlation_id:
         return
@@ -189,35 +172,36 @@ def _log_lines(logs: Iterable[_Log], run: Run) -> Iterator[Line]:
     if run.record and run.record.recorded_at:
         until = datetime.fromisoformat(run.record.recorded_at) + MARGIN
     since = run.since - MARGIN
-    for log in logs:
+    for source in LOG_GROUPS:
         own = [
             event
-            for event in _events(log, run.correlation_id, since, until)
+            for event in _events(target, source, run.correlation_id, since, until)
             if event.fields.get("correlation_id") == run.correlation_id
             and (not run.execution or event.fields.get("execution_id") == run.execution)
         ]
         yield from map(_log_line, own)
         request_ids = dict.fromkeys(str(event.fields.get("function_request_id", "")) for event in own)
         for request_id in islice(filter(None, request_ids), MOST_REQUEST_IDS):
-            for event in _events(log, request_id, since, until):
+            for event in _events(target, source, request_id, since, until):
                 if not event.fields and event.text.startswith(("REPORT", "[ERROR]", "Task timed out")):
                     yield _log_line(event)
 
 
-def _events(log: _Log, term: str, since: datetime, until: datetime | None) -> Iterator[_LogEvent]:
-    """The events of a log group that hold a term."""
-    arguments: dict[str, Any] = {"logGroupName": log.group, "startTime": int(since.timestamp() * 1000)}
+def _events(target: Deployed, source: str, term: str, since: datetime, until: datetime | None) -> Iterator[_LogEvent]:
+    """What the function of a state wrote that holds a term."""
+    arguments: dict[str, Any] = {"startTime": int(since.timestamp() * 1000)}
     if term:
         arguments["filterPattern"] = f'"{term}"'
     if until is not None:
         arguments["endTime"] = int(until.timestamp() * 1000)
+    group = target.output(LOG_GROUPS[source])
     try:
-        for event in listed(log.client, "filter_log_events", "events", **arguments):
+        for event in listed(target.client("logs"), "filter_log_events", "events", logGroupName=group, **arguments):
             text = event.get("message", "").strip()
-            yield _LogEvent(log.source, event["timestamp"], text, _fields(text))
+            yield _LogEvent(source, datetime.fromtimestamp(event["timestamp"] / 1000, UTC), text, _fields(text))
     except ClientError as error:
         # A log group comes with its function's first line.
-        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+        if code_of(error) != "ResourceNotFoundException":
             raise
 
 
@@ -235,8 +219,8 @@ def _log_line(event: _LogEvent) -> Line:
     fields = event.fields
     if not fields:
         words = " ".join(event.text.split())
-        return Line(_moment(event.at_ms), event.source, words, is_trouble=not words.startswith("REPORT"))
-    at = _stamped(fields.get("timestamp")) or _moment(event.at_ms)
+        return Line(event.at, event.source, words, is_trouble=not words.startswith("REPORT"))
+    at = _stamped(fields.get("timestamp")) or event.at
     told = {name: value for name, value in fields.items() if name not in _KNOWN_FIELDS}
     trouble = fields.get("level") in ("WARNING", "ERROR", "CRITICAL")
     return Line(at, event.source, str(fields.get("message", "")), told, trouble)
@@ -256,61 +240,48 @@ def _stamped(timestamp: Any) -> datetime | None:
 
 def _history(step_functions: "SFNClient", arn: str) -> Iterator[Line]:
     """The run's states as they were entered and left, its failures and its end; of an Express run there are none."""
-    if EXPRESS in arn:
-        return iter(())
-    try:
-        events = list(listed(step_functions, "get_execution_history", "events", executionArn=arn))
-    except ClientError as error:
-        # Step Functions forgets a run 90 days after its end; the logs may still tell of it.
-        if error.response["Error"]["Code"] != "ExecutionDoesNotExist":
-            raise
-        events = []
-    return _told(events)
+    if arn and EXPRESS not in arn:
+        try:
+            yield from _told(listed(step_functions, "get_execution_history", "events", executionArn=arn))
+        except ClientError as error:
+            # Step Functions forgets a run 90 days after its end; the logs may still tell of it.
+            if code_of(error) != "ExecutionDoesNotExist":
+                raise
 
 
-def _told(events: Iterable["HistoryEventTypeDef"]) -> Iterator[Line]:
-    state, entered, failures = "", datetime.now(UTC), 0
-    for event in events:
-        kind, at = event["type"], event["timestamp"]
-        if kind == "ExecutionStarted":
-            yield Line(at, WORKFLOW, "the run started")
-        elif kind.endswith("StateEntered"):
-            state, entered, failures = str(event.get("stateEnteredEventDetails", {}).get("name", "")), at, 0
-            yield Line(at, WORKFLOW, f"{state}: entered", {"state": state})
-        elif kind == "TaskStateExited":
-            seconds = (at - entered).total_seconds()
-            yield Line(at, WORKFLOW, f"{state}: left after {seconds:.2f} s", {"state": state})
-        elif kind in _TRIED_AGAIN and failures:
-            yield Line(at, WORKFLOW, f"{state}: try {failures + 1}", {"state": state})
-        elif kind in _ENDED:
-            yield _end(event, _ENDED[kind])
-        elif kind.endswith(("Failed", "TimedOut")):
-            failures += 1
-            error, cause = _error(event)
-            yield Line(at, WORKFLOW, f"{state}: {error}{cause}", {"state": state, "error": error}, is_trouble=True)
+def _told(events: Iterable[Mapping[str, Any]]) -> Iterator[Line]:
+    events = list(events)
+    own = [_of_run(event) for event in events if event["type"] in _RUN]
+    yield from own[:1]
+    for visit in visits(events):
+        state = {"state": visit.state}
+        yield _workflow_line(visit.entered, f"{visit.state}: entered", state)
+        for number, attempt in enumerate(visit.attempts, 1):
+            if number > 1:
+                yield _workflow_line(attempt.at, f"{visit.state}: try {number}", state)
+            if attempt.ended and attempt.error:
+                yield _workflow_line(attempt.ended, visit.state, state, attempt.error, attempt.cause)
+        if visit.left and visit.kind == "Task":
+            yield _workflow_line(visit.left, f"{visit.state}: left after {visit.seconds:.2f} s", state)
+    yield from own[1:]
 
 
-def _end(event: "HistoryEventTypeDef", text: str) -> Line:
-    if event["type"] == "ExecutionSucceeded":
-        return Line(event["timestamp"], WORKFLOW, text)
-    error, cause = _error(event)
-    return Line(event["timestamp"], WORKFLOW, f"{text}: {error}{cause}", {"error": error}, is_trouble=True)
+def _of_run(event: Mapping[str, Any]) -> Line:
+    kind = event["type"]
+    is_well = kind in ("ExecutionStarted", "ExecutionSucceeded")
+    return _workflow_line(event["timestamp"], _RUN[kind], {}, *(() if is_well else failure(event)))
 
 
-def _error(event: Mapping[str, Any]) -> tuple[str, str]:
-    """An event's error name, and its cause as the end of a sentence; a Lambda cause holds the message in JSON."""
-    details: Mapping[str, Any] = next(
-        (value for name, value in event.items() if name.endswith("EventDetails") and isinstance(value, dict)), {}
-    )
-    cause = str(details.get("cause") or "")
-    cause = str(_fields(cause).get("errorMessage") or cause)
-    shown = " ".join(cause.split())[:200]
-    return str(details.get("error") or event["type"]), f" ({shown})" if shown else ""
+def _workflow_line(at: datetime, text: str, fields: Mapping[str, Any] = {}, error: str = "", cause: str = "") -> Line:
+    if not error:
+        return Line(at, WORKFLOW, text, fields)
+    shown = f" ({cause[:MOST_CAUSE_CHARACTERS]})" if cause else ""
+    return Line(at, WORKFLOW, f"{text}: {error}{shown}", {**fields, "error": error}, is_trouble=True)
+
+
+def _at(line: Line) -> datetime:
+    return line.at
 
 
 def _ago(span: timedelta) -> datetime:
     return datetime.now(UTC) - span
-
-
-def _moment(at_ms: int) -> datetime:
-    return datetime.fromtimestamp(at_ms / 1000, UTC)

@@ -17,7 +17,7 @@ from console.pages.rendering import form, page, part, photo_address, site_of
 from console.pages.reviewer import remember, reviewer_of
 from console.pictures import View
 from console.reviewing import reviewable
-from console.run import Run, pretty
+from console.run import Run, asked_about, pretty
 from console.site import Site
 from vehiclevision.errors import InvalidImageError, StorageRefusedError, StorageUnavailableError
 from vehiclevision.labels import LABELS
@@ -146,26 +146,16 @@ def _told(request: Request, record: Record | None, run: Run | None) -> dict[str,
     announcing = run.last_visit("Announce vehicle")
     if announcing and not announcing.error:
         told["announced"] = announcing.parameters or announcing.input
-    correlation_id = _correlation_id(run) or (record.correlation_id if record else None) or ""
+    # S3's own id of the event, or the run's name, as the workflow itself takes it.
+    _, event_id = asked_about(run.visits[0].input if run.visits else "")
+    correlation_id = event_id or run.execution.rsplit(":", 1)[-1]
     whose = stories.Run(_photo(request)[1], run.execution, correlation_id, run.started, record)
     try:
-        told["lines"] = [line for line in stories.tell(site.deployed, whose) if line.source != stories.WORKFLOW]
+        told["lines"] = stories.logged(site.deployed, whose)
     except ClientError as error:
-        told["lines"] = []
         told["no_lines"] = f"The logs cannot be read ({error.response.get('Error', {}).get('Code')})."
     told.setdefault("no_lines", "The functions wrote nothing of it yet.")
     return told
-
-
-def _correlation_id(run: Run) -> str:
-    """S3's own id of the event, or the run's name, as the workflow itself takes it."""
-    first = run.visits[0].input if run.visits else ""
-    try:
-        request = json.loads(first)
-    except (ValueError, RecursionError):
-        return ""
-    given = request.get("id") if isinstance(request, dict) else None
-    return str(given or run.execution.rsplit(":", 1)[-1])
 
 
 def _surest(record: Record | None) -> str | None:
