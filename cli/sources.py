@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from vehiclevision.requests import MAX_KEY_BYTES
 from vehiclevision.results import UPLOADS
 
-MAX_KEY_BYTES: Final = 1024  # S3's limit
 MAX_OBJECT_BYTES: Final = 5 * 1024**3  # S3's limit for one PutObject
 
 

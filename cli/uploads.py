@@ -7,17 +7,15 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.sources import MAX_OBJECT_BYTES, Source
+from vehiclevision.storage import UNVERSIONED
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-# S3's versions of an object in a bucket that keeps none.
-NO_VERSION: Final = "null"
 
 
 @dataclass(frozen=True)
@@ -101,7 +99,7 @@ class Uploads:
         except BotoCoreError as error:
             self.stop()
             return _Hopeless(error)
-        return Uploaded(source, answer.get("VersionId", NO_VERSION), time.monotonic(), time.time())
+        return Uploaded(source, answer.get("VersionId", UNVERSIONED), time.monotonic(), time.time())
 
 
 def _open(source: Source) -> BinaryIO:

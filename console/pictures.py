@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 from PIL import Image
 
 from console.errors import ConsoleError
+from console.ledger import Identity
 from vehiclevision.image_gate import Limits, decode, encode, model_input
 from vehiclevision.record import NO_VERSION
 from vehiclevision.requests import ObjectVersion
@@ -22,7 +23,6 @@ DECODED_AT_ONCE: Final = 2
 THUMBNAIL_SIDE: Final = 176
 QUALITY: Final = 86
 
-Identity: TypeAlias = tuple[str, str, str]
 # Tints a picture where the model of that name saw a label.
 Tint: TypeAlias = Callable[[Image.Image, str, str], Image.Image]
 

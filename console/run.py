@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from console.errors import ConsoleError
 from console.ledger import Identity
-from vehiclevision.storage import listed
+from vehiclevision.storage import code_of, listed
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -122,7 +122,7 @@ def read(step_functions: "SFNClient", execution: str, machine: str) -> Run:
         events = list(listed(step_functions, "get_execution_history", "events", executionArn=execution))
         definition = step_functions.describe_state_machine_for_execution(executionArn=execution)["definition"]
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") not in _GONE:
+        if code_of(error) not in _GONE:
             raise
         raise ConsoleError(
             "Step Functions no longer knows this run.", "It forgets a run 90 days after its end; the record stays."

@@ -1,14 +1,15 @@
 """Photos that come in through the page: into the bucket, under the name that they had, with nothing done to them."""
 
-from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from console.errors import ConsoleError
+from vehiclevision.requests import MAX_KEY_BYTES
 from vehiclevision.results import UPLOADS
+from vehiclevision.storage import UNVERSIONED
 
-MAX_KEY_BYTES: Final = 1024  # S3's limit
 # Somewhat more than the gate takes: what is a little too large is refused there, with a record; this is for the rest.
 MAX_BYTES: Final = 32 * 1024 * 1024
+TOO_LARGE: Final = (f"The file is larger than {MAX_BYTES // 1024**2} MiB.", "Send a smaller photo.")
 
 
 def key_of(name: str) -> str:
@@ -26,16 +27,6 @@ def key_of(name: str) -> str:
     return key
 
 
-async def body_of(stream: AsyncIterator[bytes]) -> bytes:
-    """A whole upload; ConsoleError when it is larger than anything that the gate would take."""
-    body = bytearray()
-    async for piece in stream:
-        body += piece
-        if len(body) > MAX_BYTES:
-            raise ConsoleError(f"The file is larger than {MAX_BYTES // 1024**2} MiB.", "Send a smaller photo.")
-    return bytes(body)
-
-
 def put(s3: Any, bucket: str, key: str, body: bytes) -> str:
     """Into the bucket; the version that came of it."""
-    return str(s3.put_object(Bucket=bucket, Key=key, Body=body).get("VersionId") or "null")
+    return str(s3.put_object(Bucket=bucket, Key=key, Body=body).get("VersionId") or UNVERSIONED)

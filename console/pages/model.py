@@ -20,7 +20,6 @@ from console.pages.rendering import page, part, site_of
 from console.served import measured
 from console.site import Site
 from monitoring.alarms import ringing_first
-from vehiclevision.labels import LABELS
 from vehiclevision.record import Record
 from vehiclevision.refusal import Refusal
 
@@ -59,7 +58,7 @@ def watch(request: Request) -> Response:
     """The page itself."""
     site = site_of(request)
     site.ledger.keep_up()
-    answered = list(islice((each for each in site.ledger.newest_first() if _is_answered(each)), NEWEST))
+    answered = list(islice((each for each in site.ledger.newest_first() if each.by_label), NEWEST))
     versions = Counter(record.model_version or "unknown" for record in answered)
     served, why_unknown = _asked(site, lambda: site.served.ask(SHARED_SECONDS if site.is_shared else SERVED_SECONDS))
     return page(
@@ -159,14 +158,5 @@ def at_thresholds(answered: Sequence[Record], in_force: float | None) -> list[At
 def _at(answered: Sequence[Record], threshold: float, *, is_in_force: bool) -> AtThreshold:
     passing = [record for record in answered if max(record.inferences or [0.0]) >= threshold]
     judged = [record for record in passing if record.reviewed_label]
-    right = sum(_surest(record) == record.reviewed_label for record in judged)
+    right = sum(record.surest == record.reviewed_label for record in judged)
     return AtThreshold(threshold, len(passing), len(answered), len(judged), right, is_in_force)
-
-
-def _surest(record: Record) -> str:
-    answers = record.inferences or []
-    return LABELS[answers.index(max(answers))]
-
-
-def _is_answered(record: Record) -> bool:
-    return record.inferences is not None and len(record.inferences) == len(LABELS)

@@ -16,14 +16,19 @@ from console.live import STAGES, Stage
 from console.pages.rendering import body_of, page, site_of
 from console.roles import PERSON, SYSTEM
 from console.site import Site
-from vehiclevision.labels import LABELS
 from vehiclevision.record import Outcome, Record
 from vehiclevision.results import UPLOADS
+from vehiclevision.storage import MISSING, code_of
 
 SEND: Final = "photos/send"
 READ: Final = "photos/read"
 # So long a photo may be sent after the question where to.
 UPLOAD_SECONDS: Final = 300
+# What of a record a system is told as it stands there.
+TOLD: Final = (
+    *("outcome", "label", "confidence", "route", "reason", "hint", "decided_by", "model_version", "version_id"),
+    *("uploaded_at", "recorded_at", "announced_at"),
+)
 CONTENT_TYPES: Final = ("image/jpeg", "image/png", "image/webp", "image/heic", "image/heif", "image/avif")
 # Where photos lie that people send through the page; each system has a folder of its own.
 OF_PEOPLE: Final = "page"
@@ -31,7 +36,6 @@ MOST_NAME_CHARACTERS: Final = 60
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{22}(\.[A-Za-z0-9._-]{1,60})?")
 _ODD: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _SYSTEM: Final = re.compile(r"[A-Za-z0-9]{1,128}")
-_MISSING: Final = frozenset({"404", "NoSuchKey", "NotFound"})
 
 
 @dataclass(frozen=True)
@@ -127,32 +131,16 @@ def _told(site: Site, name: str, key: str) -> Photo:
     try:
         site.deployed.client("s3").head_object(Bucket=site.bucket, Key=key)
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") not in _MISSING:
+        if code_of(error) not in MISSING:
             raise
         return Photo(name, "AWAITED")
     return Photo(name, "ON_ITS_WAY", STAGES[site.live.stage_of(site.bucket, key)])
 
 
 def _ended(name: str, record: Record) -> Photo:
-    answers = record.inferences if record.inferences and len(record.inferences) == len(LABELS) else None
-    return Photo(
-        id=name,
-        state="ENDED",
-        stage="announced" if record.announced_at else "recorded",
-        outcome=record.outcome,
-        label=record.label,
-        confidence=record.confidence,
-        confidences=dict(zip(LABELS, answers, strict=True)) if answers else None,
-        route=record.route,
-        reason=record.reason,
-        hint=record.hint,
-        decided_by=record.decided_by,
-        model_version=record.model_version,
-        version_id=record.version_id,
-        uploaded_at=record.uploaded_at,
-        recorded_at=record.recorded_at,
-        announced_at=record.announced_at,
-    )
+    stage: Stage = "announced" if record.announced_at else "recorded"
+    told = {each: getattr(record, each) for each in TOLD}
+    return Photo(name, "ENDED", stage, confidences=record.by_label or None, **told)
 
 
 def _folder(request: Request) -> str:

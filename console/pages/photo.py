@@ -20,8 +20,8 @@ from console.reviewing import reviewable
 from console.run import Run, asked_about, pretty
 from console.site import Site
 from vehiclevision.errors import InvalidImageError, StorageRefusedError, StorageUnavailableError
-from vehiclevision.labels import LABELS
 from vehiclevision.record import NO_VERSION, Record
+from vehiclevision.storage import code_of
 
 SEE_OTHER = 303
 PICTURE_SECONDS = 300
@@ -35,7 +35,7 @@ def story(request: Request) -> Response:
     if record is None and run is None and site.live.card(asked) is None:
         raise UnknownPhotoError("Nothing is known of such a photo.", "It may have been erased, or never come in.")
     versions = site.deployed.results.versions(*asked[:2]) if record else []
-    surest = _surest(record)
+    surest = record.surest if record else None
     response = page(
         request,
         "photo.html",
@@ -153,16 +153,9 @@ def _told(request: Request, record: Record | None, run: Run | None) -> dict[str,
     try:
         told["lines"] = stories.logged(site.deployed, whose)
     except ClientError as error:
-        told["no_lines"] = f"The logs cannot be read ({error.response.get('Error', {}).get('Code')})."
+        told["no_lines"] = f"The logs cannot be read ({code_of(error)})."
     told.setdefault("no_lines", "The functions wrote nothing of it yet.")
     return told
-
-
-def _surest(record: Record | None) -> str | None:
-    """The label that the model was surest of."""
-    if record is None or not record.inferences or len(record.inferences) != len(LABELS):
-        return None
-    return LABELS[record.inferences.index(max(record.inferences))]
 
 
 def _photo(request: Request) -> Identity:

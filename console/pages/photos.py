@@ -15,8 +15,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from console import uploads
+from console.errors import ConsoleError
 from console.live import Card
-from console.pages.rendering import local, page, part, site_of
+from console.pages.rendering import body_of, local, page, part, site_of
 from console.searching import Search, find, find_all, today
 from vehiclevision.record import Record
 
@@ -44,7 +45,7 @@ async def upload(request: Request) -> Response:
     """Take one file as the request's whole body, under the name that the address gives."""
     site = site_of(request)
     key = uploads.key_of(request.query_params.get("name", ""))
-    body = await uploads.body_of(request.stream())
+    body = await body_of(request, ConsoleError(*uploads.TOO_LARGE), uploads.MAX_BYTES)
     version = await to_thread.run_sync(uploads.put, site.deployed.client("s3"), site.bucket, key, body)
     card = site.live.uploaded(key, version)
     return JSONResponse({"id": card.id, "html": await to_thread.run_sync(_rendered, request, card)})

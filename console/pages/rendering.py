@@ -51,9 +51,7 @@ def static(name: str) -> Callable[[Request], Response]:
     kind, _ = STATIC[name]
 
     def answer(_: Request) -> Response:
-        return Response(
-            content(name), media_type=kind, headers={"cache-control": "private, max-age=31536000, immutable"}
-        )
+        return Response(content(name), media_type=kind, headers={"cache-control": FOREVER})
 
     return answer
 
@@ -81,12 +79,13 @@ def part(request: Request, template: str, **values: Any) -> str:
     site = site_of(request)
     person = request.scope.get(PERSON)
     shared = {
-        **{"site": site, "here": request.url.path, "threshold": site.threshold(), "application": site.deployed.stack},
-        **{
-            "person": person,
-            "may": lambda role: not site.is_shared or (person is not None and person.role >= role),
-            "roles": Role,
-        },
+        "site": site,
+        "here": request.url.path,
+        "threshold": site.threshold(),
+        "application": site.deployed.stack,
+        "person": person,
+        "may": lambda role: not site.is_shared or (person is not None and person.role >= role),
+        "roles": Role,
     }
     return _environment().get_template(template).render({**shared, **values})
 
@@ -108,12 +107,12 @@ async def form(request: Request) -> dict[str, str]:
         raise too_large from error
 
 
-async def body_of(request: Request, too_long: Refusal) -> bytes:
+async def body_of(request: Request, too_long: Refusal, most_bytes: int = MOST_FORM_BYTES) -> bytes:
     """The body of a request, read no further than the largest that we take."""
     body = bytearray()
     async for piece in request.stream():
         body += piece
-        if len(body) > MOST_FORM_BYTES:
+        if len(body) > most_bytes:
             raise too_long
     return bytes(body)
 

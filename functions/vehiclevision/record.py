@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final, TypedDict
 
+from vehiclevision.labels import LABELS
 from vehiclevision.refusal import Refusal
 
 # The table's key, the index beside it, and the time at which DynamoDB deletes a record.
@@ -154,6 +155,18 @@ class Record:
             # Earlier releases noted no time: they announced as soon as they had recorded.
             fields["announced_at"] = fields["recorded_at"]
         return cls(**fields)
+
+    @property
+    def by_label(self) -> dict[str, float]:
+        """The model's confidence in each label; nothing where it was not asked, or told other labels apart."""
+        answers = self.inferences or []
+        return dict(zip(LABELS, answers, strict=True)) if len(answers) == len(LABELS) else {}
+
+    @property
+    def surest(self) -> str | None:
+        """The label that the model was surest of, however sure."""
+        answers = self.by_label
+        return max(answers, key=answers.__getitem__) if answers else None
 
     @property
     def seconded_by(self) -> str | None:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.sources import MAX_KEY_BYTES, find
+from cli.sources import find
+from vehiclevision.requests import MAX_KEY_BYTES
 
 HOSTILE_NAMES = (
     "a b.jpg",
