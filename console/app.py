@@ -13,7 +13,6 @@ from starlette.applications import Starlette
 from console import in_use
 from console.deployed import Deployed
 from console.ledger import Ledger
-from console.live import Live
 from console.month import this_month
 from console.pages import model, photos
 from console.roles import Role
@@ -40,8 +39,7 @@ OWN_ADDRESSES: Final = (
 def make_app(deployed: Deployed, user: str, explain: Explain) -> Starlette:
     """The page of one application; `explain` finds words for errors of AWS."""
     ledger = Ledger(deployed.results)
-    live = Live(deployed.client, deployed.output("BucketName"), deployed.output("StateMachineArn"), ledger)
-    site = make_site(deployed, ledger, live, explain)
+    site = make_site(deployed, ledger, explain)
     site.user = user
     site.in_use = Slow(lambda: in_use.week(deployed), IN_USE_SECONDS)
     site.month = lambda is_serverless: this_month(deployed, ledger, is_serverless=is_serverless)

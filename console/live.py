@@ -9,15 +9,16 @@ import contextlib
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice, takewhile
-from typing import Any, Final, Literal, TypeAlias, get_args
+from typing import Final, Literal, TypeAlias, get_args
 
 from anyio import to_thread
 from botocore.exceptions import BotoCoreError, ClientError
 
+from console.deployed import Deployed
 from console.ledger import Identity, Ledger, identity_of
 from console.run import asked_about
 from vehiclevision.record import Outcome, Record, iso
@@ -94,8 +95,9 @@ def card_id(photo: Identity) -> str:
 class Live:
     """The photos on their way, and the pages that listen."""
 
-    def __init__(self, client: Callable[[str], Any], bucket: str, machine: str, ledger: Ledger) -> None:
-        self._client, self._bucket, self._machine, self._ledger = client, bucket, machine, ledger
+    def __init__(self, deployed: Deployed, ledger: Ledger) -> None:
+        self._client, self._ledger = deployed.client, ledger
+        self._bucket, self._machine = deployed.output("BucketName"), deployed.output("StateMachineArn")
         self._cards: OrderedDict[Identity, Card] = OrderedDict()
         self._runs: OrderedDict[str, Identity] = OrderedDict()
         self._listeners: set[asyncio.Queue[Card]] = set()

@@ -6,7 +6,6 @@ from urllib.parse import urlsplit
 from console import openapi
 from console.deployed import Deployed
 from console.ledger import Ledger
-from console.live import Live
 from console.pages import partner, photos
 from console.roles import Role
 from console.served import aws_of
@@ -33,9 +32,7 @@ def make_shared(deployed: Deployed, pool: Pool, ask: Ask, explain: Explain) -> S
     """The page of one application behind its door; `ask` reaches the pool, `explain` finds words for errors of AWS."""
     ledger = Ledger(deployed.results, MOST_RECORDS, on_demand=True)
     s3, bucket = deployed.client("s3"), deployed.output("BucketName")
-    site = make_site(
-        deployed, ledger, Live(deployed.client, bucket, deployed.output("StateMachineArn"), ledger), explain
-    )
+    site = make_site(deployed, ledger, explain)
     presigned = urlsplit(s3.generate_presigned_post(bucket, "uploads/")["url"])
     site.bucket_origin = f"{presigned.scheme}://{presigned.netloc}"
     # What the function's role may read.

@@ -76,14 +76,14 @@ class Site:
         return bool(self.bucket_origin)
 
 
-def make_site(deployed: Deployed, ledger: Ledger, live: Live, explain: Callable[[Exception], Refusal | None]) -> Site:
+def make_site(deployed: Deployed, ledger: Ledger, explain: Callable[[Exception], Refusal | None]) -> Site:
     """What the page of one application has wherever it is served."""
     threshold, known = Threshold(deployed), Slow(lambda: served(deployed), SERVED_SECONDS)
     looking = Looking(deployed, lambda: known.ask(LOOKING_SECONDS))
     site = Site(
         deployed=deployed,
         ledger=ledger,
-        live=live,
+        live=Live(deployed, ledger),
         pictures=Pictures(deployed.client("s3")),
         reviews=ReviewTable(desk_of(deployed), ledger, threshold),
         threshold=threshold,
