@@ -169,7 +169,7 @@ def environment(folder: Path) -> dict[str, str]:
 @contextlib.contextmanager
 def started(server: Server, folder: Path) -> Iterator[Running]:
     """A server, from its start to its end."""
-    port = processes.remembered_port(processes.Server(server.name, folder / server.name))
+    port = processes.remembered_port(processes.Server(server.name, folder, server.name, ""))
     log = folder / f"{server.name}.log"
     with log.open("wb") as file:
         command = [part.replace("{port}", str(port)) for part in server.command]

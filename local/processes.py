@@ -5,6 +5,7 @@ and survives `kill -9`. It leads a process group of its own, and it watches a pi
 starter holds: when the starter goes, in any way, the server ends too, unless it was released.
 """
 
+import argparse
 import contextlib
 import fcntl
 import json
@@ -17,7 +18,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, NoReturn
@@ -39,13 +40,22 @@ _lifelines: dict[Path, int] = {}
 
 @dataclass(frozen=True)
 class Server:
-    """A server's folder: its lock, log, and the record of the running process."""
+    """A server of a state folder: the module that it runs, and its own folder with a lock, a log and a record."""
 
     name: str
-    directory: Path
+    state: Path
+    room: str
+    module: str
+    # What of our environment it gets beside the least.
+    settings: Sequence[str] = ()
     # What it answers once it is up.
     health: str = "/ping"
     stop_seconds: float = 10.0
+
+    @property
+    def directory(self) -> Path:
+        """Its folder."""
+        return self.state / self.room
 
     @property
     def lock(self) -> Path:
@@ -61,6 +71,54 @@ class Server:
     def record(self) -> Path:
         """Where the process is found: its pid, port and more."""
         return self.directory / "process.json"
+
+    def environment(self, port: int) -> Mapping[str, str]:
+        """Its whole environment."""
+        return {name: os.environ[name] for name in (*INHERITED, "PYTHONPATH", *self.settings) if name in os.environ}
+
+    def url(self) -> str | None:
+        """Where it answers; None while it does not run."""
+        record = running(self)
+        return f"http://{HOST}:{record['port']}" if record else None
+
+    def launch(self) -> "Launch":
+        """Start it unless it runs, without waiting for it: a group of its own, tied to this process until released."""
+        record = running(self)
+        if record is not None:
+            return Launch(self, None, record["port"])
+        port = remembered_port(self)
+        private_folder(self.directory)
+        watched, held = os.pipe()
+        arguments = ["--directory", str(self.state), "--port", str(port), "--lifeline", str(watched)]
+        try:
+            with open(self.log, "ab", opener=opened_privately) as log:
+                process = subprocess.Popen(
+                    [sys.executable, "-m", self.module, *arguments],
+                    cwd=CHECKOUT,
+                    env=dict(self.environment(port)),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    pass_fds=(watched,),
+                    start_new_session=True,
+                    umask=OTHERS,
+                )
+        except BaseException:
+            os.close(held)
+            raise
+        finally:
+            os.close(watched)
+        _lifelines[self.directory] = held
+        return Launch(self, process, port)
+
+    def stop(self) -> None:
+        """End it: politely, then its whole group; returns when nothing of it runs."""
+        held = _lifelines.pop(self.directory, None)
+        record = running(self)
+        if record is not None:
+            _end(self, int(record["pid"]))
+        if held is not None:
+            os.close(held)
 
 
 def private_folder(path: Path) -> None:
@@ -113,12 +171,6 @@ def running(server: Server) -> dict[str, Any] | None:
     return record if record and is_alive(server) else None
 
 
-def url(server: Server) -> str | None:
-    """Where the server answers; None while it does not run."""
-    record = running(server)
-    return f"http://{HOST}:{record['port']}" if record else None
-
-
 def remembered_port(server: Server) -> int:
     """The port of the last run when it is free, so that what was written down still holds; else a free one."""
     last = read_json(server.record).get("port", 0)
@@ -148,46 +200,6 @@ class Launch:
         return url
 
 
-def launch(server: Server, module: str, directory: Path, settings: Sequence[str] = ()) -> Launch:
-    """Start a server of a state folder unless it runs, without waiting for it; of our environment it gets these."""
-    record = running(server)
-    if record is not None:
-        return Launch(server, None, record["port"])
-    port = remembered_port(server)
-    environment = {name: os.environ[name] for name in (*INHERITED, "PYTHONPATH", *settings) if name in os.environ}
-    arguments = ["--directory", str(directory), "--port", str(port)]
-    return Launch(server, start(server, module, arguments, environment, CHECKOUT), port)
-
-
-def start(
-    server: Server, module: str, arguments: Sequence[str], environment: Mapping[str, str], working_directory: Path
-) -> subprocess.Popen[bytes]:
-    """Start `python -m module` as a group of its own, tied to this process until released."""
-    private_folder(server.directory)
-    watched, held = os.pipe()
-    command = [sys.executable, "-m", module, *arguments, "--lifeline", str(watched)]
-    try:
-        with open(server.log, "ab", opener=opened_privately) as log:
-            process = subprocess.Popen(
-                command,
-                cwd=working_directory,
-                env=dict(environment),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=(watched,),
-                start_new_session=True,
-                umask=OTHERS,
-            )
-    except BaseException:
-        os.close(held)
-        raise
-    finally:
-        os.close(watched)
-    _lifelines[server.directory] = held
-    return process
-
-
 def await_answer(server: Server, process: "subprocess.Popen[bytes] | None", url: str, patience_seconds: float) -> None:
     """Return once the server answers HTTP, in whatever words; LocalAwsError when it ends or stays silent."""
     deadline = time.monotonic() + patience_seconds
@@ -203,7 +215,7 @@ def await_answer(server: Server, process: "subprocess.Popen[bytes] | None", url:
             return
         except OSError:
             time.sleep(POLL_SECONDS)
-    stop(replace(server, stop_seconds=1.0))
+    replace(server, stop_seconds=1.0).stop()
     raise LocalAwsError(
         f"The {server.name} did not answer within {patience_seconds:.0f} s.", f"Its log is {server.log}"
     )
@@ -214,16 +226,6 @@ def release(server: Server) -> None:
     held = _lifelines.pop(server.directory, None)
     if held is not None:
         os.write(held, RELEASED)
-        os.close(held)
-
-
-def stop(server: Server) -> None:
-    """End the server: politely, then its whole group; returns when nothing of it runs."""
-    held = _lifelines.pop(server.directory, None)
-    record = running(server)
-    if record is not None:
-        _end(server, int(record["pid"]))
-    if held is not None:
         os.close(held)
 
 
@@ -300,6 +302,21 @@ def tail(path: Path, lines: int = 5) -> str:
 
 
 # ---- inside the server ---------------------------------------------------------------------------
+
+
+def begin(arguments: Sequence[str], server: Callable[[Path], Server]) -> tuple[Path, int]:
+    """Take the server's place in its state folder, and end with whoever started it; the folder and the port.
+
+    Ends the process where another one has the place.
+    """
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--directory", type=Path, required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--lifeline", type=int, required=True)
+    options = parser.parse_args(arguments)
+    serve_alone(server(options.directory), {"port": options.port})
+    follow(options.lifeline)
+    return options.directory, options.port
 
 
 def serve_alone(server: Server, details: Mapping[str, Any]) -> int:

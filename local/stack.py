@@ -9,20 +9,23 @@ import fcntl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 
 from local import credentials, deploy, foundation, processes
 from local.credentials import Credentials
 from local.engine import process as engine
 from local.errors import LocalAwsError
 from local.place import CHECKOUT, REGION
-from local.processes import HOST
+from local.processes import HOST, Server
 from local.sagemaker import runtime_process as sagemaker
 from local.sagemaker.control import process as control
 
 DIRECTORY = CHECKOUT / ".local"
 # The servers, as `vehiclevision status` names them.
-PARTS: Mapping[str, ModuleType] = {"engine": engine, "sagemaker": sagemaker, "sagemaker_control": control}
+PARTS: Mapping[str, Callable[[Path], Server]] = {
+    "engine": engine.server,
+    "sagemaker": sagemaker.server,
+    "sagemaker_control": control.server,
+}
 
 
 @dataclass(frozen=True)
@@ -95,8 +98,7 @@ def start(
     directory = directory.resolve()
     with _alone(directory, progress):
         progress("Starting the local AWS")
-        plane, runtime, own = control.launch(directory), sagemaker.launch(directory), engine.launch(directory)
-        for launched in (runtime, own, plane):
+        for launched in [server(directory).launch() for server in PARTS.values()]:
             launched.ready()
         present = running(directory)
         if present is None:
@@ -107,8 +109,8 @@ def start(
         parameters = {} if threshold is None else {"ConfidenceThreshold": str(threshold)}
         deploy.deploy(deploy.VEHICLEVISION.at(application), directory, present.environment(), progress, parameters)
         if detach:
-            for each in PARTS.values():
-                processes.release(each.server(directory))
+            for server in PARTS.values():
+                processes.release(server(directory))
         return present
 
 
@@ -118,26 +120,25 @@ def stop(directory: Path = DIRECTORY) -> None:
     if not directory.exists():
         return
     with _alone(directory, _silent):
-        control.stop(directory)
+        control.server(directory).stop()
         # While there is a bucket to write it into.
         sagemaker.flush(directory)
-        engine.stop(directory)
-        sagemaker.stop(directory)
+        engine.server(directory).stop()
+        sagemaker.server(directory).stop()
 
 
 def running(directory: Path = DIRECTORY) -> LocalAws | None:
     """The local AWS of this state folder if its servers run."""
     directory = directory.resolve()
-    address = processes.url(engine.server(directory))
-    if address is None or not sagemaker.url(directory) or not control.url(directory):
-        return None
-    return LocalAws(address, directory, credentials.of(directory))
+    urls = {name: server(directory).url() for name, server in PARTS.items()}
+    address = urls["engine"]
+    return LocalAws(address, directory, credentials.of(directory)) if address and all(urls.values()) else None
 
 
 def status(directory: Path = DIRECTORY) -> Status:
     """What of the local AWS runs."""
     directory = directory.resolve()
-    records = {name: processes.running(module.server(directory)) for name, module in PARTS.items()}
+    records = {name: processes.running(server(directory)) for name, server in PARTS.items()}
     parts = {
         name: Part(f"http://{HOST}:{record['port']}", record["pid"]) if record else Part()
         for name, record in records.items()

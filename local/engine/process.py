@@ -3,22 +3,19 @@
 Run as `python -m local.engine.process …` it is the server process itself; imported, it starts and stops one.
 """
 
-import argparse
 import importlib.metadata
 import os
 import sys
 import sysconfig
 import threading
-from collections.abc import Mapping
 from pathlib import Path
 
 from local import credentials, processes
-from local.credentials import Credentials
 from local.door import Door, Paths
 from local.engine.journal import Journal
 from local.engine.lambda_worker.runtime_client import WORKER_SECRET
-from local.place import CHECKOUT, INHERITED, MINISTACK_VERSION, REGION
-from local.processes import HOST, Launch, Server
+from local.place import INHERITED, MINISTACK_VERSION, REGION
+from local.processes import HOST, Server
 
 # A folder; each engine then writes into it which calls roles made.
 CALLS_VARIABLE = "VEHICLEVISION_CALLS"
@@ -38,61 +35,42 @@ PATHS = Paths(
 )
 
 
-def server(directory: Path) -> Server:
+class Engine(Server):
+    """The engine; what it is told, its Lambda workers inherit."""
+
+    def environment(self, port: int) -> dict[str, str]:
+        """MiniStack's settings, and no credentials but the state folder's own."""
+        directory, root = self.directory, credentials.of(self.state)
+        return {
+            **{name: os.environ[name] for name in (*INHERITED, CALLS_VARIABLE) if name in os.environ},
+            "GATEWAY_PORT": str(port),
+            "BIND_HOST": HOST,
+            "MINISTACK_REGION": REGION,
+            "PERSIST_STATE": "1",
+            "STATE_DIR": str(directory / "state"),
+            "S3_PERSIST": "1",
+            "S3_DATA_DIR": str(directory / "objects"),
+            "TMPDIR": str(directory / "tmp"),
+            "SFTP_ENABLED": "0",
+            "IOT_MTLS_ENABLED": "0",
+            "DOCKER_HOST": f"unix://{directory}/no-docker-here",
+            "LOG_LEVEL": "WARNING",
+            "AUTH": "true",
+            "AWS_ACCESS_KEY_ID": root.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": root.secret_access_key,
+            "AWS_ENDPOINT_URL": f"http://{HOST}:{port}",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "VEHICLEVISION_LAMBDA_PYTHON": sys.executable,
+            WORKER_SECRET: root.worker_secret,
+            "VEHICLEVISION_LAMBDA_WORKER": str(WORKER),
+            "VEHICLEVISION_LAMBDA_SITE_PACKAGES": sysconfig.get_path("purelib"),
+        }
+
+
+def server(directory: Path) -> Engine:
     """The engine of one state folder."""
-    return Server("local AWS engine", directory / "engine", HEALTH, stop_seconds=20.0)
-
-
-def start(directory: Path) -> str:
-    """Start the engine unless it runs; returns its URL once it answers."""
-    return launch(directory).ready()
-
-
-def launch(directory: Path) -> Launch:
-    """Start the engine unless it runs, without waiting for it."""
-    own = server(directory)
-    record = processes.running(own)
-    if record is not None:
-        return Launch(own, None, record["port"])
-    port = processes.remembered_port(own)
-    arguments = ["--directory", str(directory), "--port", str(port)]
-    settings = environment(os.environ, own.directory, port, credentials.of(directory))
-    Path(settings["TMPDIR"]).mkdir(parents=True, exist_ok=True)
-    process = processes.start(own, "local.engine.process", arguments, settings, CHECKOUT)
-    return Launch(own, process, port)
-
-
-def stop(directory: Path) -> None:
-    """Stop the engine with everything it started; its state stays."""
-    processes.stop(server(directory))
-
-
-def environment(own: Mapping[str, str], directory: Path, port: int, root: Credentials) -> dict[str, str]:
-    """The engine's whole environment, which its Lambda workers inherit."""
-    return {
-        **{name: own[name] for name in (*INHERITED, CALLS_VARIABLE) if name in own},
-        "GATEWAY_PORT": str(port),
-        "BIND_HOST": HOST,
-        "MINISTACK_REGION": REGION,
-        "PERSIST_STATE": "1",
-        "STATE_DIR": str(directory / "state"),
-        "S3_PERSIST": "1",
-        "S3_DATA_DIR": str(directory / "objects"),
-        "TMPDIR": str(directory / "tmp"),
-        "SFTP_ENABLED": "0",
-        "IOT_MTLS_ENABLED": "0",
-        "DOCKER_HOST": f"unix://{directory}/no-docker-here",
-        "LOG_LEVEL": "WARNING",
-        "AUTH": "true",
-        "AWS_ACCESS_KEY_ID": root.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": root.secret_access_key,
-        "AWS_ENDPOINT_URL": f"http://{HOST}:{port}",
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "VEHICLEVISION_LAMBDA_PYTHON": sys.executable,
-        WORKER_SECRET: root.worker_secret,
-        "VEHICLEVISION_LAMBDA_WORKER": str(WORKER),
-        "VEHICLEVISION_LAMBDA_SITE_PACKAGES": sysconfig.get_path("purelib"),
-    }
+    module = "local.engine.process"
+    return Engine("local AWS engine", directory, "engine", module, health=HEALTH, stop_seconds=20.0)
 
 
 # ---- the server process --------------------------------------------------------------------------
@@ -100,15 +78,9 @@ def environment(own: Mapping[str, str], directory: Path, port: int, root: Creden
 
 def main(arguments: list[str]) -> None:
     """Serve until told to stop."""
-    parser = argparse.ArgumentParser(prog="python -m local.engine.process")
-    parser.add_argument("--directory", type=Path, required=True)
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--lifeline", type=int, required=True)
-    options = parser.parse_args(arguments)
-    own = server(options.directory)
-    processes.serve_alone(own, {"port": options.port})
-    processes.follow(options.lifeline)
-
+    directory, port = processes.begin(arguments, server)
+    own = server(directory)
+    Path(os.environ["TMPDIR"]).mkdir(parents=True, exist_ok=True)
     refuse_other_versions(importlib.metadata.version("ministack"))
     from ministack import app  # noqa: PLC0415 - it takes a second, and its settings from the environment
 
@@ -116,16 +88,16 @@ def main(arguments: list[str]) -> None:
     from local.engine.patches import cloudwatch, eventbridge, iam, lambda_functions, s3, stepfunctions  # noqa: PLC0415
 
     journal = Journal(own.directory / "journal.sqlite3")
-    root = credentials.of(options.directory)
-    patches.apply(workers_per_function(), journal, root, options.directory)
+    root = credentials.of(directory)
+    patches.apply(workers_per_function(), journal, root, directory)
     if folder := os.environ.get(CALLS_VARIABLE):
-        iam.note_calls(Path(folder) / f"calls.{options.port}.jsonl")
+        iam.note_calls(Path(folder) / f"calls.{port}.jsonl")
     saving.restore_from(journal)
     saver = saving.Saver(journal)
-    app.app = Door(saver.watch(app.app), root, options.port, PATHS, lambda key: iam.secret_of(key, root))
+    app.app = Door(saver.watch(app.app), root, port, PATHS, lambda key: iam.secret_of(key, root))
 
     def resume_and_save() -> None:
-        processes.await_answer(own, None, f"http://{HOST}:{options.port}{HEALTH}", processes.START_SECONDS)
+        processes.await_answer(own, None, f"http://{HOST}:{port}{HEALTH}", processes.START_SECONDS)
         s3.resume_events(journal)
         eventbridge.resume_invocations(journal)
         stepfunctions.resume_executions(journal)

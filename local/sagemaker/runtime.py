@@ -17,9 +17,9 @@ from local import processes
 from local.place import CHECKOUT, REGION
 from local.sagemaker.capture import Capture, Exchange
 from local.sagemaker.engine import put_metrics, put_object
-from local.sagemaker.listening import begin
+from local.sagemaker.listening import listen
 from local.sagemaker.metrics import NAMESPACE, SERVER_ERROR, Invocation, Metrics
-from local.sagemaker.runtime_process import DEFAULT_ENDPOINTS, IN_SERVICE, endpoints_file, server
+from local.sagemaker.runtime_process import IN_SERVICE, endpoints_file, served, server
 from serving.container import PREDICTING_THREADS, Container, ContainerError
 from serving.server import (
     ANSWER_TYPE,
@@ -65,8 +65,7 @@ class Models:
 
     def endpoints(self) -> Mapping[str, Mapping[str, Any]]:
         """Endpoint names with what they serve; see local/sagemaker/runtime_process.py."""
-        listed = processes.read_json(self._file).get("endpoints")
-        return listed if isinstance(listed, dict) else DEFAULT_ENDPOINTS
+        return served(self._file)
 
     def model(self, endpoint: Mapping[str, Any]) -> Model:
         """The model of an endpoint or a variant, ready to predict."""
@@ -238,12 +237,12 @@ def model_error(endpoint: str, error: ContainerError) -> ServiceError:
 
 def main(arguments: list[str]) -> None:
     """Serve until told to stop."""
-    begun = begin("local.sagemaker.runtime", arguments, server)
-    capture = Capture(partial(put_object, begun.directory))
-    metrics = Metrics(partial(put_metrics, begun.directory, NAMESPACE))
-    runtime = Runtime(Models(endpoints_file(begun.directory)), capture, metrics)
+    directory, port = processes.begin(arguments, server)
+    capture = Capture(partial(put_object, directory))
+    metrics = Metrics(partial(put_metrics, directory, NAMESPACE))
+    runtime = Runtime(Models(endpoints_file(directory)), capture, metrics)
     try:
-        begun.listen(runtime)
+        listen(runtime, directory, port)
     finally:
         capture.stop()
         metrics.stop()

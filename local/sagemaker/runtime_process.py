@@ -9,10 +9,11 @@ import tarfile
 import urllib.request
 import zlib
 from pathlib import Path
+from typing import Any
 
 from local import credentials, processes
 from local.place import CHECKOUT
-from local.processes import Launch, Server
+from local.processes import Server
 
 FLUSH_SECONDS = 10.0
 IN_SERVICE = "InService"
@@ -23,7 +24,7 @@ DEFAULT_ENDPOINTS = {APPLICATION_ENDPOINT: {"model": "training/model/model.tar.g
 
 def server(directory: Path) -> Server:
     """The SageMaker runtime of one state folder."""
-    return Server("local SageMaker runtime", directory / "sagemaker")
+    return Server("local SageMaker runtime", directory, "sagemaker", "local.sagemaker.runtime")
 
 
 def endpoints_file(directory: Path) -> Path:
@@ -35,28 +36,15 @@ def endpoints_file(directory: Path) -> Path:
     return directory / "sagemaker" / "endpoints.json"
 
 
-def url(directory: Path) -> str | None:
-    """Where the runtime of a state folder answers, or None while it does not run."""
-    return processes.url(server(directory))
-
-
-def start(directory: Path) -> str:
-    """Start the runtime unless it runs; returns its URL once it answers."""
-    return launch(directory).ready()
-
-
-def launch(directory: Path) -> Launch:
-    """Start the runtime unless it runs, without waiting for it."""
-    if not endpoints_file(directory).exists():
-        text = json.dumps({"endpoints": DEFAULT_ENDPOINTS}, indent=1) + "\n"
-        processes.write_atomically(endpoints_file(directory), text)
-    return processes.launch(server(directory), "local.sagemaker.runtime", directory)
+def served(file: Path) -> dict[str, dict[str, Any]]:
+    """Endpoint names with what they serve: the shipped model, as long as nobody has written down anything else."""
+    listed = processes.read_json(file).get("endpoints")
+    return listed if isinstance(listed, dict) else DEFAULT_ENDPOINTS
 
 
 def threshold(directory: Path) -> float | None:
     """The threshold that belongs to the model behind the application's endpoint; None where no model says one."""
-    endpoints = processes.read_json(endpoints_file(directory)).get("endpoints") or {}
-    endpoint = endpoints.get(APPLICATION_ENDPOINT) or {}
+    endpoint = served(endpoints_file(directory)).get(APPLICATION_ENDPOINT) or {}
     try:
         with tarfile.open(CHECKOUT / endpoint["model"]) as archive:
             manifest = archive.extractfile("manifest.json")
@@ -68,14 +56,9 @@ def threshold(directory: Path) -> float | None:
 
 def flush(directory: Path) -> None:
     """Have the runtime write the data that it captured and has not written yet."""
-    address = url(directory)
+    address = server(directory).url()
     if address is not None:
         own = {"Authorization": f"Bearer {credentials.of(directory).secret_access_key}"}
         request = urllib.request.Request(f"{address}/flush-captured-data", b"", own, method="POST")  # noqa: S310
         with contextlib.suppress(OSError), urllib.request.urlopen(request, timeout=FLUSH_SECONDS):  # noqa: S310
             pass
-
-
-def stop(directory: Path) -> None:
-    """Stop the runtime."""
-    processes.stop(server(directory))

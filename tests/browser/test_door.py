@@ -177,15 +177,15 @@ class Servers:
 
 @contextmanager
 def running(directory: Path) -> Iterator[Servers]:
-    launched = control.launch(directory)
+    launched = control.server(directory).launch()
     try:
-        runtime = runtime_process.start(directory)
-        urls = {"engine": engine.start(directory), "runtime": runtime}
+        runtime = runtime_process.server(directory).launch().ready()
+        urls = {"engine": engine.server(directory).launch().ready(), "runtime": runtime}
         yield Servers(directory, {**urls, "control": launched.ready()})
     finally:
-        control.stop(directory)
-        engine.stop(directory)
-        runtime_process.stop(directory)
+        control.server(directory).stop()
+        engine.server(directory).stop()
+        runtime_process.server(directory).stop()
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import functools
 import io
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -375,19 +374,20 @@ def set_up(bench: Bench) -> None:
 def ours(directory: Path) -> Iterator[Bench]:
     """Our engine, stopped in the end."""
     give_key(directory)
-    bench = Bench(engine.start(directory), directory)
+    bench = Bench(engine.server(directory).launch().ready(), directory)
     try:
         yield bench
     finally:
-        engine.stop(directory)
+        engine.server(directory).stop()
 
 
 @contextmanager
 def published(directory: Path) -> Iterator[tuple[Bench, "subprocess.Popen[bytes]"]]:
     """MiniStack as it is published, with the same settings and without any patch."""
+    give_key(directory)
     server = engine.server(directory)
     port = processes.remembered_port(server)
-    settings: Mapping[str, str] = engine.environment(os.environ, server.directory, port, KEY)
+    settings = server.environment(port)
     Path(settings["TMPDIR"]).mkdir(parents=True, exist_ok=True)
     process = subprocess.Popen(
         [sys.executable, "-m", "ministack"], env=settings, start_new_session=True, stderr=subprocess.DEVNULL

@@ -202,9 +202,9 @@ def test_slow_runs_ring(watched: Application) -> None:
 
     def come_and_go() -> None:
         while not over.is_set():
-            sagemaker.stop(watched.aws.state_dir)
+            sagemaker.server(watched.aws.state_dir).stop()
             over.wait(15)
-            sagemaker.start(watched.aws.state_dir)
+            sagemaker.server(watched.aws.state_dir).launch().ready()
             over.wait(10)
 
     outage = threading.Thread(target=come_and_go)

@@ -325,7 +325,7 @@ class Nonsense(http.server.BaseHTTPRequestHandler):
 @contextlib.contextmanager
 def nonsense_served(application: Application) -> Iterator[None]:
     """In the place of the endpoint, one that talks nonsense."""
-    sagemaker.stop(application.aws.state_dir)
+    sagemaker.server(application.aws.state_dir).stop()
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Nonsense)
     lock = processes.serve_alone(sagemaker.server(application.aws.state_dir), {"port": server.server_port})
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -335,7 +335,7 @@ def nonsense_served(application: Application) -> Iterator[None]:
         server.shutdown()
         server.server_close()
         os.close(lock)
-        sagemaker.start(application.aws.state_dir)
+        sagemaker.server(application.aws.state_dir).launch().ready()
 
 
 @pytest.fixture
@@ -445,11 +445,11 @@ def endpoint_outage(application: Application, uploads: int, seconds: float, pref
     versions: dict[str, str] = {}
     for number in range(uploads):
         if number == uploads // 3:
-            sagemaker.stop(application.aws.state_dir)
+            sagemaker.server(application.aws.state_dir).stop()
         key = f"{prefix}/{number}.jpg"
         versions[key] = application.upload(key, sure("bicycle", number % 2))
     time.sleep(seconds)
-    sagemaker.start(application.aws.state_dir)
+    sagemaker.server(application.aws.state_dir).launch().ready()
     found = [application.record(key, version) for key, version in versions.items()]
     return [record for record in found if record is not None]
 

@@ -22,7 +22,7 @@ BUCKET = "training-pictures"
 def s3(tmp_path: Path) -> Iterator[Any]:
     """The engine's S3, with a bucket."""
     directory = tmp_path / "engine"
-    url, root = engine.start(directory), credentials.of(directory)
+    url, root = engine.server(directory).launch().ready(), credentials.of(directory)
     try:
         client = boto3.client(
             "s3",
@@ -34,7 +34,7 @@ def s3(tmp_path: Path) -> Iterator[Any]:
         client.create_bucket(Bucket=BUCKET)
         yield client
     finally:
-        engine.stop(directory)
+        engine.server(directory).stop()
 
 
 def test_training_data_lies_in_the_local_bucket(s3: Any, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def endpoint(tmp_path: Path, model: Path) -> Iterator[Endpoint]:
     file = sagemaker.endpoints_file(directory)
     file.parent.mkdir(parents=True)
     file.write_text(json.dumps({"endpoints": {"tiny": {"model": str(model), "status": "InService"}}}))
-    url = sagemaker.start(directory)
+    url = sagemaker.server(directory).launch().ready()
     session = Session()
     root = credentials.of(directory)
     session.set_credentials(root.access_key_id, root.secret_access_key)
@@ -47,7 +47,7 @@ def endpoint(tmp_path: Path, model: Path) -> Iterator[Endpoint]:
     try:
         yield Endpoint("tiny", client)
     finally:
-        sagemaker.stop(directory)
+        sagemaker.server(directory).stop()
 
 
 @pytest.fixture

@@ -60,7 +60,7 @@ def start_elsewhere(directory: Path, *, then: str) -> "subprocess.Popen[bytes]":
     code = (
         "import sys, time, pathlib; from local import processes; from local.engine import process as engine\n"
         "d = pathlib.Path(sys.argv[1])\n"
-        f"print(engine.start(d), flush=True)\n{then}"
+        f"print(engine.server(d).launch().ready(), flush=True)\n{then}"
     )
     return subprocess.Popen([sys.executable, "-c", code, str(directory)], cwd=CHECKOUT, stdout=subprocess.PIPE)
 
@@ -413,7 +413,7 @@ def kill(bench: Bench) -> None:
     os.kill(bench.pid, signal.SIGKILL)
     server = engine.server(bench.directory)
     eventually(lambda: not processes.is_alive(server))
-    engine.start(bench.directory)
+    engine.server(bench.directory).launch().ready()
 
 
 def test_kill_9_loses_nothing(own_bench: Bench) -> None:
@@ -503,9 +503,9 @@ def test_a_stop_is_complete_and_a_start_finds_all_again(own_bench: Bench) -> Non
     arn = own_bench.run()["executionArn"]
     leader = own_bench.pid
 
-    engine.stop(own_bench.directory)
+    engine.server(own_bench.directory).stop()
     left = group_of(leader)
-    url = engine.start(own_bench.directory)
+    url = engine.server(own_bench.directory).launch().ready()
 
     assert left == []
     assert url == own_bench.url
@@ -550,7 +550,7 @@ def test_a_released_engine_outlives_its_starter(tmp_path: Path) -> None:
     server = engine.server(tmp_path)
 
     alive = processes.is_alive(server)
-    engine.stop(tmp_path)
+    engine.server(tmp_path).stop()
 
     assert alive
     assert not processes.is_alive(server)

@@ -210,7 +210,7 @@ def test_uploads_outlast_the_death_of_the_endpoint(directory: Path, root: Path) 
     os.kill(before["pid"], signal.SIGKILL)
     eventually(lambda: not processes.is_alive(server))
     time.sleep(1)
-    sagemaker.start(directory)
+    sagemaker.server(directory).launch().ready()
     uploads.join()
 
     assert processes.read_json(server.record)["port"] == before["port"]

@@ -145,7 +145,7 @@ def kill_endpoint(application: Application) -> None:
     os.kill(record["pid"], signal.SIGKILL)
     eventually(lambda: not processes.is_alive(server))
     time.sleep(5)
-    sagemaker.start(application.aws.state_dir)
+    sagemaker.server(application.aws.state_dir).launch().ready()
 
 
 def newest_versions(application: Application, acknowledged: Iterable[Version]) -> dict[str, str]:
@@ -179,13 +179,13 @@ def test_nothing_is_lost_doubled_stale_or_unnoticed(tmp_path: Path, root: Path) 
                 faults["outages of the endpoint"] += 1
             kill_engine(tmp_path)
             faults["kills of the engine"] += 1
-            assert engine.start(tmp_path) == aws.engine_url
+            assert engine.server(tmp_path).launch().ready() == aws.engine_url
             faults["repeated deliveries"] += deliver_again(application, REPEATED)
             uploads.join()
             acknowledged |= uploads.acknowledged
         eventually(lambda: settled(application, acknowledged), SETTLED_SECONDS * max(1, UPLOADS // 500))
         kill_engine(tmp_path)
-        assert engine.start(tmp_path) == aws.engine_url
+        assert engine.server(tmp_path).launch().ready() == aws.engine_url
         time.sleep(5)
         application.announced("nothing of this name", at_least=0, settle_seconds=3)
         heard = [event["detail"] for event in application.heard if event["detail-type"] == "VehicleClassified"]

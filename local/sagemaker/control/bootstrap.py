@@ -9,9 +9,9 @@ from lifecycle.site import Site
 from local.place import REGION
 from local.sagemaker.control import deployment, endpoint_configs, endpoints, models
 from local.sagemaker.control.names import ACCOUNT, ENDPOINT, ENDPOINT_CONFIG, MODEL, key
-from local.sagemaker.control.serving import SHIPPED_URL, adopted
+from local.sagemaker.control.serving import SHIPPED_URL
 from local.sagemaker.control.store import Record, Store
-from local.sagemaker.runtime_process import DEFAULT_ENDPOINTS, endpoints_file
+from local.sagemaker.runtime_process import DEFAULT_ENDPOINTS, endpoints_file, served
 
 VARIANT = "AllTraffic"
 INSTANCE_TYPE = "ml.m5.xlarge"
@@ -27,7 +27,7 @@ def adopt(store: Store, directory: Path) -> None:
     """
     with store.lock:
         if all(_is_shipped(record) and "_capture" not in record for record in store.all(ENDPOINT)):
-            for name, entry in (adopted(endpoints_file(directory)) or DEFAULT_ENDPOINTS).items():
+            for name, entry in (served(endpoints_file(directory)) or DEFAULT_ENDPOINTS).items():
                 _adopt(store, name, entry)
 
 

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from local import processes
-from local.processes import Launch, Server
+from local.processes import Server
 
 # What a person may set; see local/sagemaker/control/settings.py.
 SETTINGS = (
@@ -15,20 +14,6 @@ SETTINGS = (
 
 
 def server(directory: Path) -> Server:
-    """The SageMaker control plane of one state folder."""
-    return Server("local SageMaker control plane", directory / "sagemaker-control")
-
-
-def url(directory: Path) -> str | None:
-    """Where the control plane of a state folder answers, or None while it does not run."""
-    return processes.url(server(directory))
-
-
-def launch(directory: Path) -> Launch:
-    """Start the process unless it runs, without waiting for it."""
-    return processes.launch(server(directory), "local.sagemaker.control.server", directory, SETTINGS)
-
-
-def stop(directory: Path) -> None:
-    """Stop the control plane with every training job that it runs."""
-    processes.stop(server(directory))
+    """The SageMaker control plane of one state folder, and every training job that it runs."""
+    module = "local.sagemaker.control.server"
+    return Server("local SageMaker control plane", directory, "sagemaker-control", module, SETTINGS)

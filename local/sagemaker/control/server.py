@@ -20,7 +20,7 @@ from local.door import Receive, Scope, Send, answer
 from local.sagemaker.control.errors import ServiceError
 from local.sagemaker.control.process import server
 from local.sagemaker.control.settings import Settings
-from local.sagemaker.listening import begin
+from local.sagemaker.listening import listen
 
 if TYPE_CHECKING:
     from local.sagemaker.control.service import Service
@@ -103,10 +103,10 @@ async def read_body(receive: Receive) -> bytes:
 
 def main(arguments: list[str]) -> None:
     """Serve until told to stop."""
-    begun = begin("local.sagemaker.control.server", arguments, server)
-    control = Control(begun.directory, Settings.from_environment(os.environ))
+    directory, port = processes.begin(arguments, server)
+    control = Control(directory, Settings.from_environment(os.environ))
     try:
-        begun.listen(control)
+        listen(control, directory, port)
     finally:
         processes.end_group(0)
 

@@ -144,9 +144,3 @@ def capture_of(config: Mapping[str, Any] | None) -> dict[str, Any] | None:
         "csv": header.get("CsvContentTypes", []),
         "json": header.get("JsonContentTypes", []),
     }
-
-
-def adopted(file: Path) -> dict[str, dict[str, Any]]:
-    """The endpoints that were served before the control plane knew of any."""
-    endpoints = processes.read_json(file).get("endpoints")
-    return endpoints if isinstance(endpoints, dict) else dict(DEFAULT_ENDPOINTS)

@@ -73,9 +73,9 @@ def bare_engine(directory: Path) -> Iterator[str]:
     """S3, CloudWatch and the rest, in a process that ends with this one."""
     give_key(directory)
     try:
-        yield engine.start(directory)
+        yield engine.server(directory).launch().ready()
     finally:
-        engine.stop(directory)
+        engine.server(directory).stop()
 
 
 def point_at(directory: Path, engine_url: str) -> None:

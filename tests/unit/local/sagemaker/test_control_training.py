@@ -352,9 +352,9 @@ def killed(tmp_path: Path, engine_url: str, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("VEHICLEVISION_SAGEMAKER_SPEED", "2000")
     monkeypatch.setenv("VEHICLEVISION_SAGEMAKER_STOP_SECONDS", "1")
     point_at(tmp_path, engine_url)
-    plane = Plane(control_process.launch(tmp_path).ready(), engine_url, tmp_path)
+    plane = Plane(control_process.server(tmp_path).launch().ready(), engine_url, tmp_path)
     yield plane
-    control_process.stop(tmp_path)
+    control_process.server(tmp_path).stop()
 
 
 def test_kill_9_takes_the_programs_along_and_the_next_start_settles_their_jobs(killed: Plane, tmp_path: Path) -> None:
@@ -383,7 +383,7 @@ while True:
 
     kill(tmp_path)
     wait_for(lambda: not any(alive(pid) for pid in pids))
-    url = control_process.launch(tmp_path).ready()
+    url = control_process.server(tmp_path).launch().ready()
 
     again = Plane(url, killed.engine_url, tmp_path)
     assert url == killed.url

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local.sagemaker.runtime_process import DEFAULT_ENDPOINTS, endpoints_file, threshold
+from local.sagemaker.runtime_process import endpoints_file, threshold
 from training.artefact import DEFAULT_MODEL, compose, load_model, write_artefact
 
 
@@ -17,8 +17,6 @@ def _serves(directory: Path, model: Path) -> None:
 
 def test_the_threshold_is_that_of_the_model_that_answers(tmp_path: Path) -> None:
     """The shipped model's own, and another model's own once that one answers."""
-    endpoints_file(tmp_path).parent.mkdir()
-    endpoints_file(tmp_path).write_text(json.dumps({"endpoints": DEFAULT_ENDPOINTS}))
     assert threshold(tmp_path) == load_model(DEFAULT_MODEL).manifest.threshold
 
     write_artefact(compose(b"another", 0.9125, {}), tmp_path / "model.tar.gz")
@@ -37,4 +35,3 @@ def test_a_model_that_cannot_be_read_has_none(tmp_path: Path, content: bytes) ->
     _serves(tmp_path, tmp_path / "model.tar.gz")
 
     assert threshold(tmp_path) is None
-    assert threshold(tmp_path / "nothing") is None
