@@ -1,10 +1,11 @@
-"""Account and region, for which MiniStack does everything."""
+"""Account and region, for which MiniStack does everything, and what it saves of a service."""
 
 import contextvars
+import copy
 from collections.abc import Callable
 from typing import Any
 
-from ministack.core.responses import set_request_account_id, set_request_region
+from ministack.core.responses import AccountRegionScopedDict, set_request_account_id, set_request_region
 
 
 def scope_of(arn: str) -> tuple[str, str]:
@@ -22,3 +23,17 @@ def in_scope(account: str, region: str, function: Callable[..., None], *argument
         function(*arguments, **options)
 
     contextvars.copy_context().run(run)
+
+
+def state_of(service: Any, *names: str, **given: Any) -> dict[str, Any]:
+    """A service's state: what it has under these names, and what the journal leaves of the rest."""
+    return {name: copy.deepcopy(getattr(service, f"_{name}")) for name in names} | given
+
+
+def emptied(resources: Any, field: str, empty: Any, *left_out: str) -> AccountRegionScopedDict:
+    """A copy of a service's resources, each without what the journal keeps of it."""
+    copied = AccountRegionScopedDict()
+    for (account, region, name), resource in resources.all_items():
+        kept = {each: value for each, value in resource.items() if each not in (field, *left_out)}
+        copied.set_scoped(account, region, name, {**copy.deepcopy(kept), field: copy.copy(empty)})
+    return copied

@@ -1,6 +1,5 @@
 """CloudWatch: metrics of what happens here, and alarms that ring by them."""
 
-import copy
 import functools
 import itertools
 import json
@@ -15,7 +14,7 @@ from ministack.services import cloudwatch, eventbridge, lambda_svc, sqs, stepfun
 from local.engine import alarms, embedded_metrics
 from local.engine.journal import Journal
 from local.engine.metric_math import UnknownMathError
-from local.engine.scopes import in_scope, scope_of
+from local.engine.scopes import in_scope, scope_of, state_of
 
 EVALUATE_SECONDS = 5.0
 # Values that are equal and so near each other are kept as one point with a count: what alarms look at is longer.
@@ -68,7 +67,7 @@ def _alike(last: Mapping[str, Any], point: Mapping[str, Any]) -> bool:
 
 def gather_points() -> None:
     """Points are gathered in tens of seconds, looked through for old ones once an hour, and not saved with the rest."""
-    evict, bucket_of, state_of = cloudwatch._evict_old_metrics, cloudwatch._metric_bucket, cloudwatch.get_state
+    evict, bucket_of, full_state = cloudwatch._evict_old_metrics, cloudwatch._metric_bucket, cloudwatch.get_state
 
     def points_of(key: tuple[str, str, str]) -> Points:
         points = bucket_of(key)
@@ -84,11 +83,11 @@ def gather_points() -> None:
 
     def state_without_metrics() -> dict[str, Any]:
         names = ("alarms", "composite_alarms", "composite_triggers", "alarm_history", "dashboards", "resource_tags")
-        return {name: copy.deepcopy(getattr(cloudwatch, f"_{name}")) for name in names}
+        return state_of(cloudwatch, *names)
 
     cloudwatch._metric_bucket = points_of
     cloudwatch._evict_old_metrics = evict_now_and_then
-    cloudwatch.get_state = functools.wraps(state_of)(state_without_metrics)
+    cloudwatch.get_state = functools.wraps(full_state)(state_without_metrics)
 
 
 def save_metrics(journal: Journal) -> None:

@@ -1,12 +1,12 @@
 """DynamoDB: its rows outlive the process."""
 
-import copy
 from collections import defaultdict
 from typing import Any
 
 from ministack.services import dynamodb
 
 from local.engine.journal import Journal
+from local.engine.scopes import emptied, state_of
 
 
 def write_items_through(journal: Journal) -> None:
@@ -42,11 +42,8 @@ def write_items_through(journal: Journal) -> None:
     )
 
     def state_without_items() -> dict[str, Any]:
-        tables = type(dynamodb._tables)()
-        for (account, region, name), table in dynamodb._tables.all_items():
-            kept = {field: value for field, value in table.items() if field not in ("items", dynamodb._INDEX_MEMBERS)}
-            tables.set_scoped(account, region, name, {**copy.deepcopy(kept), "items": {}})
-        return {"tables": tables, **{name: copy.deepcopy(getattr(dynamodb, f"_{name}")) for name in names}}
+        tables = emptied(dynamodb._tables, "items", {}, dynamodb._INDEX_MEMBERS)
+        return state_of(dynamodb, *names, tables=tables)
 
     dynamodb.get_state = state_without_items
 

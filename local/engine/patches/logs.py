@@ -1,11 +1,11 @@
 """CloudWatch Logs: streams are kept one by one."""
 
-import copy
 from typing import Any
 
 from ministack.services import cloudwatch_logs
 
 from local.engine.journal import Journal
+from local.engine.scopes import emptied, state_of
 
 
 def leave_logs_to_the_journal() -> None:
@@ -16,12 +16,7 @@ def leave_logs_to_the_journal() -> None:
     )
 
     def state_without_streams() -> dict[str, Any]:
-        groups = type(cloudwatch_logs._log_groups)()
-        for (account, region, name), group in cloudwatch_logs._log_groups.all_items():
-            kept = {field: value for field, value in group.items() if field != "streams"}
-            groups.set_scoped(account, region, name, {**copy.deepcopy(kept), "streams": {}})
-        others = {name: copy.deepcopy(getattr(cloudwatch_logs, f"_{name}")) for name in names}
-        return {"log_groups": groups, **others}
+        return state_of(cloudwatch_logs, *names, log_groups=emptied(cloudwatch_logs._log_groups, "streams", {}))
 
     cloudwatch_logs.get_state = state_without_streams
 

@@ -1,6 +1,5 @@
 """SQS: a message that was accepted is not lost, neither to a kill nor to another thread."""
 
-import copy
 import functools
 import threading
 from collections.abc import Callable, Iterable
@@ -9,6 +8,7 @@ from typing import Any
 from ministack.services import sqs
 
 from local.engine.journal import Journal
+from local.engine.scopes import emptied, state_of
 
 KIND = "message"
 # What replaces a queue's list of messages with what it leaves of it; a message that is added meanwhile would be gone.
@@ -117,11 +117,7 @@ def _alone(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def state_without_messages() -> dict[str, Any]:
     """All queues, whose messages are entries of their own."""
-    queues = type(sqs._queue_name_to_url)()
-    for (account, region, url), queue in sqs._queues.all_items():
-        kept = {name: copy.deepcopy(value) for name, value in queue.items() if name != "messages"}
-        queues.set_scoped(account, region, url, {**kept, "messages": []})
-    return {"queues": queues, "queue_name_to_url": copy.deepcopy(sqs._queue_name_to_url)}
+    return state_of(sqs, "queue_name_to_url", queues=emptied(sqs._queues, "messages", []))
 
 
 def restore_messages(journal: Journal) -> None:

@@ -1,7 +1,6 @@
 """Step Functions: executions outlive the process, and their tasks do what the workflow's role allows and no more."""
 
 import contextvars
-import copy
 import functools
 import json
 import re
@@ -13,7 +12,7 @@ from ministack.services import stepfunctions
 from local.engine import task_calls
 from local.engine.journal import Journal
 from local.engine.patches import iam
-from local.engine.scopes import in_scope, scope_of
+from local.engine.scopes import in_scope, scope_of, state_of
 
 # AWS's documentation names no error for a call that the role does not allow. Public execution histories show the base
 # class of the service in the Java SDK: version 1 for the optimised integrations, version 2 for those of the SDK.
@@ -78,7 +77,7 @@ def write_executions_through(journal: Journal) -> None:
     names = ("state_machines", "tags", "activities", "state_machine_versions", "state_machine_aliases", "map_runs")
 
     def state_without_executions() -> dict[str, Any]:
-        return {"executions": {}, **{name: copy.deepcopy(getattr(stepfunctions, f"_{name}")) for name in names}}
+        return state_of(stepfunctions, *names, executions={})
 
     stepfunctions.get_state = state_without_executions
 
