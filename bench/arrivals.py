@@ -25,10 +25,11 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.serving import HOST, MODEL, OWN, pictures, request, started
-from bench.workflow import client, photo
+from bench.workflow import photo
 from lifecycle.endpoint import INVOCATIONS_PER_MINUTE
 from lifecycle.entry import unpack
 from local import stack
+from local.deploy import client
 from training.artefact import DEFAULT_MODEL
 
 ENDPOINT_RATES: Final = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0)
@@ -143,7 +144,7 @@ def workflow(rates: Sequence[float], seconds: float) -> Iterator[Crowd]:
 
 def workflow_crowd(aws: stack.LocalAws, outputs: dict[str, str], rate: float, seconds: float, data: bytes) -> Crowd:
     """Upload at the times of arrival, then join every version with its record."""
-    s3, times, began = client(aws, "s3"), arrivals(rate, seconds), time.time()
+    s3, times, began = client("s3", aws.environment()), arrivals(rate, seconds), time.time()
     prefix = f"uploads/{time.time_ns()}"
 
     def upload(number: int) -> tuple[str, str]:
@@ -153,7 +154,7 @@ def workflow_crowd(aws: stack.LocalAws, outputs: dict[str, str], rate: float, se
 
     with ThreadPoolExecutor(UPLOADERS) as pool:
         versions = list(pool.map(upload, range(len(times))))
-    records = joined(client(aws, "dynamodb"), outputs, versions)
+    records = joined(client("dynamodb", aws.environment()), outputs, versions)
     ends = {number: _recorded(record) - began for number, record in records.items()}
     latencies = [end - times[number] for number, end in ends.items()]
     others = Counter(str(each["outcome"]["S"]) for each in records.values() if each["outcome"]["S"] == "FAILED")

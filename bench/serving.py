@@ -34,6 +34,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from bench.rivals import loop
 from lifecycle.entry import unpack
 from local import processes
 from serving.container import PREDICTING_THREADS
@@ -233,41 +234,6 @@ def drive(running: Running, clients: int, requests: Sequence[bytes], seconds: fl
     return result
 
 
-def limit(count: int, folder: Path, sent: Sequence[bytes], seconds: float) -> tuple[float, float]:
-    """Images per second of so many loops at once, in processes of their own, and the share of a core that each got."""
-    command = [f"{BENCH}/python", "-m", "bench.rivals.loop", str(seconds)]
-    loops = [
-        subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=environment(folder),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(count)
-    ]
-    text = json.dumps([base64.b64encode(data).decode() for data in sent])
-    try:
-        for loop in loops:
-            assert loop.stdin is not None  # noqa: S101 - tells the type checker
-            loop.stdin.write(f"{text}\n")
-            loop.stdin.flush()
-        for loop in loops:
-            assert loop.stdout is not None  # noqa: S101 - tells the type checker
-            loop.stdout.readline()
-        for loop in loops:
-            assert loop.stdin is not None  # noqa: S101 - tells the type checker
-            loop.stdin.write("\n")
-            loop.stdin.flush()
-        said = [loop.communicate(timeout=60)[0].split() for loop in loops]
-        return sum(float(rate) for rate, _ in said), statistics.mean(float(share) for _, share in said)
-    finally:
-        for loop in loops:
-            loop.kill()
-            loop.wait()
-
-
 def measure(servers: list[Running], folder: Path, sent: Sequence[bytes], rounds: int, seconds: float) -> list[Line]:
     """All rounds: a line for the limit and each server, for each number of clients."""
     turns: dict[tuple[int, str], list[dict[str, Any]]] = {}
@@ -276,7 +242,8 @@ def measure(servers: list[Running], folder: Path, sent: Sequence[bytes], rounds:
         for clients in CLIENTS:
             console.print(f"round {number + 1} of {rounds}, {clients} clients")
             loops = min(clients, PREDICTING_THREADS)
-            rate, share = limit(loops, folder, sent, seconds)
+            each = loop.rates(loops, folder / PACKED, sent, seconds)
+            rate, share = sum(rate for rate, _ in each), statistics.mean(share for _, share in each)
             raw = {"rate": rate, "core_share": share, "cpu_ms": 1000 * share * loops / rate}
             turns.setdefault((clients, LIMIT), []).append(raw)
             for running in servers[number % len(servers) :] + servers[: number % len(servers)]:

@@ -19,13 +19,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import boto3
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
 from local import stack
-from local.deploy import BOOTSTRAP, CUSTOM_RUNTIME
+from local.deploy import BOOTSTRAP, CUSTOM_RUNTIME, client
 from vehiclevision.storage import listed
 
 UPLOADS_AT_A_TIME = 16
@@ -33,15 +32,6 @@ ROUNDS = 2
 PATIENCE_SECONDS = 900
 EMPTY_HANDLER = "import json\n\ndef lambda_handler(event, context):\n    print('{}')\n    return event\n"
 console = Console(stderr=True)
-
-
-def client(aws: stack.LocalAws, service: str) -> Any:
-    """A boto3 client of the local AWS."""
-    values = aws.environment()
-    session: Any = boto3.session.Session(
-        values["AWS_ACCESS_KEY_ID"], values["AWS_SECRET_ACCESS_KEY"], region_name=values["AWS_REGION"]
-    )
-    return session.client(service, endpoint_url=values["AWS_ENDPOINT_URL"])
 
 
 def deploy_empty_workflow(aws: stack.LocalAws, outputs: Mapping[str, str]) -> str:
@@ -62,12 +52,12 @@ def deploy_empty_workflow(aws: stack.LocalAws, outputs: Mapping[str, str]) -> st
             for service in ("lambda", "states", "events")
         ],
     }
-    iam = client(aws, "iam")
+    iam = client("iam", aws.environment())
     iam.create_role(RoleName="bench", AssumeRolePolicyDocument=json.dumps(trust))
     iam.put_role_policy(RoleName="bench", PolicyName="all", PolicyDocument=json.dumps(policy))
     states: dict[str, Any] = {}
     for number in (1, 2, 3):
-        function = client(aws, "lambda").create_function(
+        function = client("lambda", aws.environment()).create_function(
             FunctionName=f"empty-{number}",
             Runtime=CUSTOM_RUNTIME,
             Role=role,
@@ -77,7 +67,7 @@ def deploy_empty_workflow(aws: stack.LocalAws, outputs: Mapping[str, str]) -> st
         )
         step = {"Type": "Task", "Resource": function["FunctionArn"]}
         states[f"Step {number}"] = {**step, "Next": f"Step {number + 1}"} if number < 3 else {**step, "End": True}
-    machine: str = client(aws, "stepfunctions").create_state_machine(
+    machine: str = client("stepfunctions", aws.environment()).create_state_machine(
         name="empty", roleArn=role, definition=json.dumps({"StartAt": "Step 1", "States": states})
     )["stateMachineArn"]
     pattern = {
@@ -85,7 +75,7 @@ def deploy_empty_workflow(aws: stack.LocalAws, outputs: Mapping[str, str]) -> st
         "detail-type": ["Object Created"],
         "detail": {"bucket": {"name": [outputs["BucketName"]]}, "object": {"key": [{"prefix": "empty/"}]}},
     }
-    events = client(aws, "events")
+    events = client("events", aws.environment())
     events.put_rule(Name="empty", EventPattern=json.dumps(pattern))
     events.put_targets(Rule="empty", Targets=[{"Id": "empty", "Arn": machine, "RoleArn": role}])
     return machine
@@ -127,7 +117,7 @@ def rate(aws: stack.LocalAws, upload_to: tuple[str, str], machine: str, count: i
     The end is read from the executions themselves, so that looking for it can be rare: each look costs the engine time.
     """
     bucket, prefix = upload_to
-    s3, states = client(aws, "s3"), client(aws, "stepfunctions")
+    s3, states = client("s3", aws.environment()), client("stepfunctions", aws.environment())
     before, batch = len(executions(states, machine)), time.time_ns()
     cpu = cpu_seconds(aws.state_dir)
     started = time.time()

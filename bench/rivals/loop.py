@@ -1,28 +1,41 @@
-"""The limit: decode and predict in a loop, with no server at all. `python -m bench.rivals.loop SECONDS < pictures`."""
+"""The limit: decode and predict in a loop, with no server at all, in as many processes as wanted at once."""
 
-import base64
 import itertools
-import json
-import sys
+import multiprocessing
 import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from threading import Barrier
+from typing import Any
 
-from bench.rivals.work import answer
+from serving.container import decode
+from training.artefact import Model, load_model
+
+_PROCESS: dict[str, Any] = {}
 
 
-def main(seconds: float) -> None:
-    """Print images per second and the share of a core it got, once told to begin: several loops begin together."""
-    turns = itertools.cycle([base64.b64decode(text) for text in json.loads(sys.stdin.readline())])
+def rates(count: int, model: Path, pictures: Sequence[bytes], seconds: float) -> list[tuple[float, float]]:
+    """Images per second of each loop, and the share of a core it got; they begin together."""
+    context = multiprocessing.get_context("spawn")
+    given = model, context.Barrier(count)
+    with ProcessPoolExecutor(count, context, initializer=_begin, initargs=given) as processes:
+        return list(processes.map(_loop, [pictures] * count, [seconds] * count))
+
+
+def _begin(model: Path, ready: Barrier) -> None:
+    _PROCESS.update(model=load_model(model), ready=ready)
+
+
+def _loop(pictures: Sequence[bytes], seconds: float) -> tuple[float, float]:
+    model: Model = _PROCESS["model"]
+    turns = itertools.cycle(pictures)
     for _ in range(10):
-        answer(next(turns))
-    print("ready", flush=True)
-    sys.stdin.readline()
+        model.predict(decode(next(turns))[None])
+    _PROCESS["ready"].wait()
     began, cpu, count = time.perf_counter(), time.process_time(), 0
     while time.perf_counter() - began < seconds:
-        answer(next(turns))
+        model.predict(decode(next(turns))[None])
         count += 1
     taken = time.perf_counter() - began
-    print(count / taken, (time.process_time() - cpu) / taken, flush=True)
-
-
-if __name__ == "__main__":
-    main(float(sys.argv[1]))
+    return count / taken, (time.process_time() - cpu) / taken
