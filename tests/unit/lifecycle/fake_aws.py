@@ -19,7 +19,7 @@ from botocore.response import StreamingBody
 from botocore.validate import ParamValidator
 
 from lifecycle.site import Aws, Site
-from local.sagemaker.control.validation import problems
+from local.sagemaker.control.protocol import problems
 
 ACCOUNT = "123456789012"
 REGION = "eu-central-1"

@@ -15,7 +15,7 @@ from lifecycle.images import BUILTIN, OWN, on_gpu, training_image
 from lifecycle.jobs import Data, Training
 from lifecycle.registry import Candidate, Version
 from lifecycle.site import OWNER_TAG, Request, Site, clipped
-from local.sagemaker.control.validation import problems
+from local.sagemaker.control.protocol import problems
 from tests.unit.lifecycle.fake_aws import ACCOUNT, REGION
 from tests.unit.lifecycle.steps import BUILTIN_FACTS
 from vehiclevision.labels import MODEL_INPUT_SIDE

@@ -25,9 +25,9 @@ from local import processes
 from local.engine import process as engine
 from local.processes import write_atomically
 from local.sagemaker.control import process
+from local.sagemaker.control.protocol import problems
 from local.sagemaker.control.server import Control
 from local.sagemaker.control.settings import Settings
-from local.sagemaker.control.validation import problems
 from tests.unit.local.keys import KEY, give_key
 
 QUICK = Settings(speed=2000, stop_seconds=1.0, jobs_at_a_time=4)
