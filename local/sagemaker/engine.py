@@ -4,15 +4,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from local import processes
-from local.engine import process as engine
-from local.processes import HOST
-
-
-def address(directory: Path) -> str:
-    """Where a state folder's engine listens; its record outlives it, so a call to a stopped engine fails as a call."""
-    return f"http://{HOST}:{processes.read_json(engine.server(directory).record).get('port', 1)}"
-
 
 def put_object(directory: Path, bucket: str, key: str, body: bytes) -> None:
     """Write an object into the engine's S3; OSError when it cannot."""

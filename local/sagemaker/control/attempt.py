@@ -45,14 +45,6 @@ class Control:
     interrupt: threading.Event = field(default_factory=threading.Event)
 
 
-@dataclass(frozen=True)
-class Ending:
-    """Why the program ended: by itself with a code, stopped, interrupted or out of time."""
-
-    cause: str
-    code: int = 0
-
-
 @dataclass
 class Metrics:
     """The last value of each metric that the job's regular expressions found in its log."""
@@ -180,8 +172,8 @@ class Room:
     log: JobLog
 
 
-def run(job: Record, room: Room, seconds_left: float, on_stop: Callable[[], None]) -> Ending:
-    """Run the program to its end; `on_stop` is called when it is told to end before."""
+def run(job: Record, room: Room, seconds_left: float, on_stop: Callable[[], None]) -> str:
+    """Run the program to its end: why it "ended", or was told to end before, of which `on_stop` is told."""
     layout, control, settings = room.layout, room.control, room.settings
     # Before the program: what it writes as it starts is a change, too.
     keeper = Checkpoints(job, layout, room.engine)
@@ -219,7 +211,7 @@ def run(job: Record, room: Room, seconds_left: float, on_stop: Callable[[], None
     code = program.code() or 0
     if not cause and code != 0:
         raise JobError(failure_reason(layout, program, code))
-    return Ending(cause or "ended", code)
+    return cause or "ended"
 
 
 def failure_reason(layout: Layout, program: Program, code: int) -> str:

@@ -11,8 +11,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local import credentials
 from local.deploy import sealed_session
+from local.engine import process as engine
 from local.place import REGION
-from local.sagemaker import engine
+from local.processes import HOST, read_json
 from vehiclevision.storage import listed
 
 # What a call to another service may raise.
@@ -28,8 +29,8 @@ class Engine:
         self._clients: dict[tuple[str, str], Any] = {}
 
     def url(self) -> str:
-        """Where the engine listens."""
-        return engine.address(self._directory)
+        """Where the engine listens; its record outlives it, so a call to a stopped engine fails as a call."""
+        return f"http://{HOST}:{read_json(engine.server(self._directory).record).get('port', 1)}"
 
     def client(self, service: str) -> Any:
         """The client of a service."""

@@ -7,7 +7,7 @@ from typing import Any
 from lifecycle import endpoint
 from lifecycle.site import Site
 from local.place import REGION
-from local.sagemaker.control import deployment, endpoint_configs, endpoints, models
+from local.sagemaker.control import deployment, endpoints, hosting
 from local.sagemaker.control.names import ACCOUNT, ENDPOINT, ENDPOINT_CONFIG, MODEL, key
 from local.sagemaker.control.serving import SHIPPED_URL
 from local.sagemaker.control.store import Record, Store
@@ -39,11 +39,11 @@ def _adopt(store: Store, name: str, entry: Mapping[str, Any]) -> None:
     own = f"{name}-shipped"
     container = {"Image": IMAGE, "ModelDataUrl": SHIPPED_URL, "Mode": "SingleModel"}
     request = {"ModelName": own, "PrimaryContainer": container, "ExecutionRoleArn": ROLE, "_data_url": SHIPPED_URL}
-    model = models.new_record(request)
+    model = hosting.new_model(request)
     variant = {"VariantName": VARIANT, "ModelName": own, "InitialInstanceCount": 1, "InstanceType": INSTANCE_TYPE}
     capture = endpoint.capture(Site(name, ACCOUNT, REGION), endpoint.Hosting())
-    hosting = {"EndpointConfigName": own, "ProductionVariants": [variant], "DataCaptureConfig": capture}
-    config = endpoint_configs.new_record(hosting)
+    hosted = {"EndpointConfigName": own, "ProductionVariants": [variant], "DataCaptureConfig": capture}
+    config = hosting.new_config(hosted)
     record = {
         **endpoints.new_record(name, config),
         "EndpointStatus": "InService",

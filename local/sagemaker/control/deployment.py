@@ -45,10 +45,6 @@ class Deployments:
             if record["EndpointStatus"] in ("Creating", "Updating", "RollingBack", "Deleting"):
                 self.launch(record["EndpointName"])
 
-    def publish(self) -> None:
-        """Write down what is served now."""
-        self._serving.publish()
-
     def _run(self, name: str) -> None:
         try:
             self._go_on(name)

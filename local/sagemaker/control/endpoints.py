@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from local.sagemaker.control import deployment, endpoint_configs, tags
+from local.sagemaker.control import deployment, hosting, tags
 from local.sagemaker.control.aws import FAULTS
 from local.sagemaker.control.errors import invalid
 from local.sagemaker.control.listing import Listing
@@ -25,7 +25,7 @@ ENDPOINTS = Resource(
 def create(service: Service, request: Request) -> Mapping[str, Any]:
     """CreateEndpoint."""
     name = request["EndpointName"]
-    config = endpoint_configs.CONFIGS.existing(service, request["EndpointConfigName"])
+    config = hosting.CONFIGS.existing(service, request["EndpointConfigName"])
     answer = ENDPOINTS.add(service, request, new_record(name, config))
     service.deployments.launch(name)
     return answer
@@ -50,7 +50,7 @@ def new_record(name: str, config: Record) -> dict[str, Any]:
 def update(service: Service, request: Request) -> Mapping[str, Any]:
     """UpdateEndpoint: the new configuration beside the old one, then the traffic in steps."""
     name = request["EndpointName"]
-    config = endpoint_configs.CONFIGS.existing(service, request["EndpointConfigName"])
+    config = hosting.CONFIGS.existing(service, request["EndpointConfigName"])
     with service.store.lock:
         record = ENDPOINTS.existing(service, name)
         rollout = request.get("DeploymentConfig", {})
@@ -168,7 +168,7 @@ def delete(service: Service, request: Request) -> Mapping[str, Any]:
             _idle(record)
         service.store.change(ENDPOINT, key(name), EndpointStatus="Deleting", LastModifiedTime=now())
         tags.forget(service.store, record["EndpointArn"])
-        service.deployments.publish()
+        service.serving.publish()
     service.deployments.launch(name)
     return {}
 

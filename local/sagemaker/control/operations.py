@@ -4,29 +4,21 @@ from pathlib import Path
 
 from local.sagemaker.control import (
     bootstrap,
-    endpoint_configs,
     endpoints,
-    models,
+    hosting,
     registry,
     scaling,
     tags,
     training_operations,
     tuning_operations,
 )
-from local.sagemaker.control.aws import Engine
-from local.sagemaker.control.deployment import Deployments
 from local.sagemaker.control.service import Operation, Service
-from local.sagemaker.control.serving import Serving
 from local.sagemaker.control.settings import Settings
-from local.sagemaker.control.store import Store
-from local.sagemaker.control.training import TrainingJobs
-from local.sagemaker.control.tuning import TuningJobs
 
 OPERATIONS: dict[str, Operation] = {
     **training_operations.OPERATIONS,
     **tuning_operations.OPERATIONS,
-    **models.OPERATIONS,
-    **endpoint_configs.OPERATIONS,
+    **hosting.OPERATIONS,
     **endpoints.OPERATIONS,
     **registry.OPERATIONS,
     **tags.OPERATIONS,
@@ -41,15 +33,7 @@ APIS: dict[str, tuple[str, dict[str, Operation]]] = {
 
 def make_service(directory: Path, settings: Settings) -> Service:
     """The service of a state folder, going on with what its last stop cut off."""
-    room = directory / "sagemaker-control"
-    store, engine = Store(room / "records.sqlite3"), Engine(directory)
-    bootstrap.adopt(store, directory)
-    serving = Serving(directory, store, engine)
-    training = TrainingJobs(store, engine, room, settings)
-    tuning = TuningJobs(store, training, settings)
-    deployments = Deployments(store, engine, serving, settings)
-    serving.publish()
-    training.resume()
-    tuning.resume()
-    deployments.resume()
-    return Service(room, store, engine, settings, training, tuning, deployments)
+    service = Service(directory, settings)
+    bootstrap.adopt(service.store, directory)
+    service.resume()
+    return service

@@ -4,7 +4,7 @@ The local machine has one of everything, and MiniStack has no such service.
 """
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from operator import itemgetter
 from typing import Any
 
@@ -16,7 +16,6 @@ from local.sagemaker.control.service import Operation, Request, Service
 from local.sagemaker.control.store import Record
 
 TARGET, POLICY = "scalable-target", "scaling-policy"
-TARGETS, POLICIES = Listing("ScalableTargets", "_key"), Listing("ScalingPolicies", "_key")
 PLACE = ("ServiceNamespace", "ResourceId", "ScalableDimension")
 DIMENSION = "sagemaker:variant:DesiredInstanceCount"
 PAGE = 50
@@ -60,20 +59,6 @@ def _check_variant(service: Service, request: Request) -> None:
 
 def _place(request: Request) -> str:
     return " ".join(request[field] for field in PLACE)
-
-
-def describe_targets(service: Service, request: Request) -> Mapping[str, Any]:
-    """DescribeScalableTargets."""
-    asked = request.get("ResourceIds", [])
-    targets = [each for each in _of_place(service, TARGET, request) if not asked or each["ResourceId"] in asked]
-    return cut(_paged(request), targets, TARGETS, itemgetter("_key"))
-
-
-def _of_place(service: Service, kind: str, request: Request) -> Iterator[Record]:
-    """The records of the namespace, resource and dimension that a request names, each of which may be left out."""
-    for record in service.store.all(kind):
-        if all(request.get(field, record[field]) == record[field] for field in PLACE):
-            yield record
 
 
 def deregister(service: Service, request: Request) -> Mapping[str, Any]:
@@ -120,13 +105,6 @@ def put_policy(service: Service, request: Request) -> Mapping[str, Any]:
     return record
 
 
-def describe_policies(service: Service, request: Request) -> Mapping[str, Any]:
-    """DescribeScalingPolicies."""
-    names = request.get("PolicyNames", [])
-    policies = [each for each in _of_place(service, POLICY, request) if not names or each["PolicyName"] in names]
-    return cut(_paged(request), policies, POLICIES, itemgetter("_key"))
-
-
 def delete_policy(service: Service, request: Request) -> Mapping[str, Any]:
     """DeleteScalingPolicy."""
     policy_key = f"{_place(request)} {request['PolicyName']}"
@@ -137,15 +115,27 @@ def delete_policy(service: Service, request: Request) -> Mapping[str, Any]:
     return {}
 
 
-def _paged(request: Request) -> dict[str, Any]:
-    return {"MaxResults": PAGE, **request, "SortOrder": "Ascending"}
+def _describing(kind: str, answer: str, asked: str, name: str) -> Operation:
+    """The operation that lists records of a kind: of a namespace, a resource and a dimension, or of some names only."""
+
+    def describe(service: Service, request: Request) -> Mapping[str, Any]:
+        records = [
+            record
+            for record in service.store.all(kind)
+            if all(request.get(field, record[field]) == record[field] for field in PLACE)
+            and (not request.get(asked) or record[name] in request[asked])
+        ]
+        page = {"MaxResults": PAGE, **request, "SortOrder": "Ascending"}
+        return cut(page, records, Listing(answer, "_key"), itemgetter("_key"))
+
+    return describe
 
 
 OPERATIONS: dict[str, Operation] = {
     "RegisterScalableTarget": register,
-    "DescribeScalableTargets": describe_targets,
+    "DescribeScalableTargets": _describing(TARGET, "ScalableTargets", "ResourceIds", "ResourceId"),
     "DeregisterScalableTarget": deregister,
     "PutScalingPolicy": put_policy,
-    "DescribeScalingPolicies": describe_policies,
+    "DescribeScalingPolicies": _describing(POLICY, "ScalingPolicies", "PolicyNames", "PolicyName"),
     "DeleteScalingPolicy": delete_policy,
 }

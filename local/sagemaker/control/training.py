@@ -143,7 +143,7 @@ class TrainingJobs:
             started = time.monotonic()
             limit = job["StoppingCondition"].get("MaxRuntimeInSeconds", MAX_RUNTIME_SECONDS)
             try:
-                ending = attempt.run(job, room, limit - used, lambda: self._say_why(name, room.control))
+                cause = attempt.run(job, room, limit - used, lambda: self._say_why(name, room.control))
             except JobError:
                 self._upload_output(name, room.layout)
                 raise
@@ -151,10 +151,10 @@ class TrainingJobs:
                 used += time.monotonic() - started
                 metrics = list(room.metrics.values.values()) or None
                 self._store.change(TRAINING_JOB, name, _seconds_used=used, FinalMetricDataList=metrics)
-            if ending.cause != "interrupted":
+            if cause != "interrupted":
                 break
             room.control.interrupt.clear()
-        self._upload(name, room.layout, ending.cause)
+        self._upload(name, room.layout, cause)
 
     def _say_why(self, name: str, control: Control) -> None:
         """The status while the program has its time to end."""
