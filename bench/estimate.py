@@ -162,7 +162,7 @@ def _row(name: str, threshold: float, parts: Sequence[tuple[Calibration, Traffic
     row: dict[str, Any] = {"set": name}
     made = [(estimated(calibration, traffic, threshold), traffic) for calibration, traffic in parts]
     for number, of in enumerate(("passed", "all")):
-        told, true, plain, n, inside, holds, why = [], [], [], [], [], [], ""
+        found = []
         for estimates, traffic in made:
             one = estimates[number]
             if one is None:
@@ -170,22 +170,16 @@ def _row(name: str, threshold: float, parts: Sequence[tuple[Calibration, Traffic
             surer = rows_confidence(traffic.rows)
             counted = surer >= threshold if of == "passed" else np.ones(len(surer), bool)
             truth = float(is_right(traffic.rows, traffic.classes)[counted].mean())
-            told.append(one.accuracy)
-            true.append(truth)
-            plain.append(float(surer[counted].mean()))
-            n.append(one.n)
-            inside.append(one.low <= truth <= one.high)
-            holds.append(one.holds)
-            why = why or one.why
-        weight = np.array(n) / sum(n)
+            found.append((one, truth, float(surer[counted].mean())))
+        counts = [one.n for one, _, _ in found]
         row[of] = {
-            "n": sum(n),
-            "true": float(weight @ true),
-            "estimated": float(weight @ told),
-            "confidence": float(weight @ plain),
-            "inside": all(inside),
-            "holds": all(holds),
-            "why": why,
+            "n": sum(counts),
+            "true": float(np.average([truth for _, truth, _ in found], weights=counts)),
+            "estimated": float(np.average([one.accuracy for one, _, _ in found], weights=counts)),
+            "confidence": float(np.average([plain for _, _, plain in found], weights=counts)),
+            "inside": all(one.low <= truth <= one.high for one, truth, _ in found),
+            "holds": all(one.holds for one, _, _ in found),
+            "why": next((one.why for one, _, _ in found if one.why), ""),
         }
     return row
 

@@ -1,9 +1,7 @@
 """What the serving image's predicting process answers with: the server, and the model that SageMaker unpacked."""
 
-import json
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 from uvicorn.config import STARTUP_FAILURE
@@ -14,10 +12,8 @@ from training.artefact import (
     MAX_ARTEFACT_BYTES,
     MAX_MANIFEST_BYTES,
     MODEL_MEMBER,
-    Artefact,
     Model,
-    load_model,
-    write_artefact,
+    checked_model,
 )
 from training.errors import ModelRefusedError
 
@@ -36,16 +32,8 @@ def application() -> Server:
 
 def read_model(folder: Path) -> Model:
     """The unpacked artefact, after every check that it gets elsewhere; whatever lies beside its two files is left."""
-    manifest = _bounded(folder / MANIFEST_MEMBER, MAX_MANIFEST_BYTES)
-    onnx = _bounded(folder / MODEL_MEMBER, MAX_ARTEFACT_BYTES)
-    try:
-        fields = json.loads(manifest)
-    except (ValueError, RecursionError) as error:
-        raise ModelRefusedError("The model's manifest is no JSON.", "Register a model that training made.") from error
-    with tempfile.TemporaryDirectory() as scratch:
-        packed = Path(scratch) / "model.tar.gz"
-        write_artefact(Artefact(onnx, fields), packed)
-        return load_model(packed)
+    most = {MANIFEST_MEMBER: MAX_MANIFEST_BYTES, MODEL_MEMBER: MAX_ARTEFACT_BYTES}
+    return checked_model({name: _bounded(folder / name, limit) for name, limit in most.items()}, folder)
 
 
 def _bounded(path: Path, most: int) -> bytes:
