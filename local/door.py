@@ -16,7 +16,7 @@ from local import signature
 from local.credentials import Credentials
 from local.errors import LocalAwsError
 from local.processes import HOST
-from local.signature import Request, SignatureError
+from local.signature import SignatureError
 
 # A signed body is read before the server sees it; the largest that AWS takes is a function's 50 MB, in base64.
 MAX_SIGNED_BYTES = 128 * 1024 * 1024
@@ -96,13 +96,14 @@ class Door:
 
     async def _signed(self, scope: Scope, receive: Receive) -> Receive:
         """What receives the request's body; SignatureError unless it is well signed."""
-        request = Request(scope["method"], scope["raw_path"], scope["query_string"], scope["headers"])
-        made = signature.parsed(request)
+        made = signature.parsed(scope)
         if not made.needs_body:
-            signature.check(request, made, b"", self._secret_of)
+            signature.check(scope, made, b"", self._secret_of)
             return receive
-        body = await read(receive)
-        signature.check(request, made, body, self._secret_of)
+        body = await read(receive, MAX_SIGNED_BYTES)
+        if body is None:
+            raise SignatureError("RequestEntityTooLarge", f"A signed body has at most {MAX_SIGNED_BYTES} bytes.")
+        signature.check(scope, made, body, self._secret_of)
         return replay(body, receive)
 
 
@@ -122,16 +123,15 @@ def refuse_pages(
             raise LocalAwsError("Web pages may not use the local AWS.", "Use a program, with `vehiclevision env`.")
 
 
-async def read(receive: Receive) -> bytes:
-    """A request's whole body; SignatureError when it is too long to be checked."""
+async def read(receive: Receive, most: int) -> bytes | None:
+    """A request's whole body; None as soon as it is longer than it may be."""
     body = bytearray()
-    while True:
+    while len(body) <= most:
         message = await receive()
         body += message.get("body", b"")
-        if len(body) > MAX_SIGNED_BYTES:
-            raise SignatureError("RequestEntityTooLarge", f"A signed body has at most {MAX_SIGNED_BYTES} bytes.")
         if not message.get("more_body"):
-            return bytes(body)
+            break
+    return bytes(body) if len(body) <= most else None
 
 
 def replay(body: bytes, receive: Receive) -> Receive:

@@ -8,6 +8,7 @@ import hmac
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import parse_qs
 
 from ministack.core import sigv4
@@ -28,16 +29,6 @@ class SignatureError(Exception):
 
 
 @dataclass(frozen=True)
-class Request:
-    """What a signature covers, as it was on the wire."""
-
-    method: str
-    path: bytes
-    query: bytes
-    headers: Sequence[tuple[bytes, bytes]]
-
-
-@dataclass(frozen=True)
 class Signature:
     """A request's signature, and what of the request it was made from."""
 
@@ -52,10 +43,10 @@ class Signature:
         return not self.presigned and "x-amz-content-sha256" not in self.headers
 
 
-def parsed(request: Request, now: datetime | None = None) -> Signature:
+def parsed(scope: Mapping[str, Any], now: datetime | None = None) -> Signature:
     """The request's one signature, made within the time that it is good for; SignatureError without one."""
-    headers = _by_name(request.headers)
-    query = parse_qs(request.query.decode("latin-1").replace("+", "%2B"), keep_blank_values=True)
+    headers = _by_name(scope["headers"])
+    query = parse_qs(scope["query_string"].decode("latin-1").replace("+", "%2B"), keep_blank_values=True)
     algorithm, presigned = headers.get("authorization", "").partition(" ")[0], "X-Amz-Signature" in query
     if bool(algorithm) == presigned:
         raise SignatureError("MissingAuthenticationToken", "The request carries no signature, or two.")
@@ -86,15 +77,15 @@ def _check_time(parts: sigv4.HeaderSignature, lifetime: timedelta, now: datetime
         raise SignatureError("RequestExpired", f"The signature is of {moment}, and it is {now:%Y%m%dT%H%M%SZ}.")
 
 
-def check(request: Request, signature: Signature, body: bytes, secret_of: Callable[[str], str | None]) -> None:
+def check(scope: Mapping[str, Any], signature: Signature, body: bytes, secret_of: Callable[[str], str | None]) -> None:
     """SignatureError unless whoever signed knew the secret of the key that they named."""
     parts = signature.parts
     secret = secret_of(parts.access_key_id)
     if secret is None:
         raise SignatureError("InvalidClientTokenId", "The security token included in the request is invalid.")
-    path = request.path.decode("latin-1")
+    path = scope["raw_path"].decode("latin-1")
     _, signed = sigv4.header_signing_documents(
-        parts, request.method, path, signature.query, signature.headers, body, presigned=signature.presigned
+        parts, scope["method"], path, signature.query, signature.headers, body, presigned=signature.presigned
     )
     expected = sigv4.calculate_signature(secret, parts.date_stamp, parts.region, parts.service, signed)
     if not hmac.compare_digest(expected.encode(), parts.signature.encode()):

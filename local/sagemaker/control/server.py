@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local import processes
-from local.door import Receive, Scope, Send, answer
+from local.door import Receive, Scope, Send, answer, read
 from local.sagemaker.control.errors import ServiceError
 from local.sagemaker.control.process import server
 from local.sagemaker.control.settings import Settings
@@ -65,7 +65,9 @@ class Control:
         target = headers.get("x-amz-target", "")
         if method != "POST" or "." not in target:
             raise ServiceError("UnknownOperationException", f"There is no {method} {target[:100] or path[:100]} here.")
-        body = await read_body(receive)
+        body = await read(receive, MAX_BODY_BYTES)
+        if body is None:
+            raise ServiceError("RequestEntityTooLargeException", f"A request has at most {MAX_BODY_BYTES} bytes.", 413)
         return 200, await asyncio.get_running_loop().run_in_executor(self._pool, self._perform, target, body)
 
     def _perform(self, target: str, body: bytes) -> str:
@@ -87,18 +89,6 @@ class Control:
         except aws.FAULTS as error:
             message = f"The local AWS engine, which holds the buckets, does not answer: {error}"
             raise ServiceError("ServiceUnavailable", message, 503) from error
-
-
-async def read_body(receive: Receive) -> bytes:
-    """The request's body, refused as soon as it is too long."""
-    body = bytearray()
-    while True:
-        message = await receive()
-        body += message.get("body", b"")
-        if len(body) > MAX_BODY_BYTES:
-            raise ServiceError("RequestEntityTooLargeException", f"A request has at most {MAX_BODY_BYTES} bytes.", 413)
-        if not message.get("more_body"):
-            return bytes(body)
 
 
 def main(arguments: list[str]) -> None:
