@@ -1,11 +1,14 @@
 """Account and region, for which MiniStack does everything, and what it saves of a service."""
 
+import contextlib
 import contextvars
 import copy
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 from ministack.core.responses import AccountRegionScopedDict, set_request_account_id, set_request_region
+
+T = TypeVar("T")
 
 
 def scope_of(arn: str) -> tuple[str, str]:
@@ -23,6 +26,16 @@ def in_scope(account: str, region: str, function: Callable[..., None], *argument
         function(*arguments, **options)
 
     contextvars.copy_context().run(run)
+
+
+@contextlib.contextmanager
+def known_as(variable: contextvars.ContextVar[T], value: T) -> Iterator[None]:
+    """Let what is called meanwhile know something that MiniStack does not hand on."""
+    token = variable.set(value)
+    try:
+        yield
+    finally:
+        variable.reset(token)
 
 
 def state_of(service: Any, *names: str, **given: Any) -> dict[str, Any]:

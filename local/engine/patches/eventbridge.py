@@ -13,7 +13,7 @@ from ministack.services import cloudwatch, eventbridge, lambda_svc, sqs, stepfun
 
 from local.engine.journal import Journal
 from local.engine.patches import iam
-from local.engine.scopes import in_scope
+from local.engine.scopes import in_scope, known_as
 from local.engine.task_calls import Call
 
 SERVICE = "events.amazonaws.com"
@@ -44,11 +44,8 @@ def keep_what_is_not_delivered() -> None:
 
     def invoke_or_keep(target: dict[str, Any], event: Any, rule: dict[str, Any], view: Any = None) -> None:
         delivery = Delivery(rule, target)
-        token = _delivery.set(delivery)
-        try:
+        with known_as(_delivery, delivery):
             invoke(target, event, rule, view)
-        finally:
-            _delivery.reset(token)
         count(rule, "Invocations")
         for code, reason in delivery.failures:
             content = (view or eventbridge._pattern_event_view(event)).event_with_detail()

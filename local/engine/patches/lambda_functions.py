@@ -18,6 +18,7 @@ from ministack.services import lambda_svc, stepfunctions, sts
 
 from local.credentials import Credentials
 from local.engine.lambda_worker.runtime_client import END_OF_LOG, WORKER_HEADER
+from local.engine.scopes import known_as
 
 # Beside a folder of unpacked code: all of it is there.
 WHOLE: Final = ".whole"
@@ -124,11 +125,10 @@ class Turns:
                 semaphore = self._semaphores.setdefault(name, threading.Semaphore(self._at_a_time))
             semaphore.acquire()
             turn = _Turn(name, semaphore)
-        token = self._current.set(turn)
         try:
-            yield
+            with known_as(self._current, turn):
+                yield
         finally:
-            self._current.reset(token)
             turn.leave()
 
 

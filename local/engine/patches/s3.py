@@ -10,7 +10,7 @@ from ministack.core.responses import get_account_id, get_region
 from ministack.services import eventbridge, s3
 
 from local.engine.journal import Journal
-from local.engine.scopes import in_scope
+from local.engine.scopes import in_scope, known_as
 
 # What S3 percent-encodes in a listing that is asked to.
 _ENCODED: Final = frozenset({"Key", "Prefix", "Delimiter", "KeyMarker", "NextKeyMarker"})
@@ -23,11 +23,8 @@ def name_versions_in_object_events() -> None:
     dispatch = eventbridge._dispatch_event
 
     def fire_with_version(*arguments: Any, **options: Any) -> None:
-        token = versions.set(options.get("version_id"))
-        try:
+        with known_as(versions, options.get("version_id")):
             fire(*arguments, **options)
-        finally:
-            versions.reset(token)
 
     def dispatch_with_version(event: dict[str, Any], view: Any = None) -> Any:
         version = versions.get()
@@ -60,11 +57,8 @@ def encode_listed_keys() -> None:
 
     def encoding(listing: Callable[..., Any]) -> Callable[..., Any]:
         def listed(bucket: str, query: Any) -> Any:
-            token = asked.set(s3._qp(query, "encoding-type", "") == "url")
-            try:
+            with known_as(asked, s3._qp(query, "encoding-type", "") == "url"):
                 return listing(bucket, query)
-            finally:
-                asked.reset(token)
 
         return listed
 
@@ -84,11 +78,8 @@ def write_events_through(journal: Journal) -> None:
         event = str(uuid.uuid4())
         scope = [get_account_id(), get_region()]
         journal.put("event", [event], {"scope": scope, "arguments": [bucket, *arguments], "options": options})
-        token = pending.set(event)
-        try:
+        with known_as(pending, event):
             fire_later(bucket, *arguments, **options)
-        finally:
-            pending.reset(token)
 
     def fire_and_forget(*arguments: Any, **options: Any) -> None:
         fire(*arguments, **options)

@@ -12,7 +12,7 @@ from ministack.services import stepfunctions
 from local.engine import task_calls
 from local.engine.journal import Journal
 from local.engine.patches import iam
-from local.engine.scopes import in_scope, scope_of, state_of
+from local.engine.scopes import in_scope, known_as, scope_of, state_of
 
 # AWS's documentation names no error for a call that the role does not allow. Public execution histories show the base
 # class of the service in the Java SDK: version 1 for the optimised integrations, version 2 for those of the SDK.
@@ -166,11 +166,8 @@ def know_which_execution_runs() -> None:
     execute = stepfunctions._execute_task
 
     def execute_known(state: Any, given: Any, execution: Any, context: dict[str, Any]) -> Any:
-        token = _running.set(context)
-        try:
+        with known_as(_running, context):
             return execute(state, given, execution, context)
-        finally:
-            _running.reset(token)
 
     stepfunctions._execute_task = execute_known
 
