@@ -1,17 +1,13 @@
 """The endpoint that is served from the shipped model, with its model and config, where there is no endpoint at all."""
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-
 from lifecycle import endpoint
 from lifecycle.site import Site
 from local.place import REGION
 from local.sagemaker.control import deployment, endpoints, hosting
 from local.sagemaker.control.names import ACCOUNT, ENDPOINT, ENDPOINT_CONFIG, MODEL, key
-from local.sagemaker.control.serving import SHIPPED_URL
-from local.sagemaker.control.store import Record, Store
-from local.sagemaker.runtime_process import DEFAULT_ENDPOINTS, endpoints_file, served
+from local.sagemaker.control.serving import SHIPPED_MODEL, SHIPPED_URL
+from local.sagemaker.control.store import Store
+from local.sagemaker.runtime_process import APPLICATION_ENDPOINT
 
 VARIANT = "AllTraffic"
 INSTANCE_TYPE = "ml.m5.xlarge"
@@ -19,24 +15,18 @@ IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/vehiclevision-inference:local
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/vehiclevision-local"
 
 
-def adopt(store: Store, directory: Path) -> None:
-    """Make records of what the runtime served before; with nothing to serve, of the shipped model.
+def adopt(store: Store) -> None:
+    """Make records of what the runtime serves where nobody has said anything, and capture what it is asked.
 
     So a start after everything was torn down gives what a first start gives: an application that answers.
-    What it is asked is captured, as `sagemaker deploy` has it, and as releases before did not.
     """
     with store.lock:
-        if all(_is_shipped(record) and "_capture" not in record for record in store.all(ENDPOINT)):
-            for name, entry in (served(endpoints_file(directory)) or DEFAULT_ENDPOINTS).items():
-                _adopt(store, name, entry)
+        if not store.all(ENDPOINT):
+            _adopt(store)
 
 
-def _is_shipped(record: Record) -> bool:
-    return bool(record["EndpointConfigName"] == f"{record['EndpointName']}-shipped")
-
-
-def _adopt(store: Store, name: str, entry: Mapping[str, Any]) -> None:
-    own = f"{name}-shipped"
+def _adopt(store: Store) -> None:
+    name, own = APPLICATION_ENDPOINT, f"{APPLICATION_ENDPOINT}-shipped"
     container = {"Image": IMAGE, "ModelDataUrl": SHIPPED_URL, "Mode": "SingleModel"}
     request = {"ModelName": own, "PrimaryContainer": container, "ExecutionRoleArn": ROLE, "_data_url": SHIPPED_URL}
     model = hosting.new_model(request)
@@ -48,7 +38,7 @@ def _adopt(store: Store, name: str, entry: Mapping[str, Any]) -> None:
         **endpoints.new_record(name, config),
         "EndpointStatus": "InService",
         "ProductionVariants": [deployment.described_variant(variant, model, {})],
-        "_fleet": [{"name": VARIANT, "model": entry.get("model", ""), "weight": 1.0}],
+        "_fleet": [{"name": VARIANT, "model": SHIPPED_MODEL, "weight": 1.0}],
     }
     store.put(MODEL, key(own), model)
     store.put(ENDPOINT_CONFIG, key(own), config)

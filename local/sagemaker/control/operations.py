@@ -34,6 +34,6 @@ APIS: dict[str, tuple[str, dict[str, Operation]]] = {
 def make_service(directory: Path, settings: Settings) -> Service:
     """The service of a state folder, going on with what its last stop cut off."""
     service = Service(directory, settings)
-    bootstrap.adopt(service.store, directory)
+    bootstrap.adopt(service.store)
     service.resume()
     return service

@@ -20,11 +20,11 @@ from local.sagemaker.control.aws import FAULTS, Engine, split
 from local.sagemaker.control.errors import DeploymentError
 from local.sagemaker.control.names import ENDPOINT
 from local.sagemaker.control.store import Record, Store
-from local.sagemaker.runtime_process import DEFAULT_ENDPOINTS, IN_SERVICE, endpoints_file
+from local.sagemaker.runtime_process import APPLICATION_ENDPOINT, DEFAULT_ENDPOINTS, IN_SERVICE, endpoints_file
 
 # The model that lies in the checkout, under an address in the bucket that SageMaker makes for an account.
 SHIPPED_URL = "s3://sagemaker-us-east-1-000000000000/vehiclevision/shipped/model.tar.gz"
-SHIPPED_MODEL = DEFAULT_ENDPOINTS["vehiclevision"]["model"]
+SHIPPED_MODEL = DEFAULT_ENDPOINTS[APPLICATION_ENDPOINT]["model"]
 MAX_ARTEFACT_BYTES = 64 * 1024 * 1024
 CHECK_SECONDS = 60.0
 

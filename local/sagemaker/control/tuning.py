@@ -14,26 +14,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from local.sagemaker.control.names import TRAINING_JOB, TUNING_JOB, key, now
+from local.sagemaker.control.protocol import load_model
 from local.sagemaker.control.settings import Settings
 from local.sagemaker.control.store import Record, Store
 from local.sagemaker.control.training import ENDED, TrainingJobs, new_record
 
 POLL_SECONDS = 0.2
 ALL_FAILED = "All training jobs have failed. Please take a look at the training jobs failures to get more details."
-DEFINITION_FIELDS = (
-    "AlgorithmSpecification",
-    "RoleArn",
-    "InputDataConfig",
-    "VpcConfig",
-    "OutputDataConfig",
-    "ResourceConfig",
-    "StoppingCondition",
-    "EnableNetworkIsolation",
-    "EnableInterContainerTrafficEncryption",
-    "EnableManagedSpotTraining",
-    "CheckpointConfig",
-    "Environment",
-)
 
 
 class TuningJobs:
@@ -117,9 +104,10 @@ def children(store: Store, record: Record) -> list[Record]:
 def training_request(record: Record, number: int) -> dict[str, Any]:
     """The request for the training job of this number, without the tuned values."""
     definition, tuning = record["TrainingJobDefinition"], record["HyperParameterTuningJobName"]
+    job: Any = load_model().shape_for("CreateTrainingJobRequest")
     digest = hashlib.sha256(f"{record['HyperParameterTuningJobArn']}{record['CreationTime']}{number}".encode())
     return {
-        **{field: definition[field] for field in DEFINITION_FIELDS if field in definition},
+        **{field: value for field, value in definition.items() if field in job.members},
         "TrainingJobName": f"{tuning}-{number:03d}-{digest.hexdigest()[:8]}",
         "HyperParameters": {
             **definition.get("StaticHyperParameters", {}),
