@@ -25,6 +25,7 @@ from lifecycle.source import CHECKOUT, Source, members, pack
 from training.artefact import MANIFEST_MEMBER, MEMBERS, MODEL_MEMBER, Artefact, load_model, write_artefact
 from training.data.load import Destination, load
 from training.data.manifest import EARLIER_FORMAT, MANIFEST, read_manifest
+from vehiclevision.results import ADDRESS, bucket_and_key
 from vehiclevision.storage import code_of, listed
 
 DATA_PREFIX: Final = "training-data/"
@@ -53,7 +54,7 @@ def load_data(aws: Aws, folder: Path, listener: Callable[[int, int | None], None
 
 def planned_data(aws: Aws, given: str) -> Data:
     """The data that a job will read: S3's, or a folder's, whose address is known before it is loaded."""
-    if not given or given.startswith("s3://"):
+    if not given or given.startswith(ADDRESS):
         return data_at(aws, given)
     manifest = read_manifest(Path(given))
     return Data(aws.site.s3(f"{DATA_PREFIX}{manifest.version}/"), manifest.data_hash, manifest.facts["builtin"])
@@ -61,7 +62,7 @@ def planned_data(aws: Aws, given: str) -> Data:
 
 def stage(aws: Aws, training: Training, given: str) -> Training:
     """The same training, with its data and code in the bucket."""
-    if given and not given.startswith("s3://"):
+    if given and not given.startswith(ADDRESS):
         aws.tell(f"Loading the data to {training.data.prefix}")
         load_data(aws, Path(given), lambda done, total: None)
     if training.source is not None:
@@ -71,7 +72,9 @@ def stage(aws: Aws, training: Training, given: str) -> Training:
 
 def data_at(aws: Aws, address: str) -> Data:
     """The data that was loaded to this address, or where none is given, the data that was loaded last."""
-    bucket, prefix = split_address(address) if address else (aws.site.bucket, _newest_data(aws))
+    if address and not address.startswith(ADDRESS):
+        raise SageMakerStepError(f"{address[:200]!r} is no address in S3.", "Write it as s3://BUCKET/PREFIX/.")
+    bucket, prefix = bucket_and_key(address) if address else (aws.site.bucket, _newest_data(aws))
     if bucket != aws.site.bucket:
         raise SageMakerStepError(
             f"Training jobs read the bucket {aws.site.bucket} only.",
@@ -335,28 +338,19 @@ def artefact_of_job(packed: Path) -> Artefact:
 
 
 def _put_evaluation(aws: Aws, prefix: str, figures: dict[str, Any]) -> str:
-    bucket, key = split_address(f"{prefix}evaluation.json")
-    aws.client("s3").put_object(
-        Bucket=bucket, Key=key, Body=registry.evaluation(figures), ContentType="application/json"
-    )
-    return f"s3://{bucket}/{key}"
+    address = f"{prefix}evaluation.json"
+    bucket, key = bucket_and_key(address)
+    body = registry.evaluation(figures)
+    aws.client("s3").put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
+    return address
 
 
 def download(aws: Aws, url: str, path: Path) -> None:
     """A model's artefact out of S3, read within limits."""
-    bucket, key = split_address(url)
+    bucket, key = bucket_and_key(url)
     answer = aws.client("s3").get_object(Bucket=bucket, Key=key)
     if answer["ContentLength"] > MAX_MODEL_BYTES:
         raise JobFailedError(f"The model {url} is larger than {MAX_MODEL_BYTES} bytes.", "Train a smaller one.")
     with path.open("wb") as file:
         for piece in answer["Body"].iter_chunks(1024 * 1024):
             file.write(piece)
-
-
-def split_address(address: str) -> tuple[str, str]:
-    """Bucket and key of an s3:// address."""
-    scheme, _, rest = address.partition("://")
-    bucket, _, key = rest.partition("/")
-    if scheme != "s3" or not bucket:
-        raise SageMakerStepError(f"{address[:200]!r} is no address in S3.", "Write it as s3://BUCKET/PREFIX/.")
-    return bucket, key

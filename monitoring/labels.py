@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from monitoring.errors import SourceError
 from vehiclevision.labels import TRUTHS
+from vehiclevision.results import ADDRESS, bucket_and_key
 from vehiclevision.storage import listed
 
 PREFIX: Final = "reviewed/"
@@ -31,7 +32,6 @@ HELD_OUT_BELOW: Final = 51
 _NAME: Final = re.compile(
     rf"(?:^|/)({'|'.join(TRUTHS)})/([0-9a-f]{{64}})({re.escape(ASKED)})?({'|'.join(map(re.escape, SUFFIXES))})$"
 )
-_BUCKET: Final = re.compile(r"^s3://([^/]+)/?(.*)$")
 
 
 class Name(NamedTuple):
@@ -79,8 +79,7 @@ def held_out(digest: str) -> bool:
 
 def read(address: str, s3: Any = None) -> Labels:
     """The labels in a folder or under s3://bucket/prefix; files with other names are none."""
-    named = re.match(_BUCKET, address)
-    names = _in_bucket(s3, named[1], named[2]) if named else _in_folder(Path(address))
+    names = _in_bucket(s3, *bucket_and_key(address)) if address.startswith(ADDRESS) else _in_folder(Path(address))
     labels: dict[str, str] = {}
     asked: set[str] = set()
     for name in sorted(names):

@@ -23,6 +23,7 @@ from lifecycle.site import CAPTURES, Site
 from local.histories import Histories
 from monitoring import watched
 from retraining.staging import DATASETS
+from vehiclevision.results import bucket_and_key
 
 ELSEWHERE = "A photo of another bucket, which a backfill went through, is named with it: s3://BUCKET/KEY."
 
@@ -72,7 +73,7 @@ def parts_of(target: Target, site: Site, stack: Mapping[str, str]) -> Parts:
     folders = {Folder(site.bucket, f"{CAPTURES}/")}
     settings = watched.capture_settings(target.client, stack["EndpointName"], stack) or {}
     if address := settings.get("DestinationS3Uri"):
-        bucket, _, prefix = str(address).removeprefix("s3://").partition("/")
+        bucket, prefix = bucket_and_key(str(address))
         folders.add(Folder(bucket, f"{prefix.strip('/')}/" if prefix.strip("/") else ""))
     return Parts(
         s3=target.client("s3"),

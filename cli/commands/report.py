@@ -17,11 +17,12 @@ from monitoring.drift.baseline import load
 from monitoring.report import origin
 from monitoring.report.figures import EstimatedAccuracy, Report
 from monitoring.report.files import write
-from monitoring.report.origin import S3, Choice, Origin
+from monitoring.report.origin import Choice, Origin
 from monitoring.report.report import report, report_json
 from monitoring.report.standing import standing
 from training.evaluation.plain import Share
 from training.progress import BYTES, bars
+from vehiclevision.results import ADDRESS
 
 DEFAULT_OUT: Final = Path("report.html")
 # Of the application's own endpoint, where nothing else is said: a week shows every hour of day and every weekday.
@@ -89,7 +90,8 @@ def command(
 def _checked(out: Path, address: str | None) -> Path:
     if out.suffix not in ("", ".html") or not out.stem or out.is_dir():
         raise CommandError(f"{printable(str(out))} cannot be the page.", "Name a file that ends in .html.", USAGE)
-    if address and not address.startswith(S3) and out.resolve().is_relative_to(Path(address).expanduser().resolve()):
+    folder = None if not address or address.startswith(ADDRESS) else Path(address).expanduser().resolve()
+    if folder and out.resolve().is_relative_to(folder):
         raise CommandError(
             "The page would lie among the captured files, and be read as one of them next time.",
             "Name another place with --out.",

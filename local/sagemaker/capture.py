@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from local.sagemaker.waiting import Waiting
+from vehiclevision.results import bucket_and_key
 
 FLUSH_SECONDS = 5.0
 RECORDS_A_FILE = 200
@@ -80,7 +81,7 @@ def files(records: Sequence[Exchange]) -> list[list[Exchange]]:
 
 def place(first: Exchange) -> tuple[str, str]:
     """Bucket and key of the file that begins with this record."""
-    bucket, _, prefix = first.settings["destination"].removeprefix("s3://").partition("/")
+    bucket, prefix = bucket_and_key(first.settings["destination"])
     moment = first.moment
     file = f"{moment:%M-%S}-{moment.microsecond // 1000:03d}-{uuid.uuid4()}.jsonl"
     parts = (prefix.strip("/"), first.endpoint, first.variant, f"{moment:%Y/%m/%d/%H}", file)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from monitoring.captures.record import YEARS
 from monitoring.errors import SourceError
+from vehiclevision.results import ADDRESS, bucket_and_key
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -125,15 +126,15 @@ class Source(Protocol):
 
 def is_captured(address: str) -> bool:
     """Whether this names captured data: in S3, a file of JSON lines, or a folder that holds some."""
-    if address.startswith("s3://") or address.endswith(CAPTURE_SUFFIXES):
+    if address.startswith(ADDRESS) or address.endswith(CAPTURE_SUFFIXES):
         return True
     return any(name.endswith(CAPTURE_SUFFIXES) for _, _, names in os.walk(address) for name in names)
 
 
 def open_source(address: str, s3: "S3Client | None" = None) -> Source:
     """The source at a folder's or file's path or an s3:// address; `s3` is needed for the latter only."""
-    if address.startswith("s3://"):
-        bucket, _, prefix = address.removeprefix("s3://").partition("/")
+    if address.startswith(ADDRESS):
+        bucket, prefix = bucket_and_key(address)
         if not _BUCKET_NAME.fullmatch(bucket):
             raise SourceError(f"{address} names no bucket.", "Write s3://BUCKET/PREFIX.")
         if s3 is None:

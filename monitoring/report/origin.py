@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from lifecycle import stacks
 from lifecycle.stacks import Client
@@ -19,12 +19,10 @@ from monitoring.report.recorded import Recorded
 from monitoring.report.report import Facts, Gathered
 from monitoring.summary import summarise
 from training.artefact import DEFAULT_MODEL, MANIFEST_MEMBER, parse_manifest, read_members
-from vehiclevision.results import ResultsTable
+from vehiclevision.results import ADDRESS, ResultsTable, bucket_and_key
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-S3: Final = "s3://"
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,7 @@ def of_files(
     said = "as asked for"
     if threshold is None:
         threshold, said = _shipped_threshold(), "the shipped model’s; --threshold takes another"
-    in_s3 = any(each is not None and each.startswith(S3) for each in (address, labels))
+    in_s3 = any(each is not None and each.startswith(ADDRESS) for each in (address, labels))
     return Origin(address, threshold, said, endpoint, labels, s3() if in_s3 else None, lambda _: Recorded())
 
 
@@ -125,7 +123,7 @@ def of_application(
         threshold=threshold,
         threshold_from=said,
         endpoint=endpoint,
-        labels=labels or f"{S3}{bucket}/{labels_store.PREFIX}",
+        labels=labels or f"{ADDRESS}{bucket}/{labels_store.PREFIX}",
         s3=s3,
         recorded=lambda window: recorded.read(results, window),
         baseline=baseline,
@@ -135,7 +133,7 @@ def of_application(
 
 def _baseline_beside(s3: Any, address: str, endpoint: str) -> tuple[Baseline | None, str]:
     try:
-        return watched.baseline_of(s3, address.removeprefix(S3).partition("/")[0], endpoint), ""
+        return watched.baseline_of(s3, bucket_and_key(address)[0], endpoint), ""
     except BaselineError as error:
         return None, f"{error}, and put it in place with: vehiclevision monitor deploy --baseline FILE."
 

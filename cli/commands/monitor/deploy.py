@@ -27,6 +27,7 @@ from monitoring.last_check import room_of
 from monitoring.model_monitor import schedule
 from retraining.parameters import parameters as retraining_parameters
 from training.artefact import DEFAULT_MODEL
+from vehiclevision.results import bucket_and_key
 
 DEFAULT_BASELINE: Final = DEFAULT_MODEL.with_name("baseline.json")
 EVERY_PHOTO: Final = "100"
@@ -183,7 +184,7 @@ def captures_of(target: Target, aws: Aws, stack: Mapping[str, str]) -> tuple[str
             f"The endpoint {printable(endpoint)} captures nothing. Deploy it with capture, or checks see none."
         )
     destination = settings.get("DestinationS3Uri") or aws.site.s3(CAPTURES)
-    bucket, _, prefix = destination.removeprefix("s3://").partition("/")
+    bucket, prefix = bucket_and_key(destination)
     if not prefix.strip("/"):
         raise CommandError(
             f"The endpoint {printable(endpoint)} captures into the whole bucket {bucket}.",

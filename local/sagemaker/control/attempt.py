@@ -18,12 +18,13 @@ from typing import Any
 from local import processes
 from local.place import CHECKOUT
 from local.sagemaker.control import script_mode
-from local.sagemaker.control.aws import FAULTS, Engine, split
+from local.sagemaker.control.aws import FAULTS, Engine
 from local.sagemaker.control.errors import JobError
 from local.sagemaker.control.layout import Layout, place_within, unpack_source
 from local.sagemaker.control.log import JobLog
 from local.sagemaker.control.settings import Settings
 from local.sagemaker.control.store import Record
+from vehiclevision.results import bucket_and_key
 
 SITE = Path(__file__).parent / "site"
 MAX_OBJECT_BYTES = 20 * 1024**3
@@ -79,7 +80,7 @@ def fill(job: Record, layout: Layout, engine: Engine) -> None:
     packed, scratch = layout.temporary / "sourcedir.tar.gz", layout.temporary / "sourcedir.tar"
     url = script_mode.source(job)
     try:
-        engine.download(*split(url), packed, MAX_PACKED_SOURCE_BYTES)
+        engine.download(*bucket_and_key(url), packed, MAX_PACKED_SOURCE_BYTES)
     except (*FAULTS, ValueError) as error:
         raise JobError(f"ClientError: sagemaker_submit_directory {url} could not be downloaded: {error}") from error
     unpack_source(packed, layout.code, scratch)
@@ -94,7 +95,7 @@ def _download_channel(channel: Mapping[str, Any], folder: Path, engine: Engine) 
     source = channel["DataSource"]["S3DataSource"]
     folder.mkdir()
     if _download(source["S3Uri"], folder, engine) == 0:
-        bucket, _ = split(source["S3Uri"])
+        bucket, _ = bucket_and_key(source["S3Uri"])
         raise JobError(
             f'ClientError: Data download failed:No S3 objects found under S3 URL "{source["S3Uri"]}" given in input '
             f"data source. Please ensure that the bucket {bucket} exists and that objects exist under that S3 prefix."
@@ -103,7 +104,7 @@ def _download_channel(channel: Mapping[str, Any], folder: Path, engine: Engine) 
 
 def _download(url: str, folder: Path, engine: Engine) -> int:
     """All objects under a prefix into a folder, under their names after the prefix's last folder; how many."""
-    bucket, prefix = split(url)
+    bucket, prefix = bucket_and_key(url)
     try:
         keys = [key for key, _ in engine.objects(url) if not key.endswith("/")]
         downloads = [(key, place_within(folder, _relative(key, prefix))) for key in keys]

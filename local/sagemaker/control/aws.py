@@ -4,7 +4,6 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
@@ -14,6 +13,7 @@ from local.deploy import sealed_session
 from local.engine import process as engine
 from local.place import REGION
 from local.processes import HOST, read_json
+from vehiclevision.results import bucket_and_key
 from vehiclevision.storage import listed
 
 # What a call to another service may raise.
@@ -43,13 +43,13 @@ class Engine:
 
     def objects(self, url: str) -> Iterator[tuple[str, int]]:
         """Keys and sizes of all objects under an s3:// prefix."""
-        bucket, prefix = split(url)
+        bucket, prefix = bucket_and_key(url)
         for entry in listed(self.client("s3"), "list_objects_v2", "Contents", Bucket=bucket, Prefix=prefix):
             yield entry["Key"], entry["Size"]
 
     def exists(self, url: str) -> bool:
         """Whether there is an object at exactly this s3:// address."""
-        bucket, key = split(url)
+        bucket, key = bucket_and_key(url)
         try:
             self.client("s3").head_object(Bucket=bucket, Key=key)
         except ClientError:
@@ -68,12 +68,6 @@ class Engine:
 
     def upload(self, path: Path, url: str) -> None:
         """A file to an s3:// address."""
-        bucket, key = split(url)
+        bucket, key = bucket_and_key(url)
         with path.open("rb") as file:
             self.client("s3").put_object(Bucket=bucket, Key=key, Body=file)
-
-
-def split(url: str) -> tuple[str, str]:
-    """Bucket and key of an s3:// address."""
-    parts = urlsplit(url, allow_fragments=False)
-    return parts.netloc, (parts.path + (f"?{parts.query}" if parts.query else "")).removeprefix("/")

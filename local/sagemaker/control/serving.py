@@ -16,11 +16,12 @@ from typing import Any
 
 from local import processes
 from local.place import CHECKOUT
-from local.sagemaker.control.aws import FAULTS, Engine, split
+from local.sagemaker.control.aws import FAULTS, Engine
 from local.sagemaker.control.errors import DeploymentError
 from local.sagemaker.control.names import ENDPOINT
 from local.sagemaker.control.store import Record, Store
 from local.sagemaker.runtime_process import APPLICATION_ENDPOINT, DEFAULT_ENDPOINTS, IN_SERVICE, endpoints_file
+from vehiclevision.results import bucket_and_key
 
 # The model that lies in the checkout, under an address in the bucket that SageMaker makes for an account.
 SHIPPED_URL = "s3://sagemaker-us-east-1-000000000000/vehiclevision/shipped/model.tar.gz"
@@ -57,7 +58,7 @@ class Serving:
         self._models.mkdir(parents=True, exist_ok=True)
         partial = self._models / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}.partial"
         try:
-            self._engine.download(*split(url), partial, MAX_ARTEFACT_BYTES)
+            self._engine.download(*bucket_and_key(url), partial, MAX_ARTEFACT_BYTES)
         except (*FAULTS, OSError, ValueError) as error:
             raise DeploymentError(
                 f'Failed to download model data for container "container_1" from URL: "{url}". Please ensure that '
