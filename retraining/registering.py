@@ -6,7 +6,7 @@ The state machine sends them. They are those of `vehiclevision sagemaker deploy`
 import hashlib
 import io
 import tarfile
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from lifecycle import deploy, endpoint, registry, source
 from lifecycle.images import OWN
 from lifecycle.registry import Candidate, Version
-from lifecycle.site import OWNER_TAG, Aws, Request
+from lifecycle.site import OWNER_TAG, Aws
 from retraining import staging
 from retraining.errors import RetrainingError
 from retraining.settings import StackParameters
@@ -28,73 +28,27 @@ MAX_OUTPUT_BYTES: Final = 256 * 1024 * 1024
 MAX_MEMBER_BYTES: Final = {ARTEFACT: 64 * 1024 * 1024, COMPARISON: 4 * 1024 * 1024}
 
 
-@dataclass(frozen=True)
-class Deployment:
-    """A registered version, what deploys it as the present one is served, what takes it back, and who watches."""
-
-    version: Version
-    former: Version | None
-    endpoint: str
-    model: Request
-    model_there: bool
-    config: Request
-    config_there: bool
-    update: Request
-    restore: Request
-    # Alarms that say that it must be taken back.
-    watch: tuple[str, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """As the state machine sends it, request by request."""
-        return {
-            "version": self.version.number,
-            "version_arn": self.version.arn,
-            "former_version": None if self.former is None else self.former.number,
-            "endpoint": self.endpoint,
-            "model": dict(self.model.parameters),
-            "model_there": self.model_there,
-            "config_there": self.config_there,
-            "config": dict(self.config.parameters),
-            "update": dict(self.update.parameters),
-            "restore": dict(self.restore.parameters),
-            "watch": list(self.watch),
-        }
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What a run's comparison came to; with a better model also what deploys it."""
-
-    comparison: Comparison
-    deployment: Deployment | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """As the state machine reads it."""
-        comparison = self.comparison
-        return {
-            "accepted": comparison.accepted,
-            "code": comparison.reason,
-            "reason": comparison.words,
-            "figures": {"reviewed": asdict(comparison.reviewed), "base": asdict(comparison.base)},
-            "model_version": comparison.challenger.version,
-            "champion_version": comparison.champion.version,
-            "threshold": comparison.rule.threshold,
-            "cheapest_threshold": comparison.challenger.cheapest_threshold,
-            **({} if self.deployment is None else self.deployment.as_json()),
-        }
-
-
-def register(settings: StackParameters, aws: Aws, job: str) -> Decision:
-    """The verdict of a run's comparison; with a better model also its version, and all that deploys it."""
+def register(settings: StackParameters, aws: Aws, job: str) -> dict[str, Any]:
+    """What a run's comparison came to, as the state machine reads it; with a better model also all that deploys it."""
     members = output_of(aws, job)
     comparison = _read(members[COMPARISON])
+    verdict = {
+        "accepted": comparison.accepted,
+        "code": comparison.reason,
+        "reason": comparison.words,
+        "figures": {"reviewed": asdict(comparison.reviewed), "base": asdict(comparison.base)},
+        "model_version": comparison.challenger.version,
+        "champion_version": comparison.champion.version,
+        "threshold": comparison.rule.threshold,
+        "cheapest_threshold": comparison.challenger.cheapest_threshold,
+    }
     if not comparison.accepted:
-        return Decision(comparison)
+        return verdict
     live = staging.serving(settings, aws)
     if live is None:
         raise RetrainingError("The endpoint is not in service.", "When it is again: vehiclevision retrain start")
     candidate = _candidate(aws, job, members[ARTEFACT], comparison, live.image or settings.serving_image)
-    return Decision(comparison, deployment(settings, aws, registry.register(aws, candidate), live.version))
+    return {**verdict, **deployment(settings, aws, registry.register(aws, candidate), live.version)}
 
 
 def output_of(aws: Aws, job: str) -> dict[str, bytes]:
@@ -161,8 +115,11 @@ def _candidate(aws: Aws, job: str, artefact: bytes, comparison: Comparison, imag
     )
 
 
-def deployment(settings: StackParameters, aws: Aws, version: Version, former: Version | None) -> Deployment:
-    """What deploys a version as the present one is served, what takes it back, and which alarms say that it must."""
+def deployment(settings: StackParameters, aws: Aws, version: Version, former: Version | None) -> dict[str, Any]:
+    """What deploys a version as the present one is served, what takes it back, and which alarms say that it must.
+
+    The state machine sends each request as it stands here.
+    """
     state = deploy.look(aws, f"{aws.site.application}-endpoint-failing")
     if state.endpoint is None or state.live is None:
         raise RetrainingError("The endpoint is gone.", "Deploy one: vehiclevision sagemaker deploy --latest")
@@ -173,22 +130,25 @@ def deployment(settings: StackParameters, aws: Aws, version: Version, former: Ve
     if settings.site.kms_key is None and (key := state.live.get("KmsKeyId")):
         aws = replace(aws, site=replace(aws.site, kms_key=key))
     endpoint.check(version, hosting)
-    names, live = endpoint.names(aws.site, version, hosting), deploy.live_instances(state)
+    site, names, live = aws.site, endpoint.names(aws.site, version, hosting), deploy.live_instances(state)
+    model = registry.described_or_none(aws, "describe_model", ModelName=names.model)
+    config = registry.described_or_none(aws, "describe_endpoint_config", EndpointConfigName=names.config)
     # What is not there cannot watch, and what rings already would take every update back.
     known = deploy.alarm_states(aws, [*state.alarms, *settings.watched_alarms])
     quiet = [name for name, alarm in known.items() if alarm != "ALARM"]
     watching = [name for name in quiet if name not in settings.watched_alarms]
-    return Deployment(
-        version=version,
-        former=former,
-        endpoint=aws.site.endpoint,
-        model=endpoint.model_request(aws.site, version, names.model, hosting),
-        model_there=registry.described_or_none(aws, "describe_model", ModelName=names.model) is not None,
-        config=endpoint.config_request(aws.site, names, hosting),
-        config_there=registry.described_or_none(aws, "describe_endpoint_config", EndpointConfigName=names.config)
-        is not None,
-        update=endpoint.update_request(aws.site, names.config, hosting, watching, live),
-        restore=endpoint.update_request(aws.site, state.endpoint["EndpointConfigName"], hosting, [], live),
-        # Never none: without a name CloudWatch would tell of every alarm in the account.
-        watch=tuple(sorted({*quiet, aws.site.alarm("errors")})),
-    )
+    before = state.endpoint["EndpointConfigName"]
+    return {
+        "version": version.number,
+        "version_arn": version.arn,
+        "former_version": None if former is None else former.number,
+        "endpoint": site.endpoint,
+        "model": endpoint.model_request(site, version, names.model, hosting).parameters,
+        "model_there": model is not None,
+        "config_there": config is not None,
+        "config": endpoint.config_request(site, names, hosting).parameters,
+        "update": endpoint.update_request(site, names.config, hosting, watching, live).parameters,
+        "restore": endpoint.update_request(site, before, hosting, [], live).parameters,
+        # Alarms that say that it must be taken back; never none: without a name CloudWatch would tell of every alarm.
+        "watch": sorted({*quiet, site.alarm("errors")}),
+    }

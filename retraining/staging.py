@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -80,37 +80,23 @@ class Live:
     version: Version | None
 
 
-@dataclass(frozen=True)
-class Plan:
-    """Why not to go on, or the training job as SageMaker is to be asked for it; and the labels that it rests on."""
+def stage(settings: StackParameters, aws: Aws, trigger: Trigger) -> dict[str, Any]:
+    """Why not to go on, or the training job as SageMaker is to be asked for it, as the state machine reads it.
 
-    labels: Counts
-    held_back: HeldBack | None = None
-    training_job: Mapping[str, Any] = field(default_factory=dict)
-    # The address of each channel of reviewed pictures.
-    dataset: Mapping[str, str] = field(default_factory=dict)
-
-    def as_json(self) -> dict[str, Any]:
-        """As the state machine reads it."""
-        if self.held_back is not None:
-            code, words = self.held_back.code, self.held_back.words
-            return {"go": False, "code": code, "reason": words, "labels": self.labels.as_json()}
-        dataset, job = dict(self.dataset), dict(self.training_job)
-        return {"go": True, "labels": self.labels.as_json(), "dataset": dataset, "training_job": job}
-
-
-def stage(settings: StackParameters, aws: Aws, trigger: Trigger) -> Plan:
-    """Whether to go on, and if so with which training job, its pictures put beside the training data."""
+    Then its pictures are put beside the training data.
+    """
     site = settings.site
     past, pictures = list(past_runs(aws)), reviewed(aws, settings.upload_bucket, trigger.until)
     counts = count(pictures, gates.since(past))
     live = serving(settings, aws)
     reason = gates.held_back(settings, past, counts, list(running_before(aws, trigger)), trigger.began) or _unfit(live)
     if reason is not None or live is None:
-        return Plan(counts, held_back=reason or HeldBack(gates.NO_CHAMPION, "There is no endpoint."))
+        reason = reason or HeldBack(gates.NO_CHAMPION, "There is no endpoint.")
+        return {"go": False, "code": reason.code, "reason": reason.words, "labels": counts.as_json()}
     name = run_name(site, trigger)
     dataset = put_dataset(settings, aws, name, pictures)
-    return Plan(counts, training_job=job_request(settings, name, dataset, live.model_url), dataset=dataset)
+    job = job_request(settings, name, dataset, live.model_url)
+    return {"go": True, "labels": counts.as_json(), "dataset": dataset, "training_job": job}
 
 
 # ---- what was before -------------------------------------------------------------------------------------------------

@@ -16,6 +16,6 @@ aws = connected(settings, logger.info)
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Read the job's comparison, and register what it accepts."""
-    decision = register(settings, aws, event["training_job"]).as_json()
+    decision = register(settings, aws, event["training_job"])
     logger.info("compared", accepted=decision["accepted"], code=decision["code"], version=decision.get("version"))
     return decision

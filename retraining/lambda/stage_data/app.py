@@ -18,6 +18,6 @@ aws = connected(settings, logger.info)
 def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Say whether to go on, and write the training job."""
     trigger = Trigger(event["execution"], event["state_machine"], datetime.fromisoformat(event["began"]))
-    plan = stage(settings, aws, trigger).as_json()
+    plan = stage(settings, aws, trigger)
     logger.info("staged", go=plan["go"], code=plan.get("code"), labels=plan["labels"])
     return plan

@@ -61,7 +61,7 @@ def label(aws: Aws, count: int, *, begin: int = 0, given: datetime = NOW, asked:
 
 
 def staged(aws: Aws, trigger: Trigger = TRIGGER, **changes: Any) -> dict[str, Any]:
-    return staging.stage(settings(**changes), aws, trigger).as_json()
+    return staging.stage(settings(**changes), aws, trigger)
 
 
 def test_the_job_is_one_that_sagemaker_takes(aws: Aws) -> None:
@@ -208,7 +208,7 @@ def packed(aws: Aws, members: dict[str, bytes]) -> str:
 
 def test_a_better_model_is_registered_with_all_that_deploys_it(aws: Aws) -> None:
     """The very bytes that were compared; every request passes AWS's model; the present one is what comes back."""
-    decision = registering.register(settings(), aws, output(aws, True)).as_json()
+    decision = registering.register(settings(), aws, output(aws, True))
 
     assert (decision["version"], decision["former_version"], decision["cheapest_threshold"]) == (2, 1, 0.8)
     version = registry.versions(aws)[0]
@@ -221,7 +221,7 @@ def test_a_better_model_is_registered_with_all_that_deploys_it(aws: Aws) -> None
     sagemaker.update_model_package(**approval.parameters)
     sagemaker.create_model(**decision["model"])
     sagemaker.create_endpoint_config(**decision["config"])
-    again = registering.register(settings(), aws, "job").as_json()
+    again = registering.register(settings(), aws, "job")
     assert (again["version"], again["model_there"], again["config_there"]) == (2, True, True)
     sagemaker.update_endpoint(**decision["update"])
     assert decision["restore"]["EndpointConfigName"] == before
@@ -233,7 +233,7 @@ def test_capture_and_instances_stay_as_they_are(aws: Aws) -> None:
     """Only the model changes."""
     live = fake_of(aws).sent("CreateEndpointConfig")[-1]
 
-    decision = registering.register(settings(), aws, output(aws, True)).as_json()
+    decision = registering.register(settings(), aws, output(aws, True))
 
     assert decision["config"]["DataCaptureConfig"] == live["DataCaptureConfig"]
     (now,), (before,) = decision["config"]["ProductionVariants"], live["ProductionVariants"]
@@ -245,7 +245,7 @@ def test_an_alarm_that_rings_already_does_not_watch(aws: Aws) -> None:
     fake_of(aws).alarms["coverage"] = {"AlarmName": "coverage", "StateValue": "ALARM"}
     fake_of(aws).alarms["vehiclevision-endpoint-latency"]["StateValue"] = "ALARM"
 
-    decision = registering.register(settings(watched_alarms=("coverage",)), aws, output(aws, True)).as_json()
+    decision = registering.register(settings(watched_alarms=("coverage",)), aws, output(aws, True))
 
     watching = [
         each["AlarmName"] for each in decision["update"]["DeploymentConfig"]["AutoRollbackConfiguration"]["Alarms"]
@@ -256,7 +256,7 @@ def test_an_alarm_that_rings_already_does_not_watch(aws: Aws) -> None:
 
 def test_a_model_that_is_not_better_is_not_registered(aws: Aws) -> None:
     """The verdict is told, and nothing is changed."""
-    decision = registering.register(settings(), aws, output(aws, False)).as_json()
+    decision = registering.register(settings(), aws, output(aws, False))
 
     assert (decision["accepted"], decision["reason"]) == (False, "It is not.")
     assert len(registry.versions(aws)) == 1
