@@ -6,7 +6,7 @@ Every column is compared by itself (monitoring.drift.compare), and Holm's adjust
 in a check to `alarm_rate`. At the default of 1 % a check a day raises three or four false alarms a year.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from monitoring.drift import power
 from monitoring.drift.baseline import CONFIDENCE, MIX, Baseline, mix_of, usable
-from monitoring.drift.compare import MIN_VALUES, compare_counts, compare_numbers, holm, most_changed
+from monitoring.drift.compare import MIN_VALUES, Difference, compare_counts, compare_numbers, holm, most_changed
 from monitoring.drift.embedding import NAME as EMBEDDING
 from monitoring.errors import MonitoringError
 from monitoring.measure import Numbers, is_earlier
@@ -108,42 +108,26 @@ class Decision:
         return asdict(self)
 
 
-@dataclass(frozen=True)
-class _Compared:
-    """A finding before the others are known."""
-
-    name: str
-    n: int
-    baseline_n: int
-    p_value: float
-    before: float
-    now: float
-    shift: float
-    words: Callable[[bool], str]
-    needed: int | None
-
-
 def check(baseline: Baseline, sample: Sample, *, alarm_rate: float = ALARM_RATE) -> Decision:
     """Compare a sample of captured records with the baseline; a picture that came several times counts once."""
     if not 0 < alarm_rate < 1:
         raise MonitoringError(f"The alarm rate is {alarm_rate}.", "Give a number between 0 and 1, such as 0.01.")
     kept, earlier = _without_earlier_sizes(baseline, distinct(sample))
     n = len(next(iter(kept.values()), ()))
-    compared: list[_Compared] = []
-    absent: list[str] = []
     level = _level(baseline, alarm_rate)
-    for name in KINDS:
-        column = _mix(baseline, kept, level) if name == MIX_NAME else _column(name, baseline, kept, level)
-        if column is not None:
-            compared.append(column)
-        elif name != EMBEDDING or EMBEDDING in (*baseline.columns, *kept):
-            absent.append(name)
-    findings = _findings(compared, alarm_rate)
-    drifted = any(column.changed for column in findings)
-    waiting = [column.needed - column.n for column in compared if column.needed is not None]
+    compared = {name: found for name in KINDS if (found := _difference(name, baseline, kept)) is not None}
+    adjusted = holm(np.array([found.p_value for found in compared.values()], dtype=np.float64)).tolist()
+    findings = tuple(
+        _finding(name, baseline, kept, found, adjusted=value, alarm_rate=alarm_rate)
+        for (name, found), value in zip(compared.items(), adjusted, strict=True)
+    )
+    takes = {name: _takes(name, baseline, level) for name in compared}
+    waiting = [number - each.n for each in findings if (number := takes[each.name]) is not None]
+    drifted = any(each.changed for each in findings)
     missing = 0 if drifted else max(0, *waiting) if waiting else needed(baseline, alarm_rate) if not compared else 0
     enough = drifted or (missing == 0 and bool(waiting))
-    blind = tuple(column.name for column in compared if column.needed is None)
+    blind = tuple(name for name, number in takes.items() if number is None)
+    expected = [name for name in KINDS if name != EMBEDDING or EMBEDDING in (*baseline.columns, *kept)]
     return Decision(
         drifted=drifted,
         n=n,
@@ -151,7 +135,7 @@ def check(baseline: Baseline, sample: Sample, *, alarm_rate: float = ALARM_RATE)
         findings=findings,
         enough=enough,
         more_needed=missing,
-        not_compared=tuple(absent),
+        not_compared=tuple(name for name in expected if name not in compared),
         too_few_before=blind,
         words=_words(findings, n, missing, blind, enough=enough, least=power.least_baseline(level)),
         earlier_pictures=earlier,
@@ -161,12 +145,8 @@ def check(baseline: Baseline, sample: Sample, *, alarm_rate: float = ALARM_RATE)
 def needed(baseline: Baseline, alarm_rate: float = ALARM_RATE) -> int:
     """Pictures until 'nothing changed' means something against this baseline; 0 where it is too small for that."""
     level = _level(baseline, alarm_rate)
-    sizes = [len(values) for name, values in baseline.columns.items() if name in KINDS]
-    pictures = [
-        *(power.needed_for_numbers(size, level) for size in sizes),
-        power.needed_for_shares(sum(baseline.mix.values()), _verdicts(baseline), level),
-    ]
-    return max((number for number in pictures if number is not None), default=0)
+    takes = [_takes(name, baseline, level) for name in (*baseline.columns, MIX_NAME) if name in KINDS]
+    return max((number for number in takes if number is not None), default=0)
 
 
 def distinct(sample: Sample) -> dict[str, Numbers]:
@@ -189,74 +169,59 @@ def _without_earlier_sizes(baseline: Baseline, kept: Mapping[str, Numbers]) -> t
     return {**kept, SIZE: np.where(earlier, np.nan, sizes)}, int(earlier.sum())
 
 
-def _column(name: str, baseline: Baseline, kept: Mapping[str, Numbers], level: float) -> _Compared | None:
-    before, now = baseline.columns.get(name), usable(kept.get(name, _NOTHING))
-    if before is None or len(before) < MIN_VALUES or len(now) < MIN_VALUES:
-        return None
-    difference = compare_numbers(before, now)
-    return _Compared(
+def _difference(name: str, baseline: Baseline, kept: Mapping[str, Numbers]) -> Difference | None:
+    """How far a column lies from before; None where either side has too few values to say."""
+    if name == MIX_NAME:
+        mix = mix_of(kept, baseline.threshold)
+        enough = min(sum(baseline.mix.values()), sum(mix.values())) >= MIN_VALUES
+        return compare_counts(baseline.mix, mix) if enough else None
+    before, now = baseline.columns.get(name, _NOTHING), usable(kept.get(name, _NOTHING))
+    return compare_numbers(before, now) if min(len(before), len(now)) >= MIN_VALUES else None
+
+
+def _finding(
+    name: str, baseline: Baseline, kept: Mapping[str, Numbers], found: Difference, *, adjusted: float, alarm_rate: float
+) -> Finding:
+    changed = adjusted <= alarm_rate
+    if name == MIX_NAME:
+        mix = mix_of(kept, baseline.threshold)
+        most = most_changed(baseline.mix, mix)
+        baseline_n, n = sum(baseline.mix.values()), sum(mix.values())
+        before, now = baseline.mix[most] / baseline_n, mix[most] / n
+        lead = _UNCHANGED if not changed else "More" if now > before else "Fewer"
+        called = _VERDICTS.get(most, f"answers that say {most}")
+        words = f"{lead} {called}, {100 * before:.0f} % -> {100 * now:.0f} %"
+    else:
+        old, new = baseline.columns[name], usable(kept[name])
+        baseline_n, n = len(old), len(new)
+        before, now = float(old.mean()), float(new.mean())
+        words = _said(name, old, new, found.shift, changed=changed)
+    return Finding(
         name=name,
-        n=len(now),
-        baseline_n=len(before),
-        p_value=difference.p_value,
-        before=float(before.mean()),
-        now=float(now.mean()),
-        shift=difference.shift,
-        words=lambda changed: _said(name, before, now, difference.shift, changed=changed),
-        needed=power.needed_for_numbers(len(before), level),
+        kind=KINDS[name],
+        n=n,
+        baseline_n=baseline_n,
+        p_value=found.p_value,
+        adjusted=adjusted,
+        before=before,
+        now=now,
+        shift=found.shift,
+        changed=changed,
+        words=words,
     )
 
 
-def _mix(baseline: Baseline, kept: Mapping[str, Numbers], level: float) -> _Compared | None:
-    before, now = baseline.mix, mix_of(kept, baseline.threshold)
-    total, total_now = sum(before.values()), sum(now.values())
-    if min(total, total_now) < MIN_VALUES:
-        return None
-    difference = compare_counts(before, now)
-    name = most_changed(before, now)
-    share, share_now = before[name] / total, now[name] / total_now
-    called = _VERDICTS.get(name, f"answers that say {name}")
-    direction, moved = "More" if share_now > share else "Fewer", f"{100 * share_now:.0f} %"
-    return _Compared(
-        name=MIX_NAME,
-        n=total_now,
-        baseline_n=total,
-        p_value=difference.p_value,
-        before=share,
-        now=share_now,
-        shift=difference.shift,
-        words=lambda changed: f"{direction if changed else _UNCHANGED} {called}, {100 * share:.0f} % -> {moved}",
-        needed=power.needed_for_shares(total, _verdicts(baseline), level),
-    )
-
-
-def _findings(compared: list[_Compared], alarm_rate: float) -> tuple[Finding, ...]:
-    adjusted = holm(np.array([column.p_value for column in compared], dtype=np.float64)).tolist()
-    return tuple(
-        Finding(
-            name=column.name,
-            kind=KINDS[column.name],
-            n=column.n,
-            baseline_n=column.baseline_n,
-            p_value=column.p_value,
-            adjusted=value,
-            before=column.before,
-            now=column.now,
-            shift=column.shift,
-            changed=value <= alarm_rate,
-            words=column.words(value <= alarm_rate),
-        )
-        for column, value in zip(compared, adjusted, strict=True)
-    )
+def _takes(name: str, baseline: Baseline, level: float) -> int | None:
+    """How many pictures it takes to rule out a change of a column; None where the baseline has too few for that."""
+    if name == MIX_NAME:
+        verdicts = sum(baseline.mix[verdict] > 0 for verdict in MIX)
+        return power.needed_for_shares(sum(baseline.mix.values()), verdicts, level)
+    return power.needed_for_numbers(len(baseline.columns[name]), level)
 
 
 def _level(baseline: Baseline, alarm_rate: float) -> float:
     """The alarm rate's part for one of all that the baseline could compare: it is fixed before anything is seen."""
     return alarm_rate / max(1, sum(name in KINDS for name in (*baseline.columns, MIX_NAME)))
-
-
-def _verdicts(baseline: Baseline) -> int:
-    return sum(baseline.mix[name] > 0 for name in MIX)
 
 
 def _said(name: str, before: Numbers, now: Numbers, shift: float, *, changed: bool) -> str:
