@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -32,7 +31,9 @@ NAMED_LIKE_CAPTURE: Final = (".jsonl", ".json", ".jsonl.gz", ".json.gz")
 # Endpoints and variants are called so, and nothing else is.
 _OWNER: Final = r"(?:^|/)(?P<endpoint>[a-zA-Z0-9][a-zA-Z0-9-]{0,62})/(?P<variant>[a-zA-Z0-9][a-zA-Z0-9-]{0,62})"
 _LAYOUT: Final = re.compile(_OWNER + r"/(\d{4})/(\d{2})/(\d{2})/(\d{2})/[^/]+$", re.ASCII)
-_PERIOD: Final = re.compile(_OWNER + r"/(?P<year>\d{4})(?:/(\d{2})(?:/(\d{2})(?:/(\d{2}))?)?)?/$", re.ASCII)
+# A year of YEARS, and a month, a day and an hour of it as far as a prefix says them.
+_DATE: Final = r"20(1[5-9]|[2-9]\d)(/(0[1-9]|1[0-2])(/(0[1-9]|[12]\d|3[01])(/([01]\d|2[0-3]))?)?)?"
+_PERIOD: Final = re.compile(rf"{_OWNER}/(?P<date>{_DATE})/$", re.ASCII)
 _BUCKET_NAME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{2,62}", re.ASCII)
 _GONE: Final = frozenset({"NoSuchKey", "404", "NotFound", "PreconditionFailed", "412"})
 _REFUSED: Final = frozenset({"AccessDenied", "403", "Forbidden", "InvalidObjectState"})
@@ -64,10 +65,6 @@ class Window:
     def touches(self, start: datetime, end: datetime) -> bool:
         """Whether files of this period may hold records of the window."""
         return start < self.end + MARGIN and end > self.start - MARGIN
-
-    def covers(self, start: datetime, end: datetime) -> bool:
-        """Whether every file of this period may hold records of the window."""
-        return self.start - MARGIN <= start and end <= self.end + MARGIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,9 +240,8 @@ class Bucket:
             for page in self._pages(prefix, delimiter):
                 yield from page.get("Contents", ())
                 for each in page.get("CommonPrefixes", ()):
-                    reach = reach_of(each["Prefix"], selection)
-                    if reach is not Reach.NOTHING:
-                        below.append((each["Prefix"], "" if reach is Reach.ALL else "/"))
+                    if (until := delimiter_below(each["Prefix"], selection)) is not None:
+                        below.append((each["Prefix"], until))
             prefixes += reversed(below)
 
     def _pages(self, prefix: str, delimiter: str = "", max_keys: int = 1000) -> Iterator["ListObjectsV2OutputTypeDef"]:
@@ -295,37 +291,18 @@ class Bucket:
                     raise SourceError(f"{file.name} cannot be read: {exc}", "Check the network; try again.") from exc
 
 
-class Reach(Enum):
-    """How much of what lies below a prefix is of wanted dates, endpoints and variants."""
-
-    NOTHING = auto()
-    SOME = auto()
-    ALL = auto()
-
-
-def reach_of(prefix: str, selection: Selection) -> Reach:
-    """What a prefix in SageMaker's layout can hold; below any other it may be anything."""
-    matched = _PERIOD.search(prefix)
-    if not matched or int(matched["year"]) not in YEARS:
-        return Reach.SOME
-    try:
-        start, end = _period(*(int(part) for part in matched.groups()[2:] if part is not None))
-    except ValueError:
-        return Reach.SOME
-    if selection.endpoint not in (None, matched["endpoint"]) or selection.variant not in (None, matched["variant"]):
-        return Reach.NOTHING
-    if selection.window is None or selection.window.covers(start, end):
-        return Reach.ALL
-    return Reach.SOME if selection.window.touches(start, end) else Reach.NOTHING
-
-
-def _period(year: int, month: int = 0, day: int = 0, hour: int | None = None) -> tuple[datetime, datetime]:
-    """A year, a month, a day or an hour: from when on, and until when."""
-    start = datetime(year, month or 1, day or 1, hour or 0, tzinfo=UTC)
-    if hour is not None:
-        return start, start + timedelta(hours=1)
-    if day:
-        return start, start + timedelta(days=1)
-    if month:
-        return start, (start + timedelta(days=31)).replace(day=1)
-    return start, start.replace(year=year + 1)
+def delimiter_below(prefix: str, selection: Selection) -> str | None:
+    """How to list what lies below a prefix: all of it, folder by folder, or, of other dates or owners, not at all."""
+    period = _PERIOD.search(prefix)
+    if not period:
+        return "/"
+    if selection.endpoint not in (None, period["endpoint"]) or selection.variant not in (None, period["variant"]):
+        return None
+    if selection.window is None:
+        return ""
+    date = period["date"]
+    ends = (selection.window.start - MARGIN, selection.window.end + MARGIN)
+    first, last = (f"{end.astimezone(UTC):%Y/%m/%d/%H}"[: len(date)] for end in ends)
+    if first < date < last:
+        return ""
+    return "/" if first <= date <= last else None
