@@ -5,10 +5,12 @@ what `erase` takes away last. So a run that was broken off is finished by the ne
 """
 
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Any, Final, Protocol
 from urllib.parse import unquote_plus
 
@@ -23,12 +25,17 @@ from reconciling import letters
 from vehiclevision.errors import InvalidImageError
 from vehiclevision.image_gate import PICTURE_SHA256, Limits, normalise
 from vehiclevision.labels import TRUTHS
-from vehiclevision.record import NO_VERSION, Record, inference_id
+from vehiclevision.record import NO_VERSION, Record, inference_id, key_of
 from vehiclevision.results import ADDRESS, UPLOADS, ResultsTable, bucket_and_key
 from vehiclevision.storage import MISSING, REFUSED, code_of, listed
 
 # Captures may be dated a little before the upload they are of: two clocks.
 MARGIN: Final = timedelta(hours=1)
+# The longest that a run waits for its endpoint, with all retries, and some more.
+RUN_SECONDS: Final = 15 * 60
+LOOK_EVERY_SECONDS: Final = 1.0
+_GONE: Final = frozenset({"NoSuchKey", "NoSuchVersion", "NoSuchUpload", "404"})
+_CHANGED: Final = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
 
 
 class Kind(StrEnum):
@@ -83,12 +90,11 @@ class Application:
 
 @dataclass(frozen=True)
 class Trace:
-    """One thing that is there, in words, and what it takes to remove it; nothing, where a machine cannot."""
+    """One thing that is there, in words, and what takes it away; None, where a machine cannot."""
 
     kind: Kind
     name: str
-    held: Held | None = None
-    identity: tuple[str, ...] = ()
+    remove: Callable[[], object] | None = field(compare=False)
 
     def as_json(self) -> dict[str, str]:
         """For the next program."""
@@ -141,8 +147,8 @@ def meant(application: Application, name: str) -> Known:
 
 def find(application: Application, known: Known) -> list[Trace]:
     """Everything that is there, in the order in which it can be taken away."""
-    stored = list(_versions(application, known))
-    recorded = application.results.versions(known.bucket, known.key)
+    bucket, key = known.bucket, known.key
+    stored, recorded = list(_versions(application, known)), application.results.versions(bucket, key)
     lettered = _letters(application, known)
     _learn(application, known, stored, recorded, lettered)
     captured = list(_captured(application, known))
@@ -150,21 +156,31 @@ def find(application: Application, known: Known) -> list[Trace]:
         known.digests |= held.digests
     return [
         *_runs(application, known),
-        *([Trace(Kind.LETTERS, f"{len(lettered)} about it")] if lettered else ()),
-        *(_held(held) for held in captured),
+        *_lettered(application, known, len(lettered)),
+        *(_held(application, known, held) for held in captured),
         *_training(application, known),
         *_reviewed(application, known),
         *_histories(application, known),
         *_unfinished(application, known),
-        *(
-            Trace(Kind.VERSION, f"{version} of {known.key}", identity=(known.bucket, known.key, version))
-            for version, _, _ in stored
-        ),
-        *(
-            Trace(Kind.RECORD, f"{record.outcome} of version {record.version_id}", identity=(record.version_id,))
-            for record in recorded
-        ),
+        *(Trace(Kind.VERSION, f"{at} of {key}", _deletion(application, bucket, key, at)) for at, _, _ in stored),
+        *(_record(application, record) for record in recorded),
     ]
+
+
+def erase(traces: Iterable[Trace]) -> Iterator[Trace]:
+    """Take each away and hand it on when that is done; what is gone already is no fault."""
+    for trace in traces:
+        if trace.remove is None:
+            continue  # it is still there when somebody looks again
+        try:
+            trace.remove()
+        except ClientError as error:
+            code = code_of(error)
+            if code in _CHANGED:
+                continue  # whoever looks again finds it as it is now
+            if code not in _GONE:
+                raise
+        yield trace
 
 
 def _learn(
@@ -231,13 +247,33 @@ def _letters(application: Application, known: Known) -> list[letters.Letter]:
     return [letter for letter in read if known.is_of(letter.photo)]
 
 
+def _lettered(application: Application, known: Known, count: int) -> Iterator[Trace]:
+    if count:
+        yield Trace(Kind.LETTERS, f"{count} about it", partial(_delete_letters, application, known))
+
+
+def _delete_letters(application: Application, known: Known) -> None:
+    for letter in list(letters.read(application.sqs, application.queue_url)):
+        act = letters.delete if known.is_of(letter.photo) else letters.put_back
+        act(application.sqs, application.queue_url, letter)
+
+
 def _runs(application: Application, known: Known) -> Iterator[Trace]:
     states = application.step_functions
     running = {"stateMachineArn": application.state_machine, "statusFilter": "RUNNING"}
     for execution in listed(states, "list_executions", "executions", **running):
         arn = execution["executionArn"]
         if known.concerns(states.describe_execution(executionArn=arn).get("input")):
-            yield Trace(Kind.RUN, arn, identity=(arn,))
+            yield Trace(Kind.RUN, arn, partial(_await_run, application, arn))
+
+
+def _await_run(application: Application, execution: str) -> None:
+    """A run on its way is waited for, else it would write anew."""
+    deadline = time.monotonic() + RUN_SECONDS
+    while time.monotonic() < deadline:
+        if application.step_functions.describe_execution(executionArn=execution)["status"] != "RUNNING":
+            return
+        time.sleep(LOOK_EVERY_SECONDS)
 
 
 def _captured(application: Application, known: Known) -> Iterator[Held]:
@@ -248,47 +284,57 @@ def _captured(application: Application, known: Known) -> Iterator[Held]:
     return captures.holding(application.s3, application.captured, window, known.marks)
 
 
-def _held(held: Held) -> Trace:
-    address = f"s3://{held.file.bucket}/{held.file.key}"
+def _held(application: Application, known: Known, held: Held) -> Trace:
+    address = f"{ADDRESS}{held.file.bucket}/{held.file.key}"
     if held.lines is None:
-        return Trace(Kind.UNREADABLE, address, held)
+        return Trace(Kind.UNREADABLE, address, None)
     older = "" if held.file.is_newest else ", an old version"
-    return Trace(Kind.CAPTURES, f"{held.lines} of {held.of} in {address}{older}", held)
+    remove = partial(captures.take_out, application.s3, held, known.marks)
+    return Trace(Kind.CAPTURES, f"{held.lines} of {held.of} in {address}{older}", remove)
 
 
 def _training(application: Application, known: Known) -> Iterator[Trace]:
     folder = application.training
     if folder is None or not known.digests:
         return
-    for key, version in _objects(application, folder.bucket, folder.prefix):
+    for key, remove in _objects(application, folder.bucket, folder.prefix):
         name = labels.parse(key)
         if name is not None and name.digest in known.digests:
-            yield Trace(Kind.TRAINING, f"s3://{folder.bucket}/{key}", identity=(folder.bucket, key, version))
+            yield Trace(Kind.TRAINING, f"{ADDRESS}{folder.bucket}/{key}", remove)
 
 
 def _reviewed(application: Application, known: Known) -> Iterator[Trace]:
     """Every version of the pictures under every label: one that was decided again lies under two for a while."""
     for digest in sorted(known.digests):
         for label in TRUTHS:
-            for key, version in _objects(application, application.bucket, f"{labels.PREFIX}{label}/{digest}"):
-                address = f"{ADDRESS}{application.bucket}/{key}"
-                yield Trace(Kind.REVIEWED, address, identity=(application.bucket, key, version))
+            for key, remove in _objects(application, application.bucket, f"{labels.PREFIX}{label}/{digest}"):
+                yield Trace(Kind.REVIEWED, f"{ADDRESS}{application.bucket}/{key}", remove)
 
 
-def _objects(application: Application, bucket: str, prefix: str) -> Iterator[tuple[str, str]]:
-    """Key and version of all that was ever under a prefix, the marks of deletions too."""
+def _objects(application: Application, bucket: str, prefix: str) -> Iterator[tuple[str, Callable[[], object]]]:
+    """All that was ever under a prefix, the marks of deletions too: its key, and what takes that version away."""
     try:
         for page in application.s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
             for each in (*page.get("Versions", []), *page.get("DeleteMarkers", [])):
-                yield each["Key"], each["VersionId"]
+                yield each["Key"], _deletion(application, bucket, each["Key"], each["VersionId"])
     except application.s3.exceptions.NoSuchBucket:
         return
+
+
+def _deletion(application: Application, bucket: str, key: str, version: str) -> Callable[[], object]:
+    return partial(application.s3.delete_object, Bucket=bucket, Key=key, VersionId=version)
+
+
+def _record(application: Application, record: Record) -> Trace:
+    key = key_of(record.s3_bucket, record.s3_key, record.version_id)
+    remove = partial(application.dynamodb.delete_item, TableName=application.table, Key=key)
+    return Trace(Kind.RECORD, f"{record.outcome} of version {record.version_id}", remove)
 
 
 def _histories(application: Application, known: Known) -> Iterator[Trace]:
     if application.histories is not None:
         for execution in application.histories.about(known.concerns):
-            yield Trace(Kind.HISTORY, execution, identity=(execution,))
+            yield Trace(Kind.HISTORY, execution, partial(application.histories.forget, execution))
 
 
 def _unfinished(application: Application, known: Known) -> Iterator[Trace]:
@@ -300,7 +346,9 @@ def _unfinished(application: Application, known: Known) -> Iterator[Trace]:
     asked = {"Bucket": known.bucket, "Prefix": key, "EncodingType": "url"}
     for upload in listed(application.s3, "list_multipart_uploads", "Uploads", **asked):
         if unquote_plus(upload["Key"]) == key:
-            yield Trace(Kind.UPLOAD, f"{upload['UploadId']} of {key}", identity=(key, upload["UploadId"]))
+            own = {"Bucket": known.bucket, "Key": key, "UploadId": upload["UploadId"]}
+            remove = partial(application.s3.abort_multipart_upload, **own)
+            yield Trace(Kind.UPLOAD, f"{upload['UploadId']} of {key}", remove)
 
 
 def _parsed(request: Any) -> Any:

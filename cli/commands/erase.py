@@ -15,9 +15,8 @@ from cli.options import Application, AsJson, YesToQuestions, argument, flag
 from cli.sagemaker import Dialogue, site_of
 from cli.target import Target, state_directory
 from erasing.captures import Folder
-from erasing.removal import erase
 from erasing.traces import Application as Parts
-from erasing.traces import Kind, Known, Trace, find, meant
+from erasing.traces import Kind, Known, Trace, erase, find, meant
 from lifecycle import stacks
 from lifecycle.site import CAPTURES, Site
 from local.histories import Histories
@@ -115,10 +114,10 @@ def _erase(target: Target, parts: Parts, known: Known, traces: Sequence[Trace]) 
     runs = [trace for trace in traces if trace.kind is Kind.RUN]
     for run in runs:
         notes().print(f"Waiting for the run {printable(run.name)}")
-    erased = list(erase(parts, known, traces))
+    erased = list(erase(traces))
     left = _look(target, parts, known)
     if runs and left:
-        erased += erase(parts, known, left)
+        erased += erase(left)
         left = _look(target, parts, known)
     return [trace for trace in erased if trace.kind is not Kind.RUN], left
 

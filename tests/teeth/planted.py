@@ -181,8 +181,8 @@ TEETH: Final = (
         "versions go before what only they tell of",
         "erasing/traces.py",
         "        *_runs(application, known),\n",
-        "        *(Trace(Kind.VERSION, v, identity=(known.bucket, known.key, v)) for v, _, _ in stored),\n"
-        "        *(Trace(Kind.RECORD, r.version_id, identity=(r.version_id,)) for r in recorded),\n",
+        "        *(Trace(Kind.VERSION, at, _deletion(application, bucket, key, at)) for at, _, _ in stored),\n"
+        "        *(_record(application, record) for record in recorded),\n",
         f"{_ERASE}::test_a_run_that_breaks_off_is_finished_by_the_next",
     ),
     Tooth(

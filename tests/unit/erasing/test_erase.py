@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from cli.commands import erase
 from cli.errors import CommandError
 from cli.target import Target
-from erasing import captures, removal, traces
+from erasing import traces
 from erasing.captures import Folder
 from erasing.traces import Application, Kind, Known
 from monitoring.labels import digest_of, key_of
@@ -121,7 +121,7 @@ def test_a_photo_goes_from_everywhere_and_its_neighbour_stays(bench: Bench) -> N
     photo = Known(bench.bucket, KEY)
     before, found = bench.look(OTHER), traces.find(bench.parts, photo)
 
-    erased = list(removal.erase(bench.parts, photo, found))
+    erased = list(traces.erase(found))
 
     assert (
         names(found)
@@ -144,7 +144,7 @@ def test_captured_requests_lose_its_lines_and_keep_the_others(bench: Bench) -> N
     bench.s3.delete_object(Bucket="models", Key=f"capture/vehicles/AllTraffic/{HOUR:%Y/%m/%d/%H}/expired.jsonl")
     photo = Known(bench.bucket, KEY)
 
-    list(removal.erase(bench.parts, photo, traces.find(bench.parts, photo)))
+    list(traces.erase(traces.find(bench.parts, photo)))
 
     assert traces.find(bench.parts, photo) == []
     assert bench.captured("both.jsonl") == line(yours) + b"\nno JSON at all\n"
@@ -165,7 +165,7 @@ def test_a_photo_of_a_release_without_ids_is_told_by_its_answer_at_its_time(benc
     bench.capture("a.jsonl", line(first), line(second, at=then), line(third, answer="[0.93, 0.03]"))
     photo = Known(bench.bucket, KEY)
 
-    list(removal.erase(bench.parts, photo, traces.find(bench.parts, photo)))
+    list(traces.erase(traces.find(bench.parts, photo)))
 
     assert bench.captured("a.jsonl") == line(second, at=then) + b"\n" + line(third, answer="[0.93, 0.03]") + b"\n"
 
@@ -175,13 +175,13 @@ def test_a_run_that_breaks_off_is_finished_by_the_next(bench: Bench, steps: int)
     """Whatever the last thing was that it removed: the next run, which remembers nothing, finds all that is left."""
     bench.capture("mine.jsonl", line(normalise(MINE).jpeg))
     photo = Known(bench.bucket, KEY)
-    going = removal.erase(bench.parts, photo, traces.find(bench.parts, photo))
+    going = traces.erase(traces.find(bench.parts, photo))
     for _ in range(steps):
         next(going)
     del going
 
     anew = Known(bench.bucket, KEY)
-    list(removal.erase(bench.parts, anew, traces.find(bench.parts, anew)))
+    list(traces.erase(traces.find(bench.parts, anew)))
 
     assert traces.find(bench.parts, anew) == traces.find(bench.parts, photo) == []
     digest = digest_of(normalise(MINE).jpeg)
@@ -197,7 +197,7 @@ def test_a_file_that_cannot_be_read_is_named_and_stays(bench: Bench) -> None:
     bench.s3.put_object(Bucket="models", Key=key, Body=gzip.compress(line(normalise(MINE).jpeg))[:-9])
     photo = Known(bench.bucket, KEY)
 
-    erased = list(removal.erase(bench.parts, photo, traces.find(bench.parts, photo)))
+    erased = list(traces.erase(traces.find(bench.parts, photo)))
 
     assert Kind.UNREADABLE not in names(erased)
     assert names(traces.find(bench.parts, Known(bench.bucket, KEY))) == []
@@ -224,12 +224,12 @@ def test_a_run_on_its_way_is_waited_for(bench: Bench, monkeypatch: pytest.Monkey
             request = json.dumps({"s3_bucket": bench.bucket, "s3_key": executionArn})
             return {"status": "RUNNING" if self.asked[executionArn] < 3 else "SUCCEEDED", "input": request}
 
-    monkeypatch.setattr(removal, "LOOK_EVERY_SECONDS", 0)
+    monkeypatch.setattr(traces, "LOOK_EVERY_SECONDS", 0)
     object.__setattr__(bench.parts, "step_functions", States())
     photo = Known(bench.bucket, KEY)
 
     found = traces.find(bench.parts, photo)
-    list(removal.erase(bench.parts, photo, found))
+    list(traces.erase(found))
 
     assert [trace.name for trace in found if trace.kind is Kind.RUN] == [KEY]
     assert traces.find(bench.parts, photo) == []
@@ -240,11 +240,11 @@ def test_somebody_elses_write_is_not_overwritten(bench: Bench) -> None:
     mine, yours = normalise(MINE).jpeg, normalise(YOURS).jpeg
     bench.capture("both.jsonl", line(yours), line(mine))
     photo = Known(bench.bucket, KEY)
-    (held,) = [trace.held for trace in traces.find(bench.parts, photo) if trace.held]
+    (held,) = [trace for trace in traces.find(bench.parts, photo) if trace.kind is Kind.CAPTURES]
     bench.capture("both.jsonl", line(yours), line(mine), line(yours))
 
     with pytest.raises(ClientError, match="PreconditionFailed"):
-        captures.take_out(bench.s3, held, photo.marks)
+        held.remove()  # type: ignore[misc]
 
 
 def test_the_key_may_be_typed_without_its_folder(bench: Bench) -> None:
@@ -270,7 +270,7 @@ def test_of_a_photo_of_another_bucket_all_goes_but_itself(bench: Bench) -> None:
 
     found = traces.find(bench.parts, photo)
     assert [each.kind for each in found] == [Kind.CAPTURES, Kind.REVIEWED, Kind.RECORD]
-    assert len(list(removal.erase(bench.parts, photo, found))) == 3
+    assert len(list(traces.erase(found))) == 3
 
     assert traces.find(bench.parts, photo) == []
     assert bench.s3.get_object(Bucket="of-before", Key="2019/rider.jpg")["Body"].read() == ELSEWHERE
@@ -328,7 +328,7 @@ def test_captures_without_versions_lose_its_lines_and_keep_the_others(bench: Ben
     bench.s3.put_object(Bucket="plain", Key=key, Body=mine + yours)
     parts = replace(bench.parts, captured=(Folder("plain", "capture/"),))
 
-    list(removal.erase(parts, photo, traces.find(parts, photo)))
+    list(traces.erase(traces.find(parts, photo)))
 
     assert bench.s3.get_object(Bucket="plain", Key=key)["Body"].read() == yours
 
@@ -338,7 +338,7 @@ def test_a_photo_that_nobody_can_read_is_erased_all_the_same(bench: Bench) -> No
     bench.s3.put_object(Bucket=bench.bucket, Key=KEY, Body=MINE, StorageClass="GLACIER")
     photo = Known(bench.bucket, KEY)
 
-    list(removal.erase(bench.parts, photo, traces.find(bench.parts, photo)))
+    list(traces.erase(traces.find(bench.parts, photo)))
 
     assert traces.find(bench.parts, photo) == []
 
@@ -350,7 +350,7 @@ def test_what_somebody_else_erases_meanwhile_is_no_fault(bench: Bench, taken: st
     bench.parts = replace(bench.parts, s3=Racing(bench.s3, taken))
     photo = Known(bench.bucket, KEY)
 
-    list(removal.erase(bench.parts, photo, traces.find(bench.parts, photo)))
+    list(traces.erase(traces.find(bench.parts, photo)))
 
     assert traces.find(bench.parts, photo) == []
 
