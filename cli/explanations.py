@@ -46,14 +46,17 @@ def explain(error: Exception) -> CommandError | None:
             return error
         case Refusal():
             return CommandError(error.message, error.hint)
-        case ClientError():
-            return _refusal(error)
-        case BotoCoreError():
-            return _unreachable(error)
+        case ClientError() | BotoCoreError():
+            return of_aws(error)
         case OSError() if error.strerror:
             named = f": {error.filename}" if error.filename else ""
             return CommandError(f"{error.strerror}{named}.", "Mend that, then run the command again.")
     return None
+
+
+def of_aws(error: ClientError | BotoCoreError) -> CommandError:
+    """Words for an error of AWS, or of the way there."""
+    return _refusal(error) if isinstance(error, ClientError) else _unreachable(error)
 
 
 def _refusal(error: ClientError) -> CommandError:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli.explanations import explain
+from cli.explanations import of_aws
 from lifecycle import jobs
 from lifecycle.endpoint import DEFAULT_INSTANCE
 from lifecycle.images import BUILTIN, OWN
@@ -44,9 +44,9 @@ def account_quotas(service_quotas: Any) -> Iterator[Finding]:
     try:
         limits = _limits(service_quotas)
     except (BotoCoreError, ClientError) as error:
-        explained = explain(error)
-        sentence = explained.message if explained else "Service Quotas does not answer."
-        yield Finding("quotas", WARNING, sentence, "Look into Service Quotas, Amazon SageMaker, in the console.")
+        yield Finding(
+            "quotas", WARNING, of_aws(error).message, "Look into Service Quotas, Amazon SageMaker, in the console."
+        )
         return
     for name, purpose in QUOTAS:
         value = limits.get(name)

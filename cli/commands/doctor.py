@@ -13,15 +13,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from cli import target as targets
 from cli.answering import endpoint_of
 from cli.display import as_typed, notes, output, print_json, printable, typed
 from cli.errors import FAILURE, SUCCESS
-from cli.explanations import explain
+from cli.explanations import of_aws
 from cli.options import Account, AsJson
 from cli.quotas import BLOCKED, OK, WARNING, Finding, account_quotas
 from local import stack as local_stack
@@ -40,7 +38,7 @@ CLOSED: Final = "SageMaker Model Monitor, Clarify, Debugger and A2I"
 def command(account: Account, as_json: AsJson = False) -> int:
     """Look at everything and tell; 1 if something stands in the way."""
     findings = []
-    for finding in (*here(), *(in_aws(account.region, account.profile) if account.is_in_aws else ())):
+    for finding in (*here(), *(in_aws(account) if account.is_in_aws else ())):
         findings.append(finding)
         if as_json:
             print_json(finding.as_json())
@@ -163,11 +161,11 @@ def local_aws(directory: Path) -> Finding:
     """The local AWS's state."""
     status = local_stack.status(directory)
     if status.up and (running := local_stack.running(directory)):
-        endpoint = endpoint_of(targets.local_target(running))
+        target = targets.local_target(running)
+        endpoint = endpoint_of(target)
         if endpoint and endpoint.trouble:
             sentence, _, remedy = endpoint.trouble.partition(". ")
             return Finding("local AWS", WARNING, f"{sentence}.", remedy)
-        target = targets.local_target(running)
         if alarms := ringing(target.client, target.stack):
             return Finding("local AWS", WARNING, f"Alarms ring: {', '.join(alarms)}.", "Look: vehiclevision status")
         return Finding("local AWS", OK, "The local AWS is up with the application in it, and its endpoint answers.")
@@ -211,22 +209,19 @@ def proxies(environment: Any) -> Finding:
 # ---- the account in AWS ----------------------------------------------------------------------------------------------
 
 
-def in_aws(region: str | None, profile: str | None) -> Iterator[Finding]:
+def in_aws(account: Account) -> Iterator[Finding]:
     """What the account has; the first thing missing ends the look."""
     try:
-        session = boto3.session.Session(region_name=region, profile_name=profile)
-        if session.region_name is None:
-            raise NoRegionError
-        identity = _client(session, "sts").get_caller_identity()
+        target = account.target()
+        identity = target.client("sts").get_caller_identity()
     except (BotoCoreError, ClientError) as error:
-        explained = explain(error)
-        sentence, remedy = (explained.message, explained.hint) if explained else (str(error), "")
-        yield Finding("credentials", BLOCKED, sentence, remedy)
+        words = of_aws(error)
+        yield Finding("credentials", BLOCKED, words.message, words.hint)
         return
     yield signed_in(identity)
-    yield Finding("region", OK, f"The region is {session.region_name}.")
-    yield sagemaker_answers(_client(session, "sagemaker"), session.region_name)
-    yield from account_quotas(_client(session, "service-quotas"))
+    yield Finding("region", OK, f"The region is {target.region}.")
+    yield sagemaker_answers(target.client("sagemaker"), target.region)
+    yield from account_quotas(target.client("service-quotas"))
     yield Finding(
         "closed services",
         OK,
@@ -255,19 +250,9 @@ def sagemaker_answers(sagemaker: Any, region: str) -> Finding:
     try:
         sagemaker.list_endpoints(MaxResults=1)
     except (BotoCoreError, ClientError) as error:
-        explained = explain(error)
-        return Finding(
-            "SageMaker",
-            BLOCKED,
-            explained.message if explained else f"SageMaker does not answer in {region}.",
-            explained.hint if explained else "Choose another --region.",
-        )
+        words = of_aws(error)
+        return Finding("SageMaker", BLOCKED, words.message, words.hint)
     return Finding("SageMaker", OK, f"SageMaker answers in {region}.")
-
-
-def _client(session: boto3.session.Session, service: str) -> Any:
-    settings = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3})
-    return session.client(service, config=settings)  # type: ignore[call-overload]
 
 
 # ---- what is printed -------------------------------------------------------------------------------------------------
