@@ -77,6 +77,8 @@ def _progress(total: int) -> Progress:
         console=console,
         transient=True,
         disable=not console.is_terminal or total == 0,
+        # What goes into a file or another program does not go through the bar's console, which is standard error.
+        redirect_stdout=sys.stdout.isatty(),
     )
 
 

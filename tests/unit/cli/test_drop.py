@@ -1,5 +1,10 @@
 """Images in, outcomes out: what `drop` does with a bucket and a results table."""
 
+import json
+import os
+import pty
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,6 +43,26 @@ def _files(folder: Path, *names: str) -> Path:
 
 def _classified(_: str) -> str:
     return "CLASSIFIED"
+
+
+SHOWN: str = """
+from cli.commands.drop import _Printer, _progress
+from cli.drop import Ended
+with _progress(1) as progress:
+    _Printer(progress, as_json=True).show(Ended("uploads/a.jpg"))
+"""
+
+
+def test_a_bar_on_the_terminal_keeps_nothing_from_the_next_program() -> None:
+    """Where standard error is a terminal and standard output is not, each line goes where it was sent, whole."""
+    ours, terminal = pty.openpty()
+
+    ran = subprocess.run([sys.executable, "-c", SHOWN], stdout=subprocess.PIPE, stderr=terminal, check=True)
+
+    os.close(terminal)
+    assert json.loads(ran.stdout)["key"] == "uploads/a.jpg"
+    assert b"uploads/a.jpg" not in os.read(ours, 65_536)
+    os.close(ours)
 
 
 def test_json_is_one_object_a_line_and_nothing_else(deployed: Target, drop: Drop, tmp_path: Path) -> None:
