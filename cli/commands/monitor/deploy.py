@@ -74,34 +74,23 @@ def command(
     watch = stack.get("Watch", "full")
     bucket, prefix, percent = captures_of(target, aws, stack)
     version = watched.put_baseline(s3, bucket, endpoint, baseline, shipped=DEFAULT_BASELINE, tell=notes().print)
-    all_three = {"AlarmTopicArn": target.output("AlarmTopicArn"), **taken_over(target)}
-    both = {
-        **all_three,
-        "Watch": watch,
-        "EventBusName": target.output("EventBusName"),
-        "ConfidenceThreshold": stack["ConfidenceThreshold"],
-        "EndpointName": endpoint,
-        "KmsKeyArn": aws.site.kms_key or "",
-    }
-    of_reconciling = {
+    # Each application takes of these what its own template names.
+    values = {
+        **taken_over(target),
         **as_often(watch, stacks.parameters(stacks.described(target.client, target.beside("reconciling")))),
-        **all_three,
+        "Application": target.stack,
+        "Watch": watch,
         "UploadBucketName": target.output("BucketName"),
         "ResultsTableName": target.output("ResultsTableName"),
-    }
-    of_monitoring = {
-        **both,
-        "ResultsTableName": target.output("ResultsTableName"),
+        "EventBusName": target.output("EventBusName"),
+        "AlarmTopicArn": target.output("AlarmTopicArn"),
+        "EndpointName": endpoint,
+        "ConfidenceThreshold": stack["ConfidenceThreshold"],
         "CaptureBucketName": bucket,
         "CapturePrefix": prefix,
         "CapturePercent": percent,
-    }
-    of_retraining = {
-        **kept,
-        **both,
-        "Application": target.stack,
-        "UploadBucketName": target.output("BucketName"),
         "SageMakerBucketName": aws.site.bucket,
+        "KmsKeyArn": aws.site.kms_key or "",
         # What the photos themselves say within the watch; coverage is known once a day, so it counts in a long one.
         "WatchedAlarms": f"{target.stack}-review-share,{target.beside('monitoring')}-falling-coverage",
         **(LOCAL_RETRAINING if target.is_local else {}),
@@ -113,17 +102,18 @@ def command(
         ),
     }
     if model_monitor_image:
-        of_monitoring["ModelMonitorImage"] = model_monitor_image
+        values["ModelMonitorImage"] = model_monitor_image
         for name, content in schedule.objects().items():
             s3.put_object(Bucket=bucket, Key=f"{room_of(endpoint)}/model-monitor/{name}", Body=content)
     deployer = Deployer(target, application.profile, yes, quiet=as_json)
     outputs: dict[str, str] = {}
-    for each, name, values in (
-        (MONITORING, target.beside("monitoring"), of_monitoring),
-        (RETRAINING, target.beside("retraining"), of_retraining),
-        (RECONCILING, target.beside("reconciling"), of_reconciling),
+    for each, room, before in (
+        (MONITORING, "monitoring", {}),
+        (RETRAINING, "retraining", kept),
+        (RECONCILING, "reconciling", {}),
     ):
-        outputs |= deployer.deploy(each, name, {**values, **_own(given, parameters_in(each))})
+        own = _own({**values, **given}, parameters_in(each))
+        outputs |= deployer.deploy(each, target.beside(room), {**before, **own})
     check = ask(target, outputs["CheckDriftFunctionName"])
     if as_json:
         print_json({"stack": target.beside("monitoring"), "baseline": version, "outputs": outputs, "check": check})
