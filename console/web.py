@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -23,14 +24,15 @@ from vehiclevision.refusal import Refusal
 
 Explain = Callable[[Exception], Refusal | None]
 
-HEADERS: Final = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"same-origin"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-    (b"permissions-policy", b"camera=(self), microphone=(), geolocation=()"),
-)
+HEADERS: Final = {
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(self), microphone=(), geolocation=()",
+}
 
 
 @dataclass(frozen=True)
@@ -123,18 +125,16 @@ class SafeHeaders:
 
     def __init__(self, application: ASGIApp, policy: str) -> None:
         self._application = application
-        self._headers = ((b"content-security-policy", policy.encode()), *HEADERS)
+        self._headers = {"content-security-policy": policy, **HEADERS}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
 
         async def send_safely(message: Message) -> None:
             if message["type"] == "http.response.start":
-                given = list(message.get("headers", []))
-                if not any(name == b"cache-control" for name, _ in given):
-                    given.append((b"cache-control", b"no-store"))
-                said = {name for name, _ in given}
-                message = {**message, "headers": [*given, *(each for each in self._headers if each[0] not in said)]}
+                said = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    said.setdefault(name, value)
             await send(message)
 
         await self._application(scope, receive, send_safely)

@@ -28,5 +28,5 @@ def page(root: Path) -> str:
 
 def _row(alarm: dict[str, Any]) -> str:
     meaning, _, runbook = str(alarm["AlarmDescription"]).partition(" Runbook docs/runbooks/")
-    name = str(alarm["AlarmName"]).removeprefix("${AWS::StackName}-").removeprefix("${Application}-")
+    name = str(alarm["AlarmName"]["Fn::Sub"]).removeprefix("${AWS::StackName}-").removeprefix("${Application}-")
     return f"| *{name}* | {cell(meaning)} | [{runbook.removesuffix('.md')}](../runbooks/{runbook}) |\n"

@@ -5,24 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-
-class Template(yaml.SafeLoader):
-    """Reads a CloudFormation template; `!Sub text` is its text, `!Ref X` is X."""
-
-
-def _short_form(loader: yaml.SafeLoader, _suffix: str, node: yaml.Node) -> Any:
-    match node:
-        case yaml.ScalarNode():
-            return node.value
-        case yaml.SequenceNode():
-            return loader.construct_sequence(node, deep=True)
-        case yaml.MappingNode():
-            return loader.construct_mapping(node, deep=True)
-
-
-Template.add_multi_constructor("!", _short_form)
+from lifecycle.templates import parsed
 
 
 def tracked(root: Path, pattern: str) -> list[Path]:
@@ -44,7 +27,7 @@ def templates(root: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each SAM or CloudFormation template with its path: the application's first."""
     paths = sorted(tracked(root, "*template.yaml"), key=lambda path: (len(path.parts), path))
     for path in paths:
-        yield path.relative_to(root).as_posix(), yaml.load(path.read_text("utf-8"), Template)  # noqa: S506
+        yield path.relative_to(root).as_posix(), parsed(path.read_text("utf-8"))
 
 
 def first_sentence(text: str) -> str:

@@ -20,6 +20,7 @@ from training.data.threads import THREADS, Listener, all_in_threads
 from vehiclevision.image_gate import encode, model_input
 
 FOLDER: Final = "cifar-100-binary"
+RECORDS: Final = "train.bin"
 CLASS_NAMES: Final = "fine_label_names.txt"
 LAYOUT: Final = "cifar-100-binary"
 RECORD_SIDE: Final = 32
@@ -69,10 +70,10 @@ OFFICIAL: Final = Archive(
 )
 
 
-def read_archive(file: Path, archive: Archive, split: str, listener: Listener) -> LabelledImages:
+def read_archive(file: Path, archive: Archive, listener: Listener) -> LabelledImages:
     """The pictures of a checked archive; nothing is ever unpacked to a path that an archive chose."""
     archive.check(file)
-    members = [f"{FOLDER}/{split}.bin", f"{FOLDER}/{CLASS_NAMES}"]
+    members = [f"{FOLDER}/{RECORDS}", f"{FOLDER}/{CLASS_NAMES}"]
     try:
         with _Unpacked(file) as unpacked, tarfile.open(fileobj=unpacked, mode="r|") as tar:
             contents = {member.name: _content(tar, member) for member in tar if member.name in members}
@@ -84,9 +85,9 @@ def read_archive(file: Path, archive: Archive, split: str, listener: Listener) -
     return from_records(contents[members[0]], contents[members[1]], listener)
 
 
-def read_folder(folder: Path, split: str, listener: Listener) -> LabelledImages:
+def read_folder(folder: Path, listener: Listener) -> LabelledImages:
     """The pictures of the unpacked archive."""
-    records, names = folder / f"{split}.bin", folder / CLASS_NAMES
+    records, names = folder / RECORDS, folder / CLASS_NAMES
     if not names.is_file():
         raise DataRefusedError(f"{folder} has no {CLASS_NAMES}. Unpack the whole archive.")
     if records.stat().st_size + names.stat().st_size > MAX_UNPACKED_BYTES:

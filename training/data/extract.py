@@ -34,19 +34,18 @@ def extract(
     source: Path,
     *,
     archive: Archive = cifar100.OFFICIAL,
-    split: str = "train",
     listener: Listener = lambda done, total: None,
 ) -> LabelledImages:
     """The pictures of a source; every photo has been through the product's image gate."""
     if not source.exists():
         raise DataRefusedError(f"There is no {source}.", "Name a folder per class or CIFAR-100's binary archive.")
     if source.is_file():
-        return cifar100.read_archive(source, archive, split, listener)
+        return cifar100.read_archive(source, archive, listener)
     for folder in (source, source / cifar100.FOLDER):
-        if (folder / f"{split}.bin").is_file():
-            return cifar100.read_folder(folder, split, listener)
+        if (folder / cifar100.RECORDS).is_file():
+            return cifar100.read_folder(folder, listener)
     if (source / archive.name).is_file():
-        return cifar100.read_archive(source / archive.name, archive, split, listener)
+        return cifar100.read_archive(source / archive.name, archive, listener)
     if is_transformed(source):
         return _from_transformed(source, listener)
     return _from_class_folders(source, listener)
@@ -75,8 +74,7 @@ def _from_class_folders(source: Path, listener: Listener) -> LabelledImages:
             f"{source} holds {words}.",
             f"Put the pictures into folders named {', '.join(LABELS)}, and any other name for neither.",
         )
-    known = sources if any(sources) else ()
-    return canonical(pictures, np.array(numbers), class_names, "folder-per-class", tuple(refused), sources=known)
+    return canonical(pictures, np.array(numbers), class_names, "folder-per-class", tuple(refused), sources=sources)
 
 
 def source_of(file_name: str) -> str:
@@ -150,9 +148,8 @@ def _from_transformed(folder: Path, listener: Listener) -> LabelledImages:
         raise DataRefusedError(f"{folder} holds no pictures.", "Transform a source that does.")
     numbers = np.array([class_names.index(entry.class_name) for entry in entries])
     sources = [entry.source for entry in entries]
-    known = sources if any(sources) else ()
     layout = str(manifest.facts.get("layout"))
-    images = canonical(pictures, numbers, class_names, layout, manifest.refused, sources=known)
+    images = canonical(pictures, numbers, class_names, layout, manifest.refused, sources=sources)
     if images.data_hash() != manifest.data_hash:
         raise DataRefusedError(
             f"{folder} does not hold the pictures that its data manifest tells of.", "Transform again."

@@ -159,5 +159,5 @@ def canonical(
         class_names,
         layout,
         refused,
-        tuple(sources[index] for index in order) if sources else (),
+        tuple(sources[index] for index in order) if any(sources) else (),
     )
