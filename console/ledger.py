@@ -106,11 +106,6 @@ class Ledger:
         """Note what a record has become, if it is still there."""
         self._take(list(self.as_they_are([record])))
 
-    def known(self, photos: Iterable[Identity]) -> list[Record]:
-        """The records of these photos, as they were when they were last read."""
-        with self._lock:
-            return [self._records[photo] for photo in photos if photo in self._records]
-
     def take(self, record: Record) -> None:
         """Note what a record has become."""
         self._take((record,))

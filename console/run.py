@@ -16,15 +16,6 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 RUNNING: Final = "RUNNING"
-# What Step Functions calls a run, and this page too.
-STATUSES: Final = {
-    RUNNING: "running",
-    "SUCCEEDED": "succeeded",
-    "FAILED": "failed",
-    "TIMED_OUT": "timed out",
-    "ABORTED": "stopped",
-    "PENDING_REDRIVE": "to be driven again",
-}
 # What the ARN of an Express run has in the place of "execution".
 EXPRESS: Final = ":express:"
 _GONE: Final = frozenset({"ExecutionDoesNotExist", "InvalidArn"})

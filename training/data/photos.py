@@ -15,7 +15,7 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event
@@ -37,6 +37,8 @@ from vehiclevision.labels import LABELS, NAME, either
 
 ADDRESS: Final = "https://raw.githubusercontent.com"
 RECORD: Final = "ATTRIBUTION.csv"
+# Of a photo that came and was taken: what it is, whose, and on what terms.
+COLUMNS: Final = ("file", "sha256", "original_sha256", "repository", "commit", "path", "licence", "licence_basis")
 UPSTREAM: Final = "upstream terms"
 UPLOADER: Final = "uploader's word"
 CONNECTIONS: Final = 4
@@ -75,20 +77,6 @@ class Photo:
     def address(self) -> str:
         """Where it lies below the server of raw files."""
         return f"{self.source.repository}/{self.source.commit}/{quote(self.path)}"
-
-
-@dataclass(frozen=True)
-class Accepted:
-    """One line of the record: a photo that came and was taken, whose it is, and on what terms."""
-
-    file: str
-    sha256: str
-    original_sha256: str
-    repository: str
-    commit: str
-    path: str
-    licence: str
-    licence_basis: str
 
 
 @dataclass(frozen=True)
@@ -247,9 +235,9 @@ def _body(session: requests.Session, address: str, most_seconds: float) -> bytes
 class _Record:
     """What was accepted, line by line: appended as it comes, sorted at the end, so that two folders compare."""
 
-    def __init__(self, out: Path, journal: TextIO, lines: Iterable[Accepted]) -> None:
+    def __init__(self, out: Path, journal: TextIO, lines: Iterable[dict[str, str]]) -> None:
         self._out, self._journal = out, journal
-        self._accepted = {line.file: line for line in lines}
+        self._accepted = {line["file"]: line for line in lines}
 
     @classmethod
     @contextmanager
@@ -268,8 +256,8 @@ class _Record:
     def check_terms(self, photos: Sequence[Photo]) -> None:
         """Refuse a folder that holds photos on terms that were not asked for."""
         bases = {photo.source.licence_basis for photo in photos}
-        others = (line for line in self._accepted.values() if line.licence_basis not in bases)
-        if any((self._out / line.file).is_file() for line in others):
+        others = (line for line in self._accepted.values() if line["licence_basis"] not in bases)
+        if any((self._out / line["file"]).is_file() for line in others):
             raise DataRefusedError(
                 f"{self._out} holds photos whose licence rests on an {UPLOADER}.", "Name another folder with --out."
             )
@@ -278,49 +266,44 @@ class _Record:
         """Whether the photo is there as it was accepted."""
         line = self._accepted.get(photo.file)
         path = self._out / photo.file
-        return line is not None and path.is_file() and content_hash(path.read_bytes()) == line.sha256
+        return line is not None and path.is_file() and content_hash(path.read_bytes()) == line["sha256"]
 
     def originals(self) -> dict[str, str]:
         """The SHA-256 of each original that was accepted, by the file that it became."""
-        return {line.file: line.original_sha256 for line in self._accepted.values()}
+        return {file: line["original_sha256"] for file, line in self._accepted.items()}
 
     def add(self, photo: Photo, picture: bytes, original_sha256: str) -> None:
         """Write the picture, whole or not at all, then its line."""
         path = self._out / photo.file
         path.parent.mkdir(exist_ok=True)
         write_whole(path, picture)
-        source = photo.source
-        line = Accepted(
-            photo.file,
-            content_hash(picture),
-            original_sha256,
-            source.repository,
-            source.commit,
-            photo.path,
-            source.licence,
-            source.licence_basis,
-        )
+        own = {"file": photo.file, "sha256": content_hash(picture), "original_sha256": original_sha256}
+        line = {**own, "path": photo.path, **vars(photo.source)}
         self._accepted[photo.file] = line
-        csv.writer(self._journal, lineterminator="\n").writerow(astuple(line))
+        _lines(self._journal).writerow(line)
         self._journal.flush()
 
     def finish(self) -> None:
         """Put all lines into the record; the same photos give the same bytes."""
         text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(field.name for field in fields(Accepted))
-        writer.writerows(astuple(self._accepted[file]) for file in sorted(self._accepted))
+        writer = _lines(text)
+        writer.writeheader()
+        writer.writerows(self._accepted[file] for file in sorted(self._accepted))
         write_whole(self._out / RECORD, text.getvalue().encode())
         Path(self._journal.name).unlink()
 
 
-def _accepted(path: Path) -> Iterator[Accepted]:
+def _lines(stream: TextIO) -> "csv.DictWriter[str]":
+    return csv.DictWriter(stream, COLUMNS, extrasaction="ignore", lineterminator="\n")
+
+
+def _accepted(path: Path) -> Iterator[dict[str, str]]:
     """The whole lines of a record; a line that a crash cut off counts as none, and its photo is fetched again."""
     try:
         with path.open(encoding="utf-8", errors="replace", newline="") as stream:
             for row in csv.reader(stream):
-                if len(row) == len(fields(Accepted)) and row[0] != "file":
-                    yield Accepted(*row)
+                if len(row) == len(COLUMNS) and row[0] != "file":
+                    yield dict(zip(COLUMNS, row, strict=True))
     except (FileNotFoundError, csv.Error):
         return
 

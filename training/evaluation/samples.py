@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from training.data.extract import NOT_A_FILE, content_of, extract, leads_out, source_of
-from training.data.pictures import Classes, LabelledImages, Refused, content_hash, evenly
+from training.data.pictures import Classes, Refused, content_hash, evenly
 from training.data.split import HeldOutDiffersError, parts_of_model, split
 from training.data.threads import THREADS, Listener, all_in_threads, in_threads
 from training.errors import EvaluationRefusedError
@@ -73,14 +73,6 @@ class _File:
     number: int
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """What the gate made of a file, and how it looks."""
-
-    file: bytes
-    looks: Looks
-
-
 def from_folder(folder: Path, listener: Listener, *, robustness: bool) -> Samples:
     """All that lies in a folder per class, through the product's image gate; what it refuses is listed by name."""
     if not folder.is_dir():
@@ -91,14 +83,10 @@ def from_folder(folder: Path, listener: Listener, *, robustness: bool) -> Sample
             f"{printable(str(folder))} holds no folder for any class.",
             f"Put the pictures into folders named {', '.join(LABELS)}, and any other name for neither.",
         )
-    seen: list[_Seen] = []
-    kept: list[_File] = []
-    for file, outcome in zip(files, all_in_threads(_look, files, THREADS, listener), strict=True):
-        if isinstance(outcome, str):
-            refused.append(Refused(file.name, outcome))
-        else:
-            kept.append(file)
-            seen.append(outcome)
+    outcomes = list(zip(files, all_in_threads(_look, files, THREADS, listener), strict=True))
+    refused += [Refused(file.name, outcome) for file, outcome in outcomes if isinstance(outcome, str)]
+    kept = [file for file, outcome in outcomes if not isinstance(outcome, str)]
+    seen = [outcome for _, outcome in outcomes if not isinstance(outcome, str)]
     if not kept:
         raise EvaluationRefusedError(
             f"{printable(str(folder))} holds no usable picture; {len(refused)} files were refused.",
@@ -106,14 +94,14 @@ def from_folder(folder: Path, listener: Listener, *, robustness: bool) -> Sample
         )
     classes = np.minimum(np.array([file.number for file in kept], dtype=np.int64), len(LABELS))
     return Samples(
-        files=tuple(each.file for each in seen),
+        files=tuple(jpeg for jpeg, _ in seen),
         classes=classes,
-        looks=tuple(each.looks for each in seen),
+        looks=tuple(each for _, each in seen),
         names=tuple(file.name for file in kept),
         sources=tuple(source_of(file.name) for file in kept),
         refused=tuple(sorted(refused, key=lambda item: item.file)),
         source="folder",
-        data_hash=_hash([each.file for each in seen], classes),
+        data_hash=_hash([jpeg for jpeg, _ in seen], classes),
         class_names=tuple(class_names),
         worse=_evenly(classes, MAX_DEGRADED_OF_A_KIND if robustness else 0),
         paths=tuple(file.path for file in kept),
@@ -142,11 +130,7 @@ def from_validation_part(
             "so nobody knows which part of it the model has seen.",
             "Give the data it was trained on, or name the pictures' folder instead of --split.",
         )
-    return from_images(images.part(parts.validation), data_hash, listener, robustness=robustness)
-
-
-def from_images(images: LabelledImages, data_hash: str, listener: Listener, *, robustness: bool) -> Samples:
-    """Pictures that have been through the gate before."""
+    images = images.part(parts.validation)
     classes = np.minimum(images.classes, len(LABELS))
     seen = all_in_threads(_looks, images.files, THREADS, listener)
     return Samples(
@@ -209,8 +193,8 @@ def _below(folder: Path) -> Iterator[tuple[Path, str]]:
                 yield file, printable(str(file.relative_to(folder.parent)))
 
 
-def _look(file: _File) -> _Seen | str:
-    """What the gate makes of a file, or the reason for its refusal."""
+def _look(file: _File) -> tuple[bytes, Looks] | str:
+    """What the gate makes of a file and how it looks, or the reason for its refusal."""
     try:
         content = content_of(file.path)
         if content is None:
@@ -220,7 +204,7 @@ def _look(file: _File) -> _Seen | str:
         return error.reason.value
     except OSError:
         return UNREADABLE
-    return _Seen(picture.jpeg, looks(picture))
+    return picture.jpeg, looks(picture)
 
 
 def _looks(file: bytes) -> Looks:
