@@ -7,7 +7,7 @@ from typing import Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from console.deployed import Deployed
-from vehiclevision.settings import FilterSettings, SettingsError
+from vehiclevision.settings import SettingsError, confidence_threshold
 
 KEPT_SECONDS: Final = 30.0
 
@@ -32,6 +32,6 @@ class Threshold:
             settings = self.deployed.client("lambda").get_function_configuration(
                 FunctionName=self.deployed.output("FilterInferencesFunctionName")
             )["Environment"]["Variables"]
-            return FilterSettings.from_environment(settings).confidence_threshold
+            return confidence_threshold(settings)
         except (ClientError, BotoCoreError, KeyError, SettingsError):
             return None

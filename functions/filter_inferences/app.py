@@ -11,11 +11,11 @@ from vehiclevision.answer import checked
 from vehiclevision.decision import decide
 from vehiclevision.errors import THRESHOLD_CONFIDENCE_NOT_MET
 from vehiclevision.requests import inferences, second_opinion
-from vehiclevision.settings import FilterSettings
+from vehiclevision.settings import confidence_threshold
 
 logger = Logger()
 metrics = Metrics(namespace=telemetry.NAMESPACE)
-settings = FilterSettings.from_environment(os.environ)
+threshold = confidence_threshold(os.environ)
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -26,10 +26,10 @@ def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     answer, opinion = checked(inferences(event)), second_opinion(event)
     metrics.add_metric(name=telemetry.CONFIDENCE, unit=MetricUnit.NoUnit, value=answer.confidence)
     try:
-        decision = decide(answer, settings.confidence_threshold, opinion)
+        decision = decide(answer, threshold, opinion)
     except THRESHOLD_CONFIDENCE_NOT_MET:
         telemetry.count(metrics, telemetry.NEEDS_REVIEW)
-        logger.info("needs_review", inferences=list(answer.confidences), threshold=settings.confidence_threshold)
+        logger.info("needs_review", inferences=list(answer.confidences), threshold=threshold)
         raise
     telemetry.count(metrics, telemetry.CONFIDENT)
     if opinion:

@@ -47,7 +47,7 @@ class Doubt:
             return None
         if service != REKOGNITION and not re.fullmatch(rf"{BEDROCK}:[\w.:-]+", service):
             raise SettingsError(f"SECOND_OPINION must be none, {REKOGNITION} or {BEDROCK}:MODEL, not {service!r}")
-        return cls(service, FilterSettings.from_environment(environment).confidence_threshold)
+        return cls(service, confidence_threshold(environment))
 
 
 @dataclass(frozen=True)
@@ -72,19 +72,12 @@ class ClassifySettings:
         return cls(name, Destination(bucket, prefix, percent) if percent else None, doubt)
 
 
-@dataclass(frozen=True)
-class FilterSettings:
-    """How sure the model must be."""
-
-    confidence_threshold: float
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> "FilterSettings":
-        """Read CONFIDENCE_THRESHOLD, a number above 0.5 and at most 1: below, two labels could pass."""
-        threshold = _number(environment, "CONFIDENCE_THRESHOLD")
-        if not 0.5 < threshold <= 1:
-            raise SettingsError(f"CONFIDENCE_THRESHOLD must lie above 0.5 and at most at 1, not {threshold:g}")
-        return cls(confidence_threshold=threshold)
+def confidence_threshold(environment: Mapping[str, str]) -> float:
+    """How sure the model must be: CONFIDENCE_THRESHOLD, above 0.5 and at most 1; below, two labels could pass."""
+    threshold = _number(environment, "CONFIDENCE_THRESHOLD")
+    if not 0.5 < threshold <= 1:
+        raise SettingsError(f"CONFIDENCE_THRESHOLD must lie above 0.5 and at most at 1, not {threshold:g}")
+    return threshold
 
 
 def _number(environment: Mapping[str, str], name: str) -> float:

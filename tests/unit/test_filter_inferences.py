@@ -11,7 +11,7 @@ from tests.unit.lambda_context import Context
 from vehiclevision.answer import Answer
 from vehiclevision.decision import decide
 from vehiclevision.errors import THRESHOLD_CONFIDENCE_NOT_MET, InvalidPredictionError, InvalidRequestError
-from vehiclevision.settings import ClassifySettings, FilterSettings, SettingsError
+from vehiclevision.settings import ClassifySettings, SettingsError, confidence_threshold
 
 EVENT = {"s3_bucket": "photos", "s3_key": "uploads/a.jpg", "image_data": "aGVsbG8="}
 
@@ -85,12 +85,12 @@ def test_the_threshold_decides() -> None:
 def test_a_wrong_threshold_fails_at_cold_start_by_name(threshold: str) -> None:
     """Only a number above 0.5 and at most 1 is taken: otherwise two labels could pass."""
     with pytest.raises(SettingsError, match="CONFIDENCE_THRESHOLD"):
-        FilterSettings.from_environment({"CONFIDENCE_THRESHOLD": threshold})
+        confidence_threshold({"CONFIDENCE_THRESHOLD": threshold})
 
 
 def test_settings_are_read_by_name() -> None:
     """What the template sets is what the functions read."""
-    assert FilterSettings.from_environment({"CONFIDENCE_THRESHOLD": "0.85"}).confidence_threshold == 0.85
+    assert confidence_threshold({"CONFIDENCE_THRESHOLD": "0.85"}) == 0.85
     assert ClassifySettings.from_environment({"ENDPOINT_NAME": " vv "}).endpoint_name == "vv"
 
 

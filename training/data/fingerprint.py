@@ -5,14 +5,12 @@ saved as PNG, agrees with its own fingerprint at 0.989 or more; of 17 million pa
 bursts and near-duplicates, 49 reach 0.98.
 """
 
-import io
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
-from training.data.pictures import SIDE
+from training.data.pictures import mean_levels
 
 GRID: Final = 8
 LEVELS: Final = 15
@@ -24,7 +22,7 @@ _Grid = npt.NDArray[np.float32]
 
 def fingerprint(file: bytes) -> str:
     """64 hexadecimal digits, one for each part of a file that the gate made: 0 is its darkest part, f its brightest."""
-    grey = _grey(file)
+    grey = mean_levels(file, "L", GRID)
     spread = max(float(np.ptp(grey)), 1e-6)
     return "".join(f"{round(level):x}" for level in ((grey - grey.min()) / spread * LEVELS).ravel().tolist())
 
@@ -32,16 +30,7 @@ def fingerprint(file: bytes) -> str:
 def agrees(file: bytes, known: str) -> bool:
     """Whether the file that the gate made shows what the fingerprint was taken of."""
     levels = np.array([int(digit, 16) for digit in known], np.float32)
-    return float(_direction(_grey(file).ravel()) @ _direction(levels)) >= SAME_PICTURE_CORRELATION
-
-
-def _grey(file: bytes) -> _Grid:
-    with Image.open(io.BytesIO(file), formats=["JPEG"]) as image:
-        image.draft("L", (SIDE // 4, SIDE // 4))
-        pixels = np.asarray(image.convert("L"))
-    block = len(pixels) // GRID
-    grey: _Grid = pixels.reshape(GRID, block, GRID, block).mean(axis=(1, 3), dtype=np.float32)
-    return grey
+    return float(_direction(mean_levels(file, "L", GRID).ravel()) @ _direction(levels)) >= SAME_PICTURE_CORRELATION
 
 
 def _direction(levels: _Grid) -> _Grid:

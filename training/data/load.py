@@ -5,7 +5,7 @@ The manifest goes last: a prefix with a manifest is complete. Interrupted or fai
 
 import base64
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +20,7 @@ from vehiclevision.storage import listed
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectTypeDef
 
 DEFAULT_PREFIX: Final = "training-data"
 # As many as boto3 keeps connections open for, unless it is told otherwise.
@@ -68,14 +69,6 @@ class Loaded:
         return {channel: f"{self.address}{channel}/" for channel in CHANNELS}
 
 
-@dataclass(frozen=True)
-class _Object:
-    """What a bucket's listing tells of an object."""
-
-    bytes: int
-    etag: str
-
-
 def load(
     folder: Path, s3: "S3Client", destination: Destination, listener: Listener = lambda done, total: None
 ) -> Loaded:
@@ -83,7 +76,8 @@ def load(
     manifest = read_manifest(folder)
     prefix = f"{_checked(destination.prefix)}{manifest.version}/"
     try:
-        there = dict(_listing(s3, destination, prefix))
+        below = {"Bucket": destination.bucket, "Prefix": prefix, **destination.owner()}
+        there = {each["Key"]: each for each in listed(s3, "list_objects_v2", "Contents", **below)}
         entries = (*manifest.entries, _manifest_entry(manifest))
         sender = _Sender(folder, s3, destination, prefix, there)
         sent: list[int | None] = []
@@ -109,12 +103,6 @@ def _checked(prefix: str) -> str:
     return "".join(f"{part}/" for part in parts)
 
 
-def _listing(s3: "S3Client", destination: Destination, prefix: str) -> Iterator[tuple[str, _Object]]:
-    below = {"Bucket": destination.bucket, "Prefix": prefix, **destination.owner()}
-    for each in listed(s3, "list_objects_v2", "Contents", **below):
-        yield each["Key"], _Object(each["Size"], each["ETag"].strip('"'))
-
-
 def _manifest_entry(manifest: Manifest) -> Entry:
     content = manifest.to_bytes()
     return Entry(MANIFEST, hashlib.sha256(content).hexdigest(), len(content))
@@ -128,16 +116,16 @@ class _Sender:
     s3: "S3Client"
     destination: Destination
     prefix: str
-    there: Mapping[str, _Object]
+    there: Mapping[str, "ObjectTypeDef"]
 
     def send(self, entry: Entry) -> int | None:
         """Send one file, and return its size; None if it is there already."""
         key, content = self.prefix + entry.path, read_entry(self.folder, entry)
         checksum = base64.b64encode(bytes.fromhex(entry.sha256)).decode()
         known = self.there.get(key)
-        if known is not None and known.bytes == entry.bytes:
+        if known is not None and known["Size"] == entry.bytes:
             # The ETag is an MD5 unless a KMS key encrypts the object; then the checksum that was sent with it decides.
-            is_md5 = known.etag == hashlib.md5(content, usedforsecurity=False).hexdigest()
+            is_md5 = known["ETag"].strip('"') == hashlib.md5(content, usedforsecurity=False).hexdigest()
             if is_md5 or self._checksum_there(key) == checksum:
                 return None
         self.s3.put_object(

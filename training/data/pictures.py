@@ -127,6 +127,17 @@ def stacked(files: Sequence[bytes]) -> Pixels:
     return np.stack([decoded(file) for file in files]) if files else np.zeros((0, SIDE, SIDE, 3), np.uint8)
 
 
+def mean_levels(file: bytes, mode: str, parts: int) -> npt.NDArray[np.float32]:
+    """The mean levels of so many parts a side of such a file; the decoder gives a quarter of it in half the time."""
+    with Image.open(io.BytesIO(file), formats=["JPEG"]) as image:
+        image.draft(mode, (SIDE // 4, SIDE // 4))
+        pixels: Pixels = np.asarray(image.convert(mode))
+    block = len(pixels) // parts
+    inside = pixels.reshape(parts, block, parts, block, *pixels.shape[2:])
+    levels: npt.NDArray[np.float32] = inside.mean(axis=(1, 3), dtype=np.float32)
+    return levels
+
+
 def content_hash(file: bytes) -> str:
     """SHA-256 of a file that the gate made: of its pixels and nothing else, for it holds no metadata."""
     return hashlib.sha256(file).hexdigest()

@@ -1,17 +1,15 @@
 """Which pictures train and which validate; near-duplicates always stay on one side."""
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from training.data.pictures import SIDE, Classes, DataRefusedError, LabelledImages, Pixels
+from training.data.pictures import Classes, DataRefusedError, LabelledImages, mean_levels
 from training.data.threads import THREADS, in_threads
 from vehiclevision.labels import LABELS
 
@@ -103,7 +101,7 @@ def _check_part(classes: Classes, *, has_others: bool) -> None:
 
 def near_duplicate_groups(files: Sequence[bytes]) -> Classes:
     """A group number for every picture: pictures that look the same, mirrored or not, share one."""
-    thumbnails = np.stack(list(in_threads(_thumbnail, files, THREADS)))
+    thumbnails = np.stack(list(in_threads(lambda file: mean_levels(file, "RGB", THUMBNAIL_SIDE), files, THREADS)))
     plain, mirrored = _unit_vectors(thumbnails), _unit_vectors(thumbnails[:, :, ::-1])
     pairs: list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]] = []
     chunk = max(1, min(_CHUNK, _MAX_TABLE_ENTRIES // max(1, len(files))))
@@ -121,17 +119,6 @@ def near_duplicate_groups(files: Sequence[bytes]) -> Classes:
     alike_in_pairs = coo_array((np.ones(len(lefts), bool), (lefts, rights)), shape=(len(files), len(files)))
     groups: Classes = connected_components(alike_in_pairs, directed=False)[1].astype(np.int64)
     return groups
-
-
-def _thumbnail(file: bytes) -> npt.NDArray[np.float32]:
-    """A file of the model's size in 8 x 8 mean colours; the decoder gives a quarter of the size for half the time."""
-    with Image.open(io.BytesIO(file), formats=["JPEG"]) as image:
-        image.draft("RGB", (SIDE // 4, SIDE // 4))
-        pixels: Pixels = np.asarray(image.convert("RGB"))
-    block = len(pixels) // THUMBNAIL_SIDE
-    blocks = pixels.reshape(THUMBNAIL_SIDE, block, THUMBNAIL_SIDE, block, 3)
-    small: npt.NDArray[np.float32] = blocks.mean(axis=(1, 3), dtype=np.float32)
-    return small
 
 
 def _unit_vectors(thumbnails: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
