@@ -27,6 +27,7 @@ class Exchange:
 
     endpoint: str
     variant: str
+    # The endpoint's DataCaptureConfig.
     settings: Mapping[str, Any]
     request_type: str
     request: bytes
@@ -52,7 +53,7 @@ class Capture(Waiting[Exchange]):
     def sample(self, exchange: Exchange) -> None:
         """Take an exchange if it is sampled."""
         # Sampling decides nothing that anybody would want to guess.
-        if random.random() * 100 < float(exchange.settings["percentage"]):  # noqa: S311
+        if random.random() * 100 < float(exchange.settings["InitialSamplingPercentage"]):  # noqa: S311
             self.take(exchange)
 
     def _write(self, exchanges: Sequence[Exchange]) -> list[Exchange]:
@@ -72,7 +73,7 @@ def files(records: Sequence[Exchange]) -> list[list[Exchange]]:
     groups: dict[tuple[str, ...], list[list[Exchange]]] = {}
     for record in records:
         hour = record.moment.strftime("%Y/%m/%d/%H")
-        group = groups.setdefault((record.settings["destination"], record.endpoint, record.variant, hour), [[]])
+        group = groups.setdefault((record.settings["DestinationS3Uri"], record.endpoint, record.variant, hour), [[]])
         if len(group[-1]) >= RECORDS_A_FILE:
             group.append([])
         group[-1].append(record)
@@ -81,7 +82,7 @@ def files(records: Sequence[Exchange]) -> list[list[Exchange]]:
 
 def place(first: Exchange) -> tuple[str, str]:
     """Bucket and key of the file that begins with this record."""
-    bucket, prefix = bucket_and_key(first.settings["destination"])
+    bucket, prefix = bucket_and_key(first.settings["DestinationS3Uri"])
     moment = first.moment
     file = f"{moment:%M-%S}-{moment.microsecond // 1000:03d}-{uuid.uuid4()}.jsonl"
     parts = (prefix.strip("/"), first.endpoint, first.variant, f"{moment:%Y/%m/%d/%H}", file)
@@ -91,10 +92,10 @@ def place(first: Exchange) -> tuple[str, str]:
 def line(record: Exchange) -> str:
     """One record as SageMaker writes it."""
     settings = record.settings
-    data = {}
-    if settings.get("input", True):
+    data, modes = {}, {option["CaptureMode"] for option in settings["CaptureOptions"]}
+    if modes & {"Input", "InputAndOutput"}:
         data["endpointInput"] = _side("INPUT", record.request_type, record.request, settings)
-    if settings.get("output", True):
+    if modes & {"Output", "InputAndOutput"}:
         data["endpointOutput"] = _side("OUTPUT", record.answer_type, record.answer, settings)
     metadata = {
         "eventId": record.event_id,
@@ -113,8 +114,9 @@ def _side(mode: str, content_type: str, body: bytes, settings: Mapping[str, Any]
 def encoded(body: bytes, content_type: str, settings: Mapping[str, Any]) -> tuple[str, str]:
     """The body as text where its type is declared to be text, else in base64, and the name of the encoding."""
     plain = content_type.split(";", maxsplit=1)[0].strip().lower()
-    for encoding in ("CSV", "JSON"):
-        if plain in {each.lower() for each in settings.get(encoding.lower(), [])}:
+    declared = settings.get("CaptureContentTypeHeader", {})
+    for types, encoding in (("CsvContentTypes", "CSV"), ("JsonContentTypes", "JSON")):
+        if plain in {each.lower() for each in declared.get(types, [])}:
             try:
                 return body.decode(), encoding
             except UnicodeDecodeError:

@@ -19,7 +19,7 @@ from local.sagemaker.capture import Capture, Exchange
 from local.sagemaker.engine import put_metrics, put_object
 from local.sagemaker.listening import listen
 from local.sagemaker.metrics import NAMESPACE, SERVER_ERROR, Invocation, Metrics
-from local.sagemaker.runtime_process import IN_SERVICE, endpoints_file, served, server
+from local.sagemaker.runtime_process import endpoints_file, served, server
 from serving.container import PREDICTING_THREADS, Container, ContainerError
 from serving.server import (
     ANSWER_TYPE,
@@ -37,7 +37,6 @@ from serving.server import (
 from training.artefact import Model, load_model
 from training.errors import ModelRefusedError
 
-VARIANT = "AllTraffic"
 ACCOUNT = "000000000000"
 
 
@@ -67,41 +66,31 @@ class Models:
         """Endpoint names with what they serve; see local/sagemaker/runtime_process.py."""
         return served(self._file)
 
-    def model(self, endpoint: Mapping[str, Any]) -> Model:
-        """The model of an endpoint or a variant, ready to predict."""
-        loaded = self.loaded(endpoint)
+    def model(self, variant: Mapping[str, Any]) -> Model:
+        """The model of a variant, ready to predict."""
+        loaded = self.loaded(variant)
         if loaded is None:
-            path = self._path(endpoint)
+            path = CHECKOUT / variant["model"]
             stamp = stamp_of(path)
             if stamp is None:
                 raise ModelRefusedError(f"The model {path} is not there.")
             loaded = load_model(path)
             self._loaded[path] = (stamp, loaded)
-            for unused in self._loaded.keys() - self._used() - {path}:
+            used = {CHECKOUT / each["model"] for endpoint in self.endpoints().values() for each in endpoint["variants"]}
+            for unused in self._loaded.keys() - used - {path}:
                 del self._loaded[unused]
         return loaded
 
-    def _used(self) -> set[Path]:
-        entries = [(endpoint, *endpoint.get("variants", [])) for endpoint in self.endpoints().values()]
-        return {self._path(entry) for group in entries for entry in group}
-
-    def loaded(self, endpoint: Mapping[str, Any]) -> Model | None:
-        """The endpoint's model, unless it must first be loaded."""
-        path = self._path(endpoint)
+    def loaded(self, variant: Mapping[str, Any]) -> Model | None:
+        """The variant's model, unless it must first be loaded."""
+        path = CHECKOUT / variant["model"]
         stamp, model = self._loaded.get(path, (None, None))
         return model if stamp is not None and stamp == stamp_of(path) else None
-
-    @staticmethod
-    def _path(endpoint: Mapping[str, Any]) -> Path:
-        return CHECKOUT / str(endpoint.get("model", ""))
 
 
 def chosen(endpoint: Mapping[str, Any], name: str | None) -> Mapping[str, Any] | None:
     """The variant that answers: one by chance as their weights say, of those with the name if one is wanted."""
-    variants: list[Mapping[str, Any]] = endpoint.get("variants") or [
-        {"name": VARIANT, "model": endpoint.get("model", ""), "weight": 1.0}
-    ]
-    among = [variant for variant in variants if name in (None, variant["name"])]
+    among: list[Mapping[str, Any]] = [each for each in endpoint["variants"] if name in (None, each["name"])]
     weights = [float(variant["weight"]) for variant in among]
     if len(among) < 2:
         return among[0] if among else None
@@ -179,8 +168,6 @@ class Runtime:
         variant = chosen(endpoint, variant_name)
         if variant is None:
             raise ServiceError(400, "ValidationError", f"Variant {variant_name} not found for Endpoint {name}.")
-        if endpoint.get("status", IN_SERVICE) != IN_SERVICE:
-            raise ServiceError(503, "ServiceUnavailable", f"Endpoint {name} is {endpoint.get('status')}.")
         answer = await self._counted(name, variant, body, headers, begun)
         if self._capture is not None and "capture" in endpoint:
             sides = (headers.get("content-type", ""), body, ANSWER_TYPE, answer.body)
@@ -209,11 +196,11 @@ class Runtime:
                 self._metrics.take(Invocation(name, variant["name"], status, took, asked - begun))
         return answer
 
-    async def _model(self, endpoint: Mapping[str, Any]) -> Model:
-        loaded = self._models.loaded(endpoint)
+    async def _model(self, variant: Mapping[str, Any]) -> Model:
+        loaded = self._models.loaded(variant)
         if loaded is not None:
             return loaded
-        return await asyncio.get_running_loop().run_in_executor(self._loading, self._models.model, endpoint)
+        return await asyncio.get_running_loop().run_in_executor(self._loading, self._models.model, variant)
 
 
 def model_error(endpoint: str, error: ContainerError) -> ServiceError:

@@ -16,10 +16,10 @@ from local.place import CHECKOUT
 from local.processes import Server
 
 FLUSH_SECONDS = 10.0
-IN_SERVICE = "InService"
 APPLICATION_ENDPOINT = "vehiclevision"
 MAX_MANIFEST_BYTES = 1024 * 1024
-DEFAULT_ENDPOINTS = {APPLICATION_ENDPOINT: {"model": "training/model/model.tar.gz", "status": IN_SERVICE}}
+VARIANT = "AllTraffic"
+SHIPPED_MODEL = "training/model/model.tar.gz"
 
 
 def server(directory: Path) -> Server:
@@ -28,10 +28,9 @@ def server(directory: Path) -> Server:
 
 
 def endpoints_file(directory: Path) -> Path:
-    """What is served: {"endpoints": {name: {"model": path from the checkout, "status": "InService"}}}.
+    """What is served: {"endpoints": {name: {"variants": [{"name", "model": path from the checkout, "weight"}]}}}.
 
-    The control plane writes it, with two more fields: "variants", a list of {"name", "model", "weight"}, and
-    "capture", which local/sagemaker/capture.py reads.
+    The control plane writes it, and beside the variants, as "capture", the endpoint's DataCaptureConfig if it is on.
     """
     return directory / "sagemaker" / "endpoints.json"
 
@@ -39,14 +38,17 @@ def endpoints_file(directory: Path) -> Path:
 def served(file: Path) -> dict[str, dict[str, Any]]:
     """Endpoint names with what they serve: the shipped model, as long as nobody has written down anything else."""
     listed = processes.read_json(file).get("endpoints")
-    return listed if isinstance(listed, dict) else DEFAULT_ENDPOINTS
+    if isinstance(listed, dict):
+        return listed
+    return {APPLICATION_ENDPOINT: {"variants": [{"name": VARIANT, "model": SHIPPED_MODEL, "weight": 1.0}]}}
 
 
 def threshold(directory: Path) -> float | None:
     """The threshold that belongs to the model behind the application's endpoint; None where no model says one."""
-    endpoint = served(endpoints_file(directory)).get(APPLICATION_ENDPOINT) or {}
     try:
-        with tarfile.open(CHECKOUT / endpoint["model"]) as archive:
+        variants = served(endpoints_file(directory))[APPLICATION_ENDPOINT]["variants"]
+        heaviest = max(variants, key=lambda variant: float(variant["weight"]))
+        with tarfile.open(CHECKOUT / heaviest["model"]) as archive:
             manifest = archive.extractfile("manifest.json")
             return float(json.loads(manifest.read(MAX_MANIFEST_BYTES))["threshold"]) if manifest else None
     # The runtime says of a model that cannot be read what is wrong with it, to whoever asks it.

@@ -32,7 +32,9 @@ def endpoint(tmp_path: Path, model: Path) -> Iterator[Endpoint]:
     directory = tmp_path / "aws"
     file = sagemaker.endpoints_file(directory)
     file.parent.mkdir(parents=True)
-    file.write_text(json.dumps({"endpoints": {"tiny": {"model": str(model), "status": "InService"}}}))
+    file.write_text(
+        json.dumps({"endpoints": {"tiny": {"variants": [{"name": "AllTraffic", "model": str(model), "weight": 1.0}]}}})
+    )
     url = sagemaker.server(directory).launch().ready()
     session = Session()
     root = credentials.of(directory)

@@ -12,7 +12,7 @@ from typing import Any
 from local.sagemaker.control.aws import FAULTS, Engine
 from local.sagemaker.control.errors import DeploymentError
 from local.sagemaker.control.names import ENDPOINT, ENDPOINT_CONFIG, MODEL, key, now
-from local.sagemaker.control.serving import Fleet, Serving, capture_of, mixed
+from local.sagemaker.control.serving import Fleet, Serving, mixed
 from local.sagemaker.control.settings import Settings
 from local.sagemaker.control.store import Record, Store
 
@@ -116,7 +116,6 @@ class Deployments:
             DataCaptureConfig=capture_summary(capture),
             PendingDeploymentSummary=None,
             _capture_config=capture,
-            _capture=capture_of(capture),
             _fleet=green,
             _fleet_before=None,
             _pending=None,

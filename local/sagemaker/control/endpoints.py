@@ -10,7 +10,6 @@ from local.sagemaker.control.listing import Listing
 from local.sagemaker.control.names import ENDPOINT, arn, key, now
 from local.sagemaker.control.resource import Resource
 from local.sagemaker.control.service import Operation, Request, Service
-from local.sagemaker.control.serving import capture_of
 from local.sagemaker.control.store import Record
 
 ENDPOINTS = Resource(
@@ -43,7 +42,6 @@ def new_record(name: str, config: Record) -> dict[str, Any]:
         "CreationTime": moment,
         "LastModifiedTime": moment,
         **({"DataCaptureConfig": captured, "_capture_config": capture} if captured else {}),
-        **({"_capture": capture_of(capture)} if capture_of(capture) else {}),
     }
 
 

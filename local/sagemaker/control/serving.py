@@ -20,12 +20,11 @@ from local.sagemaker.control.aws import FAULTS, Engine
 from local.sagemaker.control.errors import DeploymentError
 from local.sagemaker.control.names import ENDPOINT
 from local.sagemaker.control.store import Record, Store
-from local.sagemaker.runtime_process import APPLICATION_ENDPOINT, DEFAULT_ENDPOINTS, IN_SERVICE, endpoints_file
+from local.sagemaker.runtime_process import SHIPPED_MODEL, endpoints_file
 from vehiclevision.results import bucket_and_key
 
 # The model that lies in the checkout, under an address in the bucket that SageMaker makes for an account.
 SHIPPED_URL = "s3://sagemaker-us-east-1-000000000000/vehiclevision/shipped/model.tar.gz"
-SHIPPED_MODEL = DEFAULT_ENDPOINTS[APPLICATION_ENDPOINT]["model"]
 MAX_ARTEFACT_BYTES = 64 * 1024 * 1024
 CHECK_SECONDS = 60.0
 
@@ -111,14 +110,8 @@ def _served(record: Record) -> Mapping[str, Any] | None:
     fleet: Fleet = record.get("_fleet", [])
     if not fleet or record["EndpointStatus"] in ("Creating", "Deleting", "Failed"):
         return None
-    heaviest = max(fleet, key=lambda entry: float(entry["weight"]))
-    capture = record.get("_capture")
-    return {
-        "model": heaviest["model"],
-        "status": IN_SERVICE,
-        "variants": fleet,
-        **({"capture": capture} if capture else {}),
-    }
+    capture = record.get("_capture_config") or {}
+    return {"variants": fleet, **({"capture": capture} if capture.get("EnableCapture") else {})}
 
 
 def mixed(blue: Fleet, green: Fleet, share: float) -> Fleet:
@@ -129,19 +122,3 @@ def mixed(blue: Fleet, green: Fleet, share: float) -> Fleet:
 def _scaled(fleet: Fleet, share: float) -> Fleet:
     total = sum(float(entry["weight"]) for entry in fleet) or 1.0
     return [{**entry, "weight": round(float(entry["weight"]) / total * share, 6)} for entry in fleet] if share else []
-
-
-def capture_of(config: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """What the runtime needs of a DataCaptureConfig, or None when nothing is captured."""
-    if not config or not config.get("EnableCapture", False):
-        return None
-    modes = {option["CaptureMode"] for option in config["CaptureOptions"]}
-    header = config.get("CaptureContentTypeHeader", {})
-    return {
-        "percentage": config["InitialSamplingPercentage"],
-        "destination": config["DestinationS3Uri"].rstrip("/"),
-        "input": bool(modes & {"Input", "InputAndOutput"}),
-        "output": bool(modes & {"Output", "InputAndOutput"}),
-        "csv": header.get("CsvContentTypes", []),
-        "json": header.get("JsonContentTypes", []),
-    }

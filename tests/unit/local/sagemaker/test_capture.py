@@ -16,12 +16,11 @@ from local.sagemaker.capture import Capture, Exchange
 
 KEY = re.compile(r"captured/bikes/AllTraffic/\d{4}/\d\d/\d\d/\d\d/\d\d-\d\d-\d{3}-[0-9a-f-]{36}\.jsonl")
 SETTINGS = {
-    "percentage": 100,
-    "destination": "s3://bucket/captured",
-    "input": True,
-    "output": True,
-    "csv": [],
-    "json": ["application/json"],
+    "EnableCapture": True,
+    "InitialSamplingPercentage": 100,
+    "DestinationS3Uri": "s3://bucket/captured",
+    "CaptureOptions": [{"CaptureMode": "InputAndOutput"}],
+    "CaptureContentTypeHeader": {"JsonContentTypes": ["application/json"]},
 }
 
 
@@ -90,20 +89,20 @@ def test_files_lie_under_sagemakers_keys_with_several_lines(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(
-    ("settings", "encodings"),
+    ("declared", "encodings"),
     [
-        ({}, ("BASE64", "JSON")),
-        ({"json": []}, ("BASE64", "BASE64")),
-        ({"json": ["image/png"]}, ("BASE64", "BASE64")),
-        ({"csv": ["APPLICATION/JSON"], "json": []}, ("BASE64", "CSV")),
+        ({"JsonContentTypes": ["application/json"]}, ("BASE64", "JSON")),
+        ({"JsonContentTypes": []}, ("BASE64", "BASE64")),
+        ({"JsonContentTypes": ["image/png"]}, ("BASE64", "BASE64")),
+        ({"CsvContentTypes": ["APPLICATION/JSON"]}, ("BASE64", "CSV")),
     ],
     ids=["declared", "not declared", "not text", "csv"],
 )
-def test_only_declared_types_are_written_as_text(settings: dict[str, Any], encodings: tuple[str, str]) -> None:
+def test_only_declared_types_are_written_as_text(declared: dict[str, Any], encodings: tuple[str, str]) -> None:
     """Everything else is base64, what is declared as text but is none included."""
     bucket = Bucket()
     capture = Capture(bucket.put)
-    capture.sample(exchange(**settings))
+    capture.sample(exchange(CaptureContentTypeHeader=declared))
     capture.stop()
 
     sides = bucket.records()[0]["captureData"]
@@ -115,7 +114,7 @@ def test_one_side_may_be_left_out() -> None:
     """As CaptureOptions say."""
     bucket = Bucket()
     capture = Capture(bucket.put)
-    capture.sample(exchange(input=False))
+    capture.sample(exchange(CaptureOptions=[{"CaptureMode": "Output"}]))
     capture.stop()
 
     assert list(bucket.records()[0]["captureData"]) == ["endpointOutput"]
@@ -126,8 +125,8 @@ def test_a_share_of_the_requests_is_sampled() -> None:
     bucket = Bucket()
     capture = Capture(bucket.put)
     for number in range(1000):
-        capture.sample(exchange(number, percentage=0))
-        capture.sample(exchange(number, percentage=50))
+        capture.sample(exchange(number, InitialSamplingPercentage=0))
+        capture.sample(exchange(number, InitialSamplingPercentage=50))
     capture.stop()
 
     assert 400 < len(bucket.records()) < 600

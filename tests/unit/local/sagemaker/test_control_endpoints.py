@@ -92,7 +92,7 @@ def test_an_endpoint_comes_into_service_and_goes(stocked: Plane) -> None:
     (variant,) = found["ProductionVariants"]
     assert (variant["VariantName"], variant["CurrentWeight"]) == ("AllTraffic", 1.0)
     assert variant["DeployedImages"][0]["SpecifiedImage"] == SERVING_IMAGE
-    assert Path(stocked.served()["plain"]["model"]).exists()
+    assert Path(stocked.served()["plain"]["variants"][0]["model"]).exists()
     with refused("ValidationException", 'Cannot create already existing endpoint "arn:aws:sagemaker:'):
         sagemaker.create_endpoint(EndpointName="Plain", EndpointConfigName="one")
     sagemaker.delete_endpoint(EndpointName="plain")
@@ -137,14 +137,14 @@ def test_an_update_moves_the_traffic_and_is_done(stocked: Plane, name: str, rout
     """Whatever the way, the new configuration is served and the deployment remembered."""
     before = created(stocked, name)
     deployment = {"BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": routing, "TerminationWaitInSeconds": 60}}
-    old = stocked.served()[name]["model"]
+    old = stocked.served()[name]["variants"][0]["model"]
 
     found = updated(stocked, name, "two", DeploymentConfig=deployment)
 
     assert (found["EndpointStatus"], found["EndpointConfigName"]) == ("InService", "two")
     assert found["LastDeploymentConfig"] == deployment
     assert found["LastModifiedTime"] > before["LastModifiedTime"]
-    assert stocked.served()[name]["model"] != old
+    assert stocked.served()[name]["variants"][0]["model"] != old
     assert len(stocked.served()[name]["variants"]) == 1
 
 
@@ -271,20 +271,13 @@ def test_weights_move_between_variants_and_can_be_kept(stocked: Plane) -> None:
 
 
 def test_capture_is_told_to_the_runtime_and_shown(stocked: Plane) -> None:
-    """In the form that the runtime reads; without a configuration nothing is captured."""
+    """As it was configured; without a configuration nothing is captured."""
     configure(stocked, "capturing", [("one", "one", 1.0)], DataCaptureConfig=CAPTURE)
 
     found = created(stocked, "captured", "capturing")
 
     assert found["DataCaptureConfig"]["CaptureStatus"] == "Started"
-    assert stocked.served()["captured"]["capture"] == {
-        "percentage": 100,
-        "destination": "s3://models/captured",
-        "input": True,
-        "output": True,
-        "csv": [],
-        "json": ["application/json"],
-    }
+    assert stocked.served()["captured"]["capture"] == CAPTURE
     assert "DataCaptureConfig" not in updated(stocked, "captured", "one")
     assert "capture" not in stocked.served()["captured"]
 
@@ -334,7 +327,9 @@ def test_the_default_endpoint_can_be_updated_and_model_files_do_not_pile_up(engi
 
         assert plane.endpoint("vehiclevision")["EndpointConfigName"] == "two"
         kept = tmp_path / "sagemaker-control" / "models"
-        wait_for(lambda: [str(path) for path in kept.iterdir()] == [plane.served()["vehiclevision"]["model"]])
+        wait_for(
+            lambda: [str(path) for path in kept.iterdir()] == [plane.served()["vehiclevision"]["variants"][0]["model"]]
+        )
 
 
 def test_scaling_is_registered_shown_and_taken_back(stocked: Plane) -> None:
@@ -449,4 +444,5 @@ def test_the_default_endpoint_captures_as_a_deployed_one_does(engine_url: str, t
 
     assert (described["CaptureStatus"], described["CurrentSamplingPercentage"]) == ("Started", 100)
     assert described["DestinationS3Uri"] == "s3://vehiclevision-sagemaker-000000000000-us-east-1/capture"
-    assert (served["input"], served["output"], served["json"]) == (True, True, ["application/json"])
+    assert served["CaptureOptions"] == [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}]
+    assert served["CaptureContentTypeHeader"] == {"JsonContentTypes": ["application/json"]}

@@ -272,4 +272,4 @@ def test_the_default_endpoint_of_a_fresh_state_is_there(plane: Plane) -> None:
     assert found["EndpointStatus"] == "InService"
     assert model["PrimaryContainer"]["ModelDataUrl"].startswith("s3://")
     assert model["ExecutionRoleArn"] != ROLE
-    assert plane.served()["vehiclevision"]["model"] == "training/model/model.tar.gz"
+    assert plane.served()["vehiclevision"]["variants"][0]["model"] == "training/model/model.tar.gz"

@@ -12,7 +12,11 @@ from training.artefact import DEFAULT_MODEL, compose, load_model, write_artefact
 
 def _serves(directory: Path, model: Path) -> None:
     endpoints_file(directory).parent.mkdir(exist_ok=True)
-    endpoints_file(directory).write_text(json.dumps({"endpoints": {"vehiclevision": {"model": str(model)}}}))
+    endpoints_file(directory).write_text(
+        json.dumps(
+            {"endpoints": {"vehiclevision": {"variants": [{"name": "AllTraffic", "model": str(model), "weight": 1.0}]}}}
+        )
+    )
 
 
 def test_the_threshold_is_that_of_the_model_that_answers(tmp_path: Path) -> None:
