@@ -9,6 +9,7 @@ import shutil
 import socketserver
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -106,50 +107,30 @@ def delete_old_code() -> None:
 class Turns:
     """At most so many at a time for each name; the rest wait, first come first served.
 
-    A turn taken within a turn for the same name is the same turn, and ends when both have: a state that
-    times out goes on without its function, which is still running and still counts.
+    A turn taken within a turn for the same name is the same turn, and ends with the inner one: a state that times out
+    goes on without its function, which is still running and still counts.
     """
 
     def __init__(self, at_a_time: int) -> None:
-        self._at_a_time = at_a_time
+        self._semaphores: defaultdict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(at_a_time))
         self._lock = threading.Lock()
-        self._semaphores: dict[str, threading.Semaphore] = {}
-        self._current: contextvars.ContextVar[_Turn | None] = contextvars.ContextVar("turn", default=None)
+        # The names of turns that whoever is called meanwhile may take over.
+        self._offered: contextvars.ContextVar[dict[str, bool]] = contextvars.ContextVar("turns on offer")
 
     @contextlib.contextmanager
     def take(self, name: str) -> Iterator[None]:
         """Wait for a turn and hold it."""
-        turn = self._current.get()
-        if turn is None or not turn.join(name):
-            with self._lock:
-                semaphore = self._semaphores.setdefault(name, threading.Semaphore(self._at_a_time))
+        with self._lock:
+            semaphore = self._semaphores[name]
+        if not self._offered.get({}).pop(name, False):
             semaphore.acquire()
-            turn = _Turn(name, semaphore)
+        offered = {name: True}
         try:
-            with known_as(self._current, turn):
+            with known_as(self._offered, offered):
                 yield
         finally:
-            turn.leave()
-
-
-class _Turn:
-    def __init__(self, name: str, semaphore: threading.Semaphore) -> None:
-        self._name = name
-        self._semaphore = semaphore
-        self._lock = threading.Lock()
-        self._holders = 1
-
-    def join(self, name: str) -> bool:
-        with self._lock:
-            joined = name == self._name and self._holders > 0
-            self._holders += joined
-            return joined
-
-    def leave(self) -> None:
-        with self._lock:
-            self._holders -= 1
-            if self._holders == 0:
-                self._semaphore.release()
+            if offered.pop(name, False):
+                semaphore.release()
 
 
 def queue_invocations(workers_per_function: int) -> None:
