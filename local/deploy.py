@@ -100,7 +100,7 @@ def deploy(
     progress("Deploying the stack with SAM")
     if _stack(environment, application.stack).get("StackStatus") in stacks.HOPELESS:
         # It cannot be updated and holds nothing.
-        _delete(environment, application.stack)
+        stacks.remove(lambda service: client(service, environment), application.stack)
     deploy_stack(application.folder, room, template, environment, parameters)
     outputs = stack_outputs(environment, application.stack)
     processes.write_atomically(room / DEPLOYED, json.dumps({"inputs": inputs, "outputs": outputs}, indent=1))
@@ -110,19 +110,22 @@ def deploy(
 def remove(application: Application, directory: Path, environment: Mapping[str, str]) -> bool:
     """Delete the engine's stack of the application; whether there was one."""
     shutil.rmtree(directory / application.room, ignore_errors=True)
-    if not _stack(environment, application.stack):
-        return False
-    _delete(environment, application.stack)
-    return True
+    is_there = bool(_stack(environment, application.stack))
+    stacks.remove(lambda service: client(service, environment), application.stack)
+    return is_there
 
 
 def fingerprint(application: Application, parameters: Mapping[str, str] = {}) -> str:
     """A digest of all that goes into the deployment."""
-    given = json.dumps(sorted(parameters.items()))
-    digest = hashlib.sha256(f"{sys.version_info[:2]} {MINISTACK_VERSION} {platform.machine()} {given}".encode())
+    words = [sys.version_info[:2], MINISTACK_VERSION, platform.machine(), sorted(parameters.items())]
     files = [path for name in application.inputs for path in _files(application.folder / name)]
-    for path in (*files, BOOTSTRAP):
-        digest.update(f"\0{path.name}\0{path.parent}\0".encode())
+    return _digest(json.dumps(words), {str(path): path for path in files})
+
+
+def _digest(words: str, files: Mapping[str, Path]) -> str:
+    digest = hashlib.sha256(words.encode())
+    for name, path in {**files, "bootstrap": BOOTSTRAP}.items():
+        digest.update(f"\0{name}\0".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -141,13 +144,6 @@ def stack_outputs(environment: Mapping[str, str], name: str = VEHICLEVISION.stac
     if stack.get("StackStatus") not in stacks.SOUND:
         return {}
     return stacks.outputs(stack)
-
-
-def _delete(environment: Mapping[str, str], name: str) -> None:
-    cloudformation = client("cloudformation", environment)
-    cloudformation.delete_stack(StackName=name)
-    waiter = cloudformation.get_waiter("stack_delete_complete")
-    waiter.wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
 
 
 def _stack(environment: Mapping[str, str], name: str) -> stacks.Stack:
@@ -222,7 +218,7 @@ def prepare(shared: Path, room: Path) -> Path:
             continue
         properties = resource["Properties"]
         artefact = built / properties["CodeUri"]
-        content = _digest(artefact)
+        content = _digest("", {str(path.relative_to(artefact)): path for path in _files(artefact)})[:16]
         prepared[content] = room / "functions" / content
         properties |= {"CodeUri": str(prepared[content].resolve()), "Runtime": CUSTOM_RUNTIME}
         if not prepared[content].exists():
@@ -235,14 +231,6 @@ def prepare(shared: Path, room: Path) -> Path:
     copy = room / "template.json"
     processes.write_atomically(copy, json.dumps(template, indent=1))
     return copy
-
-
-def _digest(folder: Path) -> str:
-    digest = hashlib.sha256(BOOTSTRAP.read_bytes())
-    for path in _files(folder):
-        digest.update(f"\0{path.relative_to(folder)}\0".encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 def _copy_artefact(artefact: Path, copy: Path) -> None:
