@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
-from rich.table import Table
 
 from bench.serving import HOST, MODEL, OWN, pictures, request, started
+from bench.tables import table
 from bench.workflow import photo
 from lifecycle.endpoint import INVOCATIONS_PER_MINUTE
 from lifecycle.entry import unpack
@@ -39,6 +39,7 @@ BEHIND_SECONDS: Final = 1.0
 ANSWER_SECONDS: Final = 60.0
 JOIN_SECONDS: Final = 600.0
 UPLOADERS: Final = 64
+COLUMNS: Final = ("a second", "sent", "done a second", "p50 s", "p95 s", "slowest s", "not done", "keeps up")
 console = Console(stderr=True)
 
 
@@ -183,19 +184,6 @@ def _recorded(record: dict[str, Any]) -> float:
     return datetime.fromisoformat(record["recorded_at"]["S"]).timestamp()
 
 
-# ---- what came of it -------------------------------------------------------------------------------------------------
-
-
-def table_of(title: str, crowds: Sequence[Crowd]) -> Table:
-    """A line a rate."""
-    table = Table(title=title)
-    for column in ("a second", "sent", "done a second", "p50 s", "p95 s", "slowest s", "not done", "keeps up"):
-        table.add_column(column, justify="right")
-    for crowd in crowds:
-        table.add_row(*crowd.row())
-    return table
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -205,13 +193,14 @@ def main() -> None:
     given = parser.parse_args()
     if given.only != "workflow":
         crowds = list(endpoint(given.rates or ENDPOINT_RATES, given.seconds))
-        Console().print(table_of("The endpoint's server", crowds))
+        Console().print(table("The endpoint's server", COLUMNS, [crowd.row() for crowd in crowds]))
         kept = [crowd.rate for crowd in crowds if crowd.keeps_up]
         target = INVOCATIONS_PER_MINUTE / 60
         knee = f"{max(kept):g} a second" if kept else f"below {min(crowd.rate for crowd in crowds):g} a second"
         Console().print(f"Knee: {knee}, on this machine. Auto scaling's target is {target:g} a second an instance.")
     if given.only != "endpoint":
-        Console().print(table_of("The workflow", list(workflow(given.rates or WORKFLOW_RATES, given.seconds))))
+        rows = [crowd.row() for crowd in workflow(given.rates or WORKFLOW_RATES, given.seconds)]
+        Console().print(table("The workflow", COLUMNS, rows))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ import tempfile
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
+
+from bench.tables import table
 
 ROOT = Path(__file__).resolve().parents[1]
 FUNCTIONS = ("serialize_image", "classify_image", "filter_inferences")
@@ -78,13 +79,12 @@ def report(results: dict[str, list[tuple[float, float]]]) -> None:
     """A line a handler: median, fastest, memory, and how many times the slowest of ours it takes."""
     medians = {name: statistics.median(s for s, _ in runs) for name, runs in results.items()}
     ours = max(medians[name] for name in FUNCTIONS)
-    table = Table(title=f"Cold import, {ROUNDS} fresh interpreters each, Python {sys.version.split()[0]}")
-    for column in ("handler", "median s", "fastest s", "peak MiB", "x ours"):
-        table.add_column(column, justify="left" if column == "handler" else "right")
+    rows = []
     for name, runs in results.items():
         fastest, memory = min(s for s, _ in runs), statistics.median(m for _, m in runs)
-        table.add_row(name, f"{medians[name]:.3f}", f"{fastest:.3f}", f"{memory:.0f}", f"{medians[name] / ours:.2f}")
-    Console().print(table)
+        rows.append((name, f"{medians[name]:.3f}", f"{fastest:.3f}", f"{memory:.0f}", f"{medians[name] / ours:.2f}"))
+    title = f"Cold import, {ROUNDS} fresh interpreters each, Python {sys.version.split()[0]}"
+    Console().print(table(title, ("handler", "median s", "fastest s", "peak MiB", "x ours"), rows, words=("handler",)))
 
 
 if __name__ == "__main__":

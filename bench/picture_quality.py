@@ -18,6 +18,7 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
+from bench.tables import table
 from training.artefact import DEFAULT_MODEL, Model, load_model
 from training.session import BATCH, Images, Probabilities
 from vehiclevision.errors import InvalidImageError
@@ -27,6 +28,10 @@ from vehiclevision.labels import LABELS
 LOSSLESS: Final = "lossless"
 QUALITIES: Final = (95, 90, 85, 75, 60)
 REVIEW: Final = len(LABELS)
+COLUMNS: Final = (
+    *("quality", "median KB", "99 %", "most", "> 64 KB", "right %", "pass", "wrong"),
+    *("mean change", "largest", "decided anew"),
+)
 
 
 @dataclass
@@ -108,17 +113,11 @@ def run(folder: Path, model: Model) -> Table:
     pictures, names = zip(*photos(folder), strict=True)
     classes = np.array([LABELS.index(name) if name in LABELS else REVIEW for name in names], np.uint8)
     threshold = model.manifest.threshold
-    table = Table(title=f"{len(pictures)} photos, model {model.manifest.version}, threshold {threshold}")
-    for column in ("quality", "median KB", "99 %", "most", "> 64 KB", "right %", "pass", "wrong"):
-        table.add_column(column, justify="right")
-    for column in ("mean change", "largest", "decided anew"):
-        table.add_column(column, justify="right")
+    title = f"{len(pictures)} photos, model {model.manifest.version}, threshold {threshold}"
     lossless = measure(model, pictures, None)
-    table.add_row(*row(LOSSLESS, lossless, lossless, classes, threshold))
-    for quality in QUALITIES:
-        travelled = measure(model, pictures, quality)
-        table.add_row(*row(str(quality), travelled, lossless, classes, threshold))
-    return table
+    encodings = {LOSSLESS: lossless, **{str(quality): measure(model, pictures, quality) for quality in QUALITIES}}
+    rows = [row(name, travelled, lossless, classes, threshold) for name, travelled in encodings.items()]
+    return table(title, COLUMNS, rows)
 
 
 def main() -> None:

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from rich.console import Console
-from rich.table import Table
 
+from bench.tables import table
 from lifecycle import costs
 from lifecycle.endpoint import INVOCATIONS_PER_MINUTE, Hosting, scaling_requests
 from lifecycle.site import Site
@@ -207,13 +207,10 @@ CASES: Final = (
 
 def main() -> None:
     """Simulate and print."""
-    table = Table(title=f"{CROWD_SECONDS / 60:.0f} minutes of {TIMES} times as many photos")
-    titles = ("photos", "sent", "instances", "more after", "at once", "p50 s", "p95 s", "slowest s", "FAILED", "lost")
-    for title in titles:
-        table.add_column(title, justify="left" if title == "photos" else "right")
-    for case in CASES:
-        table.add_row(*simulated(case).row(case))
-    Console().print(table)
+    columns = ("photos", "sent", "instances", "more after", "at once", "p50 s", "p95 s", "slowest s", "FAILED", "lost")
+    title = f"{CROWD_SECONDS / 60:.0f} minutes of {TIMES} times as many photos"
+    rows = [simulated(case).row(case) for case in CASES]
+    Console().print(table(title, columns, rows, words=("photos",)))
 
 
 if __name__ == "__main__":

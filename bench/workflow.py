@@ -21,8 +21,8 @@ from typing import Any
 
 from PIL import Image
 from rich.console import Console
-from rich.table import Table
 
+from bench.tables import table
 from local import stack
 from local.deploy import BOOTSTRAP, CUSTOM_RUNTIME, client
 from vehiclevision.storage import listed
@@ -140,9 +140,7 @@ def rate(aws: stack.LocalAws, upload_to: tuple[str, str], machine: str, count: i
 def main(counts: list[int]) -> None:
     """Measure both in turns and print the ratio."""
     data = photo()
-    table = Table(title=f"Photos per second through the workflow ({len(data) // 1024} KB each), mean of {ROUNDS} turns")
-    for column in ("photos", "empty workflow", "VehicleVision", "ratio", "CPU ms, empty", "CPU ms, ours"):
-        table.add_column(column, justify="right")
+    rows = []
     with tempfile.TemporaryDirectory() as folder:
         aws = stack.start(Path(folder), console.print)
         try:
@@ -159,10 +157,12 @@ def main(counts: list[int]) -> None:
                     turns.append((*plain, *rate(aws, (bucket, "uploads"), ours, count, data)))
                 plain, plain_cpu, full, full_cpu = (sum(values) / len(values) for values in zip(*turns, strict=True))
                 rates = f"{plain:.1f}", f"{full:.1f}", f"{full / plain:.2f}"
-                table.add_row(str(count), *rates, f"{plain_cpu:.0f}", f"{full_cpu:.0f}")
+                rows.append((str(count), *rates, f"{plain_cpu:.0f}", f"{full_cpu:.0f}"))
         finally:
             stack.stop(Path(folder))
-    Console().print(table)
+    title = f"Photos per second through the workflow ({len(data) // 1024} KB each), mean of {ROUNDS} turns"
+    columns = ("photos", "empty workflow", "VehicleVision", "ratio", "CPU ms, empty", "CPU ms, ours")
+    Console().print(table(title, columns, rows))
 
 
 if __name__ == "__main__":
