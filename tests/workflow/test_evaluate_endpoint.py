@@ -97,5 +97,5 @@ def test_where_it_looked_is_only_told_of_the_model_at_hand(endpoint: Endpoint, f
 
     told = evaluate(Request(folder, model=other, endpoint=endpoint, threshold=0.7)).report.where_it_looked
 
-    assert not told.shown
-    assert "did not give the answers" in (told.why_not or "")
+    assert not told["shown"]
+    assert "did not give the answers" in (told["why_not"] or "")

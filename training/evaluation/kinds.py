@@ -8,14 +8,14 @@ cannot be measured so, and is not reported.
 import io
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 from PIL import Image
 
-from training.evaluation.plain import BESIDE
-from training.evaluation.scores import Flags, Judged, Shares, shares
+from training.evaluation.plain import plain
+from training.evaluation.scores import Flags, Judged, shares
 from vehiclevision.image_gate import NormalisedImage
 
 # Of fewer pictures a share says next to nothing, so none is given.
@@ -45,27 +45,6 @@ class Kind:
     name: str
     means: str
     is_one: Callable[[Looks], bool | None]
-
-
-@dataclass(frozen=True)
-class Slice:
-    """The shares of the pictures of a kind, or of a source."""
-
-    kind: str
-    means: str
-    shares: Shares = field(metadata=BESIDE)
-
-
-@dataclass(frozen=True)
-class Slices:
-    """Which kinds of photos fail; `unknown` are the kinds that not every picture could be told to be of."""
-
-    slices: Sequence[Slice]
-    unknown: Sequence[str]
-    sources: Sequence[Slice]
-    sources_total: int
-    least: int = LEAST
-    not_measured: str = NOT_MEASURED
 
 
 def looks(picture: NormalisedImage, *, as_uploaded: bool = True) -> Looks:
@@ -100,8 +79,11 @@ KINDS: Final = (
 )
 
 
-def kinds(judged: Judged, seen: Sequence[Looks], sources: Sequence[str], threshold: float) -> Slices:
-    """The shares of each kind and of each source; of too few pictures only their number."""
+def kinds(judged: Judged, seen: Sequence[Looks], sources: Sequence[str], threshold: float) -> dict[str, Any]:
+    """The shares of each kind and of each source, of too few pictures only their number.
+
+    Of kinds that are `unknown` not every picture could be told to be one.
+    """
     slices, unknown = [], []
     for kind in KINDS:
         told = [kind.is_one(each) for each in seen]
@@ -114,8 +96,15 @@ def kinds(judged: Judged, seen: Sequence[Looks], sources: Sequence[str], thresho
     # Of as many pictures, by name: whatever order the files lie in, the same sources are shown.
     largest = sorted(counts, key=lambda name: (-counts[name], name))[:MAX_SOURCES]
     by_source = [_slice(name, "", judged, named == name, threshold) for name in largest]
-    return Slices(slices, unknown, by_source, len(counts))
+    return {
+        "slices": slices,
+        "unknown": unknown,
+        "sources": by_source,
+        "sources_total": len(counts),
+        "least": LEAST,
+        "not_measured": NOT_MEASURED,
+    }
 
 
-def _slice(name: str, means: str, judged: Judged, chosen: Flags, threshold: float) -> Slice:
-    return Slice(name, means, shares(judged.part(chosen), threshold, LEAST))
+def _slice(name: str, means: str, judged: Judged, chosen: Flags, threshold: float) -> dict[str, Any]:
+    return {"kind": name, "means": means, **plain(shares(judged.part(chosen), threshold, LEAST))}

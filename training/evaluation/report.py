@@ -13,7 +13,6 @@ from training.evaluation import scores
 from training.evaluation.costs import (
     CheapestThreshold,
     Costs,
-    Counted,
     CrossFitted,
     cheapest_threshold,
     cost_at,
@@ -21,10 +20,10 @@ from training.evaluation.costs import (
 )
 from training.evaluation.degrade import DEGRADATIONS
 from training.evaluation.endpoint import Latency
-from training.evaluation.kinds import Slices, kinds
-from training.evaluation.plain import BESIDE
+from training.evaluation.kinds import kinds
+from training.evaluation.plain import BESIDE, plain
 from training.evaluation.samples import Samples
-from training.evaluation.scores import AtThreshold, Bin, Figures, Judged, Numbers, Shares, judge
+from training.evaluation.scores import AtThreshold, Bin, Figures, Judged, Numbers, judge
 from training.machine import machine
 from training.session import Maps
 from vehiclevision.labels import LABELS, TRUTHS
@@ -83,47 +82,14 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Condition:
-    """The shares of pictures that were all made worse in one way, or in none."""
-
-    condition: str
-    strength: str
-    shares: Shares = field(metadata=BESIDE)
-
-
-@dataclass(frozen=True)
-class InUse:
-    """What the threshold in use costs."""
-
-    threshold: float
-    counted: Counted = field(metadata=BESIDE)
-
-
-@dataclass(frozen=True)
 class CostFigures:
     """The cheapest threshold and the one in use; what a threshold costs flatters it on the pictures that chose it."""
 
     cheapest: CheapestThreshold = field(metadata=BESIDE)
     cross_fitted: CrossFitted | None
-    in_use: InUse
+    # The threshold in use, and what it costs.
+    in_use: Mapping[str, float]
     chosen_on_the_same_pictures: bool = True
-
-
-@dataclass(frozen=True)
-class Named:
-    """A picture that the page shows, and what was answered."""
-
-    file: str
-    shows: str
-    answer: Mapping[str, float] = field(metadata=BESIDE)
-
-
-@dataclass(frozen=True)
-class Looked:
-    """Whether the page shows where the model looked."""
-
-    shown: bool
-    why_not: str | None
 
 
 @dataclass(frozen=True)
@@ -138,14 +104,17 @@ class Report:
     measured_at: str
     data_hash: str
     data: Data
-    kinds: Slices
-    robustness: Sequence[Condition]
+    kinds: Mapping[str, Any]
+    # The shares of pictures that were all made worse in one way, or in none.
+    robustness: Sequence[Mapping[str, Any]]
     costs: CostFigures | None
     against: "Against | None"
     reliability: Sequence[Bin]
     curve: Sequence[AtThreshold]
-    pictures: Mapping[str, Sequence[Named]]
-    where_it_looked: Looked
+    # The pictures that the page shows, and what was answered.
+    pictures: Mapping[str, Sequence[Mapping[str, Any]]]
+    # Whether the page shows where the model looked.
+    where_it_looked: Mapping[str, Any]
 
 
 def report(
@@ -180,7 +149,7 @@ def report(
             "least_sure": _named(answered, least_sure(judged, threshold)),
             "right": _named(answered, right(judged, threshold)),
         },
-        where_it_looked=Looked(bool(answered.maps), answered.no_maps or None),
+        where_it_looked={"shown": bool(answered.maps), "why_not": answered.no_maps or None},
     )
 
 
@@ -216,19 +185,19 @@ def _first(chosen: Classes, rank: Numbers) -> list[int]:
     return order
 
 
-def _named(answered: Answered, chosen: list[int]) -> list[Named]:
+def _named(answered: Answered, chosen: list[int]) -> list[dict[str, Any]]:
     samples, answers = answered.samples, answered.answers.round(4)
     return [
-        Named(
-            samples.names[index],
-            TRUTHS[int(samples.classes[index])],
-            dict(zip(LABELS, answers[index].tolist(), strict=True)),
-        )
+        {
+            "file": samples.names[index],
+            "shows": TRUTHS[int(samples.classes[index])],
+            **dict(zip(LABELS, answers[index].tolist(), strict=True)),
+        }
         for index in chosen
     ]
 
 
-def _robustness(answered: Answered, threshold: float) -> list[Condition]:
+def _robustness(answered: Answered, threshold: float) -> list[dict[str, Any]]:
     """The same pictures plain and in each worse state."""
     if not answered.worse:
         return []
@@ -237,7 +206,8 @@ def _robustness(answered: Answered, threshold: float) -> list[Condition]:
     rows = [(CLEAN, "as they are", answered.answers[chosen])]
     rows += [(name, DEGRADATIONS[name].strength, answers) for name, answers in answered.worse.items()]
     return [
-        Condition(name, strength, scores.shares(judge(answers, classes), threshold)) for name, strength, answers in rows
+        {"condition": name, "strength": strength, **plain(scores.shares(judge(answers, classes), threshold))}
+        for name, strength, answers in rows
     ]
 
 
@@ -249,5 +219,5 @@ def _costs(answered: Answered, threshold: float, costs: Costs | None) -> CostFig
     return CostFigures(
         cheapest_threshold(answers, classes, costs),
         cross_fitted(answers, classes, costs, answered.samples.sources),
-        InUse(threshold, cost_at(judged, threshold, costs)),
+        {"threshold": threshold, **plain(cost_at(judged, threshold, costs))},
     )

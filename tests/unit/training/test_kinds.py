@@ -23,8 +23,8 @@ def textured(width: int = 400, height: int = 300) -> Image.Image:
 def kinds_of(image: Image.Image) -> set[str]:
     """The kinds that a picture is found to be of."""
     seen = looks(normalise(encoded(image, "PNG")))
-    slices = kinds(Judged(np.array([0]), np.array([0.9]), np.array([0])), [seen], [""], 0.7).slices
-    return {each.kind for each in slices if each.shares.of_vehicles.n}
+    slices = kinds(Judged(np.array([0]), np.array([0.9]), np.array([0])), [seen], [""], 0.7)["slices"]
+    return {each["kind"] for each in slices if each["n"]}
 
 
 @pytest.mark.parametrize(
