@@ -1,7 +1,7 @@
 """What the `retrain` commands share: how they reach retraining, and what they say of an answer."""
 
-from cli.display import output, print_json, typed
-from cli.errors import SUCCESS, CommandError
+from cli.display import tell, typed
+from cli.errors import CommandError
 from cli.target import Target
 from console.served import aws_of
 from lifecycle import registry, stacks
@@ -33,8 +33,5 @@ def asked(target: Target, name: str | None) -> tuple[Retraining, Question]:
 
 def answered(question: Question, answer: str, *, as_json: bool) -> int:
     """Say what was answered."""
-    if as_json:
-        print_json({"version": question.version, "execution": question.execution, "answer": answer})
-    else:
-        output().print(f"Version {question.version} is {answer}. See how it goes: {typed()} retrain describe")
-    return SUCCESS
+    facts = {"version": question.version, "execution": question.execution, "answer": answer}
+    return tell(as_json, facts, f"Version {question.version} is {answer}. See how it goes: {typed()} retrain describe")

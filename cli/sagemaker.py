@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cache
 from typing import Annotated, Any
 
 import typer
@@ -129,16 +130,8 @@ class SageMakerAccount(Account):
     def connect(self, kms_key: str | None = None) -> Connection:
         """Our site in the account; each client is made once."""
         target = self.target()
-        site = site_of(target, kms_key)
-        made: dict[str, Any] = {}
-
-        def client(service: str) -> Any:
-            if service not in made:
-                made[service] = target.client(service)
-            return made[service]
-
-        console = notes()
-        aws = Aws(site, client, lambda text: console.print(printable(text)))
+        site, console = site_of(target, kms_key), notes()
+        aws = Aws(site, cache(target.client), lambda text: console.print(printable(text)))
         if kms_key is None:
             # The key that the first step was given holds for all that follow.
             aws = replace(aws, site=replace(site, kms_key=foundation.key_of(foundation.described(aws))))

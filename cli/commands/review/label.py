@@ -3,8 +3,8 @@
 from dataclasses import asdict
 from typing import Annotated
 
-from cli.display import output, print_json, printable
-from cli.errors import SUCCESS, CommandError
+from cli.display import printable, tell
+from cli.errors import CommandError
 from cli.options import Application, AsJson, Label, argument, flag
 from cli.reviewing import reviewer, said
 from console.deployed import desk_of
@@ -26,8 +26,5 @@ def command(
     if not records:
         raise CommandError(f"Nothing is recorded of {printable(key)}.", "List what is: vehiclevision results")
     reviewed = decide(desk_of(target), records[0], str(label), again=again, reviewer=reviewer())
-    if as_json:
-        print_json({**records[0].to_json(), "reviewed": asdict(reviewed)})
-    else:
-        output().print(f"{printable(records[0].s3_key)}: {said(reviewed)}")
-    return SUCCESS
+    facts = {**records[0].to_json(), "reviewed": asdict(reviewed)}
+    return tell(as_json, facts, f"{records[0].s3_key}: {said(reviewed)}")
