@@ -7,8 +7,8 @@ learn from, a folder per class; of its own training data the held-out part count
 from pathlib import Path
 from typing import Annotated
 
-from cli.display import on_interrupt, output, print_json, printable
-from cli.errors import SUCCESS, USAGE, CommandError
+from cli.display import on_interrupt, printable, tell
+from cli.errors import USAGE, CommandError
 from cli.options import Application, AsJson, Captures, option
 from cli.times import window
 from monitoring.captures.source import is_captured, open_source
@@ -59,8 +59,7 @@ def command(
         else:
             baseline = _of_pictures(Path(source), model, neither, captures, threshold)
         baseline.save(out)
-    _tell(baseline, out, as_json=as_json)
-    return SUCCESS
+    return _tell(baseline, out, as_json=as_json)
 
 
 def _of_pictures(folder: Path, model: Path, neither: float, captures: Captures, threshold: float | None) -> Baseline:
@@ -75,26 +74,20 @@ def _of_pictures(folder: Path, model: Path, neither: float, captures: Captures, 
         return from_pictures(folder, load_model(model), asking, neither=neither, reading=reading)
 
 
-def _tell(baseline: Baseline, out: Path, *, as_json: bool) -> None:
+def _tell(baseline: Baseline, out: Path, *, as_json: bool) -> int:
     pictures = needed(baseline)
-    if as_json:
-        print_json(
-            {
-                "path": str(out),
-                "model_version": baseline.model_version,
-                "made_from": baseline.made_from,
-                "values": {name: len(values) for name, values in baseline.columns.items()},
-                "mix": dict(baseline.mix),
-                "estimates": bool(baseline.calibration),
-                "pictures_needed": pictures,
-            }
-        )
-        return
-    console = output()
-    console.print(f"{printable(str(out))}: model {baseline.model_version}, {baseline.made_from}.")
+    facts = {
+        "path": str(out),
+        "model_version": baseline.model_version,
+        "made_from": baseline.made_from,
+        "values": {name: len(values) for name, values in baseline.columns.items()},
+        "mix": dict(baseline.mix),
+        "estimates": bool(baseline.calibration),
+        "pictures_needed": pictures,
+    }
+    enough = "It is too small for checks to say that nothing changed: they can only find what did."
     if pictures:
-        console.print(f"A check needs {pictures:,} pictures before it says that nothing changed.")
-    else:
-        console.print("It is too small for checks to say that nothing changed: they can only find what did.")
-    if not baseline.calibration:
-        console.print("Accuracy cannot be estimated with it: that takes pictures with labels, or the shipped baseline.")
+        enough = f"A check needs {pictures:,} pictures before it says that nothing changed."
+    no_estimate = "Accuracy cannot be estimated with it: that takes pictures with labels, or the shipped baseline."
+    model = f"{out}: model {baseline.model_version}, {baseline.made_from}."
+    return tell(as_json, facts, model, enough, "" if baseline.calibration else no_estimate)

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from cli.display import notes, output, print_json
+from cli.display import notes, tell
 from cli.errors import FAILURE, SUCCESS
 from cli.options import Application, AsJson
 from cli.reconciling import counted, parts_of, photo_line
@@ -36,19 +36,14 @@ def command(
     missing = list(gaps.find(target.client("s3"), target.results, bucket, read, since=since, now=now))
     if not fix:
         for gap in missing:
-            if as_json:
-                print_json(gap.to_json())
-            else:
-                output().print(photo_line(gap.missing, gap.photo, gap.reason or ""))
+            tell(as_json, gap.to_json(), photo_line(gap.missing, gap.photo, gap.reason or ""))
         _sum_up(len(missing), len(read), fixed=None, options=target.options)
         return FAILURE if missing else SUCCESS
     left = 0
     for each in repair.repair(parts, missing):
         left += each.left is not None
-        if as_json:
-            print_json(each.gap.to_json() | {"left": each.left, "detail": each.detail})
-        else:
-            output().print(photo_line(each.left, each.gap.photo, each.detail))
+        facts = each.gap.to_json() | {"left": each.left, "detail": each.detail}
+        tell(as_json, facts, photo_line(each.left, each.gap.photo, each.detail))
     _sum_up(left, len(read), fixed=len(missing) - left, options=target.options)
     return FAILURE if left else SUCCESS
 

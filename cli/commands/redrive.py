@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from cli.display import notes, output, print_json, printable
+from cli.display import notes, tell
 from cli.errors import FAILURE, SUCCESS
 from cli.options import Application, AsJson
 from cli.reconciling import counted, parts_of, photo_line
@@ -27,12 +27,10 @@ def command(
     for worked in redrive(parts_of(target), fix=fix):
         deleted += worked.deleted
         left += not worked.deleted
-        if as_json:
-            print_json(_as_json(worked))
-        elif worked.letter.photo:
-            output().print(photo_line(worked.missing, worked.letter.photo, worked.detail))
-        else:
-            output().print(f"{'NO PHOTO':<17}  letter {worked.letter.message_id}: {printable(worked.detail)}")
+        line = f"{'NO PHOTO':<17}  letter {worked.letter.message_id}: {worked.detail}"
+        if worked.letter.photo:
+            line = photo_line(worked.missing, worked.letter.photo, worked.detail)
+        tell(as_json, _as_json(worked), line)
     if fix:
         notes().print(f"{counted(deleted, 'letter')} worked off, {left} left.")
     elif left:

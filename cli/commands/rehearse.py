@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
-from cli.display import notes, output, print_json, printable
+from cli.display import notes, output, printable, tell
 from cli.errors import FAILURE, SUCCESS, USAGE, CommandError
 from cli.options import AsJson, option
 from cli.quotas import BLOCKED, account_quotas
@@ -34,10 +34,7 @@ def command(
     answers = []
     for answer in questions(connection):
         answers.append(answer)
-        if as_json:
-            print_json(asdict(answer))
-        else:
-            output().print(printable(line(answer)))
+        tell(as_json, asdict(answer), line(answer))
     wrong = sum(not answer.good for answer in answers)
     if out is not None:
         out.write_text(transcript(connection.target.region, answers), "utf-8")

@@ -2,7 +2,7 @@
 
 from itertools import islice
 
-from cli.display import notes, output, print_json, record_line
+from cli.display import notes, record_line, tell
 from cli.errors import SUCCESS
 from cli.options import Application, AsJson, ReviewLimit, SureSample
 from monitoring.review import waiting
@@ -14,10 +14,7 @@ def command(
     """Print what waits, a line an image."""
     records = list(islice(waiting(application.target().results, sure=sure), limit))
     for record in records:
-        if as_json:
-            print_json(record.to_json())
-        else:
-            output().print(record_line(record))
+        tell(as_json, record.to_json(), record_line(record))
     if not records and not as_json:
         notes().print("Nothing waits for a person.")
     return SUCCESS
