@@ -56,13 +56,6 @@ def listening(port: int | None) -> socket.socket:
     Whoever has its address may come at once, and waits until the page is there.
     """
     for number in (port,) if port else (PORT, 0):
-        made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            made.bind((HOST, number))
-            made.listen()
-        except OSError:
-            made.close()
-            continue
-        return made
+        with contextlib.suppress(OSError):
+            return socket.create_server((HOST, number))
     raise CommandError(f"Port {port} is taken.", "Name another with --port, or leave it out.", USAGE)

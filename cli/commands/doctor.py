@@ -24,6 +24,7 @@ from cli.options import Account, AsJson
 from cli.quotas import BLOCKED, OK, WARNING, Finding, account_quotas
 from local import stack as local_stack
 from local.place import CHECKOUT
+from local.processes import HOST
 from monitoring.alarms import ringing
 
 _STYLES: Final = {OK: "green", WARNING: "yellow", BLOCKED: "bold red"}
@@ -140,13 +141,8 @@ def disk(free_bytes: int) -> Finding:
 def loopback() -> Finding:
     """A port for the local AWS, which takes any that is free."""
     try:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-            with socket.socket() as other:
-                probe.listen(1)
-                other.settimeout(5)
-                other.connect(("127.0.0.1", port))
+        with socket.create_server((HOST, 0)) as probe, socket.create_connection(probe.getsockname(), timeout=5):
+            pass
     except OSError as error:
         return Finding(
             "ports",

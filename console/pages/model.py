@@ -6,7 +6,6 @@ What takes a machine with room for statistics, the report and the bill, is there
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -39,19 +38,6 @@ REPORT_POLICY: Final = (
 NEWEST: Final = 1_000
 # A threshold lies above one half: below, two labels could pass.
 THRESHOLDS: Final = (0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99)
-
-
-@dataclass(frozen=True)
-class AtThreshold:
-    """What would have become of the newest answers at a threshold."""
-
-    threshold: float
-    passed: int
-    answers: int
-    # Of those that would pass and that a person has looked at.
-    judged: int
-    right: int
-    is_in_force: bool
 
 
 def watch(request: Request) -> Response:
@@ -149,14 +135,16 @@ def _asked(site: Site, ask: Callable[[], T | None]) -> tuple[T | None, str]:
         return None, words.message if words else type(error).__name__
 
 
-def at_thresholds(answered: Sequence[Record], in_force: float | None) -> list[AtThreshold]:
+def at_thresholds(answered: Sequence[Record], in_force: float | None) -> list[dict[str, Any]]:
     """A row for each threshold, the one in force among them."""
     values = sorted({*THRESHOLDS, *([in_force] if in_force else [])})
-    return [_at(answered, value, is_in_force=value == in_force) for value in values]
+    return [{**_at(answered, value), "is_in_force": value == in_force} for value in values]
 
 
-def _at(answered: Sequence[Record], threshold: float, *, is_in_force: bool) -> AtThreshold:
+def _at(answered: Sequence[Record], threshold: float) -> dict[str, Any]:
+    """What would have become of the newest answers; `judged` are those that would pass and that a person looked at."""
     passing = [record for record in answered if max(record.inferences or [0.0]) >= threshold]
     judged = [record for record in passing if record.reviewed_label]
     right = sum(record.surest == record.reviewed_label for record in judged)
-    return AtThreshold(threshold, len(passing), len(answered), len(judged), right, is_in_force)
+    counts = {"passed": len(passing), "answers": len(answered), "judged": len(judged), "right": right}
+    return {"threshold": threshold, **counts}

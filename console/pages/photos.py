@@ -14,17 +14,21 @@ from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from console import uploads
 from console.errors import ConsoleError
 from console.live import Card
 from console.pages.rendering import body_of, local, page, part, site_of
 from console.searching import Search, find, find_all, today
 from vehiclevision.record import Record
+from vehiclevision.requests import MAX_KEY_BYTES
+from vehiclevision.results import UPLOADS
+from vehiclevision.storage import UNVERSIONED
 
 # A comment so often keeps a silent stream open.
 SIGN_OF_LIFE_SECONDS: Final = 15.0
 # So much before its last look a page hears anew: an index lags, and the clock here is not AWS's.
 JUST_NOW: Final = timedelta(seconds=60)
+# Somewhat more than the gate takes: what is a little too large is refused there, with a record; this is for the rest.
+MAX_BYTES: Final = 32 * 1024 * 1024
 COLUMNS: Final = (
     *("recorded_at", "outcome", "label", "confidence", "route", "reason", "s3_key", "version_id", "model_version"),
     *("decided_by", "reviewed_by", "uploaded_at", "announced_at", "execution", "seconded_by"),
@@ -44,11 +48,28 @@ def listing(request: Request) -> Response:
 async def upload(request: Request) -> Response:
     """Take one file as the request's whole body, under the name that the address gives."""
     site = site_of(request)
-    key = uploads.key_of(request.query_params.get("name", ""))
-    body = await body_of(request, ConsoleError(*uploads.TOO_LARGE), uploads.MAX_BYTES)
-    version = await to_thread.run_sync(uploads.put, site.deployed.client("s3"), site.bucket, key, body)
-    card = site.live.uploaded(key, version)
+    key = key_of(request.query_params.get("name", ""))
+    too_large = ConsoleError(f"The file is larger than {MAX_BYTES // 1024**2} MiB.", "Send a smaller photo.")
+    body = await body_of(request, too_large, MAX_BYTES)
+    put = site.deployed.client("s3").put_object
+    answer = await to_thread.run_sync(lambda: put(Bucket=site.bucket, Key=key, Body=body))
+    card = site.live.uploaded(key, answer.get("VersionId") or UNVERSIONED)
     return JSONResponse({"id": card.id, "html": await to_thread.run_sync(_rendered, request, card)})
+
+
+def key_of(name: str) -> str:
+    """The key that a file of that name goes to; ConsoleError where S3 can have none."""
+    parts = [part for part in name.split("/") if part not in ("", ".", "..")]
+    key = UPLOADS + "/".join(parts)
+    if not parts:
+        raise ConsoleError("The file has no name.", "Give it one, then drop it again.")
+    try:
+        length = len(key.encode())
+    except UnicodeEncodeError as error:
+        raise ConsoleError("The file's name is not valid UTF-8, which S3 keys must be.", "Rename it.") from error
+    if length > MAX_KEY_BYTES:
+        raise ConsoleError(f"The name has {length:,} bytes and S3 allows {MAX_KEY_BYTES:,}.", "Shorten it.")
+    return key
 
 
 async def live(request: Request) -> Response:

@@ -10,7 +10,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
-from docs.site import alarms, commands, parameters, rooms, workflows  # noqa: E402 - the path must be set first
+from docs.site import commands, from_templates, rooms, workflows  # noqa: E402 - the path must be set first
 
 project = "VehicleVision"
 release = version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
@@ -58,8 +58,8 @@ def write_reference(_app: Any) -> None:
     """Make the pages that the code itself is the source of, anew for each build."""
     pages = {
         "commands": commands.page(),
-        "parameters": parameters.page(ROOT),
-        "alarms": alarms.page(ROOT),
+        "parameters": from_templates.parameters(ROOT),
+        "alarms": from_templates.alarms(ROOT),
         "workflows": workflows.page(ROOT),
         "rooms": rooms.page(ROOT),
         "decisions": DECISIONS,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from console.drawing import Arrow, Box, draw
-from docs.site import alarms, commands, demo, parameters, workflows
+from docs.site import commands, demo, from_templates, workflows
 from docs.site.sources import templates
 
 FETCHED = re.compile(r"""(?:<(?:script|img|iframe|source)[^>]+src|<link[^>]+href)=["']?(?:https?:)?//""")
@@ -67,7 +67,7 @@ def test_each_command_parameter_and_alarm_is_in_the_reference(root: Path) -> Non
     help_text = subprocess.run(
         [sys.executable, "-m", "cli.main", "--help"], cwd=root, capture_output=True, text=True, check=False
     ).stdout
-    reference, table, runbooks = commands.page(), parameters.page(root), alarms.page(root)
+    reference, table, runbooks = commands.page(), from_templates.parameters(root), from_templates.alarms(root)
 
     assert "## vehiclevision drop" in reference
     assert "## vehiclevision sagemaker deploy" in reference

@@ -14,9 +14,9 @@ from console import app
 from console.deployed import desk_of
 from console.errors import ConsoleError, UnfinishedError
 from console.ledger import Ledger
+from console.pages.photos import key_of
 from console.reviewing import HOLD_SECONDS, ReviewTable, interest
 from console.searching import Search, find
-from console.uploads import key_of
 from monitoring.errors import LabelRefusedError
 from monitoring.holding import Desk, Reviewer, hold, release
 from monitoring.review import decide
