@@ -71,9 +71,8 @@ def missing_of(record: Record | None) -> Missing | None:
 
 def standing(results: ResultsTable, photo: Photo) -> Record | None:
     """The version's record as it is now; where a run could name no version, the one that was recorded last since."""
-    version_id = photo.version_id or NO_VERSION
-    record = results.one(photo.bucket, photo.key, version_id)
-    if record and version_id == NO_VERSION:
+    record = results.one(photo.bucket, *photo.version)
+    if record and record.version_id == NO_VERSION:
         return next(iter(results.versions(photo.bucket, photo.key)), None)
     return record
 
@@ -90,11 +89,11 @@ def find(
     lettered: dict[Version, list[Letter]] = {}
     for letter in letters:
         if letter.photo and letter.photo.bucket == bucket:
-            lettered.setdefault((letter.photo.key, letter.photo.version_id or NO_VERSION), []).append(letter)
+            lettered.setdefault(letter.photo.version, []).append(letter)
     seen: set[Version] = set()
     until = now - UNDER_WAY
     for gap in of_records(results, since, until, lettered):
-        seen.add((gap.photo.key, gap.photo.version_id or NO_VERSION))
+        seen.add(gap.photo.version)
         yield gap
     uploaded = _versions(s3, bucket, since, until)
     named = ((key, version_id, None) for key, version_id in lettered)

@@ -13,7 +13,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciling.gaps import Gap
-from vehiclevision.record import NO_VERSION, announcement_id
+from reconciling.letters import Photo
+from vehiclevision.record import announcement_id
+from vehiclevision.storage import listed
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -44,16 +46,6 @@ class Position:
             return {}
         version = {"VersionIdMarker": self.version_marker} if self.version_marker else {}
         return {"KeyMarker": self.key_marker, **version}
-
-
-@dataclass(frozen=True)
-class OpenGap:
-    """A gap that was found and not seen closed."""
-
-    key: str
-    version_id: str
-    missing: str
-    since: str | None
 
 
 @dataclass(frozen=True)
@@ -89,39 +81,35 @@ class Ledger:
             raise MovedMeanwhileError from error
         return moved
 
-    def gaps(self, bucket: str) -> Iterator[OpenGap]:
-        """All that are open in that bucket."""
-        pages = self.dynamodb.get_paginator("query").paginate(
-            TableName=self.table,
-            KeyConditionExpression="#kind = :gap",
-            FilterExpression="s3_bucket = :bucket",
-            ExpressionAttributeNames={"#kind": "kind"},
-            ExpressionAttributeValues={":gap": {"S": GAP}, ":bucket": {"S": bucket}},
-            ConsistentRead=True,
-        )
-        for item in (item for page in pages for item in page["Items"]):
-            since = item.get("since", {}).get("S")
-            yield OpenGap(item["s3_key"]["S"], item["version_id"]["S"], item["missing"]["S"], since)
+    def photos(self, bucket: str) -> Iterator[tuple[Photo, str | None]]:
+        """Each photo of that bucket whose gap is open, and since when."""
+        query = {
+            "KeyConditionExpression": "#kind = :gap",
+            "FilterExpression": "s3_bucket = :bucket",
+            "ExpressionAttributeNames": {"#kind": "kind"},
+            "ExpressionAttributeValues": {":gap": {"S": GAP}, ":bucket": {"S": bucket}},
+        }
+        for item in listed(self.dynamodb, "query", "Items", TableName=self.table, ConsistentRead=True, **query):
+            yield Photo(bucket, item["s3_key"]["S"], item["version_id"]["S"]), item.get("since", {}).get("S")
 
-    def open(self, gap: Gap) -> OpenGap:
+    def open(self, gap: Gap) -> None:
         """Remember a gap; again and again does no harm."""
-        opened = OpenGap(gap.photo.key, gap.photo.version_id or NO_VERSION, gap.missing, gap.since)
+        key, version_id = gap.photo.version
         item: dict[str, Any] = {
-            **_name(gap.photo.bucket, opened),
+            **_name(gap.photo),
             "s3_bucket": {"S": gap.photo.bucket},
-            "s3_key": {"S": opened.key},
-            "version_id": {"S": opened.version_id},
-            "missing": {"S": opened.missing},
-            **({"since": {"S": opened.since}} if opened.since else {}),
+            "s3_key": {"S": key},
+            "version_id": {"S": version_id},
+            "missing": {"S": gap.missing},
+            **({"since": {"S": gap.since}} if gap.since else {}),
         }
         self.dynamodb.put_item(TableName=self.table, Item=item)
-        return opened
 
-    def close(self, bucket: str, gap: OpenGap) -> None:
-        """Forget a gap that is closed."""
-        self.dynamodb.delete_item(TableName=self.table, Key=_name(bucket, gap))
+    def close(self, photo: Photo) -> None:
+        """Forget the gap of a photo that has none any more."""
+        self.dynamodb.delete_item(TableName=self.table, Key=_name(photo))
 
 
-def _name(bucket: str, gap: OpenGap) -> dict[str, Any]:
+def _name(photo: Photo) -> dict[str, Any]:
     """A gap's key: a hash, since S3's keys are longer than DynamoDB's may be."""
-    return {"kind": {"S": GAP}, "name": {"S": announcement_id(bucket, gap.key, gap.version_id, GAP)}}
+    return {"kind": {"S": GAP}, "name": {"S": announcement_id(photo.bucket, *photo.version, GAP)}}

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from vehiclevision.record import NO_VERSION
+
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
@@ -29,6 +31,11 @@ class Photo:
     version_id: str | None = None
     sequencer: str | None = None
     correlation_id: str | None = None
+
+    @property
+    def version(self) -> tuple[str, str]:
+        """Key and version, as the results table names them."""
+        return self.key, self.version_id or NO_VERSION
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from monitoring.errors import LabelRefusedError
 from reconciling import letters as queue
 from reconciling.gaps import Gap, Missing, batches, gap_of, missing_of, standing
 from reconciling.letters import Letter, Photo
-from vehiclevision.record import NO_VERSION
 from vehiclevision.results import ResultsTable
 from vehiclevision.storage import UNVERSIONED
 
@@ -129,7 +128,7 @@ def _with_version(parts: Parts, letter: Letter) -> Letter:
 
 
 def _gap(parts: Parts, photo: Photo) -> Gap | None:
-    gap = gap_of(parts.results, photo.bucket, (photo.key, photo.version_id or NO_VERSION), {})
+    gap = gap_of(parts.results, photo.bucket, photo.version, {})
     return replace(gap, photo=photo) if gap else None
 
 

@@ -7,14 +7,14 @@ how long it takes is in docs/decisions/0019-a-sweep-of-the-bucket.md.
 Letters are left alone: who reads them hides them from others, and they have alarms of their own.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciling import gaps
-from reconciling.gaps import UNDER_WAY, batches, missing_of, standing
-from reconciling.ledger import Ledger, OpenGap, Position
+from reconciling.gaps import UNDER_WAY, Gap, batches, missing_of, standing
+from reconciling.ledger import Ledger, Position
 from reconciling.letters import Photo
 from vehiclevision.record import NO_VERSION, iso
 from vehiclevision.results import UPLOADS, ResultsTable
@@ -48,22 +48,24 @@ class Parts:
 class Swept:
     """How a run of the join ended: the gaps that are open, how many versions it listed, until when all is joined."""
 
-    open: tuple[OpenGap, ...]
+    open: tuple[Gap, ...]
     versions: int
     joined_until: datetime
 
 
 def sweep(parts: Parts, now: datetime, seconds_left: Callable[[], float]) -> Swept:
     """Look at the open gaps again, then go on where the last run ended; at most to the end of one sweep."""
-    still_open = {(gap.key, gap.version_id): gap for gap in _still_open(parts)}
+    still_open = {gap.photo.version: gap for gap in _still_open(parts)}
     begun = parts.ledger.position() or _first(now)
     position = _with_new_end(begun, now)
     versions = 0
     while seconds_left() > SECONDS_LEFT and len(still_open) < MOST_OPEN and position.since < position.until:
-        position, gaps, listed = step(parts, position)
+        position, found, listed = step(parts, position)
         versions += listed
         # First what was found, then how far: broken off in between it is found again.
-        still_open |= {(gap.key, gap.version_id): gap for gap in map(parts.ledger.open, gaps)}
+        for gap in found:
+            parts.ledger.open(gap)
+            still_open[gap.photo.version] = gap
         position = parts.ledger.move(position)
     return Swept(tuple(still_open.values()), versions, position.since)
 
@@ -79,7 +81,7 @@ def _with_new_end(position: Position, now: datetime) -> Position:
     return replace(position, until=max(position.since, now - UNDER_WAY)) if ended else position
 
 
-def step(parts: Parts, position: Position) -> tuple[Position, list[gaps.Gap], int]:
+def step(parts: Parts, position: Position) -> tuple[Position, list[Gap], int]:
     """A day of records, or when these are joined a page of versions; where to go on, what it found, how many."""
     if position.recorded < position.until:
         end = min(position.recorded + RECORDED_STEP, position.until)
@@ -110,28 +112,27 @@ def _looked_for_since(version: Any, position: Position) -> datetime:
     return position.since - PARTS_TAKE if is_first and "-" in version["ETag"] else position.since
 
 
-def _still_open(parts: Parts) -> list[OpenGap]:
+def _still_open(parts: Parts) -> Iterator[Gap]:
     """The gaps of before that are still there; the others are forgotten."""
-    still_open = []
-    for some in batches(parts.ledger.gaps(parts.bucket), 1000):
-        recorded = parts.results.look_up(parts.bucket, [(gap.key, gap.version_id) for gap in some])
-        for gap in some:
-            record = recorded.get((gap.key, gap.version_id))
-            if record and gap.version_id == NO_VERSION:
-                record = standing(parts.results, Photo(parts.bucket, gap.key))
-            if missing_of(record) and (record or _exists(parts, gap)):
-                still_open.append(gap)
+    for some in batches(parts.ledger.photos(parts.bucket), 1000):
+        recorded = parts.results.look_up(parts.bucket, [photo.version for photo, _ in some])
+        for photo, since in some:
+            record = recorded.get(photo.version)
+            if record and photo.version_id == NO_VERSION:
+                record = standing(parts.results, photo)
+            missing = missing_of(record)
+            if missing and (record or _exists(parts, photo)):
+                yield Gap(missing, photo, since)
             else:
-                parts.ledger.close(parts.bucket, gap)
-    return still_open
+                parts.ledger.close(photo)
 
 
-def _exists(parts: Parts, gap: OpenGap) -> bool:
+def _exists(parts: Parts, photo: Photo) -> bool:
     """Whether the version is in the bucket; listed, since whoever may ask for a version may also read the photo."""
-    for page in parts.s3.get_paginator("list_object_versions").paginate(Bucket=parts.bucket, Prefix=gap.key):
-        own = [each["VersionId"] for each in page.get("Versions", []) if each["Key"] == gap.key]
-        marked = any(each["Key"] == gap.key for each in page.get("DeleteMarkers", []))
-        if gap.version_id in own:
+    for page in parts.s3.get_paginator("list_object_versions").paginate(Bucket=parts.bucket, Prefix=photo.key):
+        own = [each["VersionId"] for each in page.get("Versions", []) if each["Key"] == photo.key]
+        marked = any(each["Key"] == photo.key for each in page.get("DeleteMarkers", []))
+        if photo.version_id in own:
             return True
         if not own and not marked:
             return False

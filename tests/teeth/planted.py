@@ -203,10 +203,8 @@ TEETH: Final = (
     Tooth(
         "the position moves before the gap is written",
         "reconciling/sweep.py",
-        "        still_open |= {(gap.key, gap.version_id): gap for gap in map(parts.ledger.open, gaps)}\n"
-        "        position = parts.ledger.move(position)\n",
-        "        position = parts.ledger.move(position)\n"
-        "        still_open |= {(gap.key, gap.version_id): gap for gap in map(parts.ledger.open, gaps)}\n",
+        "        for gap in found:\n",
+        "        position = parts.ledger.move(position)\n        for gap in found:\n",
         f"{_SWEEP}::test_a_run_that_died_after_it_found_a_gap_finds_it_again",
     ),
     Tooth(

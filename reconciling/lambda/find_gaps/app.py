@@ -40,6 +40,6 @@ def lambda_handler(_event: dict[str, Any], context: Any) -> dict[str, Any]:
     behind = (now - swept.joined_until).total_seconds() / 3600
     metrics.add_metric(name=telemetry.RECONCILE_GAPS, unit=MetricUnit.Count, value=len(swept.open))
     metrics.add_metric(name=telemetry.RECONCILE_BEHIND_HOURS, unit=MetricUnit.Count, value=behind)
-    named = [f"{gap.missing} {gap.key} {gap.version_id}" for gap in swept.open[:MOST_NAMED]]
+    named = [" ".join((gap.missing, *gap.photo.version)) for gap in swept.open[:MOST_NAMED]]
     logger.info("joined", gaps=len(swept.open), named=named, versions=swept.versions, behind_hours=round(behind, 2))
     return {"gaps": len(swept.open), "versions": swept.versions, "joined_until": swept.joined_until.isoformat()}

@@ -61,7 +61,7 @@ def parts(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Parts:
 def join(parts: Parts, *, hours: int = 0, seconds: Callable[[], float] = lambda: 900.0) -> dict[str, str]:
     """One run; what is open then."""
     swept = sweep.sweep(parts, LATER + timedelta(hours=hours), seconds)
-    return {gap.key: gap.missing for gap in swept.open}
+    return {gap.photo.key: gap.missing for gap in swept.open}
 
 
 def steps(count: int) -> Callable[[], float]:
@@ -164,7 +164,7 @@ def test_a_run_that_died_after_it_found_a_gap_finds_it_again(bench: Bench, parts
         join(Parts(parts.s3, parts.results, Dying(bench.dynamodb, LEDGER), BUCKET))
 
     assert join(parts) == {"uploads/lost": Missing.RECORD}
-    assert len(list(parts.ledger.gaps(BUCKET))) == 1
+    assert len(list(parts.ledger.photos(BUCKET))) == 1
 
 
 def test_of_two_runs_at_once_one_goes_on(bench: Bench, parts: Parts) -> None:
