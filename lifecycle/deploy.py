@@ -5,6 +5,7 @@ Every step looks first at what is there. So a run that was interrupted goes on w
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
@@ -14,7 +15,7 @@ from lifecycle.endpoint import Hosting, Names, Serverless
 from lifecycle.errors import NothingFoundError, RolledBackError, SageMakerStepError
 from lifecycle.registry import Version, tags_of
 from lifecycle.site import OWNER_TAG, VARIANT, Aws, Request, send
-from vehiclevision.storage import code_of
+from lifecycle.stacks import or_none
 
 POLL_SECONDS: Final = 3.0
 IN_SERVICE: Final = "InService"
@@ -78,7 +79,7 @@ def plan(aws: Aws, version: Version, hosting: Hosting, state: State) -> list[Req
         requests.append(endpoint.model_request(site, version, names.model, hosting))
     if registry.described_or_none(aws, "describe_endpoint_config", EndpointConfigName=names.config) is None:
         requests.append(endpoint.config_request(site, names, hosting))
-    requests += endpoint.log_requests(site) if not _log_group_exists(aws) else endpoint.log_requests(site)[1:]
+    requests += endpoint.log_requests(site)[1 if log_group_exists(aws, site.endpoint_log_group) else 0 :]
     requests += endpoint.alarm_requests(site)
     requests += _endpoint_requests(aws, names, hosting, state)
     return [*requests, *endpoint.scaling_requests(site, hosting)]
@@ -113,7 +114,9 @@ def deploy(aws: Aws, version: Version, hosting: Hosting, state: State) -> Deploy
     changed = state.endpoint is None or state.endpoint.get("EndpointConfigName") != names.config
     for request in plan(aws, version, hosting, state):
         if request.service == "application-autoscaling":
-            _scale(aws, request)
+            # Nothing to take away is as good as taken away.
+            gone = {"ObjectNotFoundException"} if request.operation == "deregister_scalable_target" else ()
+            or_none(gone, partial(send, aws, request))
             continue
         if request.service == "sagemaker":
             aws.tell(_words(request, aws))
@@ -123,15 +126,6 @@ def deploy(aws: Aws, version: Version, hosting: Hosting, state: State) -> Deploy
         elif request.operation in ("create_endpoint", "update_endpoint"):
             _await_version(aws, version, names)
     return Deployed(aws.site.endpoint, names.config, version.number, version.threshold, changed)
-
-
-def _scale(aws: Aws, request: Request) -> None:
-    try:
-        send(aws, request)
-    except ClientError as error:
-        # Nothing to take away is as good as taken away.
-        if request.operation != "deregister_scalable_target" or code_of(error) != "ObjectNotFoundException":
-            raise
 
 
 def _await_version(aws: Aws, version: Version, names: Names) -> None:
@@ -236,8 +230,8 @@ def _variant(state: State) -> Mapping[str, Any]:
     return variant
 
 
-def _log_group_exists(aws: Aws) -> bool:
-    name = aws.site.endpoint_log_group
+def log_group_exists(aws: Aws, name: str) -> bool:
+    """Whether there is a log group of that very name."""
     groups = aws.client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
     return any(group["logGroupName"] == name for group in groups)
 

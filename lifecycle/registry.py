@@ -6,15 +6,15 @@ A version names one artefact by its hash, so the same model is registered once, 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
-
-from botocore.exceptions import ClientError
 
 from lifecycle.errors import NotApprovedError, NothingFoundError
 from lifecycle.images import BUILTIN
 from lifecycle.site import Aws, Request, Site, send
+from lifecycle.stacks import or_none
 from vehiclevision.labels import LABELS
-from vehiclevision.storage import code_of, listed
+from vehiclevision.storage import listed
 
 PENDING: Final = "PendingManualApproval"
 APPROVED: Final = "Approved"
@@ -263,12 +263,7 @@ def before(versions: list[Version], current: int) -> Version:
 
 def described_or_none(aws: Aws, operation: str, **parameters: str) -> Any:
     """SageMaker's description of something, or None where there is nothing of that name."""
-    try:
-        return getattr(aws.client("sagemaker"), operation)(**parameters)
-    except ClientError as error:
-        if code_of(error) in MISSING:
-            return None
-        raise
+    return or_none(MISSING, partial(getattr(aws.client("sagemaker"), operation), **parameters))
 
 
 def tags_of(aws: Aws, arn: str) -> dict[str, str]:

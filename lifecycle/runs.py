@@ -46,12 +46,6 @@ _SEARCH: Final = (
 # ---- data and code ---------------------------------------------------------------------------------------------------
 
 
-def load_data(aws: Aws, folder: Path, listener: Callable[[int, int | None], None]) -> Data:
-    """A transformed folder into our bucket, unless it is there."""
-    loaded = load(folder, aws.client("s3"), Destination(aws.site.bucket, DATA_PREFIX), listener)
-    return Data(loaded.address, loaded.manifest.data_hash, loaded.manifest.facts["builtin"])
-
-
 def planned_data(aws: Aws, given: str) -> Data:
     """The data that a job will read: S3's, or a folder's, whose address is known before it is loaded."""
     if not given or given.startswith(ADDRESS):
@@ -64,7 +58,7 @@ def stage(aws: Aws, training: Training, given: str) -> Training:
     """The same training, with its data and code in the bucket."""
     if given and not given.startswith(ADDRESS):
         aws.tell(f"Loading the data to {training.data.prefix}")
-        load_data(aws, Path(given), lambda done, total: None)
+        load(Path(given), aws.client("s3"), Destination(aws.site.bucket, DATA_PREFIX), lambda done, total: None)
     if training.source is not None:
         upload_source(aws, pack())
     return training

@@ -6,6 +6,7 @@ CodeBuild builds it, so nobody needs Docker; who has it builds the same with `do
 import hashlib
 import io
 import zipfile
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from lifecycle.errors import SageMakerStepError
 from lifecycle.runs import put_once
 from lifecycle.site import Aws, Request, Site, send
 from lifecycle.source import CHECKOUT
+from lifecycle.stacks import or_none
 from vehiclevision.storage import code_of
 
 DOCKERFILE: Final = "serving/Dockerfile"
@@ -115,13 +117,8 @@ def _start(aws: Aws, image_tag: str, architecture: str) -> str:
 
 def is_there(aws: Aws, image_tag: str) -> bool:
     """Whether our repository holds an image of this tag."""
-    try:
-        aws.client("ecr").describe_images(repositoryName=aws.site.repository, imageIds=[{"imageTag": image_tag}])
-    except ClientError as error:
-        if code_of(error) != "ImageNotFoundException":
-            raise
-        return False
-    return True
+    image = {"repositoryName": aws.site.repository, "imageIds": [{"imageTag": image_tag}]}
+    return or_none({"ImageNotFoundException"}, partial(aws.client("ecr").describe_images, **image)) is not None
 
 
 def _running(aws: Aws, image_tag: str) -> str | None:

@@ -1,7 +1,8 @@
-"""CloudFormation's stacks: described, waited for, and deleted."""
+"""CloudFormation's stacks: described, waited for, and deleted; and how any service says that something is not there."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
@@ -20,16 +21,22 @@ HOPELESS: Final = frozenset({"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAI
 WAIT: Final = {"Delay": 3, "MaxAttempts": 300}
 
 
+def or_none(codes: Collection[str], call: Callable[[], Any]) -> Any:
+    """What AWS answers; None where it says, by one of these codes, that there is no such thing."""
+    try:
+        return call()
+    except ClientError as error:
+        if code_of(error) in codes:
+            return None
+        raise
+
+
 def described(client: Client, name: str) -> Stack | None:
     """CloudFormation's description of a stack; None if there is none."""
-    try:
-        stack: Stack = client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
-    except ClientError as error:
-        # CloudFormation has no error code of its own for a stack that is not there.
-        if code_of(error) != "ValidationError":
-            raise
-        return None
-    return None if stack.get("StackStatus") == "DELETE_COMPLETE" else stack
+    # It has no error code of its own for a stack that is not there.
+    answer = or_none({"ValidationError"}, partial(client("cloudformation").describe_stacks, StackName=name))
+    stack: Stack | None = answer["Stacks"][0] if answer else None
+    return None if stack is None or stack.get("StackStatus") == "DELETE_COMPLETE" else stack
 
 
 def parameters(stack: Stack | None) -> dict[str, str]:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from botocore.exceptions import ClientError
 
@@ -18,6 +18,7 @@ from lifecycle.endpoint import SCALABLE
 from lifecycle.registry import tags_of
 from lifecycle.runs import RUNNING
 from lifecycle.site import OWNER_TAG, TRAINING_LOG_GROUP, Aws, Request, send
+from lifecycle.stacks import or_none
 from vehiclevision.storage import code_of, listed
 
 WAIT_SECONDS: Final = 600.0
@@ -72,7 +73,7 @@ def remove(aws: Aws, items: Sequence[Item]) -> None:
         if item.first is not None:
             item.first()
         for request in item.requests:
-            _unless_gone(partial(send, aws, request))
+            or_none(GONE, partial(send, aws, request))
         if item.lingers is not None:
             deadline = time.monotonic() + WAIT_SECONDS
             while item.lingers() and time.monotonic() < deadline:
@@ -152,7 +153,7 @@ def _stop(aws: Aws, resource: str, operation: str, name: str) -> None:
     key, status = {f"{resource}Name": name}, f"{resource}Status"
     described = registry.described_or_none(aws, f"describe_{operation}", **key)
     if described is not None and described[status] in RUNNING - {"Stopping"}:
-        _unless_gone(lambda: send(aws, Request("sagemaker", f"stop_{operation}", key)))
+        or_none(GONE, partial(send, aws, Request("sagemaker", f"stop_{operation}", key)))
     deadline = time.monotonic() + WAIT_SECONDS
     while described is not None and described[status] in RUNNING and time.monotonic() < deadline:
         aws.sleep(POLL_SECONDS)
@@ -170,7 +171,7 @@ def _delete_log_streams(aws: Aws, job: str) -> None:
     except logs.exceptions.ResourceNotFoundException:
         return
     for name in names:
-        _unless_gone(partial(logs.delete_log_stream, logGroupName=TRAINING_LOG_GROUP, logStreamName=name))
+        or_none(GONE, partial(logs.delete_log_stream, logGroupName=TRAINING_LOG_GROUP, logStreamName=name))
 
 
 def _alarms(aws: Aws) -> Iterator[Item]:
@@ -181,8 +182,7 @@ def _alarms(aws: Aws) -> Iterator[Item]:
 
 def _log_groups(aws: Aws) -> Iterator[Item]:
     for name in (aws.site.endpoint_log_group, f"/aws/codebuild/{aws.site.builder}"):
-        groups = aws.client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
-        if any(group["logGroupName"] == name for group in groups):
+        if deploy.log_group_exists(aws, name):
             yield Item("log group", name, (Request("logs", "delete_log_group", {"logGroupName": name}),))
 
 
@@ -227,23 +227,13 @@ def _application(aws: Aws) -> Iterator[Item]:
 
 
 def _table_exists(aws: Aws, table: str) -> bool:
-    dynamodb = aws.client("dynamodb")
-    try:
-        dynamodb.describe_table(TableName=table)
-    except dynamodb.exceptions.ResourceNotFoundException:
-        return False
-    return True
+    asked = partial(aws.client("dynamodb").describe_table, TableName=table)
+    return or_none({"ResourceNotFoundException"}, asked) is not None
 
 
 def bucket_exists(aws: Aws, bucket: str) -> bool:
     """Whether the bucket is there."""
-    try:
-        aws.client("s3").head_bucket(Bucket=bucket)
-    except ClientError as error:
-        if code_of(error) not in ("404", "NoSuchBucket"):
-            raise
-        return False
-    return True
+    return or_none({"404", "NoSuchBucket"}, partial(aws.client("s3").head_bucket, Bucket=bucket)) is not None
 
 
 def empty_bucket(aws: Aws, bucket: str) -> None:
@@ -260,7 +250,7 @@ def empty_bucket(aws: Aws, bucket: str) -> None:
                 aws.tell(f"S3 keeps {refused.get('Key')}: {refused.get('Message')}")
     for upload in listed(s3, "list_multipart_uploads", "Uploads", Bucket=bucket):
         aborted = {"Bucket": bucket, "Key": upload["Key"], "UploadId": upload["UploadId"]}
-        _unless_gone(partial(s3.abort_multipart_upload, **aborted))
+        or_none(GONE, partial(s3.abort_multipart_upload, **aborted))
 
 
 def _ours(
@@ -276,17 +266,5 @@ def _ours(
 
 
 def _is_ours(aws: Aws, arn: str) -> bool:
-    try:
-        return tags_of(aws, arn).get(OWNER_TAG) == aws.site.application
-    except ClientError as error:
-        if code_of(error) in GONE:
-            return False
-        raise
-
-
-def _unless_gone(call: Callable[[], Any]) -> None:
-    try:
-        call()
-    except ClientError as error:
-        if code_of(error) not in GONE:
-            raise
+    tags = or_none(GONE, partial(tags_of, aws, arn)) or {}
+    return bool(tags.get(OWNER_TAG) == aws.site.application)

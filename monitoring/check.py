@@ -86,19 +86,9 @@ class CheckSettings:
         """Where the endpoint's captured requests lie."""
         return f"s3://{self.bucket}/{self.capture_prefix}/{self.endpoint}/"
 
-    @property
-    def room(self) -> str:
-        """Where everything about the endpoint that monitoring writes lies."""
-        return room_of(self.endpoint)
-
-    @property
-    def baseline_key(self) -> str:
-        """Where the baseline lies."""
-        return baseline_key(self.endpoint)
-
     def folder(self, window: Window) -> str:
         """Where a check's files go: by the hour in which its window ends."""
-        return f"{self.room}/{window.end:%Y/%m/%d/%H}"
+        return f"{room_of(self.endpoint)}/{window.end:%Y/%m/%d/%H}"
 
 
 @dataclass(frozen=True)
@@ -178,6 +168,12 @@ def baseline_key(endpoint: str) -> str:
     return f"{room_of(endpoint)}/baseline.json"
 
 
+def baseline_of(s3: Any, bucket: str, endpoint: str) -> Baseline | None:
+    """The baseline that checks compare with, None if there is none; BaselineError if it cannot be used."""
+    content = read_or_none(s3, bucket, baseline_key(endpoint), baselines.MAX_BYTES + 1)
+    return None if content is None else baselines.load(content)
+
+
 def window_of(event: Any, hours: int, now: datetime) -> Window:
     """The window that an event asks for with `to` and `hours`; without them, whole hours up to this one."""
     fields = event if isinstance(event, Mapping) else {}
@@ -201,24 +197,18 @@ def window_of(event: Any, hours: int, now: datetime) -> Window:
 
 def run(settings: CheckSettings, clients: Clients, window: Window) -> dict[str, Any]:
     """Make the check, write it down, count it, and announce drift; returns the result as plain JSON."""
-    baseline = read_baseline(settings, clients.s3)
+    baseline = baseline_of(clients.s3, settings.bucket, settings.endpoint)
+    if baseline is None:
+        raise BaselineError(
+            f"There is no baseline at s3://{settings.bucket}/{baseline_key(settings.endpoint)}.",
+            "Put one there with: vehiclevision monitor deploy",
+        )
     result = check(settings, clients, window, baseline)
     folder = settings.folder(window)
     write(settings, clients.s3, folder, result, baseline)
     count(settings, clients.cloudwatch, result)
     announced = result.decision.drifted and announce(settings, clients, result, folder)
     return {**result.as_json(), "announced": announced}
-
-
-def read_baseline(settings: CheckSettings, s3: Any) -> Baseline:
-    """The endpoint's baseline."""
-    content = read_or_none(s3, settings.bucket, settings.baseline_key, baselines.MAX_BYTES + 1)
-    if content is None:
-        raise BaselineError(
-            f"There is no baseline at s3://{settings.bucket}/{settings.baseline_key}.",
-            "Put one there with: vehiclevision monitor deploy",
-        )
-    return baselines.load(content)
 
 
 def check(settings: CheckSettings, clients: Clients, window: Window, baseline: Baseline) -> Check:

@@ -1,16 +1,14 @@
 """The application whose endpoint is watched: its parameters, its captures and its baseline."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from lifecycle.stacks import Client
-from monitoring import check
-from monitoring.drift.baseline import MAX_BYTES, Baseline, load
+from lifecycle.stacks import Client, or_none
+from monitoring.check import baseline_key, baseline_of
+from monitoring.drift.baseline import load
 from monitoring.errors import BaselineError, SourceError
-from vehiclevision.storage import code_of, read_or_none
 
 
 def capture_settings(client: Client, endpoint: str, stack: Mapping[str, str]) -> dict[str, Any] | None:
@@ -53,12 +51,6 @@ def captures_of(client: Client, endpoint: str, stack: Mapping[str, str]) -> str:
     return f"{settings['DestinationS3Uri'].rstrip('/')}/{endpoint}/"
 
 
-def baseline_of(s3: Any, bucket: str, endpoint: str) -> Baseline | None:
-    """The baseline that the scheduled check compares with; BaselineError if it cannot be used."""
-    content = read_or_none(s3, bucket, check.baseline_key(endpoint), MAX_BYTES + 1)
-    return None if content is None else load(content)
-
-
 def put_baseline(
     s3: Any, bucket: str, endpoint: str, given: Path | None, *, shipped: Path, tell: Callable[[str], None]
 ) -> str:
@@ -77,16 +69,12 @@ def put_baseline(
             return present.model_version
     path = given or shipped
     baseline = load(path)
-    key = check.baseline_key(endpoint)
+    key = baseline_key(endpoint)
     s3.put_object(Bucket=bucket, Key=key, Body=path.read_bytes(), ContentType="application/json")
     return baseline.model_version
 
 
 def _endpoint(client: Client, endpoint: str) -> dict[str, Any] | None:
-    try:
-        return dict(client("sagemaker").describe_endpoint(EndpointName=endpoint))
-    except ClientError as error:
-        # SageMaker has no error code of its own for an endpoint that is not there.
-        if code_of(error) != "ValidationException":
-            raise
-        return None
+    # SageMaker has no error code of its own for an endpoint that is not there.
+    described = or_none({"ValidationException"}, partial(client("sagemaker").describe_endpoint, EndpointName=endpoint))
+    return None if described is None else dict(described)

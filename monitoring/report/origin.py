@@ -12,6 +12,7 @@ from monitoring import labels as labels_store
 from monitoring import watched
 from monitoring.captures.drawn import Drawn
 from monitoring.captures.source import Window, open_source
+from monitoring.check import baseline_of
 from monitoring.drift.baseline import Baseline
 from monitoring.errors import BaselineError
 from monitoring.report import comparison, looking, recorded
@@ -133,7 +134,7 @@ def of_application(
 
 def _baseline_beside(s3: Any, address: str, endpoint: str) -> tuple[Baseline | None, str]:
     try:
-        return watched.baseline_of(s3, bucket_and_key(address)[0], endpoint), ""
+        return baseline_of(s3, bucket_and_key(address)[0], endpoint), ""
     except BaselineError as error:
         return None, f"{error}, and put it in place with: vehiclevision monitor deploy --baseline FILE."
 

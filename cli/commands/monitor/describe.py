@@ -7,7 +7,7 @@ from cli.display import notes, output, print_json
 from cli.errors import SUCCESS
 from cli.options import Application, AsJson
 from lifecycle import stacks
-from monitoring import watched
+from monitoring.check import baseline_of
 from monitoring.errors import BaselineError
 from monitoring.last_check import last_check
 
@@ -23,7 +23,7 @@ def command(application: Application, as_json: AsJson = False) -> int:
     parameters = stacks.parameters(stack)
     bucket, endpoint = parameters["CaptureBucketName"], parameters["EndpointName"]
     try:
-        baseline = watched.baseline_of(s3, bucket, endpoint)
+        baseline = baseline_of(s3, bucket, endpoint)
     except BaselineError as error:
         notes().print(f"{error.message} What is there cannot be used.")
         baseline = None

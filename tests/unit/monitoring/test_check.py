@@ -73,7 +73,7 @@ def clients() -> Iterator[check.Clients]:
                 }
             ],
         )
-        s3.put_object(Bucket=BUCKET, Key=SETTINGS.baseline_key, Body=baseline().as_json().encode())
+        s3.put_object(Bucket=BUCKET, Key=check.baseline_key(SETTINGS.endpoint), Body=baseline().as_json().encode())
         yield check.Clients(s3, dynamodb, boto3.client("cloudwatch"), Heard())
 
 
@@ -239,7 +239,7 @@ def test_few_answers_say_nothing_of_coverage(clients: check.Clients) -> None:
 
 def test_accuracy_is_counted_where_it_can_be_estimated(clients: check.Clients) -> None:
     """With the shipped model's baseline, which was calibrated; what does not hold is told, and not counted."""
-    clients.s3.upload_file(str(DEFAULT_MODEL.with_name("baseline.json")), BUCKET, SETTINGS.baseline_key)
+    clients.s3.upload_file(str(DEFAULT_MODEL.with_name("baseline.json")), BUCKET, check.baseline_key(SETTINGS.endpoint))
     capture(clients, 120)
 
     found = check.run(SETTINGS, clients, WINDOW)["estimated_accuracy"]
@@ -264,7 +264,7 @@ def test_other_endpoints_and_other_hours_do_not_count(clients: check.Clients) ->
 
 def test_a_missing_baseline_says_what_to_do(clients: check.Clients) -> None:
     """The error names the place and the command."""
-    clients.s3.delete_object(Bucket=BUCKET, Key=SETTINGS.baseline_key)
+    clients.s3.delete_object(Bucket=BUCKET, Key=check.baseline_key(SETTINGS.endpoint))
 
     with pytest.raises(BaselineError, match="There is no baseline at s3://captures") as caught:
         check.run(SETTINGS, clients, WINDOW)
