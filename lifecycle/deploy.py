@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from lifecycle import endpoint, registry
 from lifecycle.endpoint import Hosting, Names, Serverless
-from lifecycle.errors import NothingFoundError, RolledBackError, SageMakerStepError
+from lifecycle.errors import NothingFoundError, SageMakerStepError
 from lifecycle.registry import Version, tags_of
 from lifecycle.site import OWNER_TAG, VARIANT, Aws, Request, send
 from lifecycle.stacks import or_none
@@ -103,7 +103,7 @@ def _endpoint_requests(aws: Aws, names: Names, hosting: Hosting, state: State) -
 
 
 def deploy(aws: Aws, version: Version, hosting: Hosting, state: State) -> Deployed:
-    """Carry the plan out and wait until the endpoint serves the version; RolledBackError if SageMaker took it back."""
+    """Carry the plan out and wait until the endpoint serves the version; an error if SageMaker took it back."""
     endpoint.check(version, hosting)
     if hosting.serverless is not None and state.live is not None and "ServerlessConfig" not in _variant(state):
         raise SageMakerStepError(
@@ -137,7 +137,7 @@ def _await_version(aws: Aws, version: Version, names: Names) -> None:
         send(
             aws, registry.approval_request(version, registry.REJECTED, f"Rolled back: {reason or 'an alarm went off'}")
         )
-        raise RolledBackError(
+        raise SageMakerStepError(
             f"SageMaker took version {version.number} back; the one before still answers. {reason}".rstrip(),
             f"It is marked as {registry.REJECTED}. Look at {aws.site.endpoint_log_group} before you approve it again.",
         )

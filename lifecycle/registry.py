@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
-from lifecycle.errors import NotApprovedError, NothingFoundError
+from lifecycle.errors import NothingFoundError, SageMakerStepError
 from lifecycle.images import BUILTIN
 from lifecycle.site import Aws, Request, Site, send
 from lifecycle.stacks import or_none
@@ -231,14 +231,14 @@ def deployable(versions: list[Version], name: str | None) -> Version:
     if name is None:
         approved = [version for version in versions if version.status == APPROVED]
         if versions and not approved:
-            raise NotApprovedError(
+            raise SageMakerStepError(
                 "No registered version is approved.",
                 "Look at one and approve it: vehiclevision sagemaker approve --latest",
             )
         return chosen(approved, None)
     version = chosen(versions, name)
     if version.status != APPROVED:
-        raise NotApprovedError(
+        raise SageMakerStepError(
             f"Version {version.number} is {version.status}, not Approved.",
             f"Approve it with: vehiclevision sagemaker approve --version {version.number}",
         )

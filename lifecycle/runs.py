@@ -16,7 +16,7 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from lifecycle import registry
-from lifecycle.errors import JobFailedError, NothingFoundError, SageMakerStepError
+from lifecycle.errors import NothingFoundError, SageMakerStepError
 from lifecycle.images import BUILTIN, OWN
 from lifecycle.jobs import Data, Training, training_job, tuning_job
 from lifecycle.registry import Candidate, tags_of
@@ -164,7 +164,7 @@ def _start(aws: Aws, request_of: Callable[[int], Request], kind: tuple[str, str,
 
 
 def follow(aws: Aws, name: str) -> dict[str, Any]:
-    """Tell what a training job says until it ends; JobFailedError unless it leaves a model."""
+    """Tell what a training job says until it ends; SageMakerStepError unless it leaves a model."""
     lines = LogLines(aws, name)
     return _follow(aws, name, _JOB, lambda job: job.get("SecondaryStatus", job["TrainingJobStatus"]), lines.new)
 
@@ -208,7 +208,7 @@ def _ended(job: dict[str, Any], name: str, status: str) -> dict[str, Any]:
         if "ResourceLimitExceeded" in reason or "CapacityError" in reason
         else "Mend that and run the same command again; what was trained so far is kept."
     )
-    raise JobFailedError(f"The job {name} ended as {status}. {reason}".rstrip(), hint)
+    raise SageMakerStepError(f"The job {name} ended as {status}. {reason}".rstrip(), hint)
 
 
 class LogLines:
@@ -265,7 +265,7 @@ def candidate_of_job(aws: Aws, name: str, serving_image: str) -> Candidate:
     if job is None:
         raise NothingFoundError(f"There is no training job {name}.", "List them with: vehiclevision sagemaker describe")
     if job["TrainingJobStatus"] != COMPLETED:
-        raise JobFailedError(f"The job {name} is {job['TrainingJobStatus']}.", "Wait for it, or train again.")
+        raise SageMakerStepError(f"The job {name} is {job['TrainingJobStatus']}.", "Wait for it, or train again.")
     tags = tags_of(aws, job["TrainingJobArn"])
     url = job["ModelArtifacts"]["S3ModelArtifacts"]
     with tempfile.TemporaryDirectory() as folder:
@@ -326,7 +326,7 @@ def artefact_of_job(packed: Path) -> Artefact:
         manifest = json.loads(contents[MANIFEST_MEMBER])
         return Artefact(contents[MODEL_MEMBER], manifest)
     except (tarfile.TarError, OSError, EOFError, KeyError, ValueError) as error:
-        raise JobFailedError(
+        raise SageMakerStepError(
             "The job's model.tar.gz holds no model of ours.", "Look at the job's log, then train again."
         ) from error
 
@@ -344,7 +344,7 @@ def download(aws: Aws, url: str, path: Path) -> None:
     bucket, key = bucket_and_key(url)
     answer = aws.client("s3").get_object(Bucket=bucket, Key=key)
     if answer["ContentLength"] > MAX_MODEL_BYTES:
-        raise JobFailedError(f"The model {url} is larger than {MAX_MODEL_BYTES} bytes.", "Train a smaller one.")
+        raise SageMakerStepError(f"The model {url} is larger than {MAX_MODEL_BYTES} bytes.", "Train a smaller one.")
     with path.open("wb") as file:
         for piece in answer["Body"].iter_chunks(1024 * 1024):
             file.write(piece)

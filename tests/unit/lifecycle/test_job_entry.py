@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lifecycle import entry, jobs, runs, source
-from lifecycle.errors import JobFailedError
+from lifecycle.errors import SageMakerStepError
 from training.artefact import DEFAULT_MODEL
 
 
@@ -163,7 +163,7 @@ def test_a_jobs_model_is_found_however_it_is_packed(tmp_path: Path, prefix: str)
 )
 def test_what_is_no_model_is_refused(tmp_path: Path, members: dict[str, bytes]) -> None:
     """A job that left something else is told as a failed job."""
-    with pytest.raises(JobFailedError, match="no model of ours"):
+    with pytest.raises(SageMakerStepError, match="no model of ours"):
         runs.artefact_of_job(_tar(tmp_path, members))
 
 
@@ -172,7 +172,7 @@ def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "model.tar.gz"
     path.write_bytes(b"\x1f\x8b not really")
 
-    with pytest.raises(JobFailedError, match="no model of ours"):
+    with pytest.raises(SageMakerStepError, match="no model of ours"):
         runs.artefact_of_job(path)
 
 
