@@ -1,7 +1,8 @@
-"""The report's figures."""
+"""The report's figures; what is only shown, and counted with by nobody, stands in mappings as it does in JSON."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from monitoring.drift.decision import Decision
 from training.evaluation.plain import BESIDE, Share
@@ -27,16 +28,6 @@ class Read:
     without_picture: int
     broken_pictures: int
     without_time: int
-
-
-@dataclass(frozen=True)
-class ReportWindow:
-    """When the first and the last record were captured, and what was asked for."""
-
-    from_: str | None
-    to: str | None
-    asked_from: str | None
-    asked_to: str | None
 
 
 @dataclass(frozen=True)
@@ -105,16 +96,6 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
-class LabelCounts:
-    """Labels that were given, and those of captured pictures; of these, how many were asked about or count."""
-
-    given: int
-    asked: int
-    matched: int
-    by_label: Mapping[str, int]
-
-
-@dataclass(frozen=True)
 class Seconds:
     """How long so many images took."""
 
@@ -172,34 +153,6 @@ class Measure:
 
 
 @dataclass(frozen=True)
-class PictureFacts:
-    """A picture that the page shows."""
-
-    digest: str
-    at: str | None
-    confidences: Mapping[str, float | None] = field(metadata=BESIDE)
-    confidence: float | None
-    passed: bool | None
-    label: str | None
-
-
-@dataclass(frozen=True)
-class OddPicture(PictureFacts):
-    """One that lies far from what the model knows."""
-
-    distance: float
-
-
-@dataclass(frozen=True)
-class PicturesShown:
-    """The pictures of the page, in its order."""
-
-    mistakes: Sequence[PictureFacts]
-    least_sure: Sequence[PictureFacts]
-    oddest: Sequence[OddPicture]
-
-
-@dataclass(frozen=True)
 class Standing:
     """How it stands: a level, its word, one sentence, and the reasons, the worst first."""
 
@@ -218,7 +171,8 @@ class Report:
     source: str
     endpoint: str | None
     variant: str | None
-    window: ReportWindow
+    # When the first and the last record were captured (`from`, `to`), and what was asked for.
+    window: Mapping[str, str | None]
     read: Read = field(metadata=BESIDE)
     model_versions: Mapping[str, int]
     model_versions_from: str
@@ -243,7 +197,9 @@ class Report:
     drift_why: str
     sample: int
     measures: Sequence[Measure]
-    labels: LabelCounts
+    # Labels that were given, those of captured pictures; of these, how many were asked about, and what the others say.
+    labels: Mapping[str, Any]
     accuracy: Accuracy
-    pictures: PicturesShown
+    # The pictures of the page, in its order: mistakes, the least sure, and those far from what the model knows.
+    pictures: Mapping[str, Sequence[Mapping[str, Any]]]
     looked_why: str
