@@ -16,9 +16,8 @@ from cli.times import window
 from monitoring.drift.baseline import load
 from monitoring.report import origin
 from monitoring.report.figures import EstimatedAccuracy, Report
-from monitoring.report.files import write
 from monitoring.report.origin import Choice, Origin
-from monitoring.report.report import report, report_json
+from monitoring.report.report import Gathered, report, report_json
 from monitoring.report.standing import standing
 from training.evaluation.plain import Share
 from training.progress import BYTES, bars
@@ -75,15 +74,14 @@ def command(
         if page and images:
             read = origin.with_looks(read)
         figures = report(read)
-        written = write(read, figures, page, images=images) if page else None
+        written = _write(read, figures, page, images=images) if page else {}
     if as_json:
         print_json(report_json(figures))
     else:
         output().print("\n".join(summary_lines(figures)))
-    if written:
-        console = notes() if as_json else output()
-        for name, path in (("Page", written.page), ("JSON", written.plain), ("PNGs", written.plots)):
-            console.print(f"{name}: {printable(str(path))}")
+    console = notes() if as_json else output()
+    for name, path in written.items():
+        console.print(f"{name}: {printable(str(path))}")
     return SUCCESS
 
 
@@ -98,6 +96,13 @@ def _checked(out: Path, address: str | None) -> Path:
             USAGE,
         )
     return out
+
+
+def _write(read: Gathered, figures: Report, page: Path, *, images: bool) -> dict[str, Path]:
+    # matplotlib takes a second that a JSON alone need not wait for.
+    from monitoring.report.page import write  # noqa: PLC0415
+
+    return write(read, figures, page, images=images)
 
 
 def _of_application(application: Application, chosen: dict[str, Any]) -> Origin:

@@ -1,7 +1,11 @@
-"""The report as one page that needs nothing but itself: no network, no scripts, at home on a phone and on paper."""
+"""The report as one page that needs nothing but itself: no network, no scripts, at home on a phone and on paper.
+
+Beside it lie the same figures as JSON, and every drawing as a PNG in a folder.
+"""
 
 import base64
 import io
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -11,8 +15,9 @@ from PIL import Image
 
 from monitoring.captures.record import REASONS
 from monitoring.report.figures import Report
-from monitoring.report.plots import Plot, plots
-from monitoring.report.report import LOOKED, report_json
+from monitoring.report.plots import NAMES, Plot, plots
+from monitoring.report.report import LOOKED, Gathered, report_json
+from monitoring.report.report import pictures as pictures_of
 from monitoring.report.standing import arrows
 from training.evaluation import page as evaluation_page
 from training.evaluation.page import UNKNOWN, number
@@ -30,6 +35,22 @@ _QUALITIES: Final = (85, 70, 50, 30, 10)
 
 # Pictures of the examples that the report names, in the same order: JPEG, or None where there is none to show.
 Pictures = Mapping[str, Sequence[bytes | None]]
+
+
+def write(gathered: Gathered, figures: Report, out: Path, *, images: bool) -> dict[str, Path]:
+    """Write all three, and say where; drawings of an earlier report that this one does not have are taken away."""
+    html, plain_file, folder = out.with_suffix(".html"), out.with_suffix(".json"), out.with_name(f"{out.stem}-plots")
+    all_drawn = plots(figures)
+    text = page(figures, pictures_of(gathered, figures) if images else None, all_drawn)
+    drawn = {plot.name: plot.png() for plot in all_drawn}
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in NAMES - drawn.keys():
+        (folder / f"{name}.png").unlink(missing_ok=True)
+    for name, content in drawn.items():
+        (folder / f"{name}.png").write_bytes(content)
+    plain_file.write_text(json.dumps(report_json(figures), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    html.write_text(text, encoding="utf-8")
+    return {"Page": html, "JSON": plain_file, "PNGs": folder}
 
 
 def page(figures: Report, pictures: Pictures | None, drawn: Sequence[Plot] | None = None) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.report.files import write
+from monitoring.report.page import write
 from monitoring.report.report import Gathered, report
 from tests.browser.browser import chromium, measured, printed
 from tests.unit.monitoring.capture_lines import line, png, record
@@ -74,7 +74,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         every = make(folder)
         made[name] = write(
             every, report(every), tmp_path_factory.mktemp("page") / "report", images=name == "everything"
-        ).page
+        )["Page"]
     return made
 
 

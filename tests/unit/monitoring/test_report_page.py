@@ -12,8 +12,7 @@ from PIL import Image
 
 from monitoring.report.comparison import ODDEST
 from monitoring.report.figures import Judged
-from monitoring.report.files import write
-from monitoring.report.page import MAX_THUMBNAIL_BYTES, THUMBNAIL_SIDE, page, thumbnail
+from monitoring.report.page import MAX_THUMBNAIL_BYTES, THUMBNAIL_SIDE, page, thumbnail, write
 from monitoring.report.plots import NAMES, plots
 from monitoring.report.report import LOOKED, Facts, Gathered, pictures, report, report_json
 from monitoring.summary import EXAMPLES
@@ -201,9 +200,9 @@ def test_page_json_and_pngs_say_the_same(whole: Gathered, tmp_path: Path) -> Non
 
     written = write(whole, figures, out, images=True)
 
-    assert json.loads(written.plain.read_text()) == json.loads(json.dumps(report_json(figures)))
-    assert written.page.name == "today.html"
-    names = {path.stem for path in written.plots.glob("*.png")}
+    assert json.loads(written["JSON"].read_text()) == json.loads(json.dumps(report_json(figures)))
+    assert written["Page"].name == "today.html"
+    names = {path.stem for path in written["PNGs"].glob("*.png")}
     assert names == {plot.name for plot in plots(figures)}
     assert names <= NAMES
     assert Image.open(io.BytesIO(stale.read_bytes())).width > 300
@@ -211,7 +210,7 @@ def test_page_json_and_pngs_say_the_same(whole: Gathered, tmp_path: Path) -> Non
     empty = tmp_path / "empty"
     empty.mkdir()
     write(found(empty), report(found(empty)), out, images=True)
-    assert not list(written.plots.glob("*.png"))
+    assert not list(written["PNGs"].glob("*.png"))
 
 
 def test_the_same_figures_give_the_same_files(folder: Path) -> None:
