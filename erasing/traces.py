@@ -4,8 +4,6 @@ Nothing is remembered between two runs: versions, records and letters say which 
 what `erase` takes away last. So a run that was broken off is finished by the next.
 """
 
-import json
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -21,7 +19,7 @@ from erasing.captures import Folder, Held, Marks
 from monitoring import labels
 from monitoring.captures.record import YEARS
 from monitoring.captures.source import Window
-from reconciling import letters
+from reconciling import letters, repair
 from vehiclevision.errors import InvalidImageError
 from vehiclevision.image_gate import PICTURE_SHA256, Limits, normalise
 from vehiclevision.labels import TRUTHS
@@ -33,7 +31,6 @@ from vehiclevision.storage import MISSING, REFUSED, code_of, listed
 MARGIN: Final = timedelta(hours=1)
 # The longest that a run waits for its endpoint, with all retries, and some more.
 RUN_SECONDS: Final = 15 * 60
-LOOK_EVERY_SECONDS: Final = 1.0
 _GONE: Final = frozenset({"NoSuchKey", "NoSuchVersion", "NoSuchUpload", "404"})
 _CHANGED: Final = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
 
@@ -114,7 +111,7 @@ class Known:
 
     def concerns(self, request: Any) -> bool:
         """Whether a request to the workflow, as text or as what was in it, names the photo."""
-        photo = letters.photo_of(_parsed(request))
+        photo = letters.photo_of(request)
         return photo is not None and self.is_of(photo)
 
     def is_of(self, photo: letters.Photo | None) -> bool:
@@ -264,16 +261,8 @@ def _runs(application: Application, known: Known) -> Iterator[Trace]:
     for execution in listed(states, "list_executions", "executions", **running):
         arn = execution["executionArn"]
         if known.concerns(states.describe_execution(executionArn=arn).get("input")):
-            yield Trace(Kind.RUN, arn, partial(_await_run, application, arn))
-
-
-def _await_run(application: Application, execution: str) -> None:
-    """A run on its way is waited for, else it would write anew."""
-    deadline = time.monotonic() + RUN_SECONDS
-    while time.monotonic() < deadline:
-        if application.step_functions.describe_execution(executionArn=execution)["status"] != "RUNNING":
-            return
-        time.sleep(LOOK_EVERY_SECONDS)
+            # A run on its way is waited for, else it would write anew.
+            yield Trace(Kind.RUN, arn, partial(repair.awaited, states, arn, RUN_SECONDS))
 
 
 def _captured(application: Application, known: Known) -> Iterator[Held]:
@@ -349,10 +338,3 @@ def _unfinished(application: Application, known: Known) -> Iterator[Trace]:
             own = {"Bucket": known.bucket, "Key": key, "UploadId": upload["UploadId"]}
             remove = partial(application.s3.abort_multipart_upload, **own)
             yield Trace(Kind.UPLOAD, f"{upload['UploadId']} of {key}", remove)
-
-
-def _parsed(request: Any) -> Any:
-    try:
-        return json.loads(request) if isinstance(request, str) else request
-    except (ValueError, RecursionError):
-        return None

@@ -82,12 +82,12 @@ def understood(body: str) -> tuple[Photo | None, str]:
     if letter.get("source") == "aws.s3":
         return photo_of(letter), NO_ERROR
     error = detail.get("error") or detail.get("status") or "it does not say why"
-    return photo_of(_parsed(detail.get("input"))), str(error)[:200]
+    return photo_of(detail.get("input")), str(error)[:200]
 
 
 def photo_of(request: Any) -> Photo | None:
-    """The photo that an input of the workflow names: S3's event, or what is given by hand."""
-    fields = _mapping(request)
+    """The photo that an input of the workflow, maybe as text, names: S3's event, or what is given by hand."""
+    fields = _mapping(_parsed(request))
     stored = _mapping(_mapping(fields.get("detail")).get("object"))
     bucket = _mapping(_mapping(fields.get("detail")).get("bucket")).get("name", fields.get("s3_bucket"))
     key = stored.get("key", fields.get("s3_key"))

@@ -63,7 +63,7 @@ def repair(parts: Parts, gaps: Sequence[Gap]) -> Iterator[Repaired]:
     for some in batches(gaps, RUNS_AT_ONCE):
         started = [(gap, *_begun(parts, gap)) for gap in some]
         for gap, run, detail in started:
-            ended = _awaited(parts, run) if run else detail
+            ended = awaited(parts.step_functions, run, RUN_SECONDS, parts.clock) if run else detail
             left = missing_of(standing(parts.results, gap.photo))
             yield Repaired(gap, left, ended if left else "")
 
@@ -104,11 +104,11 @@ def _begun(parts: Parts, gap: Gap) -> tuple[str | None, str]:
     return parts.step_functions.start_execution(stateMachineArn=parts.state_machine, input=request)["executionArn"], ""
 
 
-def _awaited(parts: Parts, run: str) -> str:
-    """How a run ended, in a word."""
-    deadline = parts.clock() + RUN_SECONDS
-    while parts.clock() < deadline:
-        ended = parts.step_functions.describe_execution(executionArn=run)
+def awaited(step_functions: "SFNClient", run: str, seconds: float, clock: Callable[[], float] = time.monotonic) -> str:
+    """How a run ended, in a word; it is waited for no longer than so many seconds."""
+    deadline = clock() + seconds
+    while clock() < deadline:
+        ended = step_functions.describe_execution(executionArn=run)
         if ended["status"] != "RUNNING":
             return str(ended.get("error") or ended["status"])
         time.sleep(LOOK_EVERY_SECONDS)

@@ -18,6 +18,7 @@ from erasing import traces
 from erasing.captures import Folder
 from erasing.traces import Application, Kind, Known
 from monitoring.labels import digest_of, key_of
+from reconciling import repair
 from tests.unit.cli.answers import Called, known
 from tests.unit.cli.conftest import called, command, deployed
 from tests.unit.cli.recorded import put_record
@@ -224,7 +225,7 @@ def test_a_run_on_its_way_is_waited_for(bench: Bench, monkeypatch: pytest.Monkey
             request = json.dumps({"s3_bucket": bench.bucket, "s3_key": executionArn})
             return {"status": "RUNNING" if self.asked[executionArn] < 3 else "SUCCEEDED", "input": request}
 
-    monkeypatch.setattr(traces, "LOOK_EVERY_SECONDS", 0)
+    monkeypatch.setattr(repair, "LOOK_EVERY_SECONDS", 0)
     object.__setattr__(bench.parts, "step_functions", States())
     photo = Known(bench.bucket, KEY)
 
