@@ -30,10 +30,7 @@ if TYPE_CHECKING:
 class Origin:
     """Where captured data and labels lie, and what they are held against."""
 
-    address: str
-    threshold: float
-    threshold_from: str
-    endpoint: str | None
+    facts: Facts
     labels: str | None
     s3: "S3Client | None"
     recorded: Callable[[Window | None], Recorded]
@@ -57,25 +54,16 @@ class Choice:
 def read(origin: Origin, choice: Choice, baseline: Baseline | None, progress: Callable[[int, int], None]) -> Gathered:
     """Everything that the report is made of, compared with the baseline given or else with the endpoint's own."""
     labels = labels_store.read(origin.labels, origin.s3) if origin.labels else labels_store.Labels()
-    source = open_source(origin.address, origin.s3)
+    facts = replace(origin.facts, variant=choice.variant, asked_from=choice.since, asked_to=choice.until)
+    source = open_source(facts.source, origin.s3)
     summary = summarise(
         Drawn(source, choice.sample, math.inf) if choice.sample else source,
-        threshold=origin.threshold,
+        threshold=facts.threshold,
         labels=labels.by_digest,
         window=choice.window,
-        endpoint=origin.endpoint,
-        variant=choice.variant,
+        endpoint=facts.endpoint,
+        variant=facts.variant,
         progress=progress,
-    )
-    facts = Facts(
-        source=origin.address,
-        threshold=origin.threshold,
-        threshold_from=origin.threshold_from,
-        made_at=datetime.now(UTC),
-        endpoint=origin.endpoint,
-        variant=choice.variant,
-        asked_from=choice.since,
-        asked_to=choice.until,
     )
     results = origin.recorded(choice.window)
     compared = comparison.compare(summary, baseline or origin.baseline, results.model_versions)
@@ -98,7 +86,8 @@ def of_files(
     if threshold is None:
         threshold, said = _shipped_threshold(), "the shipped model’s; --threshold takes another"
     in_s3 = any(each is not None and each.startswith(ADDRESS) for each in (address, labels))
-    return Origin(address, threshold, said, endpoint, labels, s3() if in_s3 else None, lambda _: Recorded())
+    facts = Facts(address, threshold, said, datetime.now(UTC), endpoint)
+    return Origin(facts, labels, s3() if in_s3 else None, lambda _: Recorded())
 
 
 def of_application(
@@ -120,10 +109,7 @@ def of_application(
     address, s3 = watched.captures_of(client, endpoint, parameters), client("s3")
     baseline, why = _baseline_beside(s3, address, endpoint)
     return Origin(
-        address=address,
-        threshold=threshold,
-        threshold_from=said,
-        endpoint=endpoint,
+        Facts(address, threshold, said, datetime.now(UTC), endpoint),
         labels=labels or f"{ADDRESS}{bucket}/{labels_store.PREFIX}",
         s3=s3,
         recorded=lambda window: recorded.read(results, window),
