@@ -287,8 +287,8 @@ class _Part:
         self._cut = self._pictures_cut = 1 << 64
         self._pictures: list[tuple[int, str, bytes]] = []
         self._least_sure, self._mistakes = _Best(EXAMPLES), _Best(EXAMPLES)
-        self._lowest = {name: _Best(EXTREMES) for name in MEASURES}
-        self._highest = {name: _Best(EXTREMES) for name in MEASURES}
+        # Of each measure the lowest values, and with the other sign the highest.
+        self._ends = {(name, sign): _Best(EXTREMES) for name in MEASURES for sign in (1, -1)}
         self._labelled: dict[str, tuple[float, int, Labelled]] = {}
 
     def take(self, block: Block) -> None:
@@ -368,11 +368,10 @@ class _Part:
 
     def _show(self, waiting: list[_Waiting], measured: Mapping[str, Numbers]) -> None:
         """Offer the batch's pictures to whatever keeps examples."""
-        for name in MEASURES:
-            for best, sign in ((self._lowest[name], 1), (self._highest[name], -1)):
-                values = sign * measured[name]
-                for index in np.flatnonzero(values <= best.bound):
-                    self._offer(best, float(values[index]), waiting[index], float(measured[name][index]))
+        for (name, sign), best in self._ends.items():
+            values = sign * measured[name]
+            for index in np.flatnonzero(values <= best.bound):
+                self._offer(best, float(values[index]), waiting[index], float(measured[name][index]))
         for each in waiting:
             if not each.answer or not each.seen:
                 continue
@@ -411,9 +410,8 @@ class _Part:
         self._trim(2 * SAMPLE_SIZE)
         self._least_sure.merge(other._least_sure)
         self._mistakes.merge(other._mistakes)
-        for name in MEASURES:
-            self._lowest[name].merge(other._lowest[name])
-            self._highest[name].merge(other._highest[name])
+        for end, best in self._ends.items():
+            best.merge(other._ends[end])
         for _, order, labelled in other._labelled.values():
             self._label(order, labelled)
 
@@ -423,19 +421,13 @@ class _Part:
         self._pool.sort(key=itemgetter(0, 1))
         return replace(
             self._counts,
-            files=tally.files,
-            files_skipped=tally.skipped,
-            files_vanished=tally.vanished,
-            files_refused=tally.refused,
-            bytes=tally.bytes,
+            **vars(tally),
             hours=dict(sorted(self._counts.hours.items())),
             sample=_sample(self._pool),
             pictures={digest: jpeg for _, digest, jpeg in sorted(self._pictures)[:PICTURES]},
             least_sure=self._least_sure.examples(),
             mistakes=self._mistakes.examples(),
-            extremes={
-                name: Extremes(self._lowest[name].examples(), self._highest[name].examples()) for name in MEASURES
-            },
+            extremes={name: Extremes(*(self._ends[name, sign].examples() for sign in (1, -1))) for name in MEASURES},
             labelled=tuple(labelled for _, _, labelled in sorted(self._labelled.values(), key=itemgetter(0, 1))),
         )
 

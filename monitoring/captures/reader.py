@@ -49,12 +49,12 @@ class Block:
 
 @dataclass
 class Tally:
-    """What became of the files."""
+    """What became of the files: read, without JSON lines, gone away, or not to be read."""
 
     files: int = 0
-    skipped: int = 0
-    vanished: int = 0
-    refused: int = 0
+    files_skipped: int = 0
+    files_vanished: int = 0
+    files_refused: int = 0
     bytes: int = 0
 
 
@@ -123,7 +123,7 @@ def blocks(source: Source, file: File, tally: Tally) -> Iterator[Block]:
         for chunk in unpacked(_counted(source.chunks(file), tally)):
             if not begun and not chunk.isspace():
                 if not belongs(file.name, chunk):
-                    tally.skipped += 1
+                    tally.files_skipped += 1
                     return
                 begun = True
                 tally.files += 1
@@ -133,13 +133,13 @@ def blocks(source: Source, file: File, tally: Tally) -> Iterator[Block]:
                 offset += len(ready)
                 ready, lost = bytearray(), Counter()
     except FileForeignError:
-        tally.skipped += 1
+        tally.files_skipped += 1
         return
     except FileGoneError:
-        tally.vanished += 1
+        tally.files_vanished += 1
         broken = "vanished"
     except FileRefusedError:
-        tally.refused += 1
+        tally.files_refused += 1
         broken = "refused"
     except DamagedError as damaged:
         broken = str(damaged)
@@ -147,7 +147,7 @@ def blocks(source: Source, file: File, tally: Tally) -> Iterator[Block]:
         if broken in ("vanished", "refused"):
             return
         if not _named_like_capture(file.name):
-            tally.skipped += 1
+            tally.files_skipped += 1
             return
         tally.files += 1
     # What cannot be read any further counts as one line, whatever is left of it.

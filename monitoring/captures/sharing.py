@@ -76,7 +76,7 @@ class Reading:
                 yield batch
                 if self._progress:
                     self._progress(self.tally.bytes, self.found_bytes)
-        if self.tally.refused and not self.tally.files:
+        if self.tally.files_refused and not self.tally.files:
             raise SourceError(
                 f"None of the files in {self._source.address} may be read.", "Check that you may read them."
             )

@@ -185,7 +185,7 @@ def test_an_object_that_vanishes_after_listing_is_counted(s3: Any) -> None:
             return iter(files)
 
     assert ids(Stale(s3, BUCKET, "capture/"), ALL, tally) == ["vehiclevision+1"]
-    assert (tally.files, tally.vanished) == (1, 1)
+    assert (tally.files, tally.files_vanished) == (1, 1)
 
 
 @pytest.mark.parametrize("after", [0, 1, 1000, 5000])
@@ -208,7 +208,7 @@ def test_an_object_replaced_in_between_is_not_mixed_up(s3: Any) -> None:
     found = ids(Bucket(cast(Any, breaking), BUCKET, ""), ALL, tally)
 
     assert found == ["event-0", "event-1", "vanished"]
-    assert (tally.files, tally.vanished) == (1, 1)
+    assert (tally.files, tally.files_vanished) == (1, 1)
 
 
 def test_a_connection_that_keeps_breaking_is_an_error_in_words(s3: Any) -> None:
@@ -282,6 +282,6 @@ def test_archived_objects_are_refused_and_counted(s3: Any) -> None:
     tally = Tally()
 
     assert ids(open_source(f"s3://{BUCKET}/capture/", s3), ALL, tally) == ["vehiclevision+0"]
-    assert (tally.files, tally.refused) == (1, 1)
+    assert (tally.files, tally.files_refused) == (1, 1)
     with pytest.raises(SourceError, match="None of the files"):
         list(Reading(open_source(f"s3://{BUCKET}/capture/old.jsonl", s3), ALL).batches())

@@ -40,7 +40,7 @@ def test_every_line_is_read_or_unreadable(tmp_path: Path) -> None:
 
     assert ids(records) == ["event-0", "event-1", "event-2"]
     assert reasons == {"empty": 1, "not_json": 1}
-    assert (tally.files, tally.skipped) == (1, 0)
+    assert (tally.files, tally.files_skipped) == (1, 0)
 
 
 def test_a_file_that_is_still_written_ends_in_an_unfinished_line(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_what_holds_no_json_lines_is_skipped_and_counted(tmp_path: Path) -> None
 
     assert ids(records) == ["event-0"]
     assert reasons == {"empty": 1}
-    assert (tally.files, tally.skipped) == (2, 5)
+    assert (tally.files, tally.files_skipped) == (2, 5)
 
 
 def test_links_pipes_and_devices_are_not_followed(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_links_pipes_and_devices_are_not_followed(tmp_path: Path) -> None:
     records, _, tally = outcome(inside)
 
     assert ids(records) == ["event-1"]
-    assert (tally.files, tally.skipped, tally.refused) == (1, 4, 0)
+    assert (tally.files, tally.files_skipped, tally.files_refused) == (1, 4, 0)
 
 
 def test_a_single_file_may_be_named(tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_real_files_are_read_whole(data: Path) -> None:
     """All 24 files of other projects, all their 31 lines, nothing skipped."""
     records, reasons, tally = outcome(data / "capture")
 
-    assert (len(records), reasons, tally.files, tally.skipped) == (31, Counter(), 24, 0)
+    assert (len(records), reasons, tally.files, tally.files_skipped) == (31, Counter(), 24, 0)
 
 
 def test_a_long_file_takes_no_more_memory_than_a_short_one(tmp_path: Path) -> None:
