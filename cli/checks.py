@@ -1,13 +1,13 @@
 """What the `monitor` commands share: the check, asked for and told in words."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from botocore.config import Config
 
-from cli.display import output, printable, typed
+from cli.display import printable, typed
 from cli.errors import CommandError
 from cli.target import Target
 from lifecycle import stacks
@@ -41,30 +41,29 @@ def ask(target: Target, function: str, hours: int | None = None) -> dict[str, An
     return check
 
 
-def print_check(check: Mapping[str, Any]) -> None:
+def told(check: Mapping[str, Any]) -> Iterator[str]:
     """What a check says, in words."""
-    console = output()
     window = check["window"]
-    console.print(f"Checked {check['records']:,} records from {window['from'][:16]} to {window['to'][:16]} UTC.")
+    yield f"Checked {check['records']:,} records from {window['from'][:16]} to {window['to'][:16]} UTC."
     if check.get("files_left_out"):
         every = check["files"] + check["files_left_out"]
-        console.print(f"  They are an even sample: {check['files']:,} of {every:,} files.")
+        yield f"  They are an even sample: {check['files']:,} of {every:,} files."
     if check["records_unreadable"]:
-        counts = ", ".join(f"{printable(name)} {count:,}" for name, count in check["unreadable"].items())
-        console.print(f"  {check['records_unreadable']:,} lines could not be read: {counts}")
-    console.print(f"  {'DRIFT. ' if check['drifted'] else ''}{printable(check['words'])}")
+        counts = ", ".join(f"{name} {count:,}" for name, count in check["unreadable"].items())
+        yield f"  {check['records_unreadable']:,} lines could not be read: {counts}"
+    yield f"  {'DRIFT. ' if check['drifted'] else ''}{check['words']}"
     if check["silent"]:
-        console.print("  SILENT. The endpoint answers, and nothing is captured: docs/runbooks/silent-capture.md")
+        yield "  SILENT. The endpoint answers, and nothing is captured: docs/runbooks/silent-capture.md"
     if check["coverage"] is not None:
         before = f"in the baseline {check['coverage_before']:.0%}"
         if check.get("files_left_out"):
             before = f"surely {check['coverage_low']:.1%} to {check['coverage_high']:.1%}; {before}"
-        console.print(f"  {check['coverage']:.0%} of the answers reach the threshold; {before}.")
+        yield f"  {check['coverage']:.0%} of the answers reach the threshold; {before}."
     accuracy = check.get("estimated_accuracy")
     if accuracy and accuracy["holds"]:
         interval = f"{accuracy['low']:.0%} to {accuracy['high']:.0%}"
-        console.print(f"  {accuracy['accuracy']:.0%} of those are right, as estimated without labels ({interval}).")
+        yield f"  {accuracy['accuracy']:.0%} of those are right, as estimated without labels ({interval})."
     if check.get("announced"):
-        console.print("  DriftDetected was announced.")
+        yield "  DriftDetected was announced."
     if check.get("report"):
-        console.print(f"  {printable(check['report'])}")
+        yield f"  {check['report']}"

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from cli.display import notes, on_interrupt, output, print_json, printable
+from cli.display import notes, on_interrupt, output, printable, tell
 from cli.errors import SUCCESS, USAGE, CommandError
 from cli.options import Application, AsJson, BaselineFile, Captures, flag, option
 from cli.times import window
@@ -75,10 +75,7 @@ def command(
             read = origin.with_looks(read)
         figures = report(read)
         written = _write(read, figures, page, images=images) if page else {}
-    if as_json:
-        print_json(report_json(figures))
-    else:
-        output().print("\n".join(summary_lines(figures)))
+    tell(as_json, report_json(figures), *summary_lines(figures))
     console = notes() if as_json else output()
     for name, path in written.items():
         console.print(f"{name}: {printable(str(path))}")

@@ -6,12 +6,11 @@ second run writes only what changed.
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
-from cli.display import notes, on_interrupt, output, print_json, printable
-from cli.errors import SUCCESS
+from cli.display import notes, on_interrupt, printable, tell
 from cli.options import AsJson, argument, flag, option
-from training.data.transform import Transformed, transform
+from training.data.transform import transform
 from training.progress import bars
 
 REFUSED_SHOWN: Final = 10
@@ -28,41 +27,31 @@ def command(
     """Make the folder that training reads."""
     with on_interrupt("Stopped. The folder is not complete: run the same command again."), bars() as listen:
         done = transform(source, out, all_classes=all_classes, reading=listen("read"), writing=listen("written"))
-    if as_json:
-        print_json(_facts(done, out))
-    else:
-        _print(done, out)
-    return SUCCESS
-
-
-def _facts(done: Transformed, out: Path) -> dict[str, Any]:
-    facts = done.manifest.facts
-    return {
-        "folder": str(out),
-        "data_hash": done.manifest.data_hash,
-        "version": done.manifest.version,
-        "pictures": facts["pictures"],
-        "parts": {name: sum(counts.values()) for name, counts in facts["parts"].items()},
-        "near_duplicates": facts["near_duplicates"],
-        "refused": [{"file": refused.file, "reason": refused.reason} for refused in done.manifest.refused],
-        "written": done.written,
-        "unchanged": done.unchanged,
-        "removed": done.removed,
-        "builtin": facts["builtin"],
-    }
-
-
-def _print(done: Transformed, out: Path) -> None:
-    facts, refused, console = done.manifest.facts, done.manifest.refused, output()
-    for item in refused[:REFUSED_SHOWN]:
-        notes().print(f"Refused: {printable(item.file)}: {item.reason}")
-    if len(refused) > REFUSED_SHOWN:
-        notes().print(f"Refused: {len(refused) - REFUSED_SHOWN:,} more; the manifest lists them.")
-    parts = ", ".join(f"{sum(counts.values()):,} {name}" for name, counts in facts["parts"].items())
-    console.print(f"{facts['pictures']:,} pictures of {len(facts['classes']):,} classes: {parts}.")
-    console.print(f"Near-duplicates, kept on one side of the split: {facts['near_duplicates']:,}.")
-    console.print(f"Data hash {done.manifest.data_hash}.")
-    console.print(
-        f"{printable(str(out))} is complete: {done.written:,} files written, {done.unchanged:,} unchanged, "
-        f"{done.removed:,} removed."
+    facts, refused = done.manifest.facts, done.manifest.refused
+    parts = {name: sum(counts.values()) for name, counts in facts["parts"].items()}
+    if not as_json:
+        for item in refused[:REFUSED_SHOWN]:
+            notes().print(f"Refused: {printable(item.file)}: {item.reason}")
+        if len(refused) > REFUSED_SHOWN:
+            notes().print(f"Refused: {len(refused) - REFUSED_SHOWN:,} more; the manifest lists them.")
+    told = ", ".join(f"{count:,} {name}" for name, count in parts.items())
+    return tell(
+        as_json,
+        {
+            "folder": str(out),
+            "data_hash": done.manifest.data_hash,
+            "version": done.manifest.version,
+            "pictures": facts["pictures"],
+            "parts": parts,
+            "near_duplicates": facts["near_duplicates"],
+            "refused": [{"file": each.file, "reason": each.reason} for each in refused],
+            "written": done.written,
+            "unchanged": done.unchanged,
+            "removed": done.removed,
+            "builtin": facts["builtin"],
+        },
+        f"{facts['pictures']:,} pictures of {len(facts['classes']):,} classes: {told}.",
+        f"Near-duplicates, kept on one side of the split: {facts['near_duplicates']:,}.",
+        f"Data hash {done.manifest.data_hash}.",
+        f"{out} is complete: {done.written:,} files written, {done.unchanged:,} unchanged, {done.removed:,} removed.",
     )

@@ -5,9 +5,8 @@ It does all that a scheduled check does. The exit code is 0 if the check was mad
 
 from typing import Annotated
 
-from cli.checks import ask, function_of, print_check
-from cli.display import print_json
-from cli.errors import SUCCESS
+from cli.checks import ask, function_of, told
+from cli.display import tell
 from cli.options import Application, AsJson, option
 
 
@@ -19,8 +18,4 @@ def command(
     """Ask the function for a check up to now."""
     target = application.target()
     check = ask(target, function_of(target), hours)
-    if as_json:
-        print_json(check)
-    else:
-        print_check(check)
-    return SUCCESS
+    return tell(as_json, check, *told(check))

@@ -9,9 +9,9 @@ from typing import Annotated, Final
 
 import typer
 
-from cli.checks import ask, print_check
-from cli.display import notes, output, print_json, printable, typed
-from cli.errors import SUCCESS, CommandError
+from cli.checks import ask, told
+from cli.display import notes, printable, tell, typed
+from cli.errors import CommandError
 from cli.options import Application, AsJson, BaselineFile, YesToQuestions, option
 from cli.sagemaker import Connection, SageMakerAccount
 from cli.sam import Deployer, given_parameters, parameters_in, taken_over, template_of
@@ -115,13 +115,13 @@ def command(
         own = _own({**values, **given}, parameters_in(each))
         outputs |= deployer.deploy(each, target.beside(room), {**before, **own})
     check = ask(target, outputs["CheckDriftFunctionName"])
-    if as_json:
-        print_json({"stack": target.beside("monitoring"), "baseline": version, "outputs": outputs, "check": check})
-        return SUCCESS
-    output().print(f"The check is deployed: {target.beside('monitoring')}, baseline of model {version}.")
-    print_check(check)
-    output().print(f"Check again at any time: {typed()} monitor check{target.options}")
-    return SUCCESS
+    return tell(
+        as_json,
+        {"stack": target.beside("monitoring"), "baseline": version, "outputs": outputs, "check": check},
+        f"The check is deployed: {target.beside('monitoring')}, baseline of model {version}.",
+        *told(check),
+        f"Check again at any time: {typed()} monitor check{target.options}",
+    )
 
 
 def given_to_all(texts: Sequence[str]) -> dict[str, str]:

@@ -2,9 +2,8 @@
 
 from typing import Final
 
-from cli.checks import function_of, print_check
-from cli.display import notes, output, print_json
-from cli.errors import SUCCESS
+from cli.checks import function_of, told
+from cli.display import notes, tell
 from cli.options import Application, AsJson
 from lifecycle import stacks
 from monitoring.check import baseline_of
@@ -40,18 +39,13 @@ def command(application: Application, as_json: AsJson = False) -> int:
         "alarms": {each["AlarmName"]: each["StateValue"] for each in states["MetricAlarms"]},
         "last_check": last_check(s3, bucket, endpoint),
     }
-    if as_json:
-        print_json(facts)
-        return SUCCESS
-    console = output()
-    console.print(f"{name}: {facts['status']}")
-    console.print(f"  checks      {facts['captures']}")
-    console.print(
-        f"  when        {facts['schedule']}, {facts['window_hours']} hours back, alarm rate {facts['alarm_rate']}"
+    return tell(
+        as_json,
+        facts,
+        f"{name}: {facts['status']}",
+        f"  checks      {facts['captures']}",
+        f"  when        {facts['schedule']}, {facts['window_hours']} hours back, alarm rate {facts['alarm_rate']}",
+        f"  baseline    {'of model ' + baseline.model_version if baseline else 'none'}",
+        *(f"  alarm       {alarm}: {state}" for alarm, state in sorted(facts["alarms"].items())),
+        *(told(facts["last_check"]) if facts["last_check"] else ()),
     )
-    console.print(f"  baseline    {'of model ' + baseline.model_version if baseline else 'none'}")
-    for alarm, state in sorted(facts["alarms"].items()):
-        console.print(f"  alarm       {alarm}: {state}")
-    if facts["last_check"]:
-        print_check(facts["last_check"])
-    return SUCCESS

@@ -4,10 +4,10 @@ It looks first whether to go on: labels, hold-out, cool-down, budget. The exit c
 also when it was held back or the new model was refused; --json says which.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from cli.display import notes, on_interrupt, output, print_json, printable, typed
+from cli.display import notes, on_interrupt, tell, typed
 from cli.errors import FAILURE, SUCCESS
 from cli.options import Application, AsJson, NoWait
 from cli.retraining import connect
@@ -38,24 +38,20 @@ def command(application: Application, no_wait: NoWait = False, as_json: AsJson =
     if not no_wait:
         with on_interrupt(f"The run goes on without this command. See how it ends: {typed()} retrain describe"):
             came = runs.follow(retraining, execution, entered)
-    if as_json:
-        print_json(came)
-    else:
-        print_outcome(came, target.options)
+    tell(as_json, came, *outcome(came, target.options))
     return FAILURE if came["outcome"] == runs.FAILED else SUCCESS
 
 
-def print_outcome(came: Mapping[str, Any], options: str) -> None:
+def outcome(came: Mapping[str, Any], options: str) -> Iterator[str]:
     """What came of a run, and what can be done next."""
-    console = output()
     if came["outcome"] is None:
-        console.print(f"The run has begun. See how it goes: {typed()} retrain describe{options}")
+        yield f"The run has begun. See how it goes: {typed()} retrain describe{options}"
         return
-    console.print(f"{came['outcome']}: {printable(str(came.get('reason', '')))}")
+    yield f"{came['outcome']}: {came.get('reason', '')}"
     if came["outcome"] == runs.WAITING:
-        console.print(f"Next: {typed()} retrain approve{options}, or retrain reject")
+        yield f"Next: {typed()} retrain approve{options}, or retrain reject"
     if came["outcome"] == "REPLACED" and came["cheapest_threshold"] != came["threshold"]:
-        console.print(
+        yield (
             f"It was compared, and answers, at the threshold {came['threshold']}. On the base data "
             f"{came['cheapest_threshold']} would cost least: {typed()} deploy{options} --parameter "
             f"ConfidenceThreshold={came['cheapest_threshold']}"

@@ -14,6 +14,7 @@ from moto import mock_aws
 
 from cli import checks
 from cli.commands.monitor import deploy
+from cli.display import tell
 from cli.errors import CommandError
 from cli.sam import Deployer
 from local.deploy import MONITORING, RETRAINING
@@ -325,7 +326,7 @@ def test_a_check_is_told_in_words(capsys: pytest.CaptureFixture[str]) -> None:
         "report": "s3://b/r.json",
     }
 
-    checks.print_check(found)
+    tell(False, found, *checks.told(found))
 
     said = capsys.readouterr().out
     for words in (

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cli.commands.retrain.start import print_outcome
+from cli.commands.retrain.start import outcome
 from cli.retraining import asked
 from cli.target import Target
 from console.served import aws_of
@@ -142,10 +142,8 @@ def test_a_run_that_ends_between_two_looks_has_told_every_state() -> None:
     assert told == ["Stage data", "Held back"]
 
 
-def test_another_threshold_that_would_cost_less_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_threshold_that_would_cost_less_is_named() -> None:
     """The deployed threshold stays: changing it is a person's decision."""
     done = {"outcome": "REPLACED", "reason": "better", "threshold": 0.856, "cheapest_threshold": 0.81}
 
-    print_outcome(done, "")
-
-    assert "ConfidenceThreshold=0.81" in capsys.readouterr().out
+    assert "ConfidenceThreshold=0.81" in "".join(outcome(done, ""))
