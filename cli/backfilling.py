@@ -5,7 +5,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Final
 
 from backfilling import batch
 from cli.errors import USAGE, CommandError
@@ -189,8 +189,3 @@ def results(target: Target, execution: str) -> dict[str, int]:
     files = manifest["ResultFiles"]["SUCCEEDED"]
     bodies = (s3.get_object(Bucket=written["Bucket"], Key=file["Key"])["Body"] for file in files)
     return batch.totals(json.loads(line) for body in bodies for line in body.iter_lines())
-
-
-def as_json(source: Source, seen: Seen, sums: dict[str, int]) -> dict[str, Any]:
-    """How a backfill ended, for the next program."""
-    return {"source": source.address, **asdict(seen), "photos": sums}

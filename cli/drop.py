@@ -58,7 +58,7 @@ def drop(target: Target, sources: Sequence[Source], timeout_seconds: float) -> I
             for event in _uploaded(uploads, pause_seconds):
                 last_news = time.monotonic()
                 if isinstance(event, NotUploaded):
-                    yield unstarted(event.source.key, event.reason, event.detail)
+                    yield Ended(event.source.key, reason=event.reason, detail=event.detail)
                 else:
                     pending[event.source.key, event.version_id] = event
                     yield event
@@ -81,15 +81,10 @@ def ended(record: Record, seconds: float | None) -> Ended:
     return Ended(record.s3_key, **same, seconds=seconds, detail=record.hint or "")
 
 
-def unstarted(key: str, reason: str, detail: str) -> Ended:
-    """The end of a file that never came into the bucket."""
-    return Ended(key, reason=reason, detail=detail)
-
-
 def left_out(item: LeftOut) -> Ended:
     """The end of a file that has no place in the bucket, under the name it has here."""
     name = str(item.path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return unstarted(name, item.reason, item.detail)
+    return Ended(name, reason=item.reason, detail=item.detail)
 
 
 def _uploaded(uploads: Uploads, pause_seconds: float) -> Iterator[Uploaded | NotUploaded]:

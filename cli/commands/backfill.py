@@ -9,14 +9,15 @@ account and region; until backfilling's stack is updated or deleted, the applica
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Annotated, Any, Final
 
 from rich.console import Console
 
 from cli import backfilling
 from cli.backfilling import BATCH, Counted, Seen, Source
-from cli.display import notes, on_interrupt, output, print_json, printable, tell, typed
+from cli.display import notes, on_interrupt, output, printable, tell, typed
 from cli.errors import FAILURE, SUCCESS, CommandError
 from cli.options import Application, AsJson, NoWait, YesToQuestions, argument, flag, option
 from cli.reconciling import counted
@@ -124,21 +125,15 @@ def _follow(target: Target, source: Source, execution: str, *, as_json: bool) ->
     sums = backfilling.results(target, execution)
     open_ends = sum(sums.get(name, 0) for name in ("failed", "ended_without_record", "under_way"))
     good = last.status == "SUCCEEDED" and not last.failed and not open_ends
-    if as_json:
-        print_json(backfilling.as_json(source, last, sums))
-    else:
-        _print_end(target, source, last, sums)
+    tell(as_json, {"source": source.address, **asdict(last), "photos": sums}, *_ended(target, source, last, sums))
     return SUCCESS if good else FAILURE
 
 
-def _print_end(target: Target, source: Source, last: Seen, sums: Mapping[str, Any]) -> None:
-    console = output()
+def _ended(target: Target, source: Source, last: Seen, sums: Mapping[str, Any]) -> Iterator[str]:
     for name, words in WORDS.items():
         if sums.get(name):
-            console.print(f"{sums[name]:>9,}  {words.format(typed=typed(), options=target.options)}")
+            yield f"{sums[name]:>9,}  {words.format(typed=typed(), options=target.options)}"
     if last.failed:
-        console.print(f"{last.failed:>9,}  were in batches that failed; do them again: {_command(target, source)}")
+        yield f"{last.failed:>9,}  were in batches that failed; do them again: {_command(target, source)}"
     if last.status != "SUCCEEDED":
-        console.print(
-            f"It ended as {last.status} after {counted(last.worked_off, 'photo')}. Go on: {_command(target, source)}"
-        )
+        yield f"It ended as {last.status} after {counted(last.worked_off, 'photo')}. Go on: {_command(target, source)}"

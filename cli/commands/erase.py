@@ -9,7 +9,7 @@ again. The exit code is 0 if nothing is left, else 1.
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
-from cli.display import notes, output, print_json, printable
+from cli.display import notes, output, printable
 from cli.errors import FAILURE, SUCCESS
 from cli.options import Application, AsJson, YesToQuestions, argument, flag
 from cli.sagemaker import Dialogue, site_of
@@ -47,22 +47,19 @@ def command(
         remains.insert(0, f"The photo itself lies in the bucket {known.bucket}, and stays: delete it there.")
     traces = _look(target, parts, known)
     if not as_json:
-        _print(traces)
+        for trace in traces:
+            output().print(printable(_line(trace)))
     listed = [trace.as_json() for trace in traces]
     if dry_run or not traces:
         words = "Nothing was erased." if traces else f"There is nothing of {printable(known.key)}. {ELSEWHERE}"
         return dialogue.tell({"key": known.key, "found": listed, "erased": [], "left": listed}, words)
     dialogue.ask(f"Erase these {len(traces)} of {printable(known.key)}? Nothing of it can be brought back.")
     erased, left = _erase(target, parts, known, traces)
-    if as_json:
-        facts = {"found": listed, "erased": [each.as_json() for each in erased]}
-        print_json({"key": known.key, **facts, "left": [each.as_json() for each in left], "remains": remains})
-        return FAILURE if left else SUCCESS
-    output().print(f"{len(erased)} erased. Looked again: {f'{len(left)} left.' if left else 'nothing of it is left.'}")
-    _print(left)
-    if left:
-        output().print("Run the same command again.")
-    for sentence in remains:
+    facts = {"found": listed, "erased": [each.as_json() for each in erased], "left": [each.as_json() for each in left]}
+    words = f"{len(erased)} erased. Looked again: {f'{len(left)} left.' if left else 'nothing of it is left.'}"
+    again = "Run the same command again." if left else ""
+    dialogue.tell({"key": known.key, **facts, "remains": remains}, words, *map(_line, left), again)
+    for sentence in () if as_json else remains:
         notes().print(sentence)
     return FAILURE if left else SUCCESS
 
@@ -122,6 +119,5 @@ def _erase(target: Target, parts: Parts, known: Known, traces: Sequence[Trace]) 
     return [trace for trace in erased if trace.kind is not Kind.RUN], left
 
 
-def _print(traces: Sequence[Trace]) -> None:
-    for trace in traces:
-        output().print(f"  {trace.kind}: {printable(trace.name)}")
+def _line(trace: Trace) -> str:
+    return f"  {trace.kind}: {trace.name}"

@@ -268,7 +268,10 @@ def equal_errors(ours: Judged, others: Judged, threshold: float) -> list[EqualEr
 
 def _at(judged: Judged, error: float) -> Widest:
     threshold = _widest(judged, error)
-    return Widest(threshold, None if threshold is None else _coverage(judged, threshold))
+    vehicles = judged.part(judged.vehicle)
+    if threshold is None or not len(vehicles.truth):
+        return Widest(threshold, None)
+    return Widest(threshold, round(float(vehicles.passed(threshold).mean()), 6))
 
 
 def _widest(judged: Judged, error: float) -> float | None:
@@ -280,11 +283,6 @@ def _widest(judged: Judged, error: float) -> float | None:
     last: Flags = np.append(confidence[1:] != confidence[:-1], True) & (confidence > 0)
     good = np.flatnonzero(last & (wrong <= error * passing + 1e-12))
     return float(confidence[good[-1]]) if len(good) else None
-
-
-def _coverage(judged: Judged, threshold: float) -> float | None:
-    vehicles = judged.passed(threshold)[judged.vehicle]
-    return round(float(vehicles.mean()), 6) if len(vehicles) else None
 
 
 def _chance(only_ours: int, only_theirs: int) -> float | None:

@@ -4,9 +4,10 @@ The application stays, with its photos and results, unless --application is give
 left.
 """
 
+from collections.abc import Iterator
 from typing import Annotated
 
-from cli.display import output, print_json, printable
+from cli.display import output, printable
 from cli.errors import FAILURE, SUCCESS
 from cli.options import AsJson, flag
 from cli.sagemaker import Dialogue, SageMakerAccount, Yes
@@ -41,23 +42,20 @@ def command(
     teardown.remove(aws, items)
     left = teardown.find(aws, endpoint_only=endpoint_only, application=application)
     tagged = None if endpoint_only else teardown.still_tagged(aws)
-    if as_json:
-        deleted = [item.as_json() for item in items if item not in left]
-        remaining = [item.as_json() for item in left]
-        print_json({"found": listed, "deleted": deleted, "left": remaining, "still_tagged": tagged})
-    else:
-        _print_left(left, tagged)
+    deleted = [item.as_json() for item in items if item not in left]
+    remaining = [item.as_json() for item in left]
+    facts = {"found": listed, "deleted": deleted, "left": remaining, "still_tagged": tagged}
+    dialogue.tell(facts, *_looked_again(left, tagged))
     return FAILURE if left else SUCCESS
 
 
-def _print_left(left: list[teardown.Item], tagged: list[str] | None) -> None:
+def _looked_again(left: list[teardown.Item], tagged: list[str] | None) -> Iterator[str]:
     if not left:
-        output().print("Looked again: nothing of ours is left.")
+        yield "Looked again: nothing of ours is left."
     for item in left:
-        output().print(f"Still there: {item.kind} {printable(item.name)}. Run the same command again.")
+        yield f"Still there: {item.kind} {item.name}. Run the same command again."
     if tagged is None:
-        output().print("The search by tag could not be asked; everything was looked up by its name.")
+        yield "The search by tag could not be asked; everything was looked up by its name."
     elif tagged:
-        output().print("The search by tag, which lags behind by some minutes, still names:")
-        for arn in tagged:
-            output().print(f"  {printable(arn)}")
+        yield "The search by tag, which lags behind by some minutes, still names:"
+        yield from (f"  {arn}" for arn in tagged)
