@@ -101,12 +101,8 @@ def program(module: ModuleType, name: str, panel: str | None = None, **settings:
         pretty_exceptions_enable=False,
         **{**SETTINGS, **help_text, **alone, **settings},
     )
-    made.callback()(_flat(run) if run else _nothing)
+    made.callback()(_flat(run) if run else lambda: None)
     return made
-
-
-def _nothing() -> None:
-    pass
 
 
 def _flat(run: Callable[..., Any]) -> Callable[..., Any]:

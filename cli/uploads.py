@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -37,11 +37,8 @@ class NotUploaded:
     detail: str
 
 
-@dataclass(frozen=True)
-class _Hopeless:
-    """An error that every further upload would meet as well."""
-
-    error: Exception
+# An exception is one that every further upload would meet as well.
+_Done: TypeAlias = Uploaded | NotUploaded | ClientError | BotoCoreError
 
 
 class Uploads:
@@ -50,7 +47,7 @@ class Uploads:
     def __init__(self, s3: "S3Client", bucket: str, sources: Sequence[Source], threads: int) -> None:
         self._s3, self._bucket = s3, bucket
         self._waiting: queue.SimpleQueue[Source] = queue.SimpleQueue()
-        self._done: queue.SimpleQueue[Uploaded | NotUploaded | _Hopeless] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[_Done] = queue.SimpleQueue()
         self._stopped = threading.Event()
         self.remaining = len(sources)
         for source in sources:
@@ -64,8 +61,8 @@ class Uploads:
             done = self._done.get(timeout=timeout_seconds) if timeout_seconds > 0 else self._done.get_nowait()
         except queue.Empty:
             return None
-        if isinstance(done, _Hopeless):
-            raise done.error
+        if isinstance(done, Exception):
+            raise done
         self.remaining -= 1
         return done
 
@@ -81,7 +78,7 @@ class Uploads:
                 return
             self._done.put(self._upload(source))
 
-    def _upload(self, source: Source) -> Uploaded | NotUploaded | _Hopeless:
+    def _upload(self, source: Source) -> _Done:
         try:
             with _open(source) as body:
                 size_bytes = os.fstat(body.fileno()).st_size
@@ -91,14 +88,12 @@ class Uploads:
                 answer = self._s3.put_object(Bucket=self._bucket, Key=source.key, Body=body)
         except OSError as error:
             return NotUploaded(source, "UNREADABLE", error.strerror or str(error))
-        except ClientError as error:
-            if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
+        except (ClientError, BotoCoreError) as error:
+            answered = error.response.get("ResponseMetadata", {}) if isinstance(error, ClientError) else {}
+            if answered.get("HTTPStatusCode", 0) >= 500:
                 return NotUploaded(source, "NOT_UPLOADED", "S3 failed to store it; try it again")
             self.stop()
-            return _Hopeless(error)
-        except BotoCoreError as error:
-            self.stop()
-            return _Hopeless(error)
+            return error
         return Uploaded(source, answer.get("VersionId", UNVERSIONED), time.monotonic(), time.time())
 
 

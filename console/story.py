@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
@@ -106,12 +107,13 @@ def find_run(target: Deployed, name: str) -> Run:
 
 def tell(target: Deployed, run: Run) -> list[Line]:
     """All that is known of a run, in the order of time."""
-    return sorted((*_history(target.client("stepfunctions"), run.execution), *logged(target, run)), key=_at)
+    history = _history(target.client("stepfunctions"), run.execution)
+    return sorted((*history, *_log_lines(target, run)), key=attrgetter("at"))
 
 
 def logged(target: Deployed, run: Run) -> list[Line]:
     """What the functions wrote of a run, and what Lambda says of them, in the order of time."""
-    return sorted(_log_lines(target, run), key=_at)
+    return sorted(_log_lines(target, run), key=attrgetter("at"))
 
 
 # ---- which run ---------------------------------------------------------------------------------------------------
@@ -119,7 +121,8 @@ def logged(target: Deployed, run: Run) -> list[Line]:
 
 def _recorded(target: Deployed, bucket: str, name: str) -> Run | None:
     for record in target.results.search(bucket, name, list(Outcome), 1):
-        since = datetime.fromisoformat(record.started_at or record.recorded_at or _ago(LOOK_BACK).isoformat())
+        began = record.started_at or record.recorded_at
+        since = datetime.fromisoformat(began) if began else datetime.now(UTC) - LOOK_BACK
         return Run(record.s3_key, record.execution or "", record.correlation_id or "", since, record)
     return None
 
@@ -150,7 +153,7 @@ def _logged(target: Deployed, name: str) -> Run | None:
     word = max(_PLAIN_WORD.findall(name), key=len, default="")
     last = None
     for source in LOG_GROUPS:
-        for event in _events(target, source, word, _ago(LOOK_BACK), None):
+        for event in _events(target, source, word, datetime.now(UTC) - LOOK_BACK, None):
             key = str(event.fields.get("s3_key") or "")
             is_it = _is_named(event.fields.get("s3_bucket"), key, name)
             if is_it and (last is None or event.at > last.at):
@@ -277,11 +280,3 @@ def _workflow_line(at: datetime, text: str, fields: Mapping[str, Any] = {}, erro
         return Line(at, WORKFLOW, text, fields)
     shown = f" ({cause[:MOST_CAUSE_CHARACTERS]})" if cause else ""
     return Line(at, WORKFLOW, f"{text}: {error}{shown}", {**fields, "error": error}, is_trouble=True)
-
-
-def _at(line: Line) -> datetime:
-    return line.at
-
-
-def _ago(span: timedelta) -> datetime:
-    return datetime.now(UTC) - span

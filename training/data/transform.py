@@ -122,15 +122,12 @@ def _pictures(images: LabelledImages, parts: Split, listed: int) -> Iterator[_Pi
     for index, number in enumerate(images.classes.tolist()):
         part = part_of[index]
         folder = part if number < listed else REST
-        stem = f"{folder}/{check_class_name(images.class_names[number])}/{_name(images, index)}"
+        name = content_hash(images.files[index])[:_NAME_DIGITS]
+        stem = f"{folder}/{check_class_name(images.class_names[number])}/{name}"
         taken[stem] += 1
         # A picture that the source holds twice counts twice, here as there.
         again = f"-{taken[stem]}" if taken[stem] > 1 else ""
         yield _Picture(index, f"{stem}{again}.jpg", number, part)
-
-
-def _name(images: LabelledImages, index: int) -> str:
-    return content_hash(images.files[index])[:_NAME_DIGITS]
 
 
 def _list(channel: str, pictures: Iterable[_Picture]) -> bytes:
