@@ -18,7 +18,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, NoReturn
@@ -88,26 +88,11 @@ class Server:
             return Launch(self, None, record["port"])
         port = remembered_port(self)
         private_folder(self.directory)
-        watched, held = os.pipe()
-        arguments = ["--directory", str(self.state), "--port", str(port), "--lifeline", str(watched)]
-        try:
-            with open(self.log, "ab", opener=opened_privately) as log:
-                process = subprocess.Popen(
-                    [sys.executable, "-m", self.module, *arguments],
-                    cwd=CHECKOUT,
-                    env=dict(self.environment(port)),
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    pass_fds=(watched,),
-                    start_new_session=True,
-                    umask=OTHERS,
-                )
-        except BaseException:
-            os.close(held)
-            raise
-        finally:
-            os.close(watched)
+        command = [sys.executable, "-m", self.module, "--directory", str(self.state), "--port", str(port), "--lifeline"]
+        with open(self.log, "ab", opener=opened_privately) as log:
+            process, held = _leading(
+                lambda watched: [*command, str(watched)], self.environment(port), CHECKOUT, log, umask=OTHERS
+            )
         _lifelines[self.directory] = held
         return Launch(self, process, port)
 
@@ -254,29 +239,42 @@ def _collect(pid: int) -> None:
 def run_tied(
     command: Sequence[str], environment: Mapping[str, str], working_directory: Path, log: Path, patience_seconds: float
 ) -> int:
-    """Run a command to its end; its exit code.
-
-    It ends, with whatever it started, when this process does, or raises subprocess.TimeoutExpired.
-    """
-    with open(log, "wb", opener=opened_privately) as file:
-        process, held = start_tied(command, environment, working_directory, file)
-    try:
+    """Run a command to its end, tied to this process; its exit code, or subprocess.TimeoutExpired."""
+    with (
+        open(log, "wb", opener=opened_privately) as file,
+        tied(command, environment, working_directory, file) as process,
+    ):
         return process.wait(patience_seconds)
+
+
+@contextlib.contextmanager
+def tied(
+    command: Sequence[str], environment: Mapping[str, str], working_directory: Path, output: "int | IO[bytes]"
+) -> "Iterator[subprocess.Popen[bytes]]":
+    """A command that ends, with whatever it started, when the block ends, and at the latest with this process."""
+    start = [sys.executable, "-I", "-S", str(TIED)]
+    process, held = _leading(lambda watched: [*start, str(watched), *command], environment, working_directory, output)
+    try:
+        yield process
     finally:
-        if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        process.wait()
         os.close(held)
 
 
-def start_tied(
-    command: Sequence[str], environment: Mapping[str, str], working_directory: Path, output: "int | IO[bytes]"
+def _leading(
+    command: Callable[[int], Sequence[str]],
+    environment: Mapping[str, str],
+    working_directory: Path,
+    output: "int | IO[bytes]",
+    umask: int = -1,
 ) -> "tuple[subprocess.Popen[bytes], int]":
-    """Start a command that ends, with whatever it started, once this descriptor is closed: at the latest with us."""
+    """A process that leads a group of its own and watches a pipe, by its descriptor, and the pipe's other end."""
     watched, held = os.pipe()
     try:
         process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(TIED), str(watched), *command],
+            command(watched),
             cwd=working_directory,
             env=dict(environment),
             stdin=subprocess.DEVNULL,
@@ -284,6 +282,7 @@ def start_tied(
             stderr=subprocess.STDOUT,
             pass_fds=(watched,),
             start_new_session=True,
+            umask=umask,
         )
     except BaseException:
         os.close(held)

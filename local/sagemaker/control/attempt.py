@@ -4,16 +4,15 @@ import contextlib
 import math
 import os
 import re
-import signal
 import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from local import processes
 from local.place import CHECKOUT
@@ -123,44 +122,6 @@ def _relative(key: str, prefix: str) -> str:
     return key[prefix.rfind("/") + 1 :]
 
 
-class Program:
-    """A running training program with all that it started; it cannot outlive this process."""
-
-    def __init__(self, job: Record, layout: Layout, engine: Engine, settings: Settings) -> None:
-        self.command = script_mode.command(job, layout, settings.training_python)
-        own = script_mode.environment(job, layout, engine, str(SITE), os.environ)
-        own["VEHICLEVISION_LEFT_OUT"] = str(CHECKOUT)
-        self._process, self._held = processes.start_tied(self.command, own, layout.code, subprocess.PIPE)
-        self.last_lines: deque[str] = deque(maxlen=LAST_LINES)
-
-    def read(self, hear: Callable[[str], None]) -> None:
-        """Hand on every line until the program and all that it started are silent."""
-        assert self._process.stdout is not None  # noqa: S101 - tells the type checker
-        while line := self._process.stdout.readline(MAX_LINE):
-            text = line.decode(errors="replace").rstrip("\r\n")
-            self.last_lines.append(text)
-            hear(text)
-
-    def code(self) -> int | None:
-        """The exit code once it has ended."""
-        return self._process.poll()
-
-    def end(self, grace_seconds: float) -> None:
-        """SIGTERM, then SIGKILL for the whole group when the grace is over."""
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(grace_seconds)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-
-    def close(self) -> None:
-        """Let go of the pipe that ties the program to this process."""
-        with contextlib.suppress(OSError):
-            os.close(self._held)
-
-
 @dataclass(frozen=True)
 class Room:
     """What one job runs with."""
@@ -178,52 +139,58 @@ def run(job: Record, room: Room, seconds_left: float, on_stop: Callable[[], None
     layout, control, settings = room.layout, room.control, room.settings
     # Before the program: what it writes as it starts is a change, too.
     keeper = Checkpoints(job, layout, room.engine)
-    program = Program(job, layout, room.engine, settings)
+    command = script_mode.command(job, layout, settings.training_python)
+    own = script_mode.environment(job, layout, room.engine, str(SITE), os.environ)
+    own["VEHICLEVISION_LEFT_OUT"] = str(CHECKOUT)
+    last_lines: deque[str] = deque(maxlen=LAST_LINES)
 
-    def hear(line: str) -> None:
-        room.log.add(line)
-        room.metrics.read(line)
+    def hear(stream: IO[bytes]) -> None:
+        """Every line until the program and all that it started are silent."""
+        while line := stream.readline(MAX_LINE):
+            text = line.decode(errors="replace").rstrip("\r\n")
+            last_lines.append(text)
+            room.log.add(text)
+            room.metrics.read(text)
 
     if (layout.code / "requirements.txt").exists():
-        hear("requirements.txt is not installed on this machine: the program has what its Python has.")
-    reader = threading.Thread(target=program.read, args=(hear,), daemon=True)
-    reader.start()
-    deadline = time.monotonic() + seconds_left
+        room.log.add("requirements.txt is not installed on this machine: the program has what its Python has.")
+    deadline, cause = time.monotonic() + seconds_left, ""
     try:
-        cause = ""
-        while not cause and program.code() is None:
-            time.sleep(POLL_SECONDS)
-            keeper.keep_sometimes()
-            if control.stop.is_set():
-                cause = "stopped"
-            elif control.interrupt.is_set():
-                cause = "interrupted"
-            elif time.monotonic() > deadline:
-                cause = "out of time"
-        if cause:
-            on_stop()
-        program.end(settings.stop_seconds if cause else 0)
+        with processes.tied(command, own, layout.code, subprocess.PIPE) as program:
+            reader = threading.Thread(target=hear, args=(program.stdout,), daemon=True)
+            reader.start()
+            while not cause and program.poll() is None:
+                time.sleep(POLL_SECONDS)
+                keeper.keep_sometimes()
+                if control.stop.is_set():
+                    cause = "stopped"
+                elif control.interrupt.is_set():
+                    cause = "interrupted"
+                elif time.monotonic() > deadline:
+                    cause = "out of time"
+            if cause:
+                on_stop()
+                program.terminate()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    program.wait(settings.stop_seconds)
         reader.join(5)
         keeper.keep()
     finally:
-        program.end(0)
-        program.close()
         room.log.flush()
-    code = program.code() or 0
-    if not cause and code != 0:
-        raise JobError(failure_reason(layout, program, code))
+    if not cause and program.returncode != 0:
+        raise JobError(failure_reason(layout, command, last_lines, program.returncode))
     return cause or "ended"
 
 
-def failure_reason(layout: Layout, program: Program, code: int) -> str:
+def failure_reason(layout: Layout, command: list[str], last_lines: Iterable[str], code: int) -> str:
     """What the program left in output/failure, else its last words, as the toolkit reports them."""
     try:
         text = (layout.output / "failure").read_text(errors="replace")[:MAX_REASON]
     except OSError:
         text = ""
     if not text:
-        said = "\n".join(program.last_lines)[-600:]
-        text = f'ExecuteUserScriptError:\nExitCode {code}\nErrorMessage "{said}"\nCommand "{" ".join(program.command)}"'
+        said = "\n".join(last_lines)[-600:]
+        text = f'ExecuteUserScriptError:\nExitCode {code}\nErrorMessage "{said}"\nCommand "{" ".join(command)}"'
     return f"AlgorithmError: {text}, exit code: {code}"
 
 

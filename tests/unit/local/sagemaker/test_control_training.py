@@ -1,13 +1,16 @@
 """Training jobs of the local SageMaker really run, in SageMaker's folders, and end as SageMaker's do."""
 
+import contextlib
 import io
 import json
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from local import processes
 from local.sagemaker.control import attempt, training
 from local.sagemaker.control import process as control_process
 from tests.unit.local.sagemaker.bench import Plane, archive, client, kill, point_at, refused, training_request, wait_for
@@ -331,12 +334,15 @@ def test_a_job_that_is_stopped_before_it_runs_is_stopped(plane: Plane, monkeypat
 def test_a_checkpoint_written_before_anybody_watches_is_kept(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a busy machine a program may have written, and even ended, before its starter goes on."""
 
-    class Slow(attempt.Program):
-        def __init__(self, *arguments: Any) -> None:
-            super().__init__(*arguments)
-            wait_for(lambda: self.code() is not None)
+    tied = processes.tied
 
-    monkeypatch.setattr(attempt, "Program", Slow)
+    @contextlib.contextmanager
+    def slow(*arguments: Any) -> Iterator[Any]:
+        with tied(*arguments) as program:
+            wait_for(lambda: program.poll() is not None)
+            yield program
+
+    monkeypatch.setattr(processes, "tied", slow)
     source = plane.program(
         "early", 'import os, pathlib; pathlib.Path(os.environ["SM_CHECKPOINT_DIR"], "step.txt").write_text("1")'
     )
