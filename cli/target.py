@@ -14,7 +14,7 @@ from console.deployed import Deployed
 from lifecycle import stacks
 from local import stack as local_stack
 from local.deploy import sealed_session
-from local.sagemaker import runtime_process
+from local.sagemaker import servers
 from local.stack import LocalAws
 
 LOCAL_STACK = "vehiclevision"
@@ -47,7 +47,7 @@ class Target(Deployed):
     def write_captures(self) -> None:
         """Have the local endpoint write what it captured, so that what it was asked a second ago counts too."""
         if self.is_local:
-            runtime_process.flush(state_directory())
+            servers.flush(state_directory())
 
     def output(self, name: str) -> str:
         """One output of the stack; a stack without it is not ours."""

@@ -16,15 +16,14 @@ from local.engine import process as engine
 from local.errors import LocalAwsError
 from local.place import CHECKOUT, REGION
 from local.processes import HOST, Server
-from local.sagemaker import runtime_process as sagemaker
-from local.sagemaker.control import process as control
+from local.sagemaker import servers as sagemaker
 
 DIRECTORY = CHECKOUT / ".local"
 # The servers, as `vehiclevision status` names them.
 PARTS: Mapping[str, Callable[[Path], Server]] = {
     "engine": engine.server,
-    "sagemaker": sagemaker.server,
-    "sagemaker_control": control.server,
+    "sagemaker": sagemaker.runtime,
+    "sagemaker_control": sagemaker.control,
 }
 
 
@@ -120,11 +119,11 @@ def stop(directory: Path = DIRECTORY) -> None:
     if not directory.exists():
         return
     with _alone(directory, _silent):
-        control.server(directory).stop()
+        sagemaker.control(directory).stop()
         # While there is a bucket to write it into.
         sagemaker.flush(directory)
         engine.server(directory).stop()
-        sagemaker.server(directory).stop()
+        sagemaker.runtime(directory).stop()
 
 
 def running(directory: Path = DIRECTORY) -> LocalAws | None:

@@ -15,11 +15,11 @@ from urllib.parse import quote, unquote
 
 from local import processes
 from local.place import CHECKOUT, REGION
+from local.sagemaker import servers
 from local.sagemaker.capture import Capture, Exchange
 from local.sagemaker.engine import put_metrics, put_object
 from local.sagemaker.listening import listen
 from local.sagemaker.metrics import NAMESPACE, SERVER_ERROR, Invocation, Metrics
-from local.sagemaker.runtime_process import endpoints_file, served, server
 from serving.container import PREDICTING_THREADS, Container, ContainerError
 from serving.server import (
     ANSWER_TYPE,
@@ -64,7 +64,7 @@ class Models:
 
     def endpoints(self) -> Mapping[str, Mapping[str, Any]]:
         """Endpoint names with what they serve; see local/sagemaker/runtime_process.py."""
-        return served(self._file)
+        return servers.served(self._file)
 
     def model(self, variant: Mapping[str, Any]) -> Model:
         """The model of a variant, ready to predict."""
@@ -224,10 +224,10 @@ def model_error(endpoint: str, error: ContainerError) -> ServiceError:
 
 def main(arguments: list[str]) -> None:
     """Serve until told to stop."""
-    directory, port = processes.begin(arguments, server)
+    directory, port = processes.begin(arguments, servers.runtime)
     capture = Capture(partial(put_object, directory))
     metrics = Metrics(partial(put_metrics, directory, NAMESPACE))
-    runtime = Runtime(Models(endpoints_file(directory)), capture, metrics)
+    runtime = Runtime(Models(servers.endpoints_file(directory)), capture, metrics)
     try:
         listen(runtime, directory, port)
     finally:

@@ -30,8 +30,7 @@ from local import credentials
 from local.deploy import client
 from local.engine import process as engine
 from local.engine.lambda_worker.runtime_client import API
-from local.sagemaker import runtime_process
-from local.sagemaker.control import process as control
+from local.sagemaker import servers as sagemaker
 from tests.browser.browser import opened
 from tests.unit.local.keys import KEY
 from tests.workflow.engine_bench import published
@@ -177,15 +176,15 @@ class Servers:
 
 @contextmanager
 def running(directory: Path) -> Iterator[Servers]:
-    launched = control.server(directory).launch()
+    launched = sagemaker.control(directory).launch()
     try:
-        runtime = runtime_process.server(directory).launch().ready()
+        runtime = sagemaker.runtime(directory).launch().ready()
         urls = {"engine": engine.server(directory).launch().ready(), "runtime": runtime}
         yield Servers(directory, {**urls, "control": launched.ready()})
     finally:
-        control.server(directory).stop()
+        sagemaker.control(directory).stop()
         engine.server(directory).stop()
-        runtime_process.server(directory).stop()
+        sagemaker.runtime(directory).stop()
 
 
 @pytest.fixture(scope="module")

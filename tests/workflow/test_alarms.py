@@ -16,7 +16,7 @@ import pytest
 
 from local import stack
 from local.place import CHECKOUT
-from local.sagemaker import runtime_process as sagemaker
+from local.sagemaker import servers as sagemaker
 from reconciling.gaps import UNDER_WAY
 from tests.workflow import may
 from tests.workflow.driver import Application, started
@@ -202,9 +202,9 @@ def test_slow_runs_ring(watched: Application) -> None:
 
     def come_and_go() -> None:
         while not over.is_set():
-            sagemaker.server(watched.aws.state_dir).stop()
+            sagemaker.runtime(watched.aws.state_dir).stop()
             over.wait(15)
-            sagemaker.server(watched.aws.state_dir).launch().ready()
+            sagemaker.runtime(watched.aws.state_dir).launch().ready()
             over.wait(10)
 
     outage = threading.Thread(target=come_and_go)

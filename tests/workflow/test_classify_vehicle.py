@@ -17,7 +17,7 @@ import pytest
 from cli import samples
 from lifecycle.costs import machine, way_of_a_classified_photo
 from local import processes
-from local.sagemaker import runtime_process as sagemaker
+from local.sagemaker import servers as sagemaker
 from monitoring.captures.reader import read
 from monitoring.captures.record import Captured
 from monitoring.captures.source import open_source
@@ -325,9 +325,9 @@ class Nonsense(http.server.BaseHTTPRequestHandler):
 @contextlib.contextmanager
 def nonsense_served(application: Application) -> Iterator[None]:
     """In the place of the endpoint, one that talks nonsense."""
-    sagemaker.server(application.aws.state_dir).stop()
+    sagemaker.runtime(application.aws.state_dir).stop()
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Nonsense)
-    lock = processes.serve_alone(sagemaker.server(application.aws.state_dir), {"port": server.server_port})
+    lock = processes.serve_alone(sagemaker.runtime(application.aws.state_dir), {"port": server.server_port})
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield
@@ -335,7 +335,7 @@ def nonsense_served(application: Application) -> Iterator[None]:
         server.shutdown()
         server.server_close()
         os.close(lock)
-        sagemaker.server(application.aws.state_dir).launch().ready()
+        sagemaker.runtime(application.aws.state_dir).launch().ready()
 
 
 @pytest.fixture
@@ -445,11 +445,11 @@ def endpoint_outage(application: Application, uploads: int, seconds: float, pref
     versions: dict[str, str] = {}
     for number in range(uploads):
         if number == uploads // 3:
-            sagemaker.server(application.aws.state_dir).stop()
+            sagemaker.runtime(application.aws.state_dir).stop()
         key = f"{prefix}/{number}.jpg"
         versions[key] = application.upload(key, sure("bicycle", number % 2))
     time.sleep(seconds)
-    sagemaker.server(application.aws.state_dir).launch().ready()
+    sagemaker.runtime(application.aws.state_dir).launch().ready()
     found = [application.record(key, version) for key, version in versions.items()]
     return [record for record in found if record is not None]
 

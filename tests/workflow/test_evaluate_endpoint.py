@@ -12,7 +12,7 @@ from PIL import Image
 
 from local import credentials
 from local.place import REGION
-from local.sagemaker import runtime_process as sagemaker
+from local.sagemaker import servers as sagemaker
 from tests.unit.pictures import encoded
 from tests.unit.serving.tiny_model import ONNX_WITH_MAP, write_model
 from training.errors import EndpointFailedError
@@ -35,7 +35,7 @@ def endpoint(tmp_path: Path, model: Path) -> Iterator[Endpoint]:
     file.write_text(
         json.dumps({"endpoints": {"tiny": {"variants": [{"name": "AllTraffic", "model": str(model), "weight": 1.0}]}}})
     )
-    url = sagemaker.server(directory).launch().ready()
+    url = sagemaker.runtime(directory).launch().ready()
     session = Session()
     root = credentials.of(directory)
     session.set_credentials(root.access_key_id, root.secret_access_key)
@@ -49,7 +49,7 @@ def endpoint(tmp_path: Path, model: Path) -> Iterator[Endpoint]:
     try:
         yield Endpoint("tiny", client)
     finally:
-        sagemaker.server(directory).stop()
+        sagemaker.runtime(directory).stop()
 
 
 @pytest.fixture

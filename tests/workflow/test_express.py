@@ -9,7 +9,7 @@ import pytest
 
 from lifecycle import lean
 from local import deploy, stack
-from local.sagemaker import runtime_process as sagemaker
+from local.sagemaker import servers as sagemaker
 from tests.workflow import may
 from tests.workflow.driver import Application, started
 from tests.workflow.test_classify_vehicle import (

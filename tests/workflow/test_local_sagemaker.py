@@ -19,8 +19,8 @@ from PIL import Image
 from cli import samples
 from local import stack
 from local.place import CHECKOUT
-from local.sagemaker import runtime_process as sagemaker
-from local.sagemaker.runtime_process import SHIPPED_MODEL
+from local.sagemaker import servers as sagemaker
+from local.sagemaker.servers import SHIPPED_MODEL
 from serving.server import MAX_PAYLOAD_BYTES
 from tests.workflow.driver import PATIENCE_SECONDS, Application
 

@@ -19,7 +19,7 @@ from cli import samples
 from local import deploy, processes, stack
 from local.engine import process as engine
 from local.place import CHECKOUT
-from local.sagemaker import runtime_process as sagemaker
+from local.sagemaker import servers as sagemaker
 from tests.workflow.driver import Application, plain
 from tests.workflow.engine_bench import eventually, listed
 
@@ -202,7 +202,7 @@ def test_the_end_of_the_engine_in_a_burst_loses_nothing(
 def test_uploads_outlast_the_death_of_the_endpoint(directory: Path, root: Path) -> None:
     """Fifty uploads are classified though SageMaker is killed in the middle and comes back."""
     application = come_up(directory, root)
-    server = sagemaker.server(directory)
+    server = sagemaker.runtime(directory)
 
     uploads = Uploads(application, "endpoint", 50).start()
     eventually(lambda: len(uploads.acknowledged) > 10)
@@ -210,7 +210,7 @@ def test_uploads_outlast_the_death_of_the_endpoint(directory: Path, root: Path) 
     os.kill(before["pid"], signal.SIGKILL)
     eventually(lambda: not processes.is_alive(server))
     time.sleep(1)
-    sagemaker.server(directory).launch().ready()
+    sagemaker.runtime(directory).launch().ready()
     uploads.join()
 
     assert processes.read_json(server.record)["port"] == before["port"]

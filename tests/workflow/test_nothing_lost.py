@@ -22,7 +22,7 @@ import pytest
 
 from local import processes, stack
 from local.engine import process as engine
-from local.sagemaker import runtime_process as sagemaker
+from local.sagemaker import servers as sagemaker
 from tests.workflow.driver import Application, plain
 from tests.workflow.engine_bench import eventually
 from tests.workflow.test_local_soak import Uploads, kill_engine
@@ -139,13 +139,13 @@ def deliver_again(application: Application, times: int) -> int:
 
 def kill_endpoint(application: Application) -> None:
     """End the endpoint's server, and start it some seconds later."""
-    server = sagemaker.server(application.aws.state_dir)
+    server = sagemaker.runtime(application.aws.state_dir)
     record = processes.running(server)
     assert record is not None
     os.kill(record["pid"], signal.SIGKILL)
     eventually(lambda: not processes.is_alive(server))
     time.sleep(5)
-    sagemaker.server(application.aws.state_dir).launch().ready()
+    sagemaker.runtime(application.aws.state_dir).launch().ready()
 
 
 def newest_versions(application: Application, acknowledged: Iterable[Version]) -> dict[str, str]:

@@ -18,8 +18,7 @@ from ministack.services import stepfunctions
 from local.credentials import Credentials
 from local.engine.patches import iam
 from local.engine.task_calls import Call, of_sagemaker
-from local.sagemaker import runtime_process as runtime
-from local.sagemaker.control import process as control
+from local.sagemaker import servers
 
 Answer = tuple[int, dict[str, str], bytes]
 SAGEMAKER, SCALING, SCALING_INTERFACE = "sagemaker", "application-autoscaling", "AnyScaleFrontendService"
@@ -40,7 +39,7 @@ def reach_sagemaker(directory: Path, root: Credentials) -> None:
     def run_task(resource: str, parameters: Any) -> dict[str, Any]:
         from local.engine import sagemaker_tasks  # noqa: PLC0415 - few workflows have such a task
 
-        return sagemaker_tasks.perform(resource, parameters, control.server(directory).url(), root)
+        return sagemaker_tasks.perform(resource, parameters, servers.control(directory).url(), root)
 
     async def forward(method: str, path: str, headers: Mapping[str, str], body: Any, query: Any) -> Answer:
         headers = {name.lower(): value for name, value in headers.items()}
@@ -51,7 +50,7 @@ def reach_sagemaker(directory: Path, root: Credentials) -> None:
         return await asyncio.get_running_loop().run_in_executor(threads, send, method, path, sent, body)
 
     def send(method: str, path: str, headers: Mapping[str, str], body: Any) -> Answer:
-        address = (control if invoked(path) is None else runtime).server(directory).url()
+        address = (servers.control if invoked(path) is None else servers.runtime)(directory).url()
         try:
             answer = connections.request(method, f"{address}{quote(path)}", body=body, headers=headers)
         except (urllib3.exceptions.HTTPError, OSError):

@@ -7,7 +7,7 @@ from local.sagemaker.control import deployment, endpoints, hosting
 from local.sagemaker.control.names import ACCOUNT, ENDPOINT, ENDPOINT_CONFIG, MODEL, key
 from local.sagemaker.control.serving import SHIPPED_URL
 from local.sagemaker.control.store import Store
-from local.sagemaker.runtime_process import APPLICATION_ENDPOINT, SHIPPED_MODEL, VARIANT
+from local.sagemaker.servers import APPLICATION_ENDPOINT, SHIPPED_MODEL, VARIANT
 
 INSTANCE_TYPE = "ml.m5.xlarge"
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/vehiclevision-inference:local"

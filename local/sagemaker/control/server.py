@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 from local import processes
 from local.door import Receive, Scope, Send, answer, read
+from local.sagemaker import servers
 from local.sagemaker.control.errors import ServiceError
-from local.sagemaker.control.process import server
 from local.sagemaker.control.settings import Settings
 from local.sagemaker.listening import listen
 
@@ -93,7 +93,7 @@ class Control:
 
 def main(arguments: list[str]) -> None:
     """Serve until told to stop."""
-    directory, port = processes.begin(arguments, server)
+    directory, port = processes.begin(arguments, servers.control)
     control = Control(directory, Settings.from_environment(os.environ))
     try:
         listen(control, directory, port)

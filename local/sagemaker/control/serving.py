@@ -20,7 +20,7 @@ from local.sagemaker.control.aws import FAULTS, Engine
 from local.sagemaker.control.errors import DeploymentError
 from local.sagemaker.control.names import ENDPOINT
 from local.sagemaker.control.store import Record, Store
-from local.sagemaker.runtime_process import SHIPPED_MODEL, endpoints_file
+from local.sagemaker.servers import SHIPPED_MODEL, endpoints_file
 from vehiclevision.results import bucket_and_key
 
 # The model that lies in the checkout, under an address in the bucket that SageMaker makes for an account.

@@ -129,11 +129,9 @@ class TrainingJobs:
 
     def _run_to_the_end(self, name: str, room: Room, after_interruption: bool) -> None:
         used = float(self._record(name).get("_seconds_used", 0.0))
-        first = not after_interruption
+        if after_interruption:
+            self._wait_for_a_machine(name, room.control)
         while True:
-            if not first:
-                self._wait_for_a_machine(name, room.control)
-            first = False
             job = self._record(name)
             self._enter(name, "Downloading")
             if "TrainingStartTime" not in job:
@@ -154,6 +152,7 @@ class TrainingJobs:
             if cause != "interrupted":
                 break
             room.control.interrupt.clear()
+            self._wait_for_a_machine(name, room.control)
         self._upload(name, room.layout, cause)
 
     def _say_why(self, name: str, control: Control) -> None:

@@ -24,7 +24,7 @@ from botocore.validate import ParamValidator
 from local import processes
 from local.engine import process as engine
 from local.processes import write_atomically
-from local.sagemaker.control import process
+from local.sagemaker import servers
 from local.sagemaker.control.protocol import problems
 from local.sagemaker.control.server import Control
 from local.sagemaker.control.settings import Settings
@@ -113,7 +113,7 @@ def wait_for(condition: Callable[[], Any], patience_seconds: float = PATIENCE_SE
 
 def kill(directory: Path) -> None:
     """Kill -9 the control plane of a state folder; returns when it is gone."""
-    server = process.server(directory)
+    server = servers.control(directory)
     os.kill(json.loads(server.record.read_text())["pid"], signal.SIGKILL)
     wait_for(lambda: not processes.is_alive(server))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.sagemaker.control import process as control_process
+from local.sagemaker import servers
 from local.sagemaker.control.deployment import steps
 from local.sagemaker.control.settings import Settings
 from tests.unit.local.sagemaker.bench import (
@@ -372,9 +372,9 @@ def killable(tmp_path: Path, engine_url: str, monkeypatch: pytest.MonkeyPatch) -
     """A control plane in a process of its own."""
     monkeypatch.setenv("VEHICLEVISION_SAGEMAKER_SPEED", "600")
     point_at(tmp_path, engine_url)
-    plane = Plane(control_process.server(tmp_path).launch().ready(), engine_url, tmp_path)
+    plane = Plane(servers.control(tmp_path).launch().ready(), engine_url, tmp_path)
     yield plane
-    control_process.server(tmp_path).stop()
+    servers.control(tmp_path).stop()
 
 
 def test_kill_9_in_the_middle_of_an_update_changes_nothing_in_the_end(killable: Plane, tmp_path: Path) -> None:
@@ -395,7 +395,7 @@ def test_kill_9_in_the_middle_of_an_update_changes_nothing_in_the_end(killable: 
 
     kill(tmp_path)
     served = killable.served()["killed"]
-    plane = Plane(control_process.server(tmp_path).launch().ready(), killable.engine_url, tmp_path)
+    plane = Plane(servers.control(tmp_path).launch().ready(), killable.engine_url, tmp_path)
 
     assert all(Path(entry["model"]).exists() for entry in served["variants"])
     found = plane.settled("killed")

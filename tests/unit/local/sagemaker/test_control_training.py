@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from local import processes
+from local.sagemaker import servers
 from local.sagemaker.control import attempt, training
-from local.sagemaker.control import process as control_process
 from tests.unit.local.sagemaker.bench import Plane, archive, client, kill, point_at, refused, training_request, wait_for
 
 CHANNEL = {"DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://models/data/set"}}}
@@ -358,9 +358,9 @@ def killed(tmp_path: Path, engine_url: str, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("VEHICLEVISION_SAGEMAKER_SPEED", "2000")
     monkeypatch.setenv("VEHICLEVISION_SAGEMAKER_STOP_SECONDS", "1")
     point_at(tmp_path, engine_url)
-    plane = Plane(control_process.server(tmp_path).launch().ready(), engine_url, tmp_path)
+    plane = Plane(servers.control(tmp_path).launch().ready(), engine_url, tmp_path)
     yield plane
-    control_process.server(tmp_path).stop()
+    servers.control(tmp_path).stop()
 
 
 def test_kill_9_takes_the_programs_along_and_the_next_start_settles_their_jobs(killed: Plane, tmp_path: Path) -> None:
@@ -389,7 +389,7 @@ while True:
 
     kill(tmp_path)
     wait_for(lambda: not any(alive(pid) for pid in pids))
-    url = control_process.server(tmp_path).launch().ready()
+    url = servers.control(tmp_path).launch().ready()
 
     again = Plane(url, killed.engine_url, tmp_path)
     assert url == killed.url

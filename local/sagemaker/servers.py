@@ -1,6 +1,6 @@
-"""The local SageMaker's process and its endpoints, without what it serves them with.
+"""The two servers of the local SageMaker, and what the runtime serves, without what they answer with.
 
-Apart from `runtime`, so that a command that only looks or starts does not load onnxruntime and numpy.
+So a command that only looks or starts loads neither onnxruntime nor botocore's model of the service.
 """
 
 import contextlib
@@ -15,6 +15,13 @@ from local import credentials, processes
 from local.place import CHECKOUT
 from local.processes import Server
 
+# What a person may set; see local/sagemaker/control/settings.py.
+SETTINGS = (
+    "VEHICLEVISION_TRAINING_PYTHON",
+    "VEHICLEVISION_SAGEMAKER_SPEED",
+    "VEHICLEVISION_SAGEMAKER_STOP_SECONDS",
+    "VEHICLEVISION_SAGEMAKER_JOBS",
+)
 FLUSH_SECONDS = 10.0
 APPLICATION_ENDPOINT = "vehiclevision"
 MAX_MANIFEST_BYTES = 1024 * 1024
@@ -22,9 +29,15 @@ VARIANT = "AllTraffic"
 SHIPPED_MODEL = "training/model/model.tar.gz"
 
 
-def server(directory: Path) -> Server:
+def runtime(directory: Path) -> Server:
     """The SageMaker runtime of one state folder."""
     return Server("local SageMaker runtime", directory, "sagemaker", "local.sagemaker.runtime")
+
+
+def control(directory: Path) -> Server:
+    """The SageMaker control plane of one state folder, with every training job that it runs."""
+    module = "local.sagemaker.control.server"
+    return Server("local SageMaker control plane", directory, "sagemaker-control", module, SETTINGS)
 
 
 def endpoints_file(directory: Path) -> Path:
@@ -58,7 +71,7 @@ def threshold(directory: Path) -> float | None:
 
 def flush(directory: Path) -> None:
     """Have the runtime write the data that it captured and has not written yet."""
-    address = server(directory).url()
+    address = runtime(directory).url()
     if address is not None:
         own = {"Authorization": f"Bearer {credentials.of(directory).secret_access_key}"}
         request = urllib.request.Request(f"{address}/flush-captured-data", b"", own, method="POST")  # noqa: S310

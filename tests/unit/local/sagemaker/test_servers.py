@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local.sagemaker.runtime_process import endpoints_file, threshold
+from local.sagemaker.servers import endpoints_file, threshold
 from training.artefact import DEFAULT_MODEL, compose, load_model, write_artefact
 
 
