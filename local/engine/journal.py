@@ -33,14 +33,10 @@ class Journal:
 
     def put(self, kind: str, key: Key, value: Any) -> None:
         """Add or replace an entry."""
-        self.put_all(kind, [(key, value)])
+        self.put_all([(kind, key, value)])
 
-    def put_all(self, kind: str, entries: Sequence[tuple[Key, Any]]) -> None:
-        """Add or replace entries of one kind, all or none."""
-        self.put_together([(kind, key, value) for key, value in entries])
-
-    def put_together(self, entries: Sequence[tuple[str, Key, Any]]) -> None:
-        """Add or replace entries of any kind, all or none."""
+    def put_all(self, entries: Sequence[tuple[str, Key, Any]]) -> None:
+        """Add or replace entries, all or none."""
         rows = [(kind, json.dumps(key), _packed(value)) for kind, key, value in entries]
         with self._lock, self._database:
             self._database.execute("BEGIN")

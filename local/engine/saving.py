@@ -124,8 +124,8 @@ class Saver:
                         break  # new streams come last
                     continue
                 counts[key] = len(stream["events"])
-                changed.append((key, stream))
+                changed.append(("stream", key, stream))
         if changed:
-            self._journal.put_all("stream", changed[::-1])
+            self._journal.put_all(changed[::-1])
             # After it: a look that breaks off has saved nothing.
             self._streams.update(counts)

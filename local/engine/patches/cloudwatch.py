@@ -97,9 +97,9 @@ def save_metrics(journal: Journal) -> None:
     for account, region, key, minute in changed:
         points = cloudwatch._metrics.get_scoped(account, region, key) or ()
         of_minute = [point for point in list(points) if int(point["Timestamp"] // 60) == minute]
-        entries.append(([account, region, *key, str(minute)], of_minute))
+        entries.append((KIND, [account, region, *key, str(minute)], of_minute))
     if entries:
-        journal.put_all(KIND, entries)
+        journal.put_all(entries)
 
 
 def restore_metrics(journal: Journal) -> None:

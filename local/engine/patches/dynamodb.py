@@ -27,11 +27,11 @@ def write_items_through(journal: Journal) -> None:
             if key[0] == table["TableId"]:
                 journal.delete("item", key)
         entries = [
-            ([table["TableId"], partition, sort], item)
+            ("item", [table["TableId"], partition, sort], item)
             for partition, items in table["items"].items()
             for sort, item in items.items()
         ]
-        journal.put_all("item", entries)
+        journal.put_all(entries)
 
     dynamodb._set_item = set_and_write
     dynamodb._remove_item = remove_and_write

@@ -53,7 +53,7 @@ class Messages(list[dict[str, Any]]):
 
     def note(self, received: Iterable[dict[str, Any]]) -> None:
         """Remember who has received which message, and how often."""
-        self._journal.put_all(KIND, [([self._queue, message["id"]], message) for message in received])
+        self._journal.put_all([(KIND, [self._queue, message["id"]], message) for message in received])
 
 
 class Queue(dict[str, Any]):

@@ -54,7 +54,7 @@ def write_executions_through(journal: Journal) -> None:
         with lock:
             ended = {**execution, "events": []}
             entries = (("history", [arn], execution["events"]), ("execution", [arn], ended), ("untold", [arn], ended))
-            journal.put_together(entries)
+            journal.put_all(entries)
             execution["events"] = []
         TELL(ended)
         journal.delete("untold", [arn])

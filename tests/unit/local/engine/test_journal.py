@@ -17,7 +17,7 @@ def test_entries_are_read_back_in_order(tmp_path: Path) -> None:
     """Another opening of the file finds the latest value of each key, in the order of writing."""
     journal = Journal(tmp_path / "journal.sqlite3")
     journal.put("row", ["t", "é😀\x00'"], {"n": 1})
-    journal.put_all("row", [(["t", "b"], {"n": 2}), (["t", "c"], {"n": 3})])
+    journal.put_all([("row", ["t", "b"], {"n": 2}), ("row", ["t", "c"], {"n": 3})])
     journal.put("row", ["t", "b"], {"n": 4})
     journal.delete("row", ["t", "c"])
     journal.put("other", ["t", "b"], None)
