@@ -79,13 +79,9 @@ class Status:
         return any(part.pid for part in self.parts.values())
 
 
-def _silent(_: str) -> None:
-    """Nobody wants to hear."""
-
-
 def start(
     directory: Path = DIRECTORY,
-    progress: Callable[[str], None] = _silent,
+    progress: Callable[[str], None] = lambda _: None,
     *,
     detach: bool = False,
     application: Path = CHECKOUT,
@@ -118,7 +114,7 @@ def stop(directory: Path = DIRECTORY) -> None:
     directory = directory.resolve()
     if not directory.exists():
         return
-    with _alone(directory, _silent):
+    with _alone(directory):
         sagemaker.control(directory).stop()
         # While there is a bucket to write it into.
         sagemaker.flush(directory)
@@ -147,7 +143,7 @@ def status(directory: Path = DIRECTORY) -> Status:
 
 
 @contextlib.contextmanager
-def _alone(directory: Path, progress: Callable[[str], None]) -> Iterator[None]:
+def _alone(directory: Path, progress: Callable[[str], None] = lambda _: None) -> Iterator[None]:
     """One start or stop at a time in a state folder; the lock goes with its process."""
     processes.private_folder(directory)
     with open(directory / "up.lock", "a", opener=processes.opened_privately) as file:

@@ -17,8 +17,8 @@ FLUSH_SECONDS = 5.0
 RECORDS_A_FILE = 200
 EVENT_VERSION = "0"
 
-# Writes an object: bucket, key, content. It raises OSError when it cannot.
-Put = Callable[[str, str, bytes], None]
+# Asks a service for an operation; OSError when it cannot.
+Call = Callable[..., None]
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,9 @@ class Exchange:
 class Capture(Waiting[Exchange]):
     """The exchanges that wait for their bucket."""
 
-    def __init__(self, put: Put, flush_seconds: float = FLUSH_SECONDS) -> None:
+    def __init__(self, call: Call, flush_seconds: float = FLUSH_SECONDS) -> None:
         super().__init__("Data capture", self._write, flush_seconds, lambda exchange: exchange.size)
-        self._put = put
+        self._call = call
 
     def sample(self, exchange: Exchange) -> None:
         """Take an exchange if it is sampled."""
@@ -61,7 +61,8 @@ class Capture(Waiting[Exchange]):
         for records in files(exchanges):
             bucket, key = place(records[0])
             try:
-                self._put(bucket, key, "".join(line(record) + "\n" for record in records).encode())
+                body = "".join(line(record) + "\n" for record in records).encode()
+                self._call("s3", "put_object", Bucket=bucket, Key=key, Body=body)
             except OSError as error:
                 print(f"Data capture waits for {bucket}: {error}", file=sys.stderr, flush=True)
                 left += records

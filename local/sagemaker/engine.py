@@ -5,17 +5,8 @@ from pathlib import Path
 from typing import Any
 
 
-def put_object(directory: Path, bucket: str, key: str, body: bytes) -> None:
-    """Write an object into the engine's S3; OSError when it cannot."""
-    _call(directory, "s3", "put_object", Bucket=bucket, Key=key, Body=body)
-
-
-def put_metrics(directory: Path, namespace: str, metrics: list[dict[str, Any]]) -> None:
-    """Tell the engine's CloudWatch; OSError when it does not answer."""
-    _call(directory, "cloudwatch", "put_metric_data", Namespace=namespace, MetricData=metrics)
-
-
-def _call(directory: Path, service: str, operation: str, **request: Any) -> None:
+def call(directory: Path, service: str, operation: str, **request: Any) -> None:
+    """Ask a service of the engine for something; OSError when it does not do it."""
     from local.sagemaker.control import aws  # noqa: PLC0415 - botocore, which serving needs for nothing else
 
     try:

@@ -20,8 +20,8 @@ FLUSH_SECONDS = 5.0
 MAX_VALUES = 150
 SERVER_ERROR = 500
 
-# Hands metrics on; OSError when nobody takes them.
-Put = Callable[[list[dict[str, Any]]], None]
+# Asks a service for an operation; OSError when it cannot.
+Call = Callable[..., None]
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ Metric = tuple[str, str, str, str]
 class Metrics(Waiting[Invocation]):
     """The requests of which CloudWatch is not told yet; what it does not take may count twice if it did."""
 
-    def __init__(self, put: Put, flush_seconds: float = FLUSH_SECONDS) -> None:
+    def __init__(self, call: Call, flush_seconds: float = FLUSH_SECONDS) -> None:
         super().__init__("CloudWatch", self._tell, flush_seconds)
-        self._put = put
+        self._call = call
 
     def _tell(self, invocations: list[Invocation]) -> list[Invocation]:
         counted: dict[Metric, Counter[int]] = {}
@@ -60,7 +60,8 @@ class Metrics(Waiting[Invocation]):
             for name, (value, unit) in each.values().items():
                 counted.setdefault((name, unit, each.endpoint, each.variant), Counter())[value] += 1
         try:
-            self._put([datum for metric, values in counted.items() for datum in data(metric, values)])
+            metrics = [datum for metric, values in counted.items() for datum in data(metric, values)]
+            self._call("cloudwatch", "put_metric_data", Namespace=NAMESPACE, MetricData=metrics)
         except OSError as error:
             print(f"CloudWatch is not told of the latest requests yet: {error}", file=sys.stderr, flush=True)
             return invocations

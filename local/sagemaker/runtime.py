@@ -15,11 +15,10 @@ from urllib.parse import quote, unquote
 
 from local import processes
 from local.place import CHECKOUT, REGION
-from local.sagemaker import servers
+from local.sagemaker import engine, servers
 from local.sagemaker.capture import Capture, Exchange
-from local.sagemaker.engine import put_metrics, put_object
 from local.sagemaker.listening import listen
-from local.sagemaker.metrics import NAMESPACE, SERVER_ERROR, Invocation, Metrics
+from local.sagemaker.metrics import SERVER_ERROR, Invocation, Metrics
 from serving.container import PREDICTING_THREADS, Container, ContainerError
 from serving.server import (
     ANSWER_TYPE,
@@ -225,8 +224,8 @@ def model_error(endpoint: str, error: ContainerError) -> ServiceError:
 def main(arguments: list[str]) -> None:
     """Serve until told to stop."""
     directory, port = processes.begin(arguments, servers.runtime)
-    capture = Capture(partial(put_object, directory))
-    metrics = Metrics(partial(put_metrics, directory, NAMESPACE))
+    ask = partial(engine.call, directory)
+    capture, metrics = Capture(ask), Metrics(ask)
     runtime = Runtime(Models(servers.endpoints_file(directory)), capture, metrics)
     try:
         listen(runtime, directory, port)

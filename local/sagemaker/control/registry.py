@@ -31,13 +31,8 @@ CREATED_BY = {
     "IamIdentity": {"Arn": f"arn:aws:iam::{ACCOUNT}:root", "PrincipalId": ACCOUNT},
 }
 CHANGEABLE = (
-    "ModelApprovalStatus",
-    "ModelPackageRegistrationType",
-    "ApprovalDescription",
-    "InferenceSpecification",
-    "SourceUri",
-    "ModelCard",
-    "ModelLifeCycle",
+    *("ModelApprovalStatus", "ModelPackageRegistrationType", "ApprovalDescription", "InferenceSpecification"),
+    *("SourceUri", "ModelCard", "ModelLifeCycle"),
 )
 MAX_PROPERTIES = 50
 

@@ -39,11 +39,11 @@ class Bucket:
         self.open = threading.Event()
         self.open.set()
 
-    def put(self, bucket: str, key: str, body: bytes) -> None:
-        assert bucket == "bucket"
+    def put(self, *operation: str, **request: Any) -> None:
+        assert (operation, request["Bucket"]) == (("s3", "put_object"), "bucket")
         if not self.open.is_set():
             raise OSError("closed")
-        self.objects[key] = body
+        self.objects[request["Key"]] = request["Body"]
 
     def records(self) -> list[dict[str, Any]]:
         return [json.loads(line) for body in self.objects.values() for line in body.decode().splitlines()]

@@ -9,8 +9,8 @@ def told(*invocations: Invocation, refusals: int = 0) -> list[list[dict[str, Any
     """What each flush hands on, the first so many of which nobody takes."""
     handed: list[list[dict[str, Any]]] = []
 
-    def put(metrics: list[dict[str, Any]]) -> None:
-        handed.append(metrics)
+    def put(*_: str, **request: Any) -> None:
+        handed.append(request["MetricData"])
         if len(handed) <= refusals:
             raise OSError("nobody listens")
 

@@ -244,7 +244,7 @@ def test_anything_else_is_unknown(runtime: Runtime) -> None:
 def test_cloudwatch_is_told_of_each_request(endpoints: Path, endpoint: str, content_type: str, failed: int) -> None:
     """Whether the model failed, which one that cannot be loaded does, and one that refuses a request does not."""
     told: list[dict[str, Any]] = []
-    metrics = Metrics(told.extend, flush_seconds=600)
+    metrics = Metrics(lambda *_, **request: told.extend(request["MetricData"]), flush_seconds=600)
 
     path = f"/endpoints/{endpoint}/invocations"
     ask(Runtime(Models(endpoints), metrics=metrics), path, picture("red"), {"content-type": content_type})

@@ -38,9 +38,12 @@ class State:
         self.old = str(write_model(room / "old.tar.gz", version="old"))
         self.new = str(write_model(room / "new.tar.gz", version="new"))
         self.objects: dict[str, bytes] = {}
-        self.capture = Capture(lambda _, key, body: self.objects.update({key: body}), flush_seconds=60)
+        self.capture = Capture(self.put, flush_seconds=60)
         self.models = Models(self.file)
         self.runtime = Runtime(self.models, self.capture)
+
+    def put(self, *_: str, **request: Any) -> None:
+        self.objects[request["Key"]] = request["Body"]
 
     def write(self, weights: dict[str, float], **more: Any) -> None:
         variants = [{"name": "AllTraffic", "model": model, "weight": weight} for model, weight in weights.items()]
