@@ -8,9 +8,12 @@ import hmac
 import secrets
 from html import escape
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, quote
 
-from local.door import FORBIDDEN, Application, Receive, Scope, Send, answer, refuse_pages
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from local.door import FORBIDDEN, Application, Receive, Scope, Send, refuse_pages
 from local.errors import LocalAwsError
 from local.processes import HOST, private_folder, write_atomically
 
@@ -18,6 +21,11 @@ TOKEN_PARAMETER = "token"  # noqa: S105 - its name
 COOKIE_SECONDS = 30 * 24 * 3600
 SEE_OTHER = 303
 FILE = "console-token"
+REFUSED_HEADERS = {
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "cache-control": "no-store",
+}
 
 
 class PageDoor:
@@ -31,7 +39,7 @@ class PageDoor:
         # Cookies do not tell ports apart.
         self._cookie = f"vehiclevision-{port}"
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Hand one request on, or refuse it."""
         if scope["type"] == "lifespan":
             return await self._application(scope, receive, send)
@@ -40,28 +48,22 @@ class PageDoor:
         try:
             refuse_pages(scope["headers"], self._hosts, self._origins)
         except LocalAwsError as error:
-            return await _refuse(send, error)
+            return await _refusal(error)(scope, receive, send)
         given = parse_qs(scope["query_string"].decode("latin-1")).get(TOKEN_PARAMETER, [""])[0]
         if scope["method"] == "GET" and _is_same(given, self._token):
-            return await self._welcome(scope, send)
+            return await self._welcome(scope["path"])(scope, receive, send)
         if not any(_is_same(value, self._token) for value in _cookies(scope, self._cookie)):
-            return await _refuse(
-                send, LocalAwsError("This page is not for everybody.", "Open it with: vehiclevision console")
-            )
+            stranger = LocalAwsError("This page is not for everybody.", "Open it with: vehiclevision console")
+            return await _refusal(stranger)(scope, receive, send)
         return await self._application(scope, receive, send)
 
-    async def _welcome(self, scope: Scope, send: Send) -> None:
+    def _welcome(self, path: str) -> Response:
         """Keep the token in the browser, and lead on to the same address without it."""
-        cookie = f"{self._cookie}={self._token}; Path=/; Max-Age={COOKIE_SECONDS}; HttpOnly; SameSite=Strict"
         # Two slashes would lead to another machine.
-        path = "/" + scope["path"].lstrip("/\\")
-        headers = [
-            (b"location", quote(path).encode()),
-            (b"set-cookie", cookie.encode()),
-            (b"referrer-policy", b"no-referrer"),
-            (b"cache-control", b"no-store"),
-        ]
-        await answer(send, SEE_OTHER, "", headers)
+        address = quote("/" + path.lstrip("/\\"))
+        response = RedirectResponse(address, SEE_OTHER, {"referrer-policy": "no-referrer", "cache-control": "no-store"})
+        response.set_cookie(self._cookie, self._token, COOKIE_SECONDS, httponly=True, samesite="strict")
+        return response
 
 
 def token_of(directory: Path) -> str:
@@ -83,12 +85,6 @@ def _is_same(given: str, token: str) -> bool:
     return hmac.compare_digest(given.encode("utf-8", "replace"), token.encode())
 
 
-async def _refuse(send: Send, error: LocalAwsError) -> None:
+def _refusal(error: LocalAwsError) -> Response:
     page = f"<!doctype html><title>Refused</title><p>{escape(error.message)} {escape(error.hint)}</p>"
-    headers = [
-        (b"content-type", b"text/html; charset=utf-8"),
-        (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-        (b"x-content-type-options", b"nosniff"),
-        (b"cache-control", b"no-store"),
-    ]
-    await answer(send, FORBIDDEN, page, headers)
+    return HTMLResponse(page, FORBIDDEN, REFUSED_HEADERS)
