@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from ministack.services import cloudwatch, eventbridge, lambda_svc, sqs, stepfunctions
 
-from local.engine import alarms, embedded_metrics
+from local.engine import alarms
+from local.engine.embedded_metrics import metrics_in
 from local.engine.journal import Journal
 from local.engine.metric_math import UnknownMathError
 from local.engine.scopes import in_scope, scope_of, state_of
@@ -130,9 +131,9 @@ def count_what_happens() -> None:
         cloudwatch.record_metric("AWS/Lambda", "Errors", float(error), "Count", own)
         cloudwatch.record_metric("AWS/Lambda", "Duration", milliseconds, "Milliseconds", own)
         for line in log.splitlines():
-            for metric in embedded_metrics.metrics_in(line, time.time()):
-                for value in metric.values:
-                    record(metric, value)
+            for namespace, name, point in metrics_in(line, time.time()):
+                key = (namespace, name, cloudwatch._dims_key(point["Dimensions"]))
+                cloudwatch._metric_bucket(key).append(point)
 
     def count_throttles(name: str, duration_ms: float, *, throttle: bool, **_: Any) -> None:
         # A direct call that is throttled is told here twice, the second time with how long that took.
@@ -141,13 +142,6 @@ def count_what_happens() -> None:
 
     lambda_svc._emit_lambda_logs = write_logs_and_count
     lambda_svc._emit_lambda_metrics = count_throttles
-
-
-def record(metric: embedded_metrics.Metric, value: float) -> None:
-    """Keep one value of a metric that a function logged."""
-    key = (metric.namespace, metric.name, cloudwatch._dims_key(metric.dimensions))
-    point = {"Timestamp": metric.seconds, "Value": value, "Unit": metric.unit, "Dimensions": dict(metric.dimensions)}
-    cloudwatch._metric_bucket(key).append(point)
 
 
 def count_executions() -> None:
