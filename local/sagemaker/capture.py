@@ -1,6 +1,7 @@
 """Data capture as SageMaker does it: sampled requests and answers as JSON lines, in files of a bucket."""
 
 import base64
+import itertools
 import json
 import random
 import sys
@@ -71,14 +72,13 @@ class Capture(Waiting[Exchange]):
 
 def files(records: Sequence[Exchange]) -> list[list[Exchange]]:
     """The records of each file: of one variant of one endpoint, in one place, within one hour."""
-    groups: dict[tuple[str, ...], list[list[Exchange]]] = {}
-    for record in records:
-        hour = record.moment.strftime("%Y/%m/%d/%H")
-        group = groups.setdefault((record.settings["DestinationS3Uri"], record.endpoint, record.variant, hour), [[]])
-        if len(group[-1]) >= RECORDS_A_FILE:
-            group.append([])
-        group[-1].append(record)
-    return [file for group in groups.values() for file in group]
+
+    def of(record: Exchange) -> tuple[str, ...]:
+        hour = f"{record.moment:%Y/%m/%d/%H}"
+        return record.settings["DestinationS3Uri"], record.endpoint, record.variant, hour
+
+    groups = [list(group) for _, group in itertools.groupby(sorted(records, key=of), of)]
+    return [group[at : at + RECORDS_A_FILE] for group in groups for at in range(0, len(group), RECORDS_A_FILE)]
 
 
 def place(first: Exchange) -> tuple[str, str]:
