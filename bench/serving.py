@@ -57,6 +57,10 @@ MODEL = "model"
 PACKED = "model.tar.gz"
 LIMIT = "no server (limit)"
 BOUNDARY = "picture"
+COLUMNS = (
+    *("clients", "server", "images/s", "of limit", "rounds", "CPU ms", "of CPU"),
+    *("p50 ms", "p99 ms", "MiB", "largest"),
+)
 
 Line = Mapping[str, Any]
 console = Console(stderr=True)
@@ -304,20 +308,7 @@ def compare(lines: Sequence[Line]) -> list[dict[str, Any]]:
 def report(lines: Sequence[Line], ratios: Sequence[Mapping[str, Any]], notes: Sequence[str], title: str) -> None:
     """A table, and what it comes to."""
     table = Table(title=title, box=box.SIMPLE)
-    columns = (
-        "clients",
-        "server",
-        "images/s",
-        "of limit",
-        "rounds",
-        "CPU ms",
-        "of CPU",
-        "p50 ms",
-        "p99 ms",
-        "MiB",
-        "largest",
-    )
-    for column in columns:
+    for column in COLUMNS:
         table.add_column(column, justify="left" if column == "server" else "right")
     for clients in CLIENTS:
         for at in (each for each in lines if each["clients"] == clients):
