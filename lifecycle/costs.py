@@ -119,10 +119,7 @@ class Line:
 
     def as_json(self) -> dict[str, Any]:
         """For the next program."""
-        return {
-            "service": self.service, "what": self.what, "quantity": self.quantity, "price": self.price,
-            "dollars": None if self.dollars is None else round(self.dollars, 4), "idle": self.idle,
-        }  # fmt: skip
+        return {**vars(self), "dollars": None if self.dollars is None else round(self.dollars, 4)}
 
 
 @dataclass(frozen=True)

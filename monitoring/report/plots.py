@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
+from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator, PercentFormatter
 
 from monitoring.report.figures import HourCounts, Measure, Report
 from monitoring.report.report import TITLES
@@ -272,7 +272,7 @@ def measure(column: Measure) -> Figure:
     if column.name == "pixels":
         # The measurement is a power of ten; people know pictures by how many pixels they have.
         ticks = _round_sizes(edges[0], edges[-1])
-        axes.set_xticks([math.log10(size) for size in ticks], [_pixels(size) for size in ticks])
+        axes.set_xticks(np.log10(ticks), [EngFormatter(sep="")(size) for size in ticks])
     return drawn
 
 
@@ -285,13 +285,6 @@ def _round_sizes(low: float, high: float) -> list[int]:
         if len(inside) > 1:
             return inside[:: math.ceil(len(inside) / 4)]
     return inside
-
-
-def _pixels(count: int) -> str:
-    for size, unit in ((1_000_000, "M"), (1_000, "k")):
-        if count >= size:
-            return f"{count / size:g}{unit}"
-    return str(count)
 
 
 def _stack(axes: Axes, x: Sequence[float], entries: Sequence[Mapping[str, int]], width: float) -> None:
