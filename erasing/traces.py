@@ -20,6 +20,7 @@ from monitoring import labels
 from monitoring.captures.record import YEARS
 from monitoring.captures.source import Window
 from reconciling import letters, repair
+from reconciling.gaps import StoredVersion, versions_of
 from vehiclevision.errors import InvalidImageError
 from vehiclevision.image_gate import PICTURE_SHA256, Limits, normalise
 from vehiclevision.labels import TRUTHS
@@ -136,7 +137,7 @@ def meant(application: Application, name: str) -> Known:
     if name.startswith(ADDRESS):
         return Known(*bucket_and_key(name))
     given = Known(application.bucket, name)
-    is_there = any(_versions(application, given)) or application.results.versions(application.bucket, name)
+    is_there = _stored(application, given) or application.results.versions(application.bucket, name)
     if is_there or name.startswith(UPLOADS) or _letters(application, given):
         return given
     return Known(application.bucket, UPLOADS + name)
@@ -145,7 +146,7 @@ def meant(application: Application, name: str) -> Known:
 def find(application: Application, known: Known) -> list[Trace]:
     """Everything that is there, in the order in which it can be taken away."""
     bucket, key = known.bucket, known.key
-    stored, recorded = list(_versions(application, known)), application.results.versions(bucket, key)
+    stored, recorded = _stored(application, known), application.results.versions(bucket, key)
     lettered = _letters(application, known)
     _learn(application, known, stored, recorded, lettered)
     captured = list(_captured(application, known))
@@ -183,7 +184,7 @@ def erase(traces: Iterable[Trace]) -> Iterator[Trace]:
 def _learn(
     application: Application,
     known: Known,
-    stored: Iterable[tuple[str, datetime, bool]],
+    stored: Iterable[StoredVersion],
     recorded: Iterable[Record],
     lettered: Iterable[letters.Letter],
 ) -> None:
@@ -220,20 +221,9 @@ def _digest(application: Application, known: Known, version: str) -> set[str]:
         return set()
 
 
-def _versions(application: Application, known: Known) -> Iterator[tuple[str, datetime, bool]]:
-    """Version, time, and whether it is a photo or the mark of a deletion; of that key alone.
-
-    What lies in another bucket is somebody else's, and stays.
-    """
-    if known.bucket != application.bucket:
-        return
-    pages = application.s3.get_paginator("list_object_versions").paginate(Bucket=known.bucket, Prefix=known.key)
-    for page in pages:
-        kinds = ((page.get("Versions", []), True), (page.get("DeleteMarkers", []), False))
-        own = [(each, is_photo) for entries, is_photo in kinds for each in entries if each["Key"] == known.key]
-        yield from ((each["VersionId"], each["LastModified"], is_photo) for each, is_photo in own)
-        if not own:  # S3 lists by key, and this one comes before all that begin with it
-            return
+def _stored(application: Application, known: Known) -> list[StoredVersion]:
+    """What lies in the bucket; in another one it is somebody else's, and stays."""
+    return list(versions_of(application.s3, known.bucket, known.key)) if known.bucket == application.bucket else []
 
 
 def _letters(application: Application, known: Known) -> list[letters.Letter]:

@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
 from scipy import stats
 
 from monitoring import telemetry
@@ -30,7 +29,7 @@ from monitoring.summary import Summary, summarise
 from vehiclevision.labels import LABELS
 from vehiclevision.record import ANSWERED, iso, put_event
 from vehiclevision.results import ResultsTable
-from vehiclevision.storage import MISSING, code_of, read_or_none
+from vehiclevision.storage import read_or_none
 
 DRIFT_DETECTED: Final = "DriftDetected"
 ANNOUNCED: Final = "announced.json"
@@ -293,12 +292,8 @@ def count(settings: CheckSettings, cloudwatch: Any, result: Check) -> None:
 def announce(settings: CheckSettings, clients: Clients, result: Check, folder: str) -> bool:
     """Raise DriftDetected unless this window's was raised before; whether it was raised now."""
     note = f"{folder}/{ANNOUNCED}"
-    try:
-        clients.s3.head_object(Bucket=settings.bucket, Key=note)
+    if read_or_none(clients.s3, settings.bucket, note) is not None:
         return False
-    except ClientError as error:
-        if code_of(error) not in MISSING:
-            raise
     detail = drift_detail(result)
     if refused := put_event(clients.events, settings.bus, DRIFT_DETECTED, detail):
         raise MonitoringError(f"Drift could not be announced: {refused}.", "The next check tries again.")

@@ -78,6 +78,8 @@ def standing(results: ResultsTable, photo: Photo) -> Record | None:
 
 
 Version = tuple[str, str]
+# Version, time, and whether it is a photo or the mark of a deletion.
+StoredVersion = tuple[str, datetime, bool]
 Lettered = Mapping[Version, Sequence[Letter]]
 NO_LETTERS: Final[Lettered] = MappingProxyType({})
 
@@ -162,3 +164,13 @@ def _versions(s3: "S3Client", bucket: str, since: datetime, until: datetime) -> 
     for version in listed(s3, "list_object_versions", "Versions", Bucket=bucket, Prefix=UPLOADS):
         if since <= version["LastModified"] <= until:
             yield version["Key"], version["VersionId"], iso(version["LastModified"])
+
+
+def versions_of(s3: "S3Client", bucket: str, key: str) -> Iterator[StoredVersion]:
+    """What the bucket holds under that key alone; listed, since whoever may ask for a version may also read it."""
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=key):
+        photos = [(each, True) for each in page.get("Versions", []) if each["Key"] == key]
+        marks = [(each, False) for each in page.get("DeleteMarkers", []) if each["Key"] == key]
+        yield from ((each["VersionId"], each["LastModified"], is_photo) for each, is_photo in (*photos, *marks))
+        if not photos and not marks:  # S3 lists by key, and this one comes before all that begin with it
+            return

@@ -13,9 +13,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciling import gaps
-from reconciling.gaps import UNDER_WAY, Gap, batches, missing_of, standing
+from reconciling.gaps import UNDER_WAY, Gap, batches, missing_of, standing, versions_of
 from reconciling.ledger import Ledger, Position
-from reconciling.letters import Photo
 from vehiclevision.record import NO_VERSION, iso
 from vehiclevision.results import UPLOADS, ResultsTable
 
@@ -121,19 +120,8 @@ def _still_open(parts: Parts) -> Iterator[Gap]:
             if record and photo.version_id == NO_VERSION:
                 record = standing(parts.results, photo)
             missing = missing_of(record)
-            if missing and (record or _exists(parts, photo)):
+            stored = versions_of(parts.s3, parts.bucket, photo.key)
+            if missing and (record or any(is_photo and at == photo.version_id for at, _, is_photo in stored)):
                 yield Gap(missing, photo, since)
             else:
                 parts.ledger.close(photo)
-
-
-def _exists(parts: Parts, photo: Photo) -> bool:
-    """Whether the version is in the bucket; listed, since whoever may ask for a version may also read the photo."""
-    for page in parts.s3.get_paginator("list_object_versions").paginate(Bucket=parts.bucket, Prefix=photo.key):
-        own = [each["VersionId"] for each in page.get("Versions", []) if each["Key"] == photo.key]
-        marked = any(each["Key"] == photo.key for each in page.get("DeleteMarkers", []))
-        if photo.version_id in own:
-            return True
-        if not own and not marked:
-            return False
-    return False
