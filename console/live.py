@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from console.deployed import Deployed
 from console.ledger import Identity, Ledger, identity_of
-from console.run import asked_about
+from reconciling.letters import photo_of
 from vehiclevision.record import Outcome, Record, iso
 from vehiclevision.refusal import Refusal
 from vehiclevision.results import UPLOADS
@@ -99,7 +99,7 @@ class Live:
         self._client, self._ledger = deployed.client, ledger
         self._bucket, self._machine = deployed.output("BucketName"), deployed.output("StateMachineArn")
         self._cards: OrderedDict[Identity, Card] = OrderedDict()
-        self._runs: OrderedDict[str, Identity] = OrderedDict()
+        self._runs: OrderedDict[str, Identity | None] = OrderedDict()
         self._listeners: set[asyncio.Queue[Card]] = set()
         self._called = asyncio.Event()
 
@@ -228,12 +228,13 @@ class Live:
         for execution in listed[:HISTORIES_AT_ONCE]:
             run = execution["executionArn"]
             if run not in self._runs:
-                given = step_functions.describe_execution(executionArn=run).get("input", "")
-                self._runs[run], _ = asked_about(given)
+                named = photo_of(step_functions.describe_execution(executionArn=run).get("input", ""))
+                self._runs[run] = None
+                if named and named.version_id and named.key.startswith(UPLOADS):
+                    self._runs[run] = named.bucket, named.key, named.version_id
                 if len(self._runs) > MOST_RUNS_KNOWN:
                     self._runs.popitem(last=False)
-            photo = self._runs[run]
-            if all(photo) and photo[1].startswith(UPLOADS):
+            if photo := self._runs[run]:
                 runs.append((run, photo))
         return runs
 

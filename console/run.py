@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError
 
 from console.errors import ConsoleError
-from console.ledger import Identity
 from vehiclevision.storage import code_of, listed
 
 if TYPE_CHECKING:
@@ -181,20 +180,6 @@ def said(cause: str) -> str:
         fields = None
     text = str(fields.get("errorMessage") or cause) if isinstance(fields, dict) else cause
     return " ".join(text.split())[:500]
-
-
-def asked_about(text: str) -> tuple[Identity, str]:
-    """Which version of which photo a run's input names, and S3's own id of the event; empty what it does not name."""
-    try:
-        request = json.loads(text)
-        given = request.get("detail") or {}
-        stored = given.get("object", {})
-        bucket = given.get("bucket", {}).get("name") or request.get("s3_bucket")
-        key = stored.get("key") or request.get("s3_key")
-        version = stored.get("version-id") or request.get("version_id")
-        return (str(bucket or ""), str(key or ""), str(version or "")), str(request.get("id") or "")
-    except (ValueError, AttributeError, RecursionError):
-        return ("", "", ""), ""
 
 
 def pretty(text: str, most: int = 20_000) -> str:

@@ -13,7 +13,8 @@ from botocore.exceptions import ClientError
 
 from console.deployed import Deployed
 from console.errors import UnknownPhotoError
-from console.run import EXPRESS, asked_about, failure, visits
+from console.run import EXPRESS, failure, visits
+from reconciling.letters import photo_of
 from vehiclevision.record import Outcome, Record, iso
 from vehiclevision.results import ADDRESS
 from vehiclevision.storage import code_of, listed
@@ -135,9 +136,10 @@ def _under_way(target: Deployed, name: str) -> Run | None:
     )
     for execution in listing["executions"]:
         described = step_functions.describe_execution(executionArn=execution["executionArn"])
-        (bucket, key, _), event_id = asked_about(described.get("input", ""))
-        if _is_named(bucket, key, name):
-            return Run(key, execution["executionArn"], event_id or execution["name"], execution["startDate"])
+        photo = photo_of(described.get("input", ""))
+        if photo and _is_named(photo.bucket, photo.key, name):
+            correlation_id = photo.correlation_id or execution["name"]
+            return Run(photo.key, execution["executionArn"], correlation_id, execution["startDate"])
     return None
 
 

@@ -95,12 +95,7 @@ def assemble(site: Site, addresses: Sequence[Address], *, lifespan: Any = None) 
     application = Starlette(
         routes=[route(address) for address in addresses],
         middleware=[Middleware(SafeHeaders, policy=policy(site.bucket_origin))],
-        exception_handlers={
-            Refusal: answer_error,
-            ClientError: answer_error,
-            BotoCoreError: answer_error,
-            HTTPException: answer_error,
-        },
+        exception_handlers=dict.fromkeys((Refusal, ClientError, BotoCoreError, HTTPException), answer_error),
         lifespan=lifespan,
     )
     application.state.site = site

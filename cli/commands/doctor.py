@@ -63,7 +63,8 @@ def here() -> Iterator[Finding]:
     yield lambda_python((CHECKOUT / "template.yaml").read_text("utf-8"), shutil.which)
     yield sam_cli(shutil.which, CHECKOUT)
     yield docker(shutil.which)
-    yield disk(shutil.disk_usage(_existing(targets.state_directory())).free)
+    state = targets.state_directory()
+    yield disk(shutil.disk_usage(next(path for path in (state, *state.parents) if path.exists())).free)
     yield loopback()
     yield local_aws(targets.state_directory())
     yield training_tools(CHECKOUT)
@@ -260,7 +261,3 @@ def _print(finding: Finding) -> None:
     console.print(printable(finding.sentence))
     if finding.remedy and finding.state != OK:
         console.print(f"{'':<8}{printable(as_typed(finding.remedy))}")
-
-
-def _existing(path: Path) -> Path:
-    return path if path.exists() or path.parent == path else _existing(path.parent)

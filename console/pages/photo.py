@@ -17,8 +17,9 @@ from console.pages.rendering import form, page, part, photo_address, site_of
 from console.pages.reviewer import remember, reviewer_of
 from console.pictures import View
 from console.reviewing import reviewable
-from console.run import Run, asked_about, pretty
+from console.run import Run, pretty
 from console.site import Site
+from reconciling.letters import photo_of
 from vehiclevision.errors import InvalidImageError, StorageRefusedError, StorageUnavailableError
 from vehiclevision.record import NO_VERSION, Record
 from vehiclevision.storage import code_of
@@ -147,8 +148,8 @@ def _told(request: Request, record: Record | None, run: Run | None) -> dict[str,
     if announcing and not announcing.error:
         told["announced"] = announcing.parameters or announcing.input
     # S3's own id of the event, or the run's name, as the workflow itself takes it.
-    _, event_id = asked_about(run.visits[0].input if run.visits else "")
-    correlation_id = event_id or run.execution.rsplit(":", 1)[-1]
+    photo = photo_of(run.visits[0].input if run.visits else "")
+    correlation_id = (photo and photo.correlation_id) or run.execution.rsplit(":", 1)[-1]
     whose = stories.Run(_photo(request)[1], run.execution, correlation_id, run.started, record)
     try:
         told["lines"] = stories.logged(site.deployed, whose)

@@ -1,7 +1,6 @@
 """Asking a model file about many pictures: decoded a few at a time, on a few cores."""
 
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 
@@ -17,7 +16,7 @@ def answers(model: Model, files: Sequence[bytes], listener: Listener = lambda do
     """The model's answers [n, labels] to files that the image gate made."""
     several = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
     parts: list[Numbers] = [np.zeros((0, len(LABELS)))]
-    for part in in_threads(partial(_answers, model), several, THREADS):
+    for part in in_threads(lambda some: model.predict(stacked(some)).astype(np.float64), several, THREADS):
         parts.append(part)
         listener(min(len(files), BATCH * (len(parts) - 1)), len(files))
     return np.concatenate(parts)
@@ -29,7 +28,3 @@ def maps(model: Model, files: Sequence[bytes]) -> Maps | None:
         return None
     several = (files[start : start + BATCH] for start in range(0, len(files), BATCH))
     return np.concatenate([run_output(model.session, MAP_NAME, stacked(part)) for part in several])
-
-
-def _answers(model: Model, files: Sequence[bytes]) -> Numbers:
-    return model.predict(stacked(files)).astype(np.float64)

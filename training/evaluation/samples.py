@@ -4,7 +4,6 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -60,10 +59,8 @@ class Samples:
 
     def worsened(self, name: str) -> Iterator[bytes]:
         """The files of `worse`, made worse in this way."""
-        return in_threads(partial(self._worsened, name), self.worse.tolist(), THREADS)
-
-    def _worsened(self, name: str, index: int) -> bytes:
-        return degraded(name, self.files[index], self.looks[index].shape)
+        shapes = [each.shape for each in self.looks]
+        return in_threads(lambda index: degraded(name, self.files[index], shapes[index]), self.worse.tolist(), THREADS)
 
 
 @dataclass(frozen=True)
@@ -132,7 +129,7 @@ def from_validation_part(
         )
     images = images.part(parts.validation)
     classes = np.minimum(images.classes, len(LABELS))
-    seen = all_in_threads(_looks, images.files, THREADS, listener)
+    seen = all_in_threads(lambda file: looks(normalise(file), as_uploaded=False), images.files, THREADS, listener)
     return Samples(
         files=images.files,
         classes=classes,
@@ -205,10 +202,6 @@ def _look(file: _File) -> tuple[bytes, Looks] | str:
     except OSError:
         return UNREADABLE
     return picture.jpeg, looks(picture)
-
-
-def _looks(file: bytes) -> Looks:
-    return looks(normalise(file), as_uploaded=False)
 
 
 def _evenly(classes: Classes, most: int) -> Classes:

@@ -1,0 +1,1 @@
+../../../reconciling/__init__.py
