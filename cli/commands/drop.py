@@ -6,6 +6,7 @@ Links out of a folder are left out. The exit code is 0 if each file ended with a
 
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -90,15 +91,14 @@ class _Printer:
         # Beside a moving bar on the same terminal, lines must go through the bar's own console.
         shares_screen = not progress.disable and sys.stdout.isatty()
         self._console = progress.console if shares_screen else output()
-        self._counts: dict[str, int] = {}
+        self._counts: Counter[str] = Counter()
         self.all_good = True
         self._headed = as_json
 
     def show(self, end: Ended) -> None:
         """Print one line."""
         self.all_good = self.all_good and end.is_good
-        name = end.outcome or "NOT DONE"
-        self._counts[name] = self._counts.get(name, 0) + 1
+        self._counts[end.outcome or "NOT DONE"] += 1
         if self._as_json:
             print_json(end.to_json())
             if end.detail:
@@ -111,5 +111,5 @@ class _Printer:
 
     def sum_up(self) -> None:
         """Print the counts, where there is more than a line or two to count."""
-        if not self._as_json and sum(self._counts.values()) > 1:
+        if not self._as_json and self._counts.total() > 1:
             output().print(", ".join(f"{count} {name}" for name, count in sorted(self._counts.items())))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from rich.text import Text
 
-from cli.display import ended_line, output, print_json, printable
+from cli.display import ended_line, output, printable, tell
 from cli.drop import ended
 from cli.errors import SUCCESS
 from cli.options import Application, AsJson, argument
@@ -24,14 +24,11 @@ def command(
     target = application.target()
     run = story.find_run(target, key)
     lines = story.tell(target, run)
-    if as_json:
-        for line in lines:
-            print_json(line.to_json())
-        return SUCCESS
-    _print_heading(run)
+    if not as_json:
+        _print_heading(run)
     for line in lines:
-        output().print(_story_line(line))
-    if run.record is None:
+        tell(as_json, line.to_json(), _story_line(line))
+    if run.record is None and not as_json:
         output().print("Nothing is recorded yet.")
     return SUCCESS
 

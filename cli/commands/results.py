@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Annotated
 
-from cli.display import notes, output, print_json, record_line
+from cli.display import notes, output, record_line, tell
 from cli.errors import SUCCESS
 from cli.options import Application, AsJson, Label, argument, option
 from cli.target import Target
@@ -49,15 +49,12 @@ def command(
     passing = (each for each in newest_first if start <= (each.recorded_at or "") < end and search.passes(each))
     records = list(islice(passing, before, before + limit + 1))
     shown = records[:limit]
-    if as_json:
-        for record in shown:
-            print_json(record.to_json())
-    elif shown:
+    if shown and not as_json:
         recorded = f"recorded ({datetime.now().astimezone():%Z})"
         output().print(f"{recorded:<19}  {'outcome':<12}  {'what':<24}  key", style="bold")
-        for record in shown:
-            output().print(record_line(record))
-    else:
+    for record in shown:
+        tell(as_json, record.to_json(), record_line(record))
+    if not shown and not as_json:
         notes().print("Nothing is recorded of that. Images come in with: vehiclevision drop PATH...")
     if len(records) > limit:
         notes().print(f"There are more: --page {page + 1} shows the next ones, --limit N more at a time.")

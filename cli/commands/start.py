@@ -9,6 +9,7 @@ from cli.drop import Ended, ended
 from cli.errors import FAILURE, SUCCESS, USAGE, CommandError
 from cli.options import Application, AsJson, Timeout, argument, option
 from cli.target import Target
+from console.run import RUNNING
 from vehiclevision.record import Outcome, Record
 from vehiclevision.storage import UNVERSIONED
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 LOOK_EVERY_SECONDS: Final = 0.25
-RUNNING: Final = "RUNNING"
 
 
 def command(

@@ -7,7 +7,7 @@ What takes a machine with room for statistics, the report and the bill, is there
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 from starlette.requests import Request
@@ -15,15 +15,12 @@ from starlette.responses import HTMLResponse, Response
 
 from console import runbooks
 from console.errors import UnknownPageError
-from console.pages.rendering import page, part, site_of
+from console.pages.rendering import page, part_so_far, site_of
 from console.served import measured
 from console.site import Site
 from monitoring.alarms import ringing_first
 from vehiclevision.record import Record
 from vehiclevision.refusal import Refusal
-
-if TYPE_CHECKING:
-    from console.slow import Slow
 
 T = TypeVar("T")
 
@@ -67,7 +64,8 @@ def watch(request: Request) -> Response:
 def in_use_part(request: Request) -> Response:
     """How the model does in use, once that is known."""
     site = site_of(request)
-    return _part(request, "_in_use.html", _in_use(site), site.in_use)
+    values = _in_use(site)
+    return part_so_far(request, "_in_use.html", values, more=bool(site.in_use and site.in_use.is_being_made()))
 
 
 def report(request: Request) -> Response:
@@ -93,17 +91,13 @@ def compare(request: Request) -> Response:
 def compare_part(request: Request) -> Response:
     """The same as far as it is known, for a page that waits for it."""
     site = site_of(request)
-    return _part(request, "_compare.html", _compared(site), site.compared)
+    values = _compared(site)
+    return part_so_far(request, "_compare.html", values, more=bool(site.compared and site.compared.is_being_made()))
 
 
 def runbook(request: Request) -> Response:
     """What to do when an alarm rings."""
     return page(request, "runbook.html", runbook=runbooks.page(request.path_params["name"]))
-
-
-def _part(request: Request, template: str, values: dict[str, Any], made: "Slow[Any] | None") -> Response:
-    headers = {"x-running": "yes" if made and made.is_being_made() else "no"}
-    return Response(part(request, template, **values), media_type="text/html", headers=headers)
 
 
 def _in_use(site: Site) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from console import story as stories
 from console.errors import ConsoleError, UnknownPhotoError
 from console.graph import anchor, run_graph
 from console.ledger import Identity
-from console.pages.rendering import form, page, part, photo_address, site_of
+from console.pages.rendering import form, page, part_so_far, photo_address, site_of
 from console.pages.reviewer import remember, reviewer_of
 from console.pictures import View
 from console.reviewing import reviewable
@@ -59,8 +59,7 @@ def run_part(request: Request) -> Response:
     record = site_of(request).deployed.results.one(*_photo(request))
     run, why = _run(request, record)
     values = {"record": record, "run": run, "why": why, **_told(request, record, run)}
-    headers = {"x-running": "yes" if run is None or run.is_running else "no"}
-    return Response(part(request, "_run.html", **values), media_type="text/html", headers=headers)
+    return part_so_far(request, "_run.html", values, more=run is None or run.is_running)
 
 
 def picture(request: Request) -> Response:

@@ -90,6 +90,12 @@ def part(request: Request, template: str, **values: Any) -> str:
     return _environment().get_template(template).render({**shared, **values})
 
 
+def part_so_far(request: Request, template: str, values: dict[str, Any], *, more: bool) -> Response:
+    """A part of a page, which asks for it again while there is more to come."""
+    headers = {"x-running": "yes" if more else "no"}
+    return Response(part(request, template, **values), media_type="text/html", headers=headers)
+
+
 def refused(request: Request, error: Refusal, status: int) -> Response:
     """What cannot be done, in words: as a page, or as plain text for a script."""
     if "text/html" not in request.headers.get("accept", ""):
