@@ -47,7 +47,6 @@ from training.evaluation.plain import plain
 from training.evaluation.scores import Judged, Numbers, figures, judge
 from vehiclevision.refusal import Refusal
 
-LEAST: Final = Rule.least
 RESAMPLINGS: Final = 9_999
 SEED: Final = 20_261_121
 REFUSED: Final = 2
@@ -241,7 +240,7 @@ def parser() -> argparse.ArgumentParser:
     parsed.add_argument("--wrong-cost", type=float, default=Rule.wrong_cost, help="what a wrong route costs")
     parsed.add_argument("--review-cost", type=float, default=Rule.review_cost, help="what a look by a person costs")
     parsed.add_argument("--sure-share", type=float, default=1.0, help="the share of sure answers that is reviewed")
-    parsed.add_argument("--least", type=int, default=LEAST, help="so many held-out reviewed pictures are needed")
+    parsed.add_argument("--least", type=int, default=Rule.least, help="so many held-out reviewed pictures are needed")
     return parsed
 
 

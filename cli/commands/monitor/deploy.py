@@ -187,8 +187,7 @@ def _sagemaker(target: Target, application: Application) -> Connection:
     """SageMaker's side of the application."""
     if target.is_local:
         return SageMakerAccount().connect()
-    region = application.region or target.region
-    return SageMakerAccount(stack=target.stack, region=region, profile=application.profile).connect()
+    return SageMakerAccount(stack=target.stack, region=target.region, profile=application.profile).connect()
 
 
 def _own(values: Mapping[str, str], names: frozenset[str]) -> dict[str, str]:
