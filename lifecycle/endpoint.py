@@ -109,7 +109,7 @@ def model_request(site: Site, version: Version, model: str, hosting: Hosting) ->
         {
             "ModelName": model,
             "PrimaryContainer": {"ModelPackageName": version.arn},
-            "ExecutionRoleArn": site.serving_role,
+            "ExecutionRoleArn": site.role("serving"),
             # The container needs nothing but its model; serverless endpoints know no isolation.
             "EnableNetworkIsolation": isolated,
             "Tags": site.tags,

@@ -160,7 +160,7 @@ def _definition(site: Site, training: Training) -> dict[str, Any]:
         algorithm["MetricDefinitions"] = OWN_METRICS
     return {
         "AlgorithmSpecification": algorithm,
-        "RoleArn": site.training_role,
+        "RoleArn": site.role("training"),
         "InputDataConfig": channels(training),
         "OutputDataConfig": output,
         "ResourceConfig": resources,

@@ -59,16 +59,6 @@ class Site:
         return f"{self.application}-serving"
 
     @property
-    def training_role(self) -> str:
-        """The role of training jobs."""
-        return self._role("training")
-
-    @property
-    def serving_role(self) -> str:
-        """The role of models."""
-        return self._role("serving")
-
-    @property
     def endpoint_log_group(self) -> str:
         """Where the endpoint's containers log."""
         return f"/aws/sagemaker/Endpoints/{self.endpoint}"
@@ -101,7 +91,8 @@ class Site:
         suffix = "amazonaws.com.cn" if self.partition == "aws-cn" else "amazonaws.com"
         return f"{self.account}.dkr.ecr.{self.region}.{suffix}/{self.repository}:{tag}"
 
-    def _role(self, what: str) -> str:
+    def role(self, what: str) -> str:
+        """The role of training jobs (`training`) or of models (`serving`)."""
         return f"arn:{self.partition}:iam::{self.account}:role/{role_name(self, what)}"
 
 

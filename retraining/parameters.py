@@ -24,8 +24,8 @@ def parameters(
         "TrainingSource": runs.upload_source(aws, source.pack()),
         "TrainingImage": images.training_image(site, OWN, instance),
         "TrainingInstanceType": instance,
-        "TrainingRoleArn": site.training_role,
-        "ServingRoleArn": site.serving_role,
+        "TrainingRoleArn": site.role("training"),
+        "ServingRoleArn": site.role("serving"),
     }
     if cost.dollars_an_hour is not None:
         given["DollarsAnHour"] = f"{cost.dollars_an_hour:g}"

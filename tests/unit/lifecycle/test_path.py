@@ -291,7 +291,7 @@ def test_what_is_not_ours_stays(fake: FakeAws) -> None:
     sagemaker.create_model(
         ModelName="vehiclevision-of-somebody",
         PrimaryContainer={"ModelPackageName": package},
-        ExecutionRoleArn=aws.site.serving_role,
+        ExecutionRoleArn=aws.site.role("serving"),
     )
     fake.log_groups["/aws/sagemaker/TrainingJobs"] = {"other/algo-1-1"}
 
