@@ -1,5 +1,6 @@
 """Bars on a terminal while something takes its time; where there is no terminal, nothing."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, TypeAlias
@@ -39,6 +40,8 @@ def bars(columns: tuple[ProgressColumn, ...] = PIECES, *, quiet: bool = False) -
         console=console,
         transient=True,
         disable=quiet or not console.is_terminal,
+        # What goes into a file or another program does not go through the bars' console, which is standard error.
+        redirect_stdout=sys.stdout.isatty(),
         # Steps of training take seconds each: a short look back would let the time left jump about.
         speed_estimate_period=120,
     )

@@ -92,6 +92,11 @@ def of_pixels(longer_side: int) -> Callable[[Image.Image], Image.Image]:
     return shrunk
 
 
+def blocks(image: Image.Image) -> Image.Image:
+    """A preview that was made large again before it was sent, each of its pixels a block."""
+    return of_pixels(64)(image).resize(image.size, Image.Resampling.NEAREST)
+
+
 def jpeg(image: Image.Image) -> Image.Image:
     """Saved far too small, as messengers do."""
     buffer = io.BytesIO()
@@ -147,6 +152,7 @@ DEGRADATIONS: Final[Mapping[str, Degradation]] = {
     "jpeg": Degradation(f"quality {JPEG_QUALITY} at {WORKING_SIDE} pixels", jpeg),
     "100 pixels": Degradation("the longer side, shrunk", of_pixels(100)),
     "64 pixels": Degradation("the longer side, shrunk", of_pixels(64)),
+    "blocks": Degradation("64 pixels, each enlarged to a block", blocks),
     "rotation": Degradation(f"{ROTATION_DEGREES}° to one side", rotation),
     "crop": Degradation("a third of the width missing", crop),
     "behind a post": Degradation("a fifth of the width hidden", post),
