@@ -9,7 +9,7 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from functools import partial
 from operator import itemgetter
@@ -46,15 +46,6 @@ _BATCH: Final = 64
 # Confidences are added up as whole numbers: a sum of floats would depend on the order.
 _PARTS: Final = 1_000_000_000
 _NO_ANSWER: Final = (math.nan,) * len(LABELS)
-_COUNTED: Final = (
-    "records_read",
-    "records_unreadable",
-    "outside_window",
-    "without_answer",
-    "without_picture",
-    "broken_pictures",
-    "without_time",
-)
 
 
 @dataclass(slots=True)
@@ -141,10 +132,9 @@ class Sample:
 
 
 @dataclass
-class Summary:
-    """What the captures of a window say."""
+class Read:
+    """What became of files and lines; every line of every file counts once."""
 
-    threshold: float
     # Files read; files that hold no JSON lines; files that went away or may not be read.
     files: int = 0
     files_skipped: int = 0
@@ -159,10 +149,19 @@ class Summary:
     unreadable: Counter[str] = field(default_factory=Counter)
     # Read, but of another time than asked for: they count nowhere below.
     outside_window: int = 0
+    # Those of the window.
+    records: int = 0
     without_answer: int = 0
     without_picture: int = 0
     broken_pictures: int = 0
     without_time: int = 0
+
+
+@dataclass
+class Summary(Read):
+    """What the captures of a window say."""
+
+    threshold: float = field(kw_only=True)
     first: datetime | None = None
     last: datetime | None = None
     hours: dict[datetime, Hour] = field(default_factory=dict)
@@ -185,11 +184,6 @@ class Summary:
     labelled: tuple[Labelled, ...] = ()
     # Where only a sample of the files is read: each file's answers, and how many of them pass.
     by_file: dict[str, tuple[int, int]] = field(default_factory=dict)
-
-    @property
-    def records(self) -> int:
-        """Records of the window."""
-        return self.records_read - self.outside_window
 
     @property
     def drawn_interval(self) -> tuple[float, float] | None:
@@ -281,7 +275,7 @@ class _Part:
         self, threshold: float, labels: Mapping[str, str], window: Window | None, count_by_file: bool = False
     ) -> None:
         self._labels, self._window, self._count_by_file = labels, window, count_by_file
-        self._counts = Summary(threshold)
+        self._counts = Summary(threshold=threshold)
         self._waiting: list[_Waiting] = []
         self._pool: list[tuple[int, str, tuple[float, ...]]] = []
         self._cut = self._pictures_cut = 1 << 64
@@ -313,6 +307,7 @@ class _Part:
         if self._window is not None and (at is None or at not in self._window):
             counts.outside_window += 1
             return
+        counts.records += 1
         confidence, label = (record.answer.confidence, record.answer.label) if record.answer else (math.nan, "")
         _count_hours(counts, at, confidence, label)
         if record.answer is None:
@@ -447,9 +442,8 @@ def _count_hours(counts: Summary, at: datetime | None, confidence: float, label:
 
 
 def _add(counts: Summary, other: Summary) -> None:
-    for name in _COUNTED:
-        setattr(counts, name, getattr(counts, name) + getattr(other, name))
-    counts.unreadable.update(other.unreadable)
+    for each in fields(Read):
+        setattr(counts, each.name, getattr(counts, each.name) + getattr(other, each.name))
     _add_names(counts.model_versions, other.model_versions)
     _add_names(counts.endpoints, other.endpoints)
     counts.total.add(other.total)

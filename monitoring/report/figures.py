@@ -5,29 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from monitoring.drift.decision import Decision
+from monitoring.summary import Read
 from training.evaluation.plain import BESIDE, Share
-
-
-@dataclass(frozen=True)
-class Read:
-    """What became of files and lines; every line of every file counts once."""
-
-    files: int
-    files_skipped: int
-    files_vanished: int
-    files_refused: int
-    # Not drawn, where only a sample was asked for.
-    files_left_out: int
-    bytes: int
-    records_read: int
-    records_unreadable: int
-    unreadable: Mapping[str, int]
-    outside_window: int
-    records: int
-    without_answer: int
-    without_picture: int
-    broken_pictures: int
-    without_time: int
 
 
 @dataclass(frozen=True)

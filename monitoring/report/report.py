@@ -1,6 +1,7 @@
 """All that the report says; the page shows the same and nothing else."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
@@ -24,7 +25,6 @@ from monitoring.report.figures import (
     Judged,
     Latency,
     Measure,
-    Read,
     Report,
     ReviewedAccuracy,
     Seconds,
@@ -32,7 +32,7 @@ from monitoring.report.figures import (
 from monitoring.report.looking import Looked
 from monitoring.report.recorded import Recorded
 from monitoring.report.standing import standing
-from monitoring.summary import Example, Hour, Labelled, Sample, Summary
+from monitoring.summary import Example, Hour, Labelled, Read, Sample, Summary
 from training.evaluation.plain import Share, plain
 from training.evaluation.scores import wilson
 from vehiclevision.labels import LABELS, REVIEW, TRUTHS
@@ -190,7 +190,7 @@ def pictures(gathered: Gathered, figures: Report) -> dict[str, list[bytes | None
 
 def _read(summary: Summary) -> Read:
     read = Read(**{field.name: getattr(summary, field.name) for field in fields(Read)})
-    return replace(read, unreadable=dict(sorted(summary.unreadable.items())))
+    return replace(read, unreadable=Counter(dict(sorted(summary.unreadable.items()))))
 
 
 def _counts(hour: Hour) -> dict[str, Any]:
