@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from functools import partial
 from operator import itemgetter
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -37,9 +37,6 @@ CONFIDENCE_BINS: Final = 100
 MAX_NAMES: Final = 1000
 OTHER: Final = "(other)"
 COLUMNS: Final = (*MEASURES, *LABELS, "confidence", "at")
-
-# The class below calls a number `bytes`.
-Jpeg: TypeAlias = bytes
 
 # What waits to be measured is held decoded: at most 192 KiB a picture.
 _BATCH: Final = 64
@@ -132,17 +129,9 @@ class Sample:
 
 
 @dataclass
-class Read:
+class Read(Tally):
     """What became of files and lines; every line of every file counts once."""
 
-    # Files read; files that hold no JSON lines; files that went away or may not be read.
-    files: int = 0
-    files_skipped: int = 0
-    files_vanished: int = 0
-    files_refused: int = 0
-    # Files that were listed and not drawn, where only a sample is read.
-    files_left_out: int = 0
-    bytes: int = 0
     # Every line of every file read is one or the other.
     records_read: int = 0
     records_unreadable: int = 0
@@ -176,7 +165,7 @@ class Summary(Read):
     total: Hour = field(default_factory=Hour)
     sample: Sample = field(default_factory=lambda: _sample([]))
     # JPEGs of the model's size, by the digest of what was captured.
-    pictures: dict[str, Jpeg] = field(default_factory=dict)
+    pictures: dict[str, bytes] = field(default_factory=dict)
     least_sure: tuple[Example, ...] = ()
     mistakes: tuple[Example, ...] = ()
     extremes: dict[str, Extremes] = field(default_factory=dict)

@@ -49,12 +49,15 @@ class Block:
 
 @dataclass
 class Tally:
-    """What became of the files: read, without JSON lines, gone away, or not to be read."""
+    """What became of the files."""
 
+    # Read; without JSON lines; gone away, or not to be read.
     files: int = 0
     files_skipped: int = 0
     files_vanished: int = 0
     files_refused: int = 0
+    # Listed and not drawn, where only a sample is read.
+    files_left_out: int = 0
     bytes: int = 0
 
 
