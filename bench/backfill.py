@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Final
 
 from rich.console import Console
-from rich.table import Table
 
+from bench.tables import table
 from bench.workflow import UPLOADS_AT_A_TIME, photo
 from cli import backfilling
 from cli.backfilling import BATCH, Source
@@ -94,15 +94,12 @@ def main() -> None:
             again, left_alone, _ = gone_through(target, machine, source)
         finally:
             stack.stop(directory)
-    table = Table("", "photos", "seconds", "a second", title="measured, fifty at a time")
-    table.add_row("all new", f"{came['done']:,}", f"{first:,.0f}", f"{came['done'] / first:,.1f}")
-    known = left_alone["recorded_before"]
-    table.add_row("all recorded", f"{known:,}", f"{again:,.0f}", f"{known / again:,.1f}")
-    Console().print(table, {name: number for name, number in came.items() if number})
-    reckoned = Table("lanes of fifty", "hours for a million", title="reckoned from that")
-    for lanes in LANES:
-        reckoned.add_row(str(lanes), f"{simulated(MILLION, lanes, batches):,.1f}")
-    Console().print(reckoned)
+    runs = (("all new", came["done"], first), ("all recorded", left_alone["recorded_before"], again))
+    rows = [(name, f"{photos:,}", f"{seconds:,.0f}", f"{photos / seconds:,.1f}") for name, photos, seconds in runs]
+    measured = table("measured, fifty at a time", ("", "photos", "seconds", "a second"), rows, words=("",))
+    Console().print(measured, {name: number for name, number in came.items() if number})
+    hours = [(str(lanes), f"{simulated(MILLION, lanes, batches):,.1f}") for lanes in LANES]
+    Console().print(table("reckoned from that", ("lanes of fifty", "hours for a million"), hours))
 
 
 if __name__ == "__main__":

@@ -23,9 +23,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter
 from rich.console import Console
-from rich.table import Table
 
 from bench.rivals import psi
+from bench.tables import table
 from monitoring.drift.baseline import CONFIDENCE, Baseline, compose, mix_of, rounded
 from monitoring.drift.calibration import rows_of
 from monitoring.drift.compare import compare_counts, compare_numbers, holm
@@ -347,34 +347,27 @@ def _row(pool: str, n: int, alarms: npt.NDArray[np.bool_]) -> dict[str, Any]:
 
 def show(figures: Mapping[str, Any], console: Console) -> None:
     """The tables."""
-    quiet = Table(
-        "pictures", "n", "checks", "ours", "95 %", "PSI > 0.2", "PSI > 0.1", title="False alarms: nothing changed"
-    )
-    for row in sorted(figures["quiet"], key=lambda row: (row["what"], row["n"])):
-        quiet.add_row(*_cells(row))
-    console.print(quiet)
-    fixed = Table(
-        "n",
-        "ours: typical",
-        "worst of 10",
-        "unluckiest of 100",
-        "without tolerance: worst of 10",
-        "unluckiest of 100",
-        title="False alarms of one baseline kept for ever",
-    )
+    quiet = [_cells(row) for row in sorted(figures["quiet"], key=lambda row: (row["what"], row["n"]))]
+    columns: Sequence[str] = ("pictures", "n", "checks", "ours", "95 %", "PSI > 0.2", "PSI > 0.1")
+    console.print(table("False alarms: nothing changed", columns, quiet, words=("pictures",)))
+    fixed = []
     for row in figures["fixed_baselines"]:
         *usual, unlucky = row["baselines"]
         ours, plain = [one["ours"] for one in usual], [one["every_difference"] for one in usual]
         shares = (float(np.median(ours)), max(ours), unlucky["ours"], max(plain), unlucky["every_difference"])
-        fixed.add_row(f"{row['n']:,}", *(f"{100 * share:.1f} %" for share in shares))
-    console.print(fixed)
-    power = Table("change", *(f"n = {n:,}" for n in POWER_SIZES), "named at n = 300", title="Changes found")
+        fixed.append([f"{row['n']:,}", *(f"{100 * share:.1f} %" for share in shares)])
+    columns = ("n", "ours: typical", "worst of 10", "unluckiest of 100")
+    columns = (*columns, "without tolerance: worst of 10", "unluckiest of 100")
+    console.print(table("False alarms of one baseline kept for ever", columns, fixed))
+    power = []
     for name in SHIFTS:
         rows = {row["n"]: row for row in figures["shifts"] if row["what"] == name}
         counts = figures["named_at_300"].get(name, {})
         most = sorted(counts, key=lambda column: -counts[column])[:3]
-        power.add_row(name, *(f"{100 * rows[n]['alarms']:.1f} %" for n in POWER_SIZES), ", ".join(most))
-    console.print(power)
+        power.append([name, *(f"{100 * rows[n]['alarms']:.1f} %" for n in POWER_SIZES), ", ".join(most)])
+    words = ("change", "named at n = 300")
+    columns = (words[0], *(f"n = {n:,}" for n in POWER_SIZES), words[1])
+    console.print(table("Changes found", columns, power, words))
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:

@@ -14,9 +14,9 @@ from typing import Any, Final
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
 from bench.drift import CHANGES, OTHER_VEHICLES, Pool, batches
+from bench.tables import table
 from monitoring.drift.baseline import CONFIDENCE, compose
 from monitoring.drift.calibrated import PLAIN, Calibration
 from monitoring.drift.calibration import calibrate, is_right, rows_of
@@ -186,17 +186,17 @@ def _row(name: str, threshold: float, parts: Sequence[tuple[Calibration, Traffic
 
 def show(figures: Mapping[str, Any], console: Console) -> None:
     """The table, and how far off things are where they say they hold."""
-    table = Table(title="Right answers in %: estimated without labels, true, and the mean confidence")
-    for head in ("pictures", "pass: est.", "true", "conf.", "holds", "all: est.", "true", "conf.", "holds"):
-        table.add_column(head)
+    sets = []
     for row in figures["sets"]:
         cells = [row["set"]]
         for of in ("passed", "all"):
             one = row[of]
             cells += [f"{100 * one[name]:.1f}" for name in ("estimated", "true", "confidence")]
             cells.append("yes" if one["holds"] else "no")
-        table.add_row(*cells)
-    console.print(table)
+        sets.append(cells)
+    title = "Right answers in %: estimated without labels, true, and the mean confidence"
+    columns = ("pictures", "pass: est.", "true", "conf.", "holds", "all: est.", "true", "conf.", "holds")
+    console.print(table(title, columns, sets, words=("pictures",)))
     for of in ("passed", "all"):
         rows = [row[of] for row in figures["sets"]]
         for name in ("estimated", "confidence"):
