@@ -1,12 +1,21 @@
-"""The report's figures; what is only shown, and counted with by nobody, stands in mappings as it does in JSON."""
+"""The report's figures."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from monitoring.drift.decision import Decision
 from monitoring.summary import Read
 from training.evaluation.plain import BESIDE, Share
+
+
+@dataclass(frozen=True)
+class ReportWindow:
+    """When the first and the last record were captured, and what was asked for."""
+
+    from_: str | None
+    to: str | None
+    asked_from: str | None
+    asked_to: str | None
 
 
 @dataclass(frozen=True)
@@ -75,6 +84,16 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
+class LabelCounts:
+    """Labels that were given, and those of captured pictures; of these, how many were asked about or count."""
+
+    given: int
+    asked: int
+    matched: int
+    by_label: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class Seconds:
     """How long so many images took."""
 
@@ -132,6 +151,34 @@ class Measure:
 
 
 @dataclass(frozen=True)
+class PictureFacts:
+    """A picture that the page shows."""
+
+    digest: str
+    at: str | None
+    confidences: Mapping[str, float | None] = field(metadata=BESIDE)
+    confidence: float | None
+    passed: bool | None
+    label: str | None
+
+
+@dataclass(frozen=True)
+class OddPicture(PictureFacts):
+    """One that lies far from what the model knows."""
+
+    distance: float
+
+
+@dataclass(frozen=True)
+class PicturesShown:
+    """The pictures of the page, in its order."""
+
+    mistakes: Sequence[PictureFacts]
+    least_sure: Sequence[PictureFacts]
+    oddest: Sequence[OddPicture]
+
+
+@dataclass(frozen=True)
 class Standing:
     """How it stands: a level, its word, one sentence, and the reasons, the worst first."""
 
@@ -150,8 +197,7 @@ class Report:
     source: str
     endpoint: str | None
     variant: str | None
-    # When the first and the last record were captured (`from`, `to`), and what was asked for.
-    window: Mapping[str, str | None]
+    window: ReportWindow
     read: Read = field(metadata=BESIDE)
     model_versions: Mapping[str, int]
     model_versions_from: str
@@ -176,9 +222,7 @@ class Report:
     drift_why: str
     sample: int
     measures: Sequence[Measure]
-    # Labels that were given, those of captured pictures; of these, how many were asked about, and what the others say.
-    labels: Mapping[str, Any]
+    labels: LabelCounts
     accuracy: Accuracy
-    # The pictures of the page, in its order: mistakes, the least sure, and those far from what the model knows.
-    pictures: Mapping[str, Sequence[Mapping[str, Any]]]
+    pictures: PicturesShown
     looked_why: str

@@ -23,9 +23,14 @@ from monitoring.report.figures import (
     HourCounts,
     HourOfDay,
     Judged,
+    LabelCounts,
     Latency,
     Measure,
+    OddPicture,
+    PictureFacts,
+    PicturesShown,
     Report,
+    ReportWindow,
     ReviewedAccuracy,
     Seconds,
 )
@@ -117,12 +122,7 @@ def report(gathered: Gathered) -> Report:
         source=facts.source,
         endpoint=facts.endpoint,
         variant=facts.variant,
-        window={
-            "from": _iso(summary.first),
-            "to": _iso(summary.last),
-            "asked_from": _iso(facts.asked_from),
-            "asked_to": _iso(facts.asked_to),
-        },
+        window=ReportWindow(*map(_iso, (summary.first, summary.last, facts.asked_from, facts.asked_to))),
         read=_read(summary),
         model_versions=dict(versions.most_common()),
         model_versions_from="results" if versions and not summary.model_versions else "records",
@@ -148,14 +148,14 @@ def report(gathered: Gathered) -> Report:
         measures=_measures(gathered),
         labels=_labels(gathered),
         accuracy=_accuracy(gathered),
-        pictures={
-            "mistakes": [_shown(example, facts.threshold) for example in summary.mistakes],
-            "least_sure": [_shown(example, facts.threshold) for example in _least_sure(summary)],
-            "oddest": [
-                {**_shown(example, facts.threshold), "distance": round(example.value, 4)}
+        pictures=PicturesShown(
+            mistakes=[PictureFacts(**_named(example, facts.threshold)) for example in summary.mistakes],
+            least_sure=[PictureFacts(**_named(example, facts.threshold)) for example in _least_sure(summary)],
+            oddest=[
+                OddPicture(**_named(example, facts.threshold), distance=round(example.value, 4))
                 for example in gathered.compared.oddest
             ],
-        },
+        ),
         looked_why=gathered.looked.why,
     )
 
@@ -231,11 +231,10 @@ def _hours_of_day(gathered: Gathered) -> list[HourOfDay]:
 # ---- whether it is right -----------------------------------------------------------------------------------------
 
 
-def _labels(gathered: Gathered) -> dict[str, Any]:
+def _labels(gathered: Gathered) -> LabelCounts:
     counted, matched = list(_counted(gathered)), len(gathered.summary.labelled)
     by_label = {label: sum(case.label == label for case in counted) for label in TRUTHS}
-    given = len(gathered.labels.by_digest)
-    return {"given": given, "asked": matched - len(counted), "matched": matched, "by_label": by_label}
+    return LabelCounts(len(gathered.labels.by_digest), matched - len(counted), matched, by_label)
 
 
 def _counted(gathered: Gathered) -> Iterable[Labelled]:
@@ -403,13 +402,13 @@ def _least_sure(summary: Summary) -> list[Example]:
     return list(summary.least_sure[: max(len(below), _AT_LEAST)])
 
 
-def _shown(example: Example, threshold: float) -> dict[str, Any]:
-    """What is said of a picture."""
+def _named(example: Example, threshold: float) -> dict[str, Any]:
+    """The fields of PictureFacts."""
     answer = example.answer
     return {
         "digest": example.digest,
         "at": _iso(example.at),
-        **{label: None if answer is None else _rounded(answer[label]) for label in LABELS},
+        "confidences": {label: None if answer is None else _rounded(answer[label]) for label in LABELS},
         "confidence": None if answer is None else _rounded(answer.confidence),
         "passed": None if answer is None else answer.confidence >= threshold,
         "label": example.label,

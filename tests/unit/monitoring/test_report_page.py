@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from monitoring.report.comparison import ODDEST
-from monitoring.report.figures import Judged
+from monitoring.report.figures import Judged, OddPicture, PicturesShown
 from monitoring.report.page import MAX_THUMBNAIL_BYTES, THUMBNAIL_SIDE, page, thumbnail, write
 from monitoring.report.plots import NAMES, plots
 from monitoring.report.report import LOOKED, Facts, Gathered, pictures, report, report_json
@@ -159,15 +159,14 @@ def test_the_page_is_small_however_many_and_however_noisy_the_pictures_are(folde
         for _ in range(4)
     ]
     made = report(found(folder))
-    sure = {"bicycle": 0.1, "motorcycle": 0.9, "confidence": 0.9, "passed": True}
-    odd = {"digest": "", "at": None, **sure, "label": "", "distance": 1.0}
+    odd = OddPicture("", None, {"bicycle": 0.1, "motorcycle": 0.9}, 0.9, True, "", 1.0)
     counts = {"mistakes": EXAMPLES, "least_sure": EXAMPLES, "oddest": ODDEST}
     figures = replace(
         made,
-        labels={**made.labels, "matched": 1},
+        labels=replace(made.labels, matched=1),
         answers=1,
         mix=dict.fromkeys(made.mix, 1),
-        pictures={name: [odd] * count for name, count in counts.items()},
+        pictures=PicturesShown(**{name: [odd] * count for name, count in counts.items()}),
     )
     shown = {name: [noise[0]] * count for name, count in counts.items()}
     looked = {f"{name}{LOOKED}": shown[name] for name in ("mistakes", "oddest")}
