@@ -121,6 +121,18 @@ class Latency:
 
 
 @dataclass(frozen=True)
+class BaselineFacts:
+    """What the figures are held against; no mix where it was counted with another threshold."""
+
+    from_: str
+    made_at: str
+    model_version: str
+    threshold: float
+    mix: Mapping[str, int] | None
+    n: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class Measure:
     """A measurement: how its values lie now and lay before, and what the check says of it."""
 
@@ -205,8 +217,7 @@ class Report:
     latency_why: str
     # By reason; None where only captured data is known, which holds nothing of them.
     refused: Mapping[str, int] | None
-    # What the figures are held against; no mix where it was counted with another threshold.
-    baseline: Mapping[str, Any] | None
+    baseline: BaselineFacts | None
     drift: Decision | None
     drift_why: str
     sample: int

@@ -190,8 +190,8 @@ def _points(axes: Axes, x: Sequence[float], shares: Sequence[Share], *, colour: 
 def mix(report: Report) -> Figure:
     """Each label and reviews now, and in the baseline where there is one."""
     rows = [("now", report.mix)]
-    if report.baseline and report.baseline["mix"]:
-        rows.append(("baseline", report.baseline["mix"]))
+    if report.baseline and report.baseline.mix:
+        rows.append(("baseline", report.baseline.mix))
     legend_lines = math.ceil(len(LIGHT.of_verdicts()) / _LEGEND_COLUMNS)
     drawn = figure(0.6 + 0.2 * legend_lines + 0.45 * len(rows), _WIDE)
     axes = drawn.subplots()

@@ -17,6 +17,7 @@ from monitoring.labels import Labels
 from monitoring.measure import Numbers
 from monitoring.report.figures import (
     Accuracy,
+    BaselineFacts,
     EstimatedAccuracy,
     Histogram,
     HourCounts,
@@ -305,18 +306,18 @@ def _of_all(total: Hour, passing: Sequence[Labelled], reviewed: Sequence[Labelle
 # ---- whether it changed ------------------------------------------------------------------------------------------
 
 
-def _baseline(baseline: Baseline | None, threshold: float) -> dict[str, Any] | None:
+def _baseline(baseline: Baseline | None, threshold: float) -> BaselineFacts | None:
     if baseline is None:
         return None
-    return {
-        "from": baseline.made_from,
-        "made_at": baseline.made_at,
-        "model_version": baseline.model_version,
-        "threshold": baseline.threshold,
+    return BaselineFacts(
+        from_=baseline.made_from,
+        made_at=baseline.made_at,
+        model_version=baseline.model_version,
+        threshold=baseline.threshold,
         # Counted with another threshold, it would not compare.
-        "mix": _verdicts(baseline.mix) if baseline.threshold == threshold else None,
-        "n": {name: len(values) for name, values in baseline.columns.items()},
-    }
+        mix=_verdicts(baseline.mix) if baseline.threshold == threshold else None,
+        n={name: len(values) for name, values in baseline.columns.items()},
+    )
 
 
 def _verdicts(mix: Mapping[str, int]) -> dict[str, int]:
