@@ -26,6 +26,7 @@ _BOXES, _HEIF_TESTS = "functions/vehiclevision/boxes.py", "tests/unit/test_heif.
 _SEGMENTS = "functions/vehiclevision/segments.py"
 _SHARED, _SIGN_IN = "tests/unit/console/test_shared.py", "console/sign_in.py"
 _REVIEWING, _REPAIR = "tests/unit/cli/test_console.py", "tests/unit/reconciling/test_repair.py"
+_BATCH, _ARTEFACT = "tests/unit/backfilling/test_batch.py", "tests/unit/training/test_artefact_refusals.py"
 _ERASE, _SWEEP = "tests/unit/erasing/test_erase.py", "tests/unit/reconciling/test_sweep.py"
 
 _SECOND = "tests/unit/test_second_opinion.py"
@@ -301,5 +302,93 @@ TEETH: Final = (
         'return f"partner/{system}"',
         'return "partner"',
         f"{_SHARED}::test_no_system_reads_another_s_photo",
+    ),
+    # ---- what erases, joins and repairs in buckets of every kind ----
+    Tooth(
+        "others' captures go where a bucket keeps no versions",
+        "erasing/captures.py",
+        '        if kept_as.get("VersionId", UNVERSIONED) == file.version_id:',
+        "        if False:",
+        f"{_ERASE}::test_captures_without_versions_lose_its_lines_and_keep_the_others",
+    ),
+    Tooth(
+        "what nobody can read is not erased",
+        "erasing/traces.py",
+        "        if code_of(error) not in MISSING | REFUSED:",
+        "        if code_of(error) not in MISSING:",
+        f"{_ERASE}::test_a_photo_that_nobody_can_read_is_erased_all_the_same",
+    ),
+    Tooth(
+        "an upload in parts that began before the last sweep is lost",
+        "reconciling/sweep.py",
+        'position.since - PARTS_TAKE if is_first and "-" in version["ETag"] else position.since',
+        "position.since",
+        f"{_SWEEP}::test_an_upload_in_parts_is_found_though_it_is_as_old_as_its_beginning",
+    ),
+    Tooth(
+        "a letter that others see already ends a repair",
+        "reconciling/letters.py",
+        "with contextlib.suppress(sqs.exceptions.MessageNotInflight):",
+        "if True:",
+        f"{_REPAIR}::test_a_letter_that_others_see_again_is_no_fault",
+    ),
+    Tooth(
+        "a photo that may not be read holds up its batch",
+        "backfilling/batch.py",
+        "if status in (HTTPStatus.FORBIDDEN, HTTPStatus.BAD_REQUEST):",
+        "if False:",
+        f"{_BATCH}::test_one_photo_that_may_not_be_read_keeps_no_other_waiting",
+    ),
+    Tooth(
+        "a bucket that may not be read starts runs in vain",
+        "backfilling/batch.py",
+        "if denied and len(denied) == len(batch.keys):",
+        "if False:",
+        f"{_BATCH}::test_a_bucket_that_may_not_be_read_fails_the_batch",
+    ),
+    # ---- what answers and labels may be ----
+    Tooth(
+        "a confidence that the table cannot hold leaves no record",
+        "functions/vehiclevision/answer.py",
+        "return float(value) if value >= LEAST_RECORDED else 0.0",
+        "return float(value)",
+        "tests/unit/test_answer.py::test_what_is_smaller_than_the_table_takes_is_nothing",
+    ),
+    Tooth(
+        "of two corrections at once the picture keeps the wrong label",
+        "monitoring/review.py",
+        "if jpeg and digest and stands and stands.reviewed_label:",
+        "if False:",
+        "tests/unit/cli/test_review.py"
+        "::test_of_two_corrections_at_once_the_picture_has_the_label_of_the_one_that_stands",
+    ),
+    Tooth(
+        "a label is about the picture that lies over the one the model saw",
+        "monitoring/review.py",
+        '{} if record.version_id in ("", NO_VERSION) else',
+        '{} if record.version_id in ("", NO_VERSION, "null") else',
+        "tests/unit/cli/test_review.py::test_a_photo_of_before_its_bucket_had_versions_is_shown_itself",
+    ),
+    Tooth(
+        "the page in AWS puts up for review what it may not read",
+        "console/shared.py",
+        "site.can_show = site.is_upload",
+        "pass",
+        f"{_SHARED}::test_what_the_function_may_not_read_is_put_up_for_nobody",
+    ),
+    # ---- what a model may be ----
+    Tooth(
+        "a model reads files beside it",
+        "training/session.py",
+        '    options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)\n',
+        "",
+        f"{_ARTEFACT}::test_a_network_that_hides_what_it_reads_reads_nothing",
+    ),
+    Tooth(
+        "a manifest's figures may be anything",
+        "training/artefact.py",
+        "if not isinstance(fields.get(name) or {}, dict):",
+        "if False:",
+        f"{_ARTEFACT}::test_a_manifest_that_does_not_fit_this_release_is_refused",
     ),
 )
