@@ -1,5 +1,6 @@
 """An application as the page and the commands know it: where its parts are, and clients that reach them."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from vehiclevision.results import ResultsTable
 
 
 @dataclass(frozen=True)
-class Deployed:
+class Deployed(ABC):
     """A deployed application, by the outputs of its stack."""
 
     stack: str
@@ -30,12 +31,12 @@ class Deployed:
         """One output of its stack."""
         return self.outputs[name]
 
-    def write_captures(self) -> None:
+    def write_captures(self) -> None:  # noqa: B027 - nothing is to be done, as it says
         """Have what the endpoint captured written down now; in AWS it is without being asked for."""
 
+    @abstractmethod
     def client(self, service: str) -> Any:
         """A boto3 client of the named service, safe to share between threads."""
-        raise NotImplementedError
 
 
 def desk_of(deployed: Deployed) -> Desk:

@@ -115,11 +115,11 @@ def check(baseline: Baseline, sample: Sample, *, alarm_rate: float = ALARM_RATE)
     kept, earlier = _without_earlier_sizes(baseline, distinct(sample))
     n = len(next(iter(kept.values()), ()))
     level = _level(baseline, alarm_rate)
-    compared = {name: found for name in KINDS if (found := _difference(name, baseline, kept)) is not None}
-    adjusted = holm(np.array([found.p_value for found in compared.values()], dtype=np.float64)).tolist()
+    compared = {name: change for name in KINDS if (change := _difference(name, baseline, kept)) is not None}
+    adjusted = holm(np.array([change.p_value for change in compared.values()], dtype=np.float64)).tolist()
     findings = tuple(
-        _finding(name, baseline, kept, found, adjusted=value, alarm_rate=alarm_rate)
-        for (name, found), value in zip(compared.items(), adjusted, strict=True)
+        _finding(name, baseline, kept, change, adjusted=value, alarm_rate=alarm_rate)
+        for (name, change), value in zip(compared.items(), adjusted, strict=True)
     )
     takes = {name: _takes(name, baseline, level) for name in compared}
     waiting = [number - each.n for each in findings if (number := takes[each.name]) is not None]
@@ -180,7 +180,13 @@ def _difference(name: str, baseline: Baseline, kept: Mapping[str, Numbers]) -> D
 
 
 def _finding(
-    name: str, baseline: Baseline, kept: Mapping[str, Numbers], found: Difference, *, adjusted: float, alarm_rate: float
+    name: str,
+    baseline: Baseline,
+    kept: Mapping[str, Numbers],
+    change: Difference,
+    *,
+    adjusted: float,
+    alarm_rate: float,
 ) -> Finding:
     changed = adjusted <= alarm_rate
     if name == MIX_NAME:
@@ -195,17 +201,17 @@ def _finding(
         old, new = baseline.columns[name], usable(kept[name])
         baseline_n, n = len(old), len(new)
         before, now = float(old.mean()), float(new.mean())
-        words = _said(name, old, new, found.shift, changed=changed)
+        words = _said(name, old, new, change.shift, changed=changed)
     return Finding(
         name=name,
         kind=KINDS[name],
         n=n,
         baseline_n=baseline_n,
-        p_value=found.p_value,
+        p_value=change.p_value,
         adjusted=adjusted,
         before=before,
         now=now,
-        shift=found.shift,
+        shift=change.shift,
         changed=changed,
         words=words,
     )
