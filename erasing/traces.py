@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import unquote_plus
 
 from botocore.exceptions import ClientError
@@ -51,6 +51,18 @@ class Kind(StrEnum):
     RECORD = "record"
 
 
+class Histories(Protocol):
+    """Histories of runs, where they can be erased: on the local AWS. In AWS Step Functions keeps them for its time."""
+
+    def about(self, concerns: Callable[[str], bool]) -> Sequence[str]:
+        """The runs that have a history and whose input is about the photo."""
+        ...
+
+    def forget(self, execution: str) -> None:
+        """Erase one."""
+        ...
+
+
 @dataclass(frozen=True)
 class Application:
     """An application's parts that hold something of a photo."""
@@ -65,8 +77,7 @@ class Application:
     state_machine: str
     captured: Sequence[Folder] = ()
     training: Folder | None = None
-    # Histories of runs, where they can be erased: on the local AWS. In AWS Step Functions keeps them for its time.
-    histories: Any = None
+    histories: Histories | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     @property

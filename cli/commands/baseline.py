@@ -18,6 +18,7 @@ from monitoring.drift.making import from_captures, from_pictures
 from monitoring.summary import summarise
 from training.artefact import DEFAULT_MODEL, load_model
 from training.progress import BYTES, bars
+from vehiclevision.results import ADDRESS
 
 
 def command(
@@ -44,7 +45,7 @@ def command(
     with on_interrupt("Stopped. Nothing was written."):
         if is_captured(source):
             threshold = load_model(model).manifest.threshold if threshold is None else threshold
-            s3 = application.s3() if source.startswith("s3://") else None
+            s3 = application.s3() if source.startswith(ADDRESS) else None
             with bars(BYTES) as listen:
                 summary = summarise(
                     open_source(source, s3),

@@ -16,7 +16,7 @@ from training.data.errors import DataNotLoadedError
 from training.data.extract import Listener
 from training.data.manifest import CHANNELS, MANIFEST, Entry, Manifest, read_entry, read_manifest
 from training.data.threads import in_threads
-from vehiclevision.storage import listed
+from vehiclevision.storage import code_of, listed
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -151,7 +151,7 @@ def _refusal(error: ClientError | ParamValidationError, destination: Destination
     """Words for what only this step meets; the rest means the same in every command."""
     if isinstance(error, ParamValidationError):
         return DataNotLoadedError(f"{destination.bucket} is no name of a bucket.", "Name one with --bucket.")
-    match error.response.get("Error", {}).get("Code"):
+    match code_of(error):
         case "NoSuchBucket":
             return DataNotLoadedError(
                 f"There is no bucket {destination.bucket}.",

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from local.sagemaker.control.aws import FAULTS, Engine
 from local.sagemaker.waiting import Waiting
+from vehiclevision.storage import code_of
 
 GROUP = "/aws/sagemaker/TrainingJobs"
 FLUSH_SECONDS = 0.5
@@ -68,7 +69,7 @@ class JobLog(Waiting[Event]):
             logs.put_log_events(**names, logEvents=batch)
         except ClientError as error:
             # Deleted meanwhile: it is made again with the next batch.
-            self._made = error.response["Error"]["Code"] != "ResourceNotFoundException"
+            self._made = code_of(error) != "ResourceNotFoundException"
             raise
 
 
