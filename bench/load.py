@@ -2,7 +2,7 @@
 
 Runs as a process of its own, and does next to nothing for a request, so that what is measured is the server. Standard
 input is a JSON list of whole HTTP requests in base64; standard output is JSON: the rate, the latencies, and what the
-server's processes took.
+server's processes and the clients themselves took.
 """
 
 import asyncio
@@ -84,9 +84,9 @@ async def drive(port: int, pid: int, clients: int, seconds: float, requests: lis
         clients_done.append((await loop.create_connection(functools.partial(Client, turns, latencies), HOST, port))[1])
     hung_up = [client.closed for client in clients_done]
     await asyncio.wait(hung_up, timeout=WARM_UP_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-    cpu_before, began = cost(pid)[0], time.perf_counter()
+    cpu_before, own_before, began = cost(pid)[0], time.process_time(), time.perf_counter()
     done, _ = await asyncio.wait(hung_up, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    ended, (cpu_after, memory) = time.perf_counter(), cost(pid)
+    ended, own_after, (cpu_after, memory) = time.perf_counter(), time.process_time(), cost(pid)
     if done:
         raise SystemExit("the server hung up")
     counted = [round(latency * 1e6) for at, latency in latencies if began <= at < ended]
@@ -94,6 +94,7 @@ async def drive(port: int, pid: int, clients: int, seconds: float, requests: lis
         "rate": len(counted) / (ended - began),
         "microseconds": counted,
         "cpu_ms": 1000 * (cpu_after - cpu_before) / max(len(counted), 1),
+        "client_ms": 1000 * (own_after - own_before) / max(len(counted), 1),
         "memory_mib": sum(memory) / 2**20,
         "largest_process_mib": max(memory) / 2**20,
     }

@@ -4,7 +4,7 @@ Every server gets the same JPEGs over keep-alive connections, decodes them with 
 session on as many threads or processes, and takes its turn in every round. Other work on the machine only ever slows,
 so each is judged by its best round; how far the ratios of single rounds lie apart is shown beside. The limit is a loop
 that decodes and predicts with no server, on as many cores: no server can answer more. The clients take their share of
-the same cores, from every server alike.
+the same cores, which no server can give back: "less clients" is the share of what such a loop would reach beside them.
 
 Rates of single turns are a lottery where other work takes the cores. What a picture takes of them is none: "of CPU" is
 how much the loops took for one, as a share of what the server took in the same round, the median of all rounds.
@@ -58,7 +58,7 @@ PACKED = "model.tar.gz"
 LIMIT = "no server (limit)"
 BOUNDARY = "picture"
 COLUMNS = (
-    *("clients", "server", "images/s", "of limit", "rounds", "CPU ms", "of CPU"),
+    *("clients", "server", "images/s", "of limit", "less clients", "rounds", "CPU ms", "of CPU"),
     *("p50 ms", "p99 ms", "MiB", "largest"),
 )
 
@@ -267,6 +267,7 @@ def line(clients: int, name: str, turns: Sequence[Mapping[str, Any]], limits: Se
         "images_per_second": best["rate"],
         "rates": [turn["rate"] for turn in turns],
         "of_limit": best["rate"] / max(raw["rate"] for raw in limits),
+        "less_clients": best["rate"] / max(beside(best.get("client_ms", 0.0), raw) for raw in limits),
         "of_limit_rounds": [min(shares), max(shares)],
         "of_cpu": statistics.median(of_cpu),
         "cpu_ms_per_image": statistics.median(turn["cpu_ms"] for turn in turns),
@@ -281,6 +282,11 @@ def line(clients: int, name: str, turns: Sequence[Mapping[str, Any]], limits: Se
         "memory_mib": max(turn["memory_mib"] for turn in turns),
         "largest_process_mib": max(turn["largest_process_mib"] for turn in turns),
     }
+
+
+def beside(client_ms: float, limit: Mapping[str, Any]) -> float:
+    """Images a second of the loops, if for each a client took its time of the same cores as well."""
+    return float(limit["rate"] * limit["cpu_ms"] / (limit["cpu_ms"] + client_ms))
 
 
 def compare(lines: Sequence[Line]) -> list[dict[str, Any]]:
@@ -313,7 +319,13 @@ def report(lines: Sequence[Line], ratios: Sequence[Mapping[str, Any]], notes: Se
     for clients in CLIENTS:
         for at in (each for each in lines if each["clients"] == clients):
             least, most = at["of_limit_rounds"]
-            row = [str(clients), at["server"], f"{at['images_per_second']:.0f}", f"{at['of_limit']:.0%}"]
+            row = [
+                str(clients),
+                at["server"],
+                f"{at['images_per_second']:.0f}",
+                f"{at['of_limit']:.0%}",
+                f"{at['less_clients']:.0%}",
+            ]
             row += [f"{least:.0%} to {most:.0%}", f"{at['cpu_ms_per_image']:.2f}", f"{at['of_cpu']:.0%}"]
             if at["server"] != LIMIT:
                 row += [f"{at['p50_ms']:.1f}", f"{at['p99_ms']:.1f}"]

@@ -22,6 +22,7 @@ from cli.drop import Ended
 from cli.errors import SUCCESS
 from vehiclevision.record import Outcome, Record
 from vehiclevision.refusal import printable as printable  # noqa: PLC0414 - also found here
+from vehiclevision.results import ADDRESS
 
 NAME: Final = "vehiclevision"
 # One of our commands, as sentences name it.
@@ -123,12 +124,17 @@ def ended_line(end: Ended) -> Text:
     return line
 
 
-def record_line(record: Record) -> Text:
+def named(bucket: str, key: str, own_bucket: str) -> str:
+    """How a photo is named to an application: by its key, or by its whole address where it lies in another bucket."""
+    return printable(key if bucket == own_bucket else f"{ADDRESS}{bucket}/{key}")
+
+
+def record_line(record: Record, own_bucket: str) -> Text:
     """One record on one line, with this machine's time."""
     at = datetime.fromisoformat(record.recorded_at).astimezone() if record.recorded_at else ""
     line = Text(f"{at:%Y-%m-%d %H:%M:%S}  " if at else f"{'':<19}  ", "dim")
     line.append(f"{record.outcome:<12}", _style(record.outcome))
-    line.append(f"  {what(record):<24}  {printable(record.s3_key)}", "default")
+    line.append(f"  {what(record):<24}  {named(record.s3_bucket, record.s3_key, own_bucket)}", "default")
     if record.hint:
         line.append(f": {printable(record.hint)}", "default")
     return line

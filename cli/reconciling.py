@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from cli.display import printable
+from cli.display import named, printable
 from cli.target import Target
 from console.deployed import desk_of
 from reconciling.gaps import Missing
@@ -29,9 +29,9 @@ def parts_of(target: Target) -> Parts:
     )
 
 
-def photo_line(missing: Missing | None, photo: Photo, detail: str = "") -> str:
+def photo_line(missing: Missing | None, photo: Photo, own_bucket: str, detail: str = "") -> str:
     """One photo on one line: what it lacks, which version, and why."""
-    state = f"{missing or 'SETTLED':<17}  {printable(photo.key)}  {photo.version_id or 'newest'}"
+    state = f"{missing or 'SETTLED':<17}  {named(photo.bucket, photo.key, own_bucket)}  {photo.version_id or 'newest'}"
     reasons = [words for words in (_WORDS[missing] if missing else "", printable(detail)) if words]
     return f"{state}: {'; '.join(reasons)}" if reasons else state
 

@@ -36,14 +36,14 @@ def command(
     missing = list(gaps.find(target.client("s3"), target.results, bucket, read, since=since, now=now))
     if not fix:
         for gap in missing:
-            tell(as_json, gap.to_json(), photo_line(gap.missing, gap.photo, gap.reason or ""))
+            tell(as_json, gap.to_json(), photo_line(gap.missing, gap.photo, bucket, gap.reason or ""))
         _sum_up(len(missing), len(read), fixed=None, options=target.options)
         return FAILURE if missing else SUCCESS
     left = 0
     for each in repair.repair(parts, missing):
         left += each.left is not None
         facts = each.gap.to_json() | {"left": each.left, "detail": each.detail}
-        tell(as_json, facts, photo_line(each.left, each.gap.photo, each.detail))
+        tell(as_json, facts, photo_line(each.left, each.gap.photo, bucket, each.detail))
     _sum_up(left, len(read), fixed=len(missing) - left, options=target.options)
     return FAILURE if left else SUCCESS
 

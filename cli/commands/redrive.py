@@ -23,13 +23,14 @@ def command(
 ) -> int:
     """Work the letters off; 1 if one is left."""
     target = application.target()
+    bucket = target.output("BucketName")
     left = deleted = 0
     for worked in redrive(parts_of(target), fix=fix):
         deleted += worked.deleted
         left += not worked.deleted
         line = f"{'NO PHOTO':<17}  letter {worked.letter.message_id}: {worked.detail}"
         if worked.letter.photo:
-            line = photo_line(worked.missing, worked.letter.photo, worked.detail)
+            line = photo_line(worked.missing, worked.letter.photo, bucket, worked.detail)
         tell(as_json, _as_json(worked), line)
     if fix:
         notes().print(f"{counted(deleted, 'letter')} worked off, {left} left.")

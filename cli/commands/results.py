@@ -42,6 +42,7 @@ def command(
 ) -> int:
     """List records, newest first."""
     target, before = application.target(), (page - 1) * limit
+    bucket = target.output("BucketName")
     ends = moment("--since", since, None) or EARLIEST, moment("--until", until, None) or LATEST
     search = Search(text=text, outcome=outcome or "", label=label or "", least=_share(least), most=_share(most))
     start, end = map(iso, ends)
@@ -53,7 +54,7 @@ def command(
         recorded = f"recorded ({datetime.now().astimezone():%Z})"
         output().print(f"{recorded:<19}  {'outcome':<12}  {'what':<24}  key", style="bold")
     for record in shown:
-        tell(as_json, record.to_json(), record_line(record))
+        tell(as_json, record.to_json(), record_line(record, bucket))
     if not shown and not as_json:
         notes().print("Nothing is recorded of that. Images come in with: vehiclevision drop PATH...")
     if len(records) > limit:

@@ -41,6 +41,7 @@ def story(request: Request) -> Response:
         request,
         "photo.html",
         asked=asked,
+        elsewhere=asked[0] if asked[0] != site.bucket else "",
         record=record,
         run=run,
         why=why,

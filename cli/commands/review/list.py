@@ -12,9 +12,11 @@ def command(
     application: Application, limit: ReviewLimit = 100, sure: SureSample = True, as_json: AsJson = False
 ) -> int:
     """Print what waits, a line an image."""
-    records = list(islice(waiting(application.target().results, sure=sure), limit))
+    target = application.target()
+    bucket = target.output("BucketName")
+    records = list(islice(waiting(target.results, sure=sure), limit))
     for record in records:
-        tell(as_json, record.to_json(), record_line(record))
+        tell(as_json, record.to_json(), record_line(record, bucket))
     if not records and not as_json:
         notes().print("Nothing waits for a person.")
     return SUCCESS

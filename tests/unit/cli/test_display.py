@@ -12,6 +12,7 @@ from cli.drop import Ended
 from cli.drop import ended as from_record
 from vehiclevision.record import Outcome, Record
 
+OWN = "photos"
 FOUR = {"bicycle": "nearby", "motorcycle": "distant", "scooter": "nearby", "car": "far"}
 
 
@@ -24,7 +25,7 @@ def ended(outcome: Outcome | None, label: str | None = None, confidence: float |
 def record(outcome: Outcome, **fields: object) -> Record:
     """A record with these fields and nothing else."""
     empty = dict.fromkeys((field.name for field in dataclasses.fields(Record)), None)
-    return Record(**{**empty, "s3_key": "uploads/a.jpg", "outcome": outcome, **fields})  # type: ignore[arg-type]
+    return Record(**{**empty, "s3_bucket": OWN, "s3_key": "uploads/a.jpg", "outcome": outcome, **fields})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("label", FOUR)
@@ -37,13 +38,13 @@ def test_any_label_is_shown_with_its_route(label: str) -> None:
     assert what(end) == words
     assert words in ended_line(end).plain
     assert words in _row("a.jpg", label, "CLASSIFIED", what(end), "1.0")
-    assert f"{label}, a person, {FOUR[label]}" in record_line(decided).plain
-    assert "confidence" not in record_line(decided).plain
+    assert f"{label}, a person, {FOUR[label]}" in record_line(decided, OWN).plain
+    assert "confidence" not in record_line(decided, OWN).plain
     opinion = {"by": "rekognition", "label": label, "confidence": 0.9, "passed": True}
     seconded = record(
         Outcome.CLASSIFIED, label=label, route=FOUR[label], confidence=0.6, inferences=[], second_opinion=opinion
     )
-    assert f"{label} 0.60 {FOUR[label]}, rekognition agrees" in record_line(seconded).plain
+    assert f"{label} 0.60 {FOUR[label]}, rekognition agrees" in record_line(seconded, OWN).plain
 
 
 def test_a_sentence_names_a_command_as_it_can_be_typed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -69,14 +70,22 @@ def test_every_outcome_has_words_and_a_colour(outcome: Outcome | None) -> None:
     assert "SOME_REASON" in end.plain
     assert end.style
     if outcome is not None:
-        assert outcome in record_line(record(outcome, reason="SOME_REASON")).plain
+        assert outcome in record_line(record(outcome, reason="SOME_REASON"), OWN).plain
+
+
+def test_a_photo_of_another_bucket_is_named_by_its_whole_address() -> None:
+    """As it can be given back to a command; one of the application's own by its key."""
+    known = record(Outcome.NEEDS_REVIEW, reason="SOME_REASON")
+
+    assert record_line(known, OWN).plain.endswith("  uploads/a.jpg")
+    assert record_line(known, "another").plain.endswith("  s3://photos/uploads/a.jpg")
 
 
 def test_a_refused_photo_says_what_to_do() -> None:
     """In the lists of drop and of results: the code, and behind the key the record's hint."""
     refused = record(Outcome.REJECTED, reason="TOO_MANY_BYTES", hint="send at most 16 MiB")
 
-    for line in (record_line(refused), ended_line(from_record(refused, 1.0))):
+    for line in (record_line(refused, OWN), ended_line(from_record(refused, 1.0))):
         assert line.plain.endswith("uploads/a.jpg: send at most 16 MiB")
         assert "TOO_MANY_BYTES" in line.plain
 

@@ -671,6 +671,12 @@ def test_a_photo_of_a_backfill_is_shown_and_nothing_else_of_its_bucket(page: Pag
         photo = urlencode({"bucket": "of-before", "key": key, "version": "null"})
         return page.as_person(Role.VIEWER, "GET", path, query=photo).status
 
+    page.record("uploads/own.jpg", "1", Outcome.NEEDS_REVIEW)
+    of_before = {"bucket": "of-before", "key": "2019/rider.jpg", "version": "null"}
+    own = {"key": "uploads/own.jpg", "version": "1"}
+    pages = [page.as_person(Role.VIEWER, "GET", "/photo", query=urlencode(photo)).text for photo in (of_before, own)]
+
+    assert ["<dd><code>of-before</code></dd>" in text for text in pages] == [True, False]
     assert [asked(path, "2019/rider.jpg") for path in ("/photo", "/picture", "/photo/run")] == [200, 200, 200]
     assert [asked("/picture", key) for key in ("2019/other.jpg", "uploads/other.jpg")] == [404, 404]
 
