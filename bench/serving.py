@@ -332,7 +332,7 @@ def report(lines: Sequence[Line], ratios: Sequence[Mapping[str, Any]], notes: Se
                 row += [f"{at['memory_mib']:.0f}", f"{at['largest_process_mib']:.0f}"]
             table.add_row(*row)
         table.add_section()
-    screen = Console() if sys.stdout.isatty() else Console(width=120)
+    screen = Console() if sys.stdout.isatty() else Console(width=140)
     screen.print(table)
     for at in ratios:
         least, most = at["times_rounds"]
