@@ -38,7 +38,7 @@ class Endpoint:
 GIVEN: Final = "given"
 MANIFEST: Final = "manifest of model "
 # What the report says of a model file, as far as its manifest does.
-TOLD: Final = ("data_hash", "seed", "trained_at", "command")
+TOLD: Final = ("data_hash", "seed", "seeds", "trained_at", "command")
 
 
 @dataclass(frozen=True)

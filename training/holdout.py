@@ -1,23 +1,26 @@
-"""The same recipe under several seeds, measured on the same held-out pictures: mean, spread, and the middle model.
+"""The same recipe under several seeds, their weights averaged: one model, and what chance does to each seed's.
 
-    python -m training.holdout --data DIR [--data DIR ...] --out DIR [--seeds 1 2 3] [--photos DIR] [--quick]
+    python -m training.holdout --data DIR [--data DIR ...] --out DIR [--seeds 1 2 3] [--photos DIR]
 
-Each seed's model lies in a folder of its own; the figures are in holdout.json, and the model whose answers cost neither
-least nor most is model.tar.gz. All seeds see the same looks. Interrupted, the same command goes on.
+All seeds begin at the same head and see the same looks, so their networks end near one another, and the mean of their
+weights is a network, too: model.tar.gz. Each seed's own model lies in a folder of its own; their figures, with mean
+and spread, are in holdout.json beside those of the average. Interrupted, the same command goes on.
 """
 
 import argparse
 import json
-import shutil
 import statistics
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from training import train
+from torch.optim.swa_utils import AveragedModel
 
-RESULTS: Final = ("model.tar.gz", "run.json", "data.json")
+from training import train
+from training.network import Network
+from training.summary import summary
+
 FIGURES: Final = (
     "accuracy",
     "coverage",
@@ -41,28 +44,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _repeat(options: argparse.Namespace, given: Sequence[str]) -> int:
     asked = train.job(options, train.command("training.holdout", given))
+    if asked.champion:
+        raise train.NotOfAChampionError(
+            "A head that is fitted to a champion comes out alike under every seed.",
+            "Add --start published, or train it once: vehiclevision train --quick",
+        )
+    learnt: list[train.Learnt] = []
     manifests: list[Mapping[str, Any]] = []
     for seed in options.seeds:
         print(f"Seed {seed}")
-        recipe = replace(asked.recipe, seed=seed)
+        of_seed = replace(asked, recipe=replace(asked.recipe, seed=seed))
         out = options.out / f"seed-{seed}"
-        finished = train.run(replace(asked, recipe=recipe), out, options.out / train.LOOKS)
-        if finished is None:
+        one = train.learn(of_seed, out, options.out / train.LOOKS)
+        if one is None:
             return train.INTERRUPTED
-        manifests.append(finished.artefact.manifest)
-    chosen = middle([manifest["costs"]["cost"] for manifest in manifests])
-    for name in RESULTS:
-        shutil.copyfile(options.out / f"seed-{options.seeds[chosen]}" / name, options.out / name)
-    metrics = [manifest["metrics"] for manifest in manifests]
-    text = json.dumps({"seeds": options.seeds, "middle": options.seeds[chosen], **spread(metrics)}, indent=2)
-    (options.out / "holdout.json").write_text(text + "\n")
-    print(text)
+        learnt.append(one)
+        manifests.append(train.written(train.export(one, of_seed), of_seed, out).artefact.manifest)
+    together = replace(asked, seeds=tuple(options.seeds))
+    artefact = train.written(train.export(averaged(learnt), together), together, options.out).artefact
+    told = {
+        "seeds": options.seeds,
+        "costs": [manifest["costs"]["cost"] for manifest in manifests],
+        "of_seeds": spread([manifest["metrics"] for manifest in manifests]),
+        "averaged": {"cost": artefact.manifest["costs"]["cost"], **artefact.manifest["metrics"]},
+    }
+    (options.out / "holdout.json").write_text(json.dumps(told, indent=2) + "\n")
+    print("\n".join([*summary(artefact, options.out), f"What each seed came to is in {options.out / 'holdout.json'}"]))
     return 0
 
 
-def middle(costs: Sequence[float]) -> int:
-    """Which of several is neither the cheapest nor the dearest; of an even number the cheaper of the two."""
-    return sorted(range(len(costs)), key=lambda index: costs[index])[(len(costs) - 1) // 2]
+def averaged(learnt: Sequence[train.Learnt]) -> train.Learnt:
+    """The network whose every weight is the mean of the seeds'."""
+    mean = AveragedModel(learnt[0].network)  # type: ignore[no-untyped-call, unused-ignore]
+    for each in learnt:
+        mean.update_parameters(each.network)
+    network = mean.module
+    assert isinstance(network, Network)  # noqa: S101 - tells the type checker
+    return train.Learnt(network, [], sum(each.seconds for each in learnt))
 
 
 def spread(metrics: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict[str, float] | None]]:

@@ -102,6 +102,8 @@ class Job:
     threshold: float | None
     command: str
     champion: Champion | None = None
+    # The seeds whose weights were averaged, where it is not the recipe's alone.
+    seeds: tuple[int, ...] = ()
 
     def data_hash(self) -> str:
         """Of all that is learnt from or measured on."""
@@ -182,30 +184,30 @@ def _train(options: argparse.Namespace, words: str) -> int:
     return 0
 
 
-def run(asked: Job, out: Path, looks: Path | None = None) -> Finished | None:
-    """Train, finish and write one model; None when Ctrl-C stopped it. `looks` may be another run's."""
-    with bars() as bar:
-        answering = (
-            _onward(asked, asked.champion, bar) if asked.champion else _anew(asked, out, looks or out / LOOKS, bar)
-        )
-    if answering is None:
-        print(f"Stopped; the run so far is in {out}. Go on with the same command.")
-        return None
+def run(asked: Job, out: Path) -> Finished | None:
+    """Train, finish and write one model; None when Ctrl-C stopped it."""
+    if asked.champion:
+        return written(_onward(asked, asked.champion), asked, out)
+    learnt = learn(asked, out, out / LOOKS)
+    return None if learnt is None else written(export(learnt, asked), asked, out)
+
+
+def written(answering: Answering, asked: Job, out: Path) -> Finished:
+    """The finished model, after it was written."""
     finished = finish(answering, asked)
     write(finished, asked, out)
     return finished
 
 
-def _anew(asked: Job, out: Path, looks: Path, bar: Bar) -> Answering | None:
-    """A network of our own, from the one as published; None when Ctrl-C stopped it."""
-    learnt = learn(asked, out, looks, bar)
-    return None if learnt is None else export(learnt, asked)
-
-
-def _onward(asked: Job, champion: Champion, bar: Bar) -> Answering:
+def _onward(asked: Job, champion: Champion) -> Answering:
     """The champion with a head fitted anew on what its own last layer sees, which takes no other pass through it."""
     _say_what_comes(asked)
     torch.manual_seed(asked.recipe.seed)
+    with bars() as bar:
+        return _with_own_head(asked, champion, bar)
+
+
+def _with_own_head(asked: Job, champion: Champion, bar: Bar) -> Answering:
     seen = []
     for each in asked.sets:
         chosen = np.array([one.picture for one in plan(each.images, each.learnt, asked.recipe)])
@@ -224,11 +226,20 @@ def _onward(asked: Job, champion: Champion, bar: Bar) -> Answering:
     return Answering(with_head(champion, head), held_out, decided, {"curve": []})
 
 
-def learn(asked: Job, out: Path, looks: Path, bar: Bar) -> Learnt | None:
-    """Look, fit the head, tune."""
-    recipe = asked.recipe
+def learn(asked: Job, out: Path, looks: Path) -> Learnt | None:
+    """A network of our own, from the one as published; None when Ctrl-C stopped it. `looks` may be another run's."""
     _say_what_comes(asked)
     keep_memory()
+    with bars() as bar:
+        learnt = _learn(asked, out, looks, bar)
+    if learnt is None:
+        print(f"Stopped; the run so far is in {out}. Go on with the same command.")
+    return learnt
+
+
+def _learn(asked: Job, out: Path, looks: Path, bar: Bar) -> Learnt | None:
+    """Look, fit the head, tune."""
+    recipe = asked.recipe
     device = prepare_torch(recipe.threads)
     torch.manual_seed(recipe.seed)
     published = backbone(recipe.backbone, recipe.start)
@@ -337,7 +348,7 @@ def _facts(asked: Job, decided: "Decided", metrics: Mapping[str, Any]) -> dict[s
             }
             for each in asked.sets
         ],
-        "seed": asked.recipe.seed,
+        **({"seeds": list(asked.seeds)} if asked.seeds else {"seed": asked.recipe.seed}),
         **({"champion": asked.champion.manifest.version} if asked.champion else {}),
         "backbone": asked.recipe.backbone,
         "calibration": {**vars(decided.calibration), "vehicle_share": VEHICLE_SHARE},

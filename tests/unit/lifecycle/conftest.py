@@ -22,6 +22,6 @@ def second_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     members = read_members(DEFAULT_MODEL)
     path = tmp_path_factory.mktemp("second") / "model.tar.gz"
     manifest = json.loads(members["manifest.json"])
-    manifest["seed"] += 1
+    manifest["trained_at"] = "2026-01-01T00:00:00+00:00"
     write_artefact(Artefact(members["model.onnx"], manifest), path)
     return path

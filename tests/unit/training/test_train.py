@@ -10,9 +10,13 @@ import pytest
 
 pytest.importorskip("torch", reason="PyTorch is not installed here: make test-training")
 
+import torch
+
 from cli.main import main
+from tests.unit.training.small_network import network
 from training import holdout, train
 from training.artefact import DEFAULT_MODEL, load_model
+from training.champion import read_champion
 
 
 @pytest.fixture(scope="module")
@@ -105,23 +109,77 @@ def test_evaluation_of_the_training_data_uses_its_validation_part_only(
     assert report["accuracy"] == load_model(model).manifest.fields["metrics"]["validation"]["accuracy"]
 
 
-def test_several_seeds_give_mean_and_spread(drawn_folder: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def repeated(drawn_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What two seeds leave behind."""
+    out = tmp_path_factory.mktemp("repeated")
+    arguments = ["--data", str(drawn_folder), "--out", str(out), "--quick", "--steps", "2", "--seeds", "1", "2"]
+    assert holdout.main(arguments) == 0
+    return out
+
+
+def test_several_seeds_give_mean_and_spread(repeated: Path) -> None:
     """Each seed has its model, and the figures are those of the models."""
-    arguments = ["--data", str(drawn_folder), "--out", str(tmp_path), "--quick", "--steps", "1", "--seeds", "1", "2"]
+    told = json.loads((repeated / "holdout.json").read_text())
+    each = [load_model(repeated / f"seed-{seed}" / "model.tar.gz").manifest.fields for seed in (1, 2)]
+    accuracies = [fields["metrics"]["validation"]["accuracy"] for fields in each]
+    found = told["of_seeds"]["validation"]["accuracy"]
+
+    assert told["costs"] == [fields["costs"]["cost"] for fields in each]
+    assert found["mean"] == pytest.approx(sum(accuracies) / 2, abs=1e-4)
+    assert (found["least"], found["most"]) == (min(accuracies), max(accuracies))
+
+
+def test_the_model_of_several_seeds_is_their_average(repeated: Path) -> None:
+    """Every weight lies in the middle between the seeds', and the manifest says of which seeds."""
+    of_each = [read_champion(repeated / f"seed-{seed}" / "model.tar.gz") for seed in (1, 2)]
+    average = read_champion(repeated / "model.tar.gz")
+    weights = [each.head.weight for each in of_each]
+
+    assert not torch.equal(*weights)
+    assert torch.allclose(average.head.weight, sum(weights) / 2, atol=1e-6)
+    assert average.manifest.fields["seeds"] == [1, 2]
+    assert "seed" not in average.manifest.fields
+
+
+def test_averaging_is_of_all_layers() -> None:
+    """Not of the head alone: the mean of two networks' weights, wherever they are learnt."""
+    networks = [network(seed=seed)[0] for seed in (1, 2)]
+
+    mean = holdout.averaged([train.Learnt(each, [], 10.0) for each in networks])
+
+    first, second = (dict(each.named_parameters()) for each in networks)
+    assert mean.seconds == 20
+    for name, weight in mean.network.named_parameters():
+        assert torch.allclose(weight, (first[name] + second[name]) / 2, atol=1e-6), name
+
+
+def test_a_champions_head_is_not_fitted_again_and_again(
+    drawn_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would be the same each time: that is said, with what to do instead."""
+    status = holdout.main(["--data", str(drawn_folder), "--out", str(tmp_path), "--quick"])
+
+    assert status == 2
+    assert "--start published" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_several_seeds_go_on_where_they_were_stopped(
+    repeated: Path, drawn_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped in the second seed, the same command ends with the very model of one that was not."""
+    arguments = ["--data", str(drawn_folder), "--out", str(tmp_path), "--quick", "--steps", "2", "--seeds", "1", "2"]
+    kept = train.learn
+    monkeypatch.setattr(train, "learn", lambda asked, *rest: None if asked.recipe.seed == 2 else kept(asked, *rest))
+    assert holdout.main(arguments) == train.INTERRUPTED
+    assert not (tmp_path / "model.tar.gz").exists()
+    monkeypatch.undo()
 
     status = holdout.main(arguments)
 
-    found = json.loads((tmp_path / "holdout.json").read_text())["validation"]["accuracy"]
-    each = [
-        load_model(tmp_path / f"seed-{seed}" / "model.tar.gz").manifest.fields["metrics"]["validation"]["accuracy"]
-        for seed in (1, 2)
-    ]
     assert status == 0
-    assert (tmp_path / "model.tar.gz").read_bytes() in [
-        (tmp_path / f"seed-{seed}" / "model.tar.gz").read_bytes() for seed in (1, 2)
-    ]
-    assert found["mean"] == pytest.approx(sum(each) / 2, abs=1e-4)
-    assert (found["least"], found["most"]) == (min(each), max(each))
+    assert read_champion(tmp_path / "model.tar.gz").graph == read_champion(repeated / "model.tar.gz").graph
 
 
 def test_two_classes_alone_can_be_learnt_and_it_is_said_what_that_means(
@@ -167,9 +225,3 @@ def test_a_source_that_is_left_out_is_measured_and_never_learnt(drawn_folder: Pa
     assert manifest["metrics"]["validation photos"]["n"] == 40
     assert manifest["costs"]["n"] == 40
     assert manifest["data"][0]["learnt"] == 192
-
-
-def test_the_middle_of_several_costs() -> None:
-    """Neither the luckiest nor the unluckiest seed is the model; of two it is the cheaper."""
-    assert holdout.middle([3.0, 1.0, 2.0]) == 2
-    assert holdout.middle([3.0, 1.0]) == 1
