@@ -20,6 +20,8 @@ def summary(artefact: Artefact, out: Path) -> list[str]:
     champion = manifest.get("champion")
     held_out = f"held out: new to its head, perhaps not to {champion}" if champion else "held out, and so new to it"
     lines = [f"Model {artefact.version} is in {out / 'model.tar.gz'}", f"All its figures are in {out / 'run.json'}"]
+    if seeds := manifest.get("seeds"):
+        lines.append(f"It is the average of seeds {', '.join(map(str, seeds))}, whose own models lie beside it")
     for name, figures in manifest["metrics"].items():
         which = name.replace("validation", held_out, 1)
         lines.append(f"{figures['n']:,} vehicles and {figures['neither_n']:,} other pictures, {which}:")

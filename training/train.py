@@ -1,28 +1,30 @@
 """Train the model: one command, seeded, that can be interrupted and goes on where it stopped.
 
-    python -m training.train --data DIR [--data DIR ...] --out DIR [--quick] [--backbone NAME] [--seed N]
+    python -m training.train --data DIR [--data DIR ...] --out DIR [--quick] [--backbone NAME] [--seed N ...]
                              [--leave-out SOURCE ...] [--photos DIR]
 
 --data is a folder per class (with a folder for each label and as many others as there are: they are what the model
 learns to leave alone) or CIFAR-100's official binary archive; several sets weigh the same. --out gets model.tar.gz,
-run.json and data.json. `vehiclevision train` is the same command. The stages, in order:
+run.json and data.json. `vehiclevision train` is the same command.
 
 With --quick, and no other beginning asked for, only the head is fitted, on what the last layer of the champion sees
-(training.champion): the model of --champion, or the shipped one. Its network and its calibration stay.
+(training.champion): the model of --champion, or the shipped one. Its network and its calibration stay. Else
+the stages are, in order:
 
     look        what the published network makes of every picture, changed in several ways      training.features
     head        one linear map from that to the labels and all else                             training.head
     tune        the late layers learn, held to what they knew (not with --quick)                training.fit
     export      an ONNX graph in whole numbers                                                  training.export
     calibrate   on pictures that were not learnt from: from logits to chances, and a threshold  training.calibrate
+
+Of several seeds, each makes a network of its own, in a folder seed-N, from the same looks; the model is the average of
+their weights, and seeds.json says what each came to (training.seeds).
 """
 
 import argparse
-import hashlib
 import importlib.metadata
 import json
 import platform
-import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -34,14 +36,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.artefact import DEFAULT_MODEL, Artefact, compose, write_artefact
-from training.beginning import champion_or_published
+from training.artefact import Artefact, compose, write_artefact
 from training.calibrate import Calibration, calibrate, cross_fitted, probabilities
-from training.champion import CHAMPION, Champion, features_of, read_champion, with_head
-from training.data.extract import extract
-from training.data.pictures import DataRefusedError, LabelledImages, Pixels, data_manifest, stacked
-from training.data.reviewed import learnable, read_reviewed, reviewed_share
-from training.data.split import Indices, divided
+from training.champion import Champion, features_of, with_head
+from training.data.pictures import LabelledImages, Pixels, data_manifest, stacked
+from training.data.split import Indices
 from training.evaluation.costs import VEHICLE_SHARE, CheapestThreshold, Costs, cheapest_threshold
 from training.evaluation.plain import plain
 from training.evaluation.scores import figures
@@ -49,22 +48,22 @@ from training.export import check_export, in_integers, logits_of, to_onnx, with_
 from training.features import Looks, look, looked_at, plan
 from training.fit import Run, fit, prepare_torch
 from training.head import fit_head
+from training.job import Job, TrainingSet, command, job, parser
 from training.machine import keep_memory, machine
 from training.network import DEFAULT_BACKBONE, Network, parameter_count
 from training.progress import Bar, bars
 from training.published import PACKAGE as PUBLISHED_WEIGHTS
-from training.published import PUBLISHED, RANDOM, backbone, imagenet_rows
-from training.recipe import INTEGERS, SINGLE_PRECISION, Recipe, onward_recipe, quick_recipe
+from training.published import PUBLISHED, backbone, imagenet_rows
+from training.recipe import INTEGERS, Recipe
+from training.seeds import averaged, spread
 from training.session import BATCH, Probabilities, milliseconds_per_image, open_onnx, run_session
 from training.summary import summary
 from vehiclevision.labels import LABELS
 from vehiclevision.refusal import Refusal
 
-# A rider sent the wrong way costs as much as ten looks by a person: an assumption, to be replaced by one's own figures.
-WRONG_COST: Final = 10.0
-REVIEW_COST: Final = 1.0
 CHECKPOINT: Final = "checkpoint.pt"
 LOOKS: Final = "looks"
+SEEDS: Final = "seeds.json"
 REFUSED: Final = 2
 INTERRUPTED: Final = 130
 # Graph and network are compared on so many pictures; so many show how large the numbers inside become.
@@ -73,42 +72,6 @@ EXAMPLES: Final = 128
 # Of the held-out pictures that show no label, at most so many of each set are measured.
 MOST_MEASURED: Final = 2_000
 PACKAGES: Final = ("torch", "torchvision", "timm", "onnx", "onnxruntime", "numpy", "pillow")
-
-
-class NotOfAChampionError(Refusal):
-    """Options that cannot be had together."""
-
-
-@dataclass(frozen=True)
-class TrainingSet:
-    """Pictures from one place: which of them are learnt from, which are measured, and how much the set weighs."""
-
-    name: str
-    images: LabelledImages
-    learnt: Indices
-    held_out: Indices
-    left_out: tuple[str, ...] = ()
-    share: float = 1.0
-
-
-@dataclass(frozen=True)
-class Job:
-    """What is to be done: a recipe on sets of pictures, measured at a threshold."""
-
-    recipe: Recipe
-    sets: tuple[TrainingSet, ...]
-    photos: LabelledImages | None
-    costs: Costs
-    threshold: float | None
-    command: str
-    champion: Champion | None = None
-    # The seeds whose weights were averaged, where it is not the recipe's alone.
-    seeds: tuple[int, ...] = ()
-
-    def data_hash(self) -> str:
-        """Of all that is learnt from or measured on."""
-        hashes = [one.images.data_hash() for one in self.sets]
-        return hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -188,7 +151,7 @@ def run(asked: Job, out: Path) -> Finished | None:
     """Train, finish and write one model; None when Ctrl-C stopped it."""
     if asked.champion:
         return written(_onward(asked, asked.champion), asked, out)
-    learnt = learn(asked, out, out / LOOKS)
+    learnt = _learn_several(asked, out) if asked.seeds else learn(asked, out, out / LOOKS)
     return None if learnt is None else written(export(learnt, asked), asked, out)
 
 
@@ -263,6 +226,23 @@ def _learn(asked: Job, out: Path, looks: Path, bar: Bar) -> Learnt | None:
         listener=bar("tuning"),
     )
     return None if tuned is None else _averaged(tuned)
+
+
+def _learn_several(asked: Job, out: Path) -> Learnt | None:
+    """A network of each seed, each with a model of its own, and their average."""
+    learnt: list[Learnt] = []
+    manifests: list[Mapping[str, Any]] = []
+    for seed in asked.seeds:
+        print(f"Seed {seed}")
+        of_seed = replace(asked, recipe=replace(asked.recipe, seed=seed), seeds=())
+        folder = out / f"seed-{seed}"
+        one = learn(of_seed, folder, out / LOOKS)
+        if one is None:
+            return None
+        learnt.append(one)
+        manifests.append(written(export(one, of_seed), of_seed, folder).artefact.manifest)
+    (out / SEEDS).write_text(json.dumps(spread(manifests), indent=2) + "\n")
+    return Learnt(averaged([one.network for one in learnt]), [], sum(one.seconds for one in learnt))
 
 
 def _say_what_comes(asked: Job) -> None:
@@ -437,111 +417,6 @@ def _photo_figures(onnx: bytes, photos: LabelledImages, threshold: float) -> dic
         "data_hash": photos.data_hash(),
         **plain(figures(answers, photos.classes, threshold)),
     }
-
-
-def parser() -> argparse.ArgumentParser:
-    """What can be asked for."""
-    options = argparse.ArgumentParser(description="Train the model.")
-    options.add_argument(
-        "--data", type=Path, action="append", required=True, help="a folder per class, or CIFAR-100's archive; again"
-    )
-    options.add_argument("--out", type=Path, required=True, help="where model, run record and checkpoint go")
-    options.add_argument("--quick", action="store_true", help="a head of one's own on the champion: minutes")
-    options.add_argument("--backbone", default=DEFAULT_BACKBONE, help="any network that timm has")
-    options.add_argument(
-        "--start",
-        choices=(CHAMPION, PUBLISHED, RANDOM),
-        help="begin at a champion's own features (with --quick the default), from weights published for ImageNet (the "
-        "default otherwise), or from random ones (for tests: it learns little)",
-    )
-    options.add_argument("--champion", type=Path, metavar="FILE", help="with --quick: the model to begin at")
-    options.add_argument("--seed", type=int, default=Recipe.seed)
-    options.add_argument("--steps", type=int, help="steps of tuning; 0 leaves the network as published")
-    options.add_argument("--threads", type=int, default=Recipe.threads, help="part of what makes a run repeatable")
-    options.add_argument("--weights", choices=(INTEGERS, SINGLE_PRECISION), default=Recipe.weights)
-    options.add_argument("--wrong-cost", type=float, default=WRONG_COST, help="what a wrong route costs")
-    options.add_argument("--review-cost", type=float, default=REVIEW_COST, help="what a look by a person costs")
-    options.add_argument("--threshold", type=float, help="the model's threshold (default: the one that costs least)")
-    options.add_argument(
-        "--leave-out", action="append", default=[], metavar="SOURCE", help="measure on this source, never learn from it"
-    )
-    options.add_argument(
-        "--photos", type=Path, help="real photos, a folder per class: measured once, never learnt from"
-    )
-    options.add_argument("--data-hash", help="refuse data with another hash than this")
-    options.add_argument("--reviewed", type=Path, help="pictures that people labelled: learnt from beside the data")
-    options.add_argument("--held-out", type=Path, help="reviewed pictures of which none like it may be learnt from")
-    return options
-
-
-def job(options: argparse.Namespace, words: str) -> Job:
-    """What the options ask for, with its data read and split."""
-    costs = Costs(options.wrong_cost, options.review_cost)
-    sets = [_set(source, options.leave_out, taken=options.data[:number]) for number, source in enumerate(options.data)]
-    if not any(bool((each.images.classes >= len(LABELS)).any()) for each in sets):
-        print(
-            "The data shows vehicles and nothing else: such a model is sure of anything. "
-            "A folder with pictures of other things would help.",
-            file=sys.stderr,
-        )
-    if options.reviewed:
-        held_out = read_reviewed(options.held_out) if options.held_out else None
-        reviewed = learnable(read_reviewed(options.reviewed), held_out)
-        nothing: Indices = np.zeros(0, dtype=np.int64)
-        share = reviewed_share(len(reviewed)) * len(sets)
-        if len(reviewed):
-            sets.append(TrainingSet("reviewed", reviewed, np.arange(len(reviewed)), nothing, share=share))
-    recipe = Recipe(
-        seed=options.seed,
-        backbone=options.backbone,
-        start=options.start or Recipe.start,
-        threads=options.threads,
-        weights=options.weights,
-    )
-    champion = _champion(options)
-    if champion is not None:
-        recipe = replace(onward_recipe(recipe), start=CHAMPION)
-    elif options.quick:
-        recipe = quick_recipe(recipe)
-    if options.steps is not None:
-        recipe = replace(recipe, steps=options.steps)
-    photos = extract(options.photos) if options.photos else None
-    asked = Job(recipe, tuple(sets), photos, costs, options.threshold, words, champion)
-    # What people labelled comes on top: the hash that was asked for is the data's.
-    data = replace(asked, sets=tuple(sets[: len(options.data)]))
-    if options.data_hash and data.data_hash() != options.data_hash:
-        raise DataRefusedError(f"The data has the hash {data.data_hash()}, not {options.data_hash}. Fetch it again.")
-    return asked
-
-
-def _champion(options: argparse.Namespace) -> Champion | None:
-    """What a quick training begins at unless something is asked for that only a network as published has."""
-    other = options.backbone != DEFAULT_BACKBONE or options.steps or options.start in (PUBLISHED, RANDOM)
-    if (options.start == CHAMPION or options.champion) and (other or not options.quick):
-        raise NotOfAChampionError(
-            "A champion's head is fitted anew with --quick alone: its network stays as it is.",
-            "Leave out --backbone, --steps and --start, or leave out --champion.",
-        )
-    if other or not options.quick:
-        return None
-    path = options.champion or DEFAULT_MODEL
-    return champion_or_published(path, read_champion, asked_for=options.start == CHAMPION)
-
-
-def _set(source: Path, left_out: Sequence[str], taken: Sequence[Path]) -> TrainingSet:
-    """A set of pictures, divided into what is learnt from and what is measured, under a name that no other has."""
-    images = extract(source)
-    here = sorted(set(left_out) & set(images.sources))
-    parts = divided(images, here)
-    alike = [each.name for each in taken].count(source.name)
-    name = f"{source.name} {alike + 1}" if alike else source.name
-    return TrainingSet(name, images, parts.train, parts.validation, tuple(here))
-
-
-def command(module: str, given: Sequence[str]) -> str:
-    """The command as the artefact tells it, with absolute paths cut to their last name: an artefact travels."""
-    words = [Path(word).name if Path(word).is_absolute() else word for word in given]
-    return shlex.join(["python", "-m", module, *words])
 
 
 def _versions(recipe: Recipe) -> dict[str, str]:

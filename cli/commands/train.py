@@ -40,7 +40,9 @@ def command(
     champion: Annotated[
         Path | None, option("--champion", "FILE", "With --quick: the model to begin at, instead of the shipped one.")
     ] = None,
-    seed: Annotated[int | None, option("--seed", "N", "Another draw of everything random.")] = None,
+    seed: Annotated[
+        list[int] | None, option("--seed", "N", "Another draw of all that is random; several: their weights' average.")
+    ] = None,
     steps: Annotated[int | None, option("--steps", "N", "Steps of tuning.", min=0)] = None,
     leave_out: Annotated[
         list[str] | None, option("--leave-out", "SOURCE", "Measure on photos of this source, never learn from them.")

@@ -14,9 +14,12 @@ import torch
 
 from cli.main import main
 from tests.unit.training.small_network import network
-from training import holdout, train
+from training import train
 from training.artefact import DEFAULT_MODEL, load_model
 from training.champion import read_champion
+from training.seeds import averaged
+
+TWO_SEEDS = ["--quick", "--steps", "2", "--seed", "1", "--seed", "2"]
 
 
 @pytest.fixture(scope="module")
@@ -113,19 +116,19 @@ def test_evaluation_of_the_training_data_uses_its_validation_part_only(
 def repeated(drawn_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What two seeds leave behind."""
     out = tmp_path_factory.mktemp("repeated")
-    arguments = ["--data", str(drawn_folder), "--out", str(out), "--quick", "--steps", "2", "--seeds", "1", "2"]
-    assert holdout.main(arguments) == 0
+    assert train.main([*TWO_SEEDS, "--data", str(drawn_folder), "--out", str(out)]) == 0
     return out
 
 
 def test_several_seeds_give_mean_and_spread(repeated: Path) -> None:
     """Each seed has its model, and the figures are those of the models."""
-    told = json.loads((repeated / "holdout.json").read_text())
+    told = json.loads((repeated / "seeds.json").read_text())
     each = [load_model(repeated / f"seed-{seed}" / "model.tar.gz").manifest.fields for seed in (1, 2)]
     accuracies = [fields["metrics"]["validation"]["accuracy"] for fields in each]
-    found = told["of_seeds"]["validation"]["accuracy"]
+    found = told["validation"]["accuracy"]
 
-    assert told["costs"] == [fields["costs"]["cost"] for fields in each]
+    assert told["seeds"] == [1, 2]
+    assert told["cost"]["mean"] == pytest.approx(sum(fields["costs"]["cost"] for fields in each) / 2, abs=1e-4)
     assert found["mean"] == pytest.approx(sum(accuracies) / 2, abs=1e-4)
     assert (found["least"], found["most"]) == (min(accuracies), max(accuracies))
 
@@ -146,11 +149,10 @@ def test_averaging_is_of_all_layers() -> None:
     """Not of the head alone: the mean of two networks' weights, wherever they are learnt."""
     networks = [network(seed=seed)[0] for seed in (1, 2)]
 
-    mean = holdout.averaged([train.Learnt(each, [], 10.0) for each in networks])
+    mean = averaged(networks)
 
     first, second = (dict(each.named_parameters()) for each in networks)
-    assert mean.seconds == 20
-    for name, weight in mean.network.named_parameters():
+    for name, weight in mean.named_parameters():
         assert torch.allclose(weight, (first[name] + second[name]) / 2, atol=1e-6), name
 
 
@@ -158,9 +160,11 @@ def test_a_champions_head_is_not_fitted_again_and_again(
     drawn_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It would be the same each time: that is said, with what to do instead."""
-    status = holdout.main(["--data", str(drawn_folder), "--out", str(tmp_path), "--quick"])
+    arguments = ["--data", str(drawn_folder), "--out", str(tmp_path), "--quick"]
 
-    assert status == 2
+    status = train.main([*arguments, "--seed", "1", "--seed", "2"])
+
+    assert status == train.REFUSED
     assert "--start published" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
@@ -169,14 +173,14 @@ def test_several_seeds_go_on_where_they_were_stopped(
     repeated: Path, drawn_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stopped in the second seed, the same command ends with the very model of one that was not."""
-    arguments = ["--data", str(drawn_folder), "--out", str(tmp_path), "--quick", "--steps", "2", "--seeds", "1", "2"]
+    arguments = [*TWO_SEEDS, "--data", str(drawn_folder), "--out", str(tmp_path)]
     kept = train.learn
     monkeypatch.setattr(train, "learn", lambda asked, *rest: None if asked.recipe.seed == 2 else kept(asked, *rest))
-    assert holdout.main(arguments) == train.INTERRUPTED
+    assert train.main(arguments) == train.INTERRUPTED
     assert not (tmp_path / "model.tar.gz").exists()
     monkeypatch.undo()
 
-    status = holdout.main(arguments)
+    status = train.main(arguments)
 
     assert status == 0
     assert read_champion(tmp_path / "model.tar.gz").graph == read_champion(repeated / "model.tar.gz").graph
