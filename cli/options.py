@@ -43,7 +43,7 @@ def version_option(text: str) -> Any:
 
     def checked(name: str | None) -> str | None:
         if name is not None and not VERSION_NAME.fullmatch(name):
-            raise typer.BadParameter("A version is a number, such as 3, or a model, such as 32b078f886b9.")
+            raise typer.BadParameter("A version is a number, such as 3, or a model, such as 37de0b3baa07.")
         return name
 
     return option("--version", "N|MODEL", text, callback=checked)

@@ -17,20 +17,46 @@ from vehiclevision.labels import MODEL_INPUT_SIDE
 
 LEAST_SIDE: Final = 28
 MOST_SIDE: Final = 140
+# Of 255 levels: from what a phone does at dusk to what a camera in the street does at night.
+LEAST_NOISE: Final = 4.0
+MOST_NOISE: Final = 50.0
+# How many thumbnails are noisy, and how many have their pixels enlarged to blocks.
+NOISY: Final = 0.15
+BLOCKS: Final = 0.1
+
+
+class Noise(v2.Transform):  # type: ignore[misc, unused-ignore]
+    """Noise of a random strength on every pixel and colour, as a sensor makes it in bad light."""
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """A strength, weak ones as likely as strong ones."""
+        return {"sigma": _drawn(LEAST_NOISE, MOST_NOISE) / 255}
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """The picture with noise on it."""
+        return functional.gaussian_noise(inpt, sigma=params["sigma"])
 
 
 class LowResolution(v2.Transform):  # type: ignore[misc, unused-ignore]
-    """Shrunk to a thumbnail of a random size and made large again, as the gate makes of small uploads."""
+    """Shrunk to a thumbnail of a random size and made large again, as the gate makes of small uploads.
+
+    Some thumbnails are noisy, and some had been enlarged before they were sent, each pixel to a block.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._noise = v2.RandomApply([Noise()], p=NOISY)
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        """A side, small ones as likely as large ones."""
-        exponent = torch.empty(1).uniform_(math.log(LEAST_SIDE), math.log(MOST_SIDE)).item()
-        return {"side": round(math.exp(exponent))}
+        """A side, small ones as likely as large ones, and whether the pixels become blocks."""
+        blocks = torch.rand(1).item() < BLOCKS
+        grown = v2.InterpolationMode.NEAREST if blocks else v2.InterpolationMode.BICUBIC
+        return {"side": round(_drawn(LEAST_SIDE, MOST_SIDE)), "grown": grown}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """The picture in its old size."""
         small = functional.resize(inpt, [params["side"], params["side"]], v2.InterpolationMode.BICUBIC, antialias=True)
-        return functional.resize(small, list(inpt.shape[-2:]), v2.InterpolationMode.BICUBIC, antialias=True)
+        return functional.resize(self._noise(small), list(inpt.shape[-2:]), params["grown"], antialias=True)
 
 
 def changes() -> v2.Compose:
@@ -46,7 +72,9 @@ def changes() -> v2.Compose:
             v2.RandomApply([v2.ColorJitter(brightness=0.35, contrast=0.35, saturation=0.4)], p=0.5),
             v2.RandomGrayscale(p=0.1),
             v2.RandomApply([v2.ColorJitter(brightness=(0.2, 0.5))], p=0.06),
-            v2.RandomChoice([LowResolution(), v2.GaussianBlur(9, (0.5, 2.0)), v2.Identity()], p=[0.4, 0.1, 0.5]),
+            v2.RandomChoice(
+                [LowResolution(), v2.GaussianBlur(9, (0.5, 2.0)), Noise(), v2.Identity()], p=[0.4, 0.1, 0.03, 0.47]
+            ),
             v2.RandomApply([v2.JPEG((50, 95))], p=0.5),
         ]
     )
@@ -58,3 +86,8 @@ def changed(picture: Pixels, seed: int, how: v2.Compose) -> Pixels:
     copy: Tensor = how(torch.from_numpy(np.array(picture)).permute(2, 0, 1))
     pixels: Pixels = copy.permute(1, 2, 0).contiguous().numpy()
     return pixels
+
+
+def _drawn(least: float, most: float) -> float:
+    """A number between two, of which small ones are as likely as large ones."""
+    return math.exp(torch.empty(1).uniform_(math.log(least), math.log(most)).item())

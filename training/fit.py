@@ -162,7 +162,8 @@ def _step(run: Run, draws: _Draws, imagenet: nn.Module, recipe: Recipe) -> float
     kept, classes, published = (tensor.to(device) for tensor in draws.drawn(run.step))
     _training(run.network)
     run.optimiser.zero_grad()
-    features = pooled(run.network.late(kept))
+    # The weights lie so, too: a step takes a seventh less time.
+    features = pooled(run.network.late(kept.contiguous(memory_format=torch.channels_last)))
     logits = run.network.head(functional.dropout(features, recipe.dropout))
     loss = functional.cross_entropy(logits, classes, label_smoothing=recipe.label_smoothing)
     if recipe.memory:

@@ -19,14 +19,14 @@ class Recipe:
     start: str = PUBLISHED
     # Looks at each picture, the first as it is. A set of few pictures gets more of them, up to most_looks.
     looks: int = 4
-    looks_aimed_at: int = 6_000
-    most_looks: int = 8
+    looks_aimed_at: int = 10_000
+    most_looks: int = 16
     # Of the pictures that show no label, at most so many of each set.
-    most_others: int = 8_000
+    most_others: int = 12_000
     # How strongly the head is held to what ImageNet's own head says of the labels.
     pull: float = 1e-3
     # Tuning of the late layers; none leaves the network as published, with a head of our own.
-    steps: int = 2_600
+    steps: int = 4_000
     batch: int = 32
     peak_learning_rate: float = 4e-4
     warm_up_share: float = 0.04

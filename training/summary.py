@@ -23,7 +23,7 @@ def summary(artefact: Artefact, out: Path) -> list[str]:
     if seeds := manifest.get("seeds"):
         lines.append(f"It is the average of seeds {', '.join(map(str, seeds))}, whose own models lie beside it")
     for name, figures in manifest["metrics"].items():
-        which = name.replace("validation", held_out, 1)
+        which = held_out if name == "validation" else name.replace("validation ", "those of ", 1)
         lines.append(f"{figures['n']:,} vehicles and {figures['neither_n']:,} other pictures, {which}:")
         for words, share, of in SHARES:
             if figures[share] is not None:

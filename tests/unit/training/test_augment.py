@@ -5,7 +5,9 @@ import pytest
 
 pytest.importorskip("torch", reason="PyTorch is not installed here: make test-training")
 
-from training.augment import changed, changes
+import torch
+
+from training.augment import BLOCKS, MOST_NOISE, NOISY, LowResolution, Noise, changed, changes
 from training.data.pictures import SIDE
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
@@ -40,3 +42,28 @@ def test_some_pictures_become_thumbnails() -> None:
     detail = [np.abs(np.diff(changed(PICTURE, seed, how).astype(int), axis=0)).mean() for seed in range(60)]
 
     assert 0.2 < np.mean(np.array(detail) < 0.3 * fine) < 0.8
+
+
+def test_some_thumbnails_are_enlarged_to_blocks_and_some_are_noisy() -> None:
+    """In a block all pixels are one: so it is in as many thumbnails as is said, and a plain one may get noise."""
+    torch.manual_seed(0)
+    fine, grey = torch.from_numpy(PICTURE).permute(2, 0, 1), torch.full((3, SIDE, SIDE), 128, dtype=torch.uint8)
+    thumbnail = LowResolution()
+
+    in_blocks = [float((copy[:, 1:] == copy[:, :-1]).float().mean()) > 0.3 for copy in map(thumbnail, [fine] * 400)]
+    noisy = [float(copy.float().std()) > 1 for copy in map(thumbnail, [grey] * 400)]
+
+    assert np.mean(in_blocks) == pytest.approx(BLOCKS, abs=0.05)
+    assert np.mean(noisy) == pytest.approx(NOISY, abs=0.06)
+
+
+def test_noise_is_of_many_strengths() -> None:
+    """On even grey it is seen alone: from hardly any to the most, and never on one colour only."""
+    torch.manual_seed(0)
+    grey = torch.full((3, SIDE, SIDE), 128, dtype=torch.uint8)
+
+    spread = np.array([Noise()(grey).float().std(dim=(1, 2)).numpy() for _ in range(40)])
+
+    assert spread.min() > 2
+    assert spread.max() < MOST_NOISE + 1
+    assert spread.max(axis=1).max() > 3 * spread.max(axis=1).min()
