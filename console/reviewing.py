@@ -161,7 +161,7 @@ def interest(record: Record, threshold: float | None) -> Waiting:
     """How much a person's word on a photo would teach, and why, in a few words."""
     answers = sorted(record.inferences or [0.0], reverse=True)
     first, second = answers[0], answers[1] if len(answers) > 1 else 0.0
-    near = max(0.0, 1 - abs(first - threshold) / threshold) if threshold else first
+    near = _nearness(first, threshold) if threshold else first
     torn = second / first if first >= 0.2 else 0.0
     brightness = (record.measurements or {}).get("brightness")
     is_odd = isinstance(brightness, int | float) and not DARK <= brightness <= BRIGHT
@@ -176,6 +176,12 @@ def interest(record: Record, threshold: float | None) -> Waiting:
     else:
         why = "not sure"
     return Waiting(record, max(near, torn) + (0.2 if is_odd else 0.0), f"{why}, odd light" if is_odd else why)
+
+
+def _nearness(first: float, threshold: float) -> float:
+    """From nothing at either end to one at the threshold: above it there is less room than below."""
+    room = threshold if first < threshold else 1 - threshold
+    return 1 - abs(first - threshold) / room if room else 1.0
 
 
 def _is_asked_for(record: Record) -> bool:

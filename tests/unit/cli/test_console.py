@@ -229,6 +229,15 @@ def test_why_a_photo_comes_is_said(deployed: Target) -> None:
     assert whys == ["two labels at odds", "close to the threshold", "sure, drawn for a check"]
 
 
+@pytest.mark.parametrize("threshold", [0.55, 0.76, 0.853, 0.95])
+def test_nearness_to_the_threshold_counts_the_room_on_its_side(deployed: Target, threshold: float) -> None:
+    """An answer as sure as can be is as far from a high threshold as one can be, and comes after an unsure one."""
+    unsure_one = recorded(deployed, "uploads/half.jpg", "NEEDS_REVIEW", **unsure(0.5))
+    sure = recorded(deployed, "uploads/s.jpg", "CLASSIFIED", **{**SURE, "inferences": unsure(0.999)["inferences"]})
+
+    assert interest(sure, threshold).interest < 0.05 < interest(unsure_one, threshold).interest
+
+
 def test_what_is_gone_or_changed_is_never_shown_as_it_was(deployed: Target, table: ReviewTable) -> None:
     """An erased record disappears from the list at once, though it is still in memory."""
     gone: Record = table.ledger.newest_first()[0]
