@@ -149,6 +149,7 @@ def _train(options: argparse.Namespace, words: str) -> int:
 
 def run(asked: Job, out: Path) -> Finished | None:
     """Train, finish and write one model; None when Ctrl-C stopped it."""
+    _say_what_comes(asked)
     if asked.champion:
         return written(_onward(asked, asked.champion), asked, out)
     learnt = _learn_several(asked, out) if asked.seeds else learn(asked, out, out / LOOKS)
@@ -164,7 +165,6 @@ def written(answering: Answering, asked: Job, out: Path) -> Finished:
 
 def _onward(asked: Job, champion: Champion) -> Answering:
     """The champion with a head fitted anew on what its own last layer sees, which takes no other pass through it."""
-    _say_what_comes(asked)
     torch.manual_seed(asked.recipe.seed)
     with bars() as bar:
         return _with_own_head(asked, champion, bar)
@@ -191,7 +191,6 @@ def _with_own_head(asked: Job, champion: Champion, bar: Bar) -> Answering:
 
 def learn(asked: Job, out: Path, looks: Path) -> Learnt | None:
     """A network of our own, from the one as published; None when Ctrl-C stopped it. `looks` may be another run's."""
-    _say_what_comes(asked)
     keep_memory()
     with bars() as bar:
         learnt = _learn(asked, out, looks, bar)
@@ -233,7 +232,7 @@ def _learn_several(asked: Job, out: Path) -> Learnt | None:
     learnt: list[Learnt] = []
     manifests: list[Mapping[str, Any]] = []
     for seed in asked.seeds:
-        print(f"Seed {seed}")
+        print(f"Seed {seed}", flush=True)
         of_seed = replace(asked, recipe=replace(asked.recipe, seed=seed), seeds=())
         folder = out / f"seed-{seed}"
         one = learn(of_seed, folder, out / LOOKS)
@@ -258,6 +257,8 @@ def _say_what_comes(asked: Job) -> None:
     steps = asked.recipe.steps
     tuned = f", then {steps:,} steps of tuning for its late layers" if steps else ""
     print(f"Looking at what {asked.recipe.backbone} makes of each; then a head fitted to that{tuned}.")
+    if asked.seeds:
+        print(f"That under {len(asked.seeds)} seeds, from the same looks; the model is the average of their weights.")
     print("Last it is exported, calibrated and measured. Ctrl-C keeps what is done.", flush=True)
 
 

@@ -170,7 +170,11 @@ def test_a_champions_head_is_not_fitted_again_and_again(
 
 
 def test_several_seeds_go_on_where_they_were_stopped(
-    repeated: Path, drawn_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    repeated: Path,
+    drawn_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Stopped in the second seed, the same command ends with the very model of one that was not."""
     arguments = [*TWO_SEEDS, "--data", str(drawn_folder), "--out", str(tmp_path)]
@@ -179,10 +183,14 @@ def test_several_seeds_go_on_where_they_were_stopped(
     assert train.main(arguments) == train.INTERRUPTED
     assert not (tmp_path / "model.tar.gz").exists()
     monkeypatch.undo()
+    capsys.readouterr()
 
     status = train.main(arguments)
 
+    printed = capsys.readouterr().out
     assert status == 0
+    assert [printed.count(words) for words in ("pictures to learn from", "under 2 seeds", "Seed 2")] == [1, 1, 1]
+    assert "the average of seeds 1, 2" in printed
     assert read_champion(tmp_path / "model.tar.gz").graph == read_champion(repeated / "model.tar.gz").graph
 
 
