@@ -224,7 +224,7 @@ def _learn(asked: Job, out: Path, looks: Path, bar: Bar) -> Learnt | None:
         checkpoint=out / CHECKPOINT,
         listener=bar("tuning"),
     )
-    return None if tuned is None else _averaged(tuned)
+    return None if tuned is None else _learnt(tuned)
 
 
 def _learn_several(asked: Job, out: Path) -> Learnt | None:
@@ -269,7 +269,7 @@ def _look(network: Network, each: TrainingSet, folder: Path, recipe: Recipe, bar
     return look(network, each.images, looks, folder, shared, keep=keep, listener=bar(f"looking: {each.name}"))
 
 
-def _averaged(tuned: Run) -> Learnt:
+def _learnt(tuned: Run) -> Learnt:
     network = tuned.average.module
     assert isinstance(network, Network)  # noqa: S101 - tells the type checker
     return Learnt(network, tuned.curve, tuned.seconds)
